@@ -1,0 +1,85 @@
+"""UTC to local and back: the one place where clock changes are decided.
+
+Everything is stored in UTC; local time is read here on the way in and derived here on the way out.
+Aware datetimes go in and come out in UTC; naive ones are a home clock's reading.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+TimeNote = Literal["skipped_by_spring", "repeated_in_autumn"]
+
+MINUTE = timedelta(minutes=1)
+
+# A file of the second pass cannot land before its own minute starts; the share's clock may be a little slow.
+ARRIVAL_SLACK = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A local reading placed in UTC, with a note where the clock change made it doubtful."""
+
+    utc: datetime
+    note: TimeNote | None = None
+
+
+@lru_cache(maxsize=64)
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone of that name; raises ZoneInfoNotFoundError or ValueError when there is none."""
+    return ZoneInfo(name)
+
+
+def floor_minute(moment: datetime) -> datetime:
+    """The start of the minute that holds `moment`."""
+    return moment.replace(second=0, microsecond=0)
+
+
+@lru_cache(maxsize=65536)
+def candidates(naive: datetime, zone_name: str) -> tuple[Moment, ...]:
+    """Every UTC moment at which a clock of that zone shows `naive`, earliest first.
+
+    One on an ordinary day, two in the repeated autumn hour. A reading that spring skips never
+    stands on a right clock; it takes the offset before the change, and the note says so.
+    """
+    tz = zone(zone_name)
+    first = naive.replace(tzinfo=tz, fold=0).astimezone(UTC)
+    second = naive.replace(tzinfo=tz, fold=1).astimezone(UTC)
+    if first == second:
+        return (Moment(first),)
+    if first.astimezone(tz).replace(tzinfo=None) != naive:
+        return (Moment(first, "skipped_by_spring"),)
+    return (Moment(first, "repeated_in_autumn"), Moment(second, "repeated_in_autumn"))
+
+
+def to_utc(naive: datetime, zone_name: str, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> Moment:
+    """Place a clock reading in UTC; in the repeated hour the hints decide, else the time of arrival.
+
+    unix_hints: unix seconds measured beside the reading (`timePlug`, `timeConsumption`). The newest
+    that lies within half an hour of one pass decides: an idle plug repeats an old time.
+    """
+    found = candidates(naive, zone_name)
+    if len(found) == 1:
+        return found[0]
+    for hint in sorted(unix_hints, reverse=True):
+        for moment in found:
+            if abs(hint - moment.utc.timestamp()) <= 1800:
+                return moment
+    return found[1] if arrived_at >= found[1].utc - ARRIVAL_SLACK else found[0]
+
+
+def local_date(moment: datetime, zone_name: str) -> date:
+    """The calendar date that a clock of that zone shows at `moment`."""
+    return moment.astimezone(zone(zone_name)).date()
+
+
+def local_day_bounds(day: date, zone_name: str) -> tuple[datetime, datetime]:
+    """Start and end (exclusive) of a local day in UTC: 23, 24 or 25 hours apart."""
+    tz = zone(zone_name)
+    start = datetime(day.year, day.month, day.day, tzinfo=tz)
+    following = day + timedelta(days=1)
+    end = datetime(following.year, following.month, following.day, tzinfo=tz)
+    return start.astimezone(UTC), end.astimezone(UTC)

@@ -1,0 +1,165 @@
+"""Silver tables: clean events and records. Nothing here is processing time, a run or a running number."""
+
+import polars as pl
+
+from domotic_assets.schemas.table import (
+    UTC_DATE,
+    Column,
+    Table,
+    count,
+    day,
+    flag,
+    level,
+    moment,
+    text,
+    whole,
+)
+
+SENSOR_EVENTS = Table(
+    layer="silver",
+    name="sensor_events",
+    grain="one row per device, variable and minute",
+    columns=(
+        moment("ts", "minute of the reading", nullable=False),
+        text("home", "home id", nullable=False),
+        text("room", "room id, home/room", nullable=False),
+        text("device", "device id, home/room/category/place", nullable=False),
+        text("variable", "category.field", nullable=False),
+        Column("value", pl.Float64(), "the reading; flags 0/1, open = 1"),
+        text("value_text", "text readings and unknown nested ones, cut at 500 characters"),
+        whole("value_text_length", "length of the text before it was cut", "characters"),
+        text("unit", "unit of the value"),
+        flag("is_outlier", "the value lies outside its variable's bounds", nullable=False),
+        text("file_id", "file it came from", nullable=False),
+        UTC_DATE,
+    ),
+    primary_key=("ts", "device", "variable"),
+    partition="utc_date",
+    sort=("ts", "device", "variable"),
+)
+
+SENSOR_FILES = Table(
+    layer="silver",
+    name="sensor_files",
+    grain="one row per file version",
+    columns=(
+        text("file_id", "file version", nullable=False),
+        text("home", "home id; null where unknown"),
+        moment("window", "UTC minute of the window that the file belongs to", nullable=False),
+        moment("minute", "UTC minute of its readings; null where unreadable"),
+        moment("arrived_at", "last write on the source", nullable=False),
+        text("status", "loaded, partial (some values rejected), superseded or quarantined", nullable=False),
+        text("reason", "why it is quarantined"),
+        text("time_source", "where the minute was read: inside or name"),
+        text("time_note", "skipped_by_spring, repeated_in_autumn, unreadable_inside or missing_inside"),
+        count("events", "readings taken"),
+        count("rejects", "readings refused"),
+        count("nulls", "JSON nulls, neither reading nor reject"),
+        Column("silent_devices", pl.List(pl.String()), "devices it names without an accepted reading"),
+        UTC_DATE,
+    ),
+    primary_key=("file_id",),
+    partition="utc_date",
+    sort=("window", "file_id"),
+)
+
+REJECTS = Table(
+    layer="silver",
+    name="rejects",
+    grain="one row per refused value of a file that counts",
+    columns=(
+        text("source", "bronze table of the file", nullable=False),
+        text("file_id", "file it stands in", nullable=False),
+        text("home", "home id"),
+        moment("window", "window of the file"),
+        moment("minute", "minute of the file's readings"),
+        text("device", "device id, where one is meant"),
+        text("variable", "category.field, where one is meant"),
+        text("json_path", "path of the value; of a forecast, line and column", nullable=False),
+        text("raw_text", "the value as it stood, masked, at most 200 characters", nullable=False),
+        text("reason", "reason code", nullable=False),
+        UTC_DATE,
+    ),
+    primary_key=("file_id", "json_path"),
+    partition="utc_date",
+    sort=("source", "file_id", "json_path"),
+)
+
+DEVICES = Table(
+    layer="silver",
+    name="devices",
+    grain="one row per device and UTC date on which it was seen",
+    columns=(
+        text("device", "device id", nullable=False),
+        text("home", "home id", nullable=False),
+        text("room", "room id", nullable=False),
+        text("category", "category of the feed", nullable=False),
+        text("device_type", "plug, house_meter, door, window, …; unknown for a new category", nullable=False),
+        moment("first_ts", "first reading of the date", nullable=False),
+        moment("last_ts", "last reading of the date", nullable=False),
+        count("minutes", "minutes with a reading"),
+        UTC_DATE,
+    ),
+    primary_key=("device", "utc_date"),
+    partition="utc_date",
+    sort=("device",),
+)
+
+VARIABLES = Table(
+    layer="silver",
+    name="variables",
+    grain="one row per variable and UTC date on which it was seen",
+    columns=(
+        text("variable", "category.field", nullable=False),
+        text("category", "category of the feed", nullable=False),
+        text("field", "field of the feed", nullable=False),
+        text("kind", "value kind; unknown for a new field", nullable=False),
+        text("unit", "unit"),
+        Column("minimum", pl.Float64(), "lower bound"),
+        Column("maximum", pl.Float64(), "upper bound"),
+        count("readings", "readings of the date"),
+        UTC_DATE,
+    ),
+    primary_key=("variable", "utc_date"),
+    partition="utc_date",
+    sort=("variable",),
+)
+
+DEVICE_TYPES = Table(
+    layer="silver",
+    name="device_types",
+    grain="one row per device type and UTC date on which it was seen",
+    columns=(
+        text("device_type", "device type", nullable=False),
+        text("category", "category of the feed", nullable=False),
+        text("sensor_type", "what it is, in words", nullable=False),
+        count("devices", "devices of the type"),
+        UTC_DATE,
+    ),
+    primary_key=("device_type", "category", "utc_date"),
+    partition="utc_date",
+    sort=("device_type",),
+)
+
+WEATHER_FORECASTS = Table(
+    layer="silver",
+    name="weather_forecasts",
+    grain="one row per issue, site, measurement with variant, valid time and step",
+    columns=(
+        text("site", "site as the forecast spells it", nullable=False),
+        text("measurement", "measurement without its variant, e.g. PRED_T_2M", nullable=False),
+        text("variant", "ctrl, q10, q90 or stde", nullable=False),
+        moment("valid_at", "valid time", nullable=False),
+        whole("step", "step of the run", nullable=False),
+        level("value", "forecast value; null where the file says -99999", "as in unit"),
+        text("unit", "unit as the file states it"),
+        flag("is_outlier", "the value lies outside its measurement's bounds", nullable=False),
+        text("file_id", "file it came from", nullable=False),
+        day("utc_date", "date of issue; physical partition"),
+    ),
+    primary_key=("utc_date", "site", "measurement", "variant", "valid_at", "step"),
+    partition="utc_date",
+    sort=("site", "measurement", "variant", "valid_at", "step"),
+)
+
+TABLES = (SENSOR_EVENTS, SENSOR_FILES, REJECTS, DEVICES, VARIABLES, DEVICE_TYPES, WEATHER_FORECASTS)

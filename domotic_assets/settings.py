@@ -1,0 +1,56 @@
+"""The sole reader of the environment.
+
+Which registry and which lake a process works on, and the credentials that sites.yaml names by
+variable. What the homes are is the registry's business.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from domotic_assets.errors import ConfigurationError
+
+SITES_VARIABLE = "DOMOTIC_SITES"
+LAKE_VARIABLE = "DOMOTIC_LAKE"
+DAGSTER_VARIABLE = "DAGSTER_HOME"
+
+
+def is_remote(address: str) -> bool:
+    """Whether a lake root lives in an object store and not in a folder."""
+    return "://" in address and not address.startswith("file://")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the registry, the lake and Dagster's records are."""
+
+    sites_file: Path
+    lake_root: str
+    dagster_home: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, sites_file: Path, lake_root: str, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Settings for a registry and a lake; Dagster's records live in the lake unless it is remote."""
+        variables = dict(os.environ if environment is None else environment)
+        if is_remote(lake_root):
+            home = variables.get(DAGSTER_VARIABLE)
+            if not home:
+                raise ConfigurationError(
+                    f"the lake {lake_root} is remote and {DAGSTER_VARIABLE} is not set",
+                    where="environment",
+                    expected=f"a local folder for Dagster's records in {DAGSTER_VARIABLE}",
+                    remedy=f"set {DAGSTER_VARIABLE} to a folder that stays",
+                )
+            return cls(sites_file.resolve(), lake_root.rstrip("/"), Path(home), variables)
+        root = Path(lake_root.removeprefix("file://")).resolve()
+        return cls(sites_file.resolve(), str(root), root / "dagster", variables)
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Settings of a process that Dagster started: two variables, else the working folder's files."""
+        return cls.of(
+            Path(os.environ.get(SITES_VARIABLE, "sites.yaml")),
+            os.environ.get(LAKE_VARIABLE, "data"),
+        )

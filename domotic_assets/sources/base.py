@@ -1,0 +1,49 @@
+"""The one interface of every source: pull from a position, get a bounded batch and a new position.
+
+What a source delivers belongs here; how a kind of source is spoken to belongs in its own module.
+The position is stored only after the batch is safely in bronze, so the same batch may come twice.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+Item_co = TypeVar("Item_co", covariant=True)
+Position = TypeVar("Position")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file as a listing shows it, before its bytes are read."""
+
+    name: str
+    size_bytes: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A file's exact bytes with the listing entry they were read under."""
+
+    entry: Entry
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Batch(Generic[Item_co, Position]):
+    """What a pull brought: items, the position after them, and whether more is waiting."""
+
+    items: tuple[Item_co, ...]
+    position: Position
+    more: bool
+
+
+class Source(Protocol[Item_co, Position]):
+    """A place that data comes from. A pull is bounded in size by `limit` items."""
+
+    def pull(self, position: Position, limit: int) -> Batch[Item_co, Position]:
+        """At most `limit` items that the position does not know, and the position after them.
+
+        Raises SourceError when the place cannot be read.
+        """
+        ...
