@@ -52,3 +52,7 @@ class LakeError(DomoticError):
 
 class PartitionError(DomoticError):
     """A run was given no partition key, or one that is not a window."""
+
+
+class QueryError(DomoticError):
+    """A person's SQL cannot be run."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -89,7 +89,7 @@ class Home(Entry):
 
 
 class Band(Entry):
-    """A time-of-use band: local minutes [from, to) of its days; with `to` before `from`, both ends of each."""
+    """A time-of-use band: local minutes [from, to) of its days; with `to` first, each day's two ends."""
 
     name: str
     days: tuple[Weekday, ...] = WEEKDAYS
@@ -256,10 +256,21 @@ class _Loader(yaml.SafeLoader):
     YAML 1.1 would read 22:00 as the number 1320 and `on` as true.
     """
 
-    yaml_implicit_resolvers: ClassVar = {
+    yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As usual, but a key that stands twice is refused: YAML would keep the later one in silence."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,18 @@ _FILE_COLUMNS = (
     moment("arrived_at", "last write, never before an earlier version of the name", nullable=False),
     moment("modified_at", "last write as the source stated it when the file was read", nullable=False),
     whole("size_bytes", "size as the source stated it when the file was read", "B", nullable=False),
-    Column("content", pl.Binary(), "the bytes, unchanged", nullable=False),
+    Column("content", pl.Binary(), "the bytes, unchanged; null where an earlier row of the file_id has them"),
 )
 
 SENSOR_FILES = Table(
     layer="bronze",
     name="sensor_files",
-    grain="one row per version of a sensor file",
+    grain="one row per version of a sensor file, and per later sighting of the same bytes",
     columns=(
         *_FILE_COLUMNS,
         text("home", "home that its user belongs to; null where neither name nor content names one"),
         moment("window", "UTC minute of the name (pass told apart), else of arrival", nullable=False),
+        text("window_source", "where the window was read: name or arrival", nullable=False),
         UTC_DATE,
     ),
     primary_key=("name", "window", "arrived_at"),
@@ -31,7 +32,7 @@ SENSOR_FILES = Table(
 WEATHER_FILES = Table(
     layer="bronze",
     name="weather_files",
-    grain="one row per version of a forecast file",
+    grain="one row per version of a forecast file, and per later sighting of the same bytes",
     columns=(*_FILE_COLUMNS, day("utc_date", "date of issue (of the name); physical partition")),
     primary_key=("name", "arrived_at"),
     partition="utc_date",

@@ -280,6 +280,7 @@ FACT_ENERGY_MINUTE = Table(
     foreign_keys=(_TO_DATETIME, _TO_DATE, _TO_DEVICE, _TO_ROOM, _TO_APARTMENT),
     partition="utc_date",
     sort=("datetime_key", "device_key"),
+    note="House meter and plugs overlap: a home's total is its house meter, or its plugs where it has none.",
 )
 
 FACT_ENVIRONMENT_MINUTE = Table(

@@ -58,7 +58,7 @@ SENSOR_FILES = Table(
         Column("silent_devices", pl.List(pl.String()), "devices it names without an accepted reading"),
         UTC_DATE,
     ),
-    primary_key=("file_id",),
+    primary_key=("file_id", "window"),
     partition="utc_date",
     sort=("window", "file_id"),
 )

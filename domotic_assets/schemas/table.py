@@ -46,7 +46,10 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Table:
-    """A Delta table: `layer/name`, its grain in one sentence, columns, keys and physical partition."""
+    """A Delta table: `layer/name`, its grain in one sentence, columns, keys and physical partition.
+
+    note: what a reader must know before summing, where grain and columns do not say it.
+    """
 
     layer: Literal["bronze", "silver", "gold"]
     name: str
@@ -56,6 +59,7 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     partition: str | None = None
     sort: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def id(self) -> str:

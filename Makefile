@@ -1,0 +1,73 @@
+# Everything a newcomer needs. `make help` lists the targets; all tools live in .venv.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LAKE ?= data
+SITES ?= sites.yaml
+DAYS ?= 3
+# LIVE=0 ends the demo after the table.
+LIVE ?= 1
+PORT ?= 3000
+# Tests of one file share their lake, so a file stays on one worker.
+PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+
+# Nothing is sent anywhere.
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+.PHONY: help setup demo test test-unit lint types lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Make .venv with the locked packages (redone when the lock changes)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make setup PYTHON=python3.12"; exit 1; }
+	@echo "Setting up $(VENV) from requirements.lock"
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^[a-z0-9]/ {wanted = /^uv==/} wanted' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes -r $(VENV)/uv.lock
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip sync -q --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Simulate three days of two homes, build the lake, show it, start the UI (LIVE=0: no UI)
+	$(BIN)/domotic simulate --sites $(SITES) --days $(DAYS)
+	$(BIN)/domotic build --sites $(SITES) --lake $(LAKE)
+	@$(BIN)/domotic summary --lake $(LAKE)
+ifneq ($(LIVE),0)
+	@echo; echo "Dagster UI: http://127.0.0.1:$(PORT) (Ctrl+C ends it)"
+	@DOMOTIC_SITES=$(abspath $(SITES)) DOMOTIC_LAKE=$(abspath $(LAKE)) DAGSTER_HOME=$(abspath $(LAKE))/dagster \
+	  $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT) --log-level warning
+endif
+
+test: setup ## All tests, unit tests first; ends with the table of rules
+	DOMOTIC_REQUIRE_RULES=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-unit: setup ## The pure unit tests alone (seconds)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) domotic_assets_tests/unit
+
+lint: setup ## Style, format and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup ## Type check
+	$(BIN)/mypy
+
+lock: setup ## Resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
+	  --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove the lake, the caches and the test leftovers; .venv stays
+	find data -mindepth 1 -not -name README.md -delete
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dbt/target dbt/logs
+	find domotic_assets domotic_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +

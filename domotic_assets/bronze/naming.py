@@ -1,0 +1,88 @@
+"""What the name of a sensor or forecast file says: home, minute and window. Contents are read elsewhere."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from domotic_assets.localtime import Moment, candidates, floor_minute, to_utc
+from domotic_assets.registry import Home
+
+_SENSOR_NAME = re.compile(
+    r"(?P<day>\d\d)\.(?P<month>\d\d)\.(?P<year>\d{4}) (?P<hour>\d\d)(?P<minute>\d\d)"
+    r"_(?P<user>.+)_received\.json",
+    re.ASCII | re.DOTALL,
+)
+_FORECAST_NAME = re.compile(r"Pred_(\d{4}-\d\d-\d\d)\.csv", re.ASCII)
+
+FUTURE_SLACK = timedelta(days=1)
+"""A reading cannot lie further ahead of its arrival; a clock that says so is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorName:
+    """A name taken apart; `local` is None where the digits are no time."""
+
+    user: str
+    local: datetime | None
+
+
+def read_sensor_name(name: str) -> SensorName | None:
+    """User and local minute of `DD.MM.YYYY HHMM_<User>_received.json`; None for any other name."""
+    match = _SENSOR_NAME.fullmatch(name)
+    if match is None:
+        return None
+    parts = [int(match[part]) for part in ("year", "month", "day", "hour", "minute")]
+    try:
+        return SensorName(match["user"], datetime(*parts))
+    except ValueError:
+        return SensorName(match["user"], None)
+
+
+def read_forecast_name(name: str) -> date | None:
+    """Date of issue of `Pred_YYYY-MM-DD.csv`; None for any other name."""
+    match = _FORECAST_NAME.fullmatch(name)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
+
+
+def is_plausible(moment: datetime, arrived_at: datetime, history_start: date) -> bool:
+    """Whether a reading may lie there: not before the history, not more than a day after arrival."""
+    start = datetime(history_start.year, history_start.month, history_start.day, tzinfo=UTC)
+    return start <= moment <= arrived_at + FUTURE_SLACK
+
+
+@dataclass(frozen=True, slots=True)
+class NameReader:
+    """Reads names against the registry's homes."""
+
+    homes: Mapping[str, Home]
+    history_start: date
+
+    def home(self, name: str) -> Home | None:
+        """The home whose user the name holds."""
+        parsed = read_sensor_name(name)
+        return self.homes.get(parsed.user) if parsed else None
+
+    def possible_windows(self, name: str, modified_at: datetime) -> tuple[datetime, ...]:
+        """Every minute that a file may belong to before its bytes are read: two in the repeated hour."""
+        moments = self._moments(name, modified_at)
+        return tuple(m.utc for m in moments) or (floor_minute(modified_at),)
+
+    def window(self, name: str, modified_at: datetime, unix_hints: list[float]) -> datetime | None:
+        """The minute that the name says, the pass told by hints or arrival; None where it says none."""
+        parsed, home = read_sensor_name(name), self.home(name)
+        if parsed is None or parsed.local is None or home is None or not self._moments(name, modified_at):
+            return None
+        return to_utc(parsed.local, home.clock_zone, modified_at, unix_hints).utc
+
+    def _moments(self, name: str, modified_at: datetime) -> tuple[Moment, ...]:
+        parsed, home = read_sensor_name(name), self.home(name)
+        if parsed is None or parsed.local is None or home is None:
+            return ()
+        found = candidates(parsed.local, home.clock_zone)
+        if any(not is_plausible(moment.utc, modified_at, self.history_start) for moment in found):
+            return ()
+        return found

@@ -1,0 +1,238 @@
+"""Dimensions of homes, rooms, devices, weather sites and predictions: current state, one row a thing.
+
+What exists comes from sites.yaml and the feed; the register only adds what is certain: a row joins where
+exactly one stands on both sides. The calendar and the tariffs have modules of their own.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from domotic_assets.gold.keys import key_of
+from domotic_assets.registry import Registry
+from domotic_assets.schemas.feed import CATEGORIES
+from domotic_assets.schemas.gold import (
+    DIM_APARTMENT,
+    DIM_DEVICE,
+    DIM_HORIZON,
+    DIM_MODEL,
+    DIM_ROOM,
+    DIM_TARGET,
+    DIM_WEATHER_SITE,
+)
+from domotic_assets.schemas.register import SILVER_REGISTER
+from domotic_assets.schemas.table import NO_KEY, surrogate_key
+
+RegisterFrames = Mapping[str, pl.DataFrame]
+"""Register table to its silver frame; a table that is absent counts as empty."""
+
+UNKNOWN_ROOM_TYPE = "unknown"
+PLUG = "plug"
+
+# The register's words for sensors, and the feed's device types.
+DEVICE_TYPE_OF_SENSOR = {
+    "plug": "plug",
+    "door": "door",
+    "window": "window",
+    "motion": "motion_sensor",
+    "climate": "climate_station",
+    "humidity": "humidity_sensor",
+    "meter": "house_meter",
+}
+DEVICE_NOUN = {
+    "motion_sensor": "motion sensor",
+    "climate_station": "climate station",
+    "humidity_sensor": "humidity sensor",
+    "house_meter": "meter",
+}
+HORIZONS = (("hour", 1), ("hour", 24), ("day", 24))
+TARGETS = ("energy_kwh", "presence_flag")
+
+
+@dataclass(frozen=True)
+class Matches:
+    """How many rows of the register and devices of the feed found each other, and how many did not."""
+
+    matched: int
+    register_unmatched: int
+    feed_unmatched: int
+
+
+@dataclass(frozen=True)
+class DeviceDimension:
+    """`DIM_DEVICE`, and how the register's sensors and appliances joined the feed's devices and plugs."""
+
+    devices: pl.DataFrame
+    sensors: Matches
+    appliances: Matches
+
+
+def dim_apartment(registry: Registry, register: RegisterFrames) -> pl.DataFrame:
+    """One row per home of sites.yaml: `DIM_APARTMENT`."""
+    buildings = _register_table(register, "buildings")
+    of_home: dict[str, list[int]] = {}
+    for home_id, building in buildings.select("home", "id_building").drop_nulls().iter_rows():
+        of_home.setdefault(home_id, []).append(building)
+    rows = []
+    for home in registry.homes:
+        found = of_home.get(home.id, [])
+        rows.append(
+            (
+                surrogate_key(home.id),
+                home.id,
+                home.name,
+                registry.owner_of(home.id),
+                found[0] if len(found) == 1 else None,
+                home.building_name or None,
+                home.floor,
+                NO_KEY if home.weather_site is None else surrogate_key(home.weather_site),
+            )
+        )
+    return pl.DataFrame(rows, schema=DIM_APARTMENT.schema, orient="row").sort(DIM_APARTMENT.sort)
+
+
+def dim_room(registry: Registry, devices: pl.DataFrame) -> pl.DataFrame:
+    """One row per room of sites.yaml, or of the feed at one of its homes: `DIM_ROOM`.
+
+    devices: silver `DEVICES`.
+    """
+    rooms = {
+        (home.id, f"{home.id}/{room.id}"): (room.name, room.type)
+        for home in registry.homes
+        for room in home.rooms.values()
+    }
+    homes = {home.id for home in registry.homes}
+    for home_id, room_id in devices.select("home", "room").unique().iter_rows():
+        if home_id in homes and (home_id, room_id) not in rooms:
+            name = room_id.removeprefix(f"{home_id}/").capitalize()
+            rooms[home_id, room_id] = (name, UNKNOWN_ROOM_TYPE)
+    rows = [
+        (surrogate_key(room_id), room_id, name, room_type, surrogate_key(home_id))
+        for (home_id, room_id), (name, room_type) in rooms.items()
+    ]
+    return pl.DataFrame(rows, schema=DIM_ROOM.schema, orient="row").sort(DIM_ROOM.sort)
+
+
+def dim_device(
+    registry: Registry, devices: pl.DataFrame, register: RegisterFrames, newest_window: datetime | None
+) -> DeviceDimension:
+    """One row per device of the feed at a home of sites.yaml: `DIM_DEVICE`, with what the register matched.
+
+    devices: silver `DEVICES`; a device's type is that of the newest date, as a sensor may be moved from a
+    door to a window. newest_window: start of the data's newest minute; activity is counted back from it.
+    """
+    current = (
+        devices.filter(pl.col("home").is_in([home.id for home in registry.homes]))
+        .sort("utc_date")
+        .group_by("device", maintain_order=True)
+        .agg(pl.col("home", "room", "category", "device_type").last(), pl.col("last_ts").max())
+        .sort("device")
+    )
+    sensors = _rooms_of(_register_table(register, "sensors"), register, registry).with_columns(
+        device_type=pl.col("type").str.to_lowercase().replace_strict(DEVICE_TYPE_OF_SENSOR, default=None)
+    )
+    appliances = _rooms_of(_register_table(register, "devices"), register, registry)
+    plugs = current.filter(pl.col("device_type") == PLUG)
+    named_plugs = _pairs(plugs, appliances, ["room"])
+    sensor_pairs = _pairs(current, sensors, ["room", "device_type"])
+    active_since = (
+        None if newest_window is None else newest_window - timedelta(days=registry.settings.active_days)
+    )
+    rows = _named(current, dim_room(registry, devices)).join(
+        named_plugs.select("device", appliance="name"), on="device", how="left"
+    )
+    frame = rows.select(
+        device_key=key_of("device"),
+        device_id="device",
+        room_key=key_of("room"),
+        device_name=pl.coalesce("appliance", "device_name"),
+        device_type="device_type",
+        sensor_type=pl.col("category").replace(
+            {category.name: category.sensor_type for category in CATEGORIES.values()}
+        ),
+        is_active=pl.lit(False) if active_since is None else pl.col("last_ts") > active_since,
+    )
+    return DeviceDimension(
+        frame.select(list(DIM_DEVICE.schema)).sort(DIM_DEVICE.sort),
+        sensors=_matches(sensor_pairs, sensors, current),
+        appliances=_matches(named_plugs, appliances, plugs),
+    )
+
+
+def dim_weather_site(registry: Registry, forecast_sites: Collection[str]) -> pl.DataFrame:
+    """One row per site of sites.yaml or of the forecasts: `DIM_WEATHER_SITE`."""
+    described = {site.name: site for site in registry.weather_sites}
+    of_homes = {home.weather_site for home in registry.homes if home.weather_site is not None}
+    rows = []
+    for name in sorted({*described, *of_homes, *forecast_sites}):
+        site = described.get(name)
+        place = (name.lower(), name, None, None) if site is None else (site.code, name, site.lat, site.lon)
+        rows.append((surrogate_key(name), *place))
+    return pl.DataFrame(rows, schema=DIM_WEATHER_SITE.schema, orient="row").sort(DIM_WEATHER_SITE.sort)
+
+
+def dim_model() -> pl.DataFrame:
+    """One row per trained model: `DIM_MODEL`, empty until one is trained."""
+    return DIM_MODEL.empty()
+
+
+def dim_horizon() -> pl.DataFrame:
+    """One row per prediction horizon: `DIM_HORIZON`."""
+    rows = [(surrogate_key(f"{kind}/{hours}"), kind, hours) for kind, hours in HORIZONS]
+    return pl.DataFrame(rows, schema=DIM_HORIZON.schema, orient="row").sort(DIM_HORIZON.sort)
+
+
+def dim_target() -> pl.DataFrame:
+    """One row per predicted quantity: `DIM_TARGET`."""
+    rows = [(surrogate_key(name), name) for name in TARGETS]
+    return pl.DataFrame(rows, schema=DIM_TARGET.schema, orient="row").sort(DIM_TARGET.sort)
+
+
+def _named(devices: pl.DataFrame, rooms: pl.DataFrame) -> pl.DataFrame:
+    """`devices` and device_name: "Kitchen plug"; "Office window 2" where the room has several of its category.
+
+    rooms: `DIM_ROOM`.
+    """
+    noun = pl.col("device_type").replace(DEVICE_NOUN)
+    place = pl.col("device").str.extract(r"([^/]*)$")
+    several = pl.len().over("room", "category") > 1
+    return devices.join(rooms.select("room_name", room="room_id"), on="room", how="left").with_columns(
+        device_name=pl.when(several)
+        .then(pl.format("{} {} {}", "room_name", noun, place))
+        .otherwise(pl.format("{} {}", "room_name", noun))
+    )
+
+
+def _register_table(register: RegisterFrames, name: str) -> pl.DataFrame:
+    return register.get(name, SILVER_REGISTER[name].empty())
+
+
+def _rooms_of(rows: pl.DataFrame, register: RegisterFrames, registry: Registry) -> pl.DataFrame:
+    """Register rows with id_room, and `room`: its id in the feed's terms; null where no home has it."""
+    spellings = {
+        (home.id, spelling): room.id for home in registry.homes for spelling, room in home.rooms.items()
+    }
+    homes = dict(_register_table(register, "buildings").select("id_building", "home").iter_rows())
+    rooms = {}
+    for id_room, id_building, name in (
+        _register_table(register, "rooms").select("id_room", "id_building", "name").iter_rows()
+    ):
+        home = homes.get(id_building)
+        if home is not None and name is not None:
+            rooms[id_room] = f"{home}/{spellings.get((home, name), name.lower())}"
+    return rows.with_columns(
+        room=pl.col("id_room").replace_strict(rooms, default=None, return_dtype=pl.String)
+    )
+
+
+def _pairs(feed: pl.DataFrame, register_rows: pl.DataFrame, on: list[str]) -> pl.DataFrame:
+    """Feed rows joined to register rows where exactly one of each has the same values in `on`."""
+    only_feed = feed.filter(pl.len().over(on) == 1)
+    only_register = register_rows.drop_nulls(on).filter(pl.len().over(on) == 1)
+    return only_feed.join(only_register, on=on)
+
+
+def _matches(pairs: pl.DataFrame, register_rows: pl.DataFrame, feed: pl.DataFrame) -> Matches:
+    return Matches(pairs.height, register_rows.height - pairs.height, feed.height - pairs.height)

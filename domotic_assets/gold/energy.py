@@ -1,0 +1,230 @@
+"""Energy of a minute: counter differences of plugs, integrated power of house meters, cost by tariff.
+
+A counter is judged against its neighbours in the data, before and after, never against "the
+previous run": that is what makes the result the same however the feed was cut into runs.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from domotic_assets.gold.keys import minute_fact
+from domotic_assets.gold.tariffs import price_of_minutes
+from domotic_assets.registry import Registry
+from domotic_assets.schemas.gold import FACT_ENERGY_MINUTE
+from domotic_assets.schemas.table import UTC_TIME
+
+PLUG_VARIABLES = ("plugs.power", "plugs.total", "plugs.is_valid")
+HOUSE_VARIABLES = (
+    "consumptions.total_power",
+    *(f"consumptions.power{n}" for n in (1, 2, 3)),
+    *(f"consumptions.is_valid{n}" for n in (1, 2, 3)),
+)
+VARIABLES = (*PLUG_VARIABLES, *HOUSE_VARIABLES)
+
+_ID = ("ts", "home", "room", "device")
+_STEPS = {"device": pl.String, "ts": UTC_TIME, "energy_wh": pl.Float64, "is_sound": pl.Boolean}
+
+
+def counter_steps(
+    minutes: Sequence[int],
+    counters: Sequence[float],
+    bound_w: float,
+    level: tuple[int, float] | None = None,
+) -> list[tuple[float, bool]]:
+    """Energy in Wh since the reading before, and whether the reading is sound, for each reading of a counter.
+
+    minutes: when, in minutes; strictly rising. counters: accepted readings in Wh. bound_w: the most
+    that the device can draw. level: the reading that counts before the first, None at the very
+    first reading, which adds nothing.
+
+    A lower reading is a restart at 0 and adds its own value, unless the next one is back at or
+    above the level: then it was a glitch. A step that needs more power than the bound adds nothing
+    and becomes the level only if the next reading goes on from it.
+    """
+    steps: list[tuple[float, bool]] = []
+    last = len(counters) - 1
+    for place, (minute, counter) in enumerate(zip(minutes, counters, strict=True)):
+        if level is None:
+            steps.append((0.0, True))
+            level = (minute, counter)
+            continue
+        since, before = level
+        following = counters[place + 1] if place < last else None
+        if counter < before and following is not None and following >= before:
+            steps.append((0.0, False))
+            continue
+        step = counter - before if counter >= before else counter
+        if step <= bound_w * (minute - since) / 60:
+            steps.append((step, True))
+            level = (minute, counter)
+            continue
+        steps.append((0.0, False))
+        if following is not None and _goes_on(minute, counter, minutes[place + 1], following, bound_w):
+            level = (minute, counter)
+    return steps
+
+
+def _goes_on(minute: int, counter: float, next_minute: int, following: float, bound_w: float) -> bool:
+    return 0 <= following - counter <= bound_w * (next_minute - minute) / 60
+
+
+def plug_readings(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per plug and minute: ts, home, room, device, power_w, counter_total, is_valid.
+
+    An invalid plug reading gives neither power nor counter; power out of bounds is left out.
+    """
+    power, total, valid = PLUG_VARIABLES
+    sound = pl.col(valid).fill_null(1.0) == 1.0
+    return (
+        _pivot(events, PLUG_VARIABLES)
+        .filter(pl.any_horizontal(pl.col(power, total).is_not_null()))
+        .select(
+            *_ID,
+            power_w=pl.when(sound & ~pl.col(f"{power} outlier")).then(power),
+            counter_total=pl.when(sound).then(total),
+            is_valid=sound & ~pl.col(f"{power} outlier"),
+        )
+    )
+
+
+def house_readings(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per house meter and minute, shaped as `plug_readings`; it has no counter.
+
+    With an invalid phase the power is the sum of the valid ones; a power out of bounds is left out.
+    """
+    total, *rest = HOUSE_VARIABLES
+    phases, valids = rest[:3], rest[3:]
+    wide = _pivot(events, HOUSE_VARIABLES).filter(pl.any_horizontal(pl.col(total, *phases).is_not_null()))
+    valid = [pl.col(name).fill_null(1.0) == 1.0 for name in valids]
+    good = [
+        pl.when(pl.col(phase).is_not_null() & ~pl.col(f"{phase} outlier")).then(phase) for phase in phases
+    ]
+    # A null among the valid phases makes the sum null: part of a house is not the house.
+    valid_sum = pl.sum_horizontal(
+        *(pl.when(ok).then(value).otherwise(0.0) for ok, value in zip(valid, good, strict=True)),
+        ignore_nulls=False,
+    )
+    all_valid = pl.all_horizontal(*valid)
+    power = (
+        pl.when(all_valid)
+        .then(pl.when(~pl.col(f"{total} outlier")).then(total))
+        .when(pl.any_horizontal(*valid))
+        .then(valid_sum)
+    )
+    return wide.select(
+        *_ID,
+        power_w=power,
+        counter_total=pl.lit(None, pl.Float64),
+        is_valid=all_valid & power.is_not_null(),
+    )
+
+
+def _pivot(events: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
+    """One row per device and minute with a column a variable, and `<variable> outlier` beside it."""
+    of = {name: pl.col("variable") == name for name in variables}
+    return (
+        events.filter(pl.col("variable").is_in(variables))
+        .group_by(_ID, maintain_order=True)
+        .agg(
+            *(pl.col("value").filter(condition).first().alias(name) for name, condition in of.items()),
+            *(
+                pl.col("is_outlier").filter(condition).any().alias(f"{name} outlier")
+                for name, condition in of.items()
+            ),
+        )
+    )
+
+
+def anchors(readings: pl.DataFrame, bound_w: float) -> pl.DataFrame:
+    """Accepted counter readings (device, ts, counter_total) with `is_anchor`, by device and time.
+
+    A reading that goes on from the one before it is the level after it whatever came earlier, so
+    a recalculation may start behind any anchor and end at the second one after the change.
+    """
+    before = pl.col("counter_total").shift().over("device")
+    hours = (pl.col("ts") - pl.col("ts").shift().over("device")).dt.total_minutes() / 60
+    return (
+        readings.filter(pl.col("counter_total").is_not_null())
+        .sort("device", "ts")
+        .select("device", "ts", "counter_total")
+        .with_columns(
+            is_anchor=((pl.col("counter_total") - before).is_between(0, hours * bound_w)).fill_null(False)
+        )
+    )
+
+
+def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_w: float) -> pl.DataFrame:
+    """Energy of every counter reading that a change in [first, last] can reach.
+
+    readings: `plug_readings` from an anchor before `first` (or the very first reading) to the second
+    accepted reading behind `last` that is an anchor (or the very last). One row per device and
+    reading: device, ts, energy_wh, is_sound.
+    """
+    out: list[pl.DataFrame] = []
+    for (device,), own in anchors(readings, bound_w).group_by("device", maintain_order=True):
+        ts = own["ts"].to_list()
+        counters, is_anchor = own["counter_total"].to_list(), own["is_anchor"].to_list()
+        start = max((n for n, at in enumerate(ts) if at < first and is_anchor[n]), default=None)
+        end = next(
+            (n for n in range(1, len(ts)) if ts[n - 1] > last and is_anchor[n]),
+            len(ts) - 1,
+        )
+        minutes = [int(at.timestamp()) // 60 for at in ts]
+        begin = 0 if start is None else start + 1
+        # One reading more than is kept: the last one kept may ask what follows it.
+        until = min(end + 2, len(ts))
+        level = None if start is None else (minutes[start], counters[start])
+        steps = counter_steps(minutes[begin:until], counters[begin:until], bound_w, level)
+        steps = steps[: end + 1 - begin]
+        out.append(
+            pl.DataFrame(
+                {
+                    "device": [device] * len(steps),
+                    "ts": ts[begin : end + 1],
+                    "energy_wh": [energy for energy, _ in steps],
+                    "is_sound": [sound for _, sound in steps],
+                },
+                schema=_STEPS,
+            )
+        )
+    return pl.concat([pl.DataFrame(schema=_STEPS), *out])
+
+
+def lacking_context(
+    readings: pl.DataFrame, devices: Collection[str], first: datetime, last: datetime, bound_w: float
+) -> tuple[set[str], set[str]]:
+    """The devices with no anchor before `first`, and those with none behind `last`, in these readings."""
+    marked = anchors(readings, bound_w).with_columns(before=pl.col("ts").shift().over("device"))
+    early = marked.filter("is_anchor", pl.col("ts") < first)["device"]
+    late = marked.filter("is_anchor", pl.col("before") > last)["device"]
+    return set(devices) - set(early), set(devices) - set(late)
+
+
+def energy_minutes(
+    events: pl.DataFrame, minutes: pl.Series, first: datetime, last: datetime, registry: Registry
+) -> pl.DataFrame:
+    """FACT_ENERGY_MINUTE rows of the given minutes, and of the readings that a change in them reaches.
+
+    events: of VARIABLES, with the context that `energy_steps` asks for. minutes: those to rebuild,
+    all within [first, last].
+    """
+    plugs = plug_readings(events)
+    steps = energy_steps(plugs, first, last, registry.settings.plug_power_bound_w)
+    inside = pl.col("ts").is_in(minutes.implode())
+    plug_rows = (
+        plugs.join(steps, on=["device", "ts"], how="left")
+        .filter(inside | pl.col("energy_wh").is_not_null())
+        .with_columns(is_valid=pl.col("is_valid") & pl.col("is_sound").fill_null(True))
+        .drop("is_sound")
+    )
+    house_rows = house_readings(events.filter(inside)).with_columns(energy_wh=pl.col("power_w") / 60)
+    rows = pl.concat([plug_rows.select(house_rows.columns), house_rows])
+    priced = price_of_minutes(rows.with_columns(energy_kwh=pl.col("energy_wh") / 1000), registry)
+    zones = {home.id: home.time_zone for home in registry.homes}
+    return minute_fact(
+        priced.with_columns(cost_chf=pl.col("energy_kwh") * pl.col("chf_per_kwh")),
+        FACT_ENERGY_MINUTE,
+        zones,
+    )

@@ -1,0 +1,138 @@
+"""Device health by local day: what was expected of a device, what came, and what was wrong with it."""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from domotic_assets.gold.keys import date_key, key_of, local_date
+from domotic_assets.localtime import MINUTE, local_day_bounds
+from domotic_assets.registry import Registry
+from domotic_assets.schemas.feed import BATTERY_VARIABLES, VALIDITY_VARIABLES
+from domotic_assets.schemas.gold import FACT_DEVICE_HEALTH_DAY
+
+_DEVICE_DAY = ["device", "local_date"]
+
+
+def lifetimes(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    """One row per device: home, room, first_ts, its first local date, and its home's last local date.
+
+    devices: silver devices, one row per device and UTC date.
+    """
+    zones = _zones(registry)
+    last_day = devices.group_by("home").agg(pl.col("last_ts").max())
+    last_day = last_day.with_columns(last_date=local_date(zones, ts="last_ts")).drop("last_ts")
+    return (
+        devices.sort("utc_date")
+        .group_by("device")
+        .agg(pl.col("home", "room").last(), pl.col("first_ts").min())
+        .with_columns(first_date=local_date(zones, ts="first_ts"))
+        .join(last_day, on="home")
+    )
+
+
+def expected_days(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    """One row per device and local date that health must have: device, home, room, first_ts, local_date."""
+    return (
+        lifetimes(devices, registry)
+        .with_columns(local_date=pl.date_ranges("first_date", "last_date"))
+        .explode("local_date")
+        .drop("first_date", "last_date")
+    )
+
+
+def days_to_refresh(
+    devices: pl.DataFrame, held: pl.DataFrame, touched: Collection[date], registry: Registry
+) -> list[date]:
+    """Local dates whose health rows may differ from those held, oldest first.
+
+    Those with changed minutes, those whose devices are not the ones held (a device that began
+    earlier, a home that fell silent), and from the last held date on: it was not over.
+    held: local_date and device_key of FACT_DEVICE_HEALTH_DAY.
+    """
+    wanted = expected_days(devices, registry).select("local_date", device_key=key_of("device"))
+    on = ["local_date", "device_key"]
+    differing = pl.concat(
+        [wanted.join(held, on=on, how="anti"), held.select(on).join(wanted, on=on, how="anti")]
+    )
+    days = set(differing["local_date"].to_list()) | set(touched)
+    if not held.is_empty():
+        last = max(held["local_date"].to_list())
+        days |= {day for day in wanted["local_date"].unique().to_list() if day >= last}
+    return sorted(days)
+
+
+def health_days(
+    events: pl.DataFrame,
+    rejects: pl.DataFrame,
+    devices: pl.DataFrame,
+    days: Collection[date],
+    registry: Registry,
+) -> pl.DataFrame:
+    """FACT_DEVICE_HEALTH_DAY rows of the given local dates.
+
+    events, rejects: silver, whole for these dates in every home's zone. devices: silver, whole.
+    """
+    zones = _zones(registry)
+    expected = expected_days(devices, registry).filter(pl.col("local_date").is_in(list(days)))
+    newest: datetime = devices["last_ts"].max()  # type: ignore[assignment]
+    expected = expected.with_columns(expected=_expected_minutes(expected, newest, zones))
+    dated = events.with_columns(local_date=local_date(zones))
+    battery = pl.col("value").filter(pl.col("variable").is_in(BATTERY_VARIABLES) & ~pl.col("is_outlier"))
+    invalid = pl.col("variable").is_in(VALIDITY_VARIABLES) & (pl.col("value") == 0.0)
+    seen = dated.group_by(_DEVICE_DAY).agg(
+        present=pl.col("ts").n_unique().cast(pl.Int64),
+        wrong=(pl.col("is_outlier") | invalid).sum().cast(pl.Int64),
+        battery_min_pct=battery.min(),
+        battery_avg_pct=battery.mean(),
+    )
+    refused = (
+        rejects.filter(pl.col("minute").is_not_null() & pl.col("device").is_not_null())
+        .with_columns(local_date=local_date(zones, ts="minute"))
+        .group_by(_DEVICE_DAY)
+        .agg(refused=pl.len().cast(pl.Int64))
+    )
+    rows = (
+        expected.join(seen, on=_DEVICE_DAY, how="left")
+        .join(refused, on=_DEVICE_DAY, how="left")
+        .with_columns(pl.col("present", "wrong", "refused").fill_null(0))
+        .with_columns(
+            date_key=date_key(pl.col("local_date")),
+            device_key=key_of("device"),
+            room_key=key_of("room"),
+            apartment_key=key_of("home"),
+            error_count=pl.col("wrong") + pl.col("refused"),
+            missing_readings=pl.col("expected") - pl.col("present"),
+            uptime_pct=pl.when(pl.col("expected") > 0).then(pl.col("present") / pl.col("expected") * 100),
+        )
+    )
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in FACT_DEVICE_HEALTH_DAY.schema.items())
+
+
+def _expected_minutes(expected: pl.DataFrame, newest: datetime, zones: dict[str, str]) -> pl.Series:
+    """Minutes of each row's local day between the device's first reading and the newest of all data."""
+    numbers: list[int] = []
+    for home, day, first in expected.select("home", "local_date", "first_ts").iter_rows():
+        start, end = local_day_bounds(day, zones.get(home, "UTC"))
+        span = min(end, newest + MINUTE) - max(start, first)
+        numbers.append(max(span, timedelta(0)) // MINUTE)
+    return pl.Series(numbers, dtype=pl.Int64)
+
+
+def local_days_of(minutes: pl.DataFrame, registry: Registry) -> list[date]:
+    """The local dates of (home, minute) pairs, oldest first."""
+    if minutes.is_empty():
+        return []
+    return sorted(
+        minutes.select(local_date(_zones(registry), ts="minute").alias("day"))["day"].unique().to_list()
+    )
+
+
+def utc_dates_of(days: Collection[date]) -> list[date]:
+    """The UTC dates that can hold minutes of these local dates, whatever the zone."""
+    around = {day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)}
+    return sorted(around)
+
+
+def _zones(registry: Registry) -> dict[str, str]:
+    return {home.id: home.time_zone for home in registry.homes}

@@ -1,0 +1,57 @@
+"""Keys that all facts share: surrogate keys of natural ids, the UTC minute and the local date."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from domotic_assets.schemas.table import Table, surrogate_key
+
+
+def key_of(column: str) -> pl.Expr:
+    """The surrogate keys of a column of natural ids; each distinct id is hashed once."""
+    return pl.col(column).map_batches(_keys, return_dtype=pl.Int64)
+
+
+def _keys(ids: pl.Series) -> pl.Series:
+    distinct = ids.drop_nulls().unique()
+    keys = pl.Series([surrogate_key(natural_id) for natural_id in distinct], dtype=pl.Int64)
+    return ids.replace_strict(distinct, keys, default=None, return_dtype=pl.Int64)
+
+
+def datetime_key(column: str = "ts") -> pl.Expr:
+    """UTC minute as YYYYMMDDHHMM, so that the repeated autumn hour stays unique."""
+    ts = pl.col(column).dt
+    minute = ts.hour().cast(pl.Int64) * 100 + ts.minute()
+    return (date_key(ts.date()).cast(pl.Int64) * 10_000 + minute).alias("datetime_key")
+
+
+def date_key(dates: pl.Expr) -> pl.Expr:
+    """A date as YYYYMMDD."""
+    return (dates.dt.year() * 10_000 + dates.dt.month().cast(pl.Int32) * 100 + dates.dt.day()).cast(pl.Int32)
+
+
+def local_date(zones: Mapping[str, str], home: str = "home", ts: str = "ts") -> pl.Expr:
+    """The date that each home's clock shows; zones: home id to IANA zone."""
+    by_zone: dict[str, list[str]] = {}
+    for home_id, zone in zones.items():
+        by_zone.setdefault(zone, []).append(home_id)
+    # A home that left the registry keeps its rows, by UTC: its events are still there.
+    chosen = pl.col(ts).dt.date()
+    for zone, homes in by_zone.items():
+        local = pl.col(ts).dt.convert_time_zone(zone).dt.date()
+        chosen = pl.when(pl.col(home).is_in(homes)).then(local).otherwise(chosen)
+    return chosen
+
+
+def minute_fact(rows: pl.DataFrame, table: Table, zones: Mapping[str, str]) -> pl.DataFrame:
+    """Rows with ts, home, room (and device) as rows of a minute fact: its keys added, its columns chosen."""
+    keys = {
+        "datetime_key": datetime_key(),
+        "date_key": date_key(local_date(zones)),
+        "room_key": key_of("room"),
+        "apartment_key": key_of("home"),
+        "utc_date": pl.col("ts").dt.date(),
+    }
+    if "device" in rows.columns:
+        keys["device_key"] = key_of("device")
+    return rows.with_columns(**keys).select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())

@@ -1,0 +1,78 @@
+"""Tariffs: the price list as a dimension, and the price of a minute at a home.
+
+Prices come from the registry, which refuses overlaps; what a minute's energy is, is decided elsewhere.
+"""
+
+import polars as pl
+
+from domotic_assets.registry import WEEKDAYS, Band, Registry, Tariff
+from domotic_assets.schemas.gold import DIM_TARIFF
+
+
+def dim_tariff(registry: Registry) -> pl.DataFrame:
+    """One row per provider, validity and time-of-use band: `DIM_TARIFF`."""
+    rows = [
+        (
+            tariff.provider,
+            tariff.valid_from,
+            tariff.valid_to,
+            band.name,
+            ",".join(band.days),
+            _clock(band.start),
+            _clock(band.end),
+            band.chf_per_kwh,
+        )
+        for tariff in registry.tariffs
+        for band in tariff.bands
+    ]
+    return pl.DataFrame(rows, schema=DIM_TARIFF.schema, orient="row").sort(DIM_TARIFF.sort)
+
+
+def price_of_minutes(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    """`rows` (with ts in UTC and home) and `chf_per_kwh`: the price at that local minute of that home.
+
+    The tariff is that of the home's provider on the local date, the band that of the local weekday and
+    minute. Null where the home has no provider, no tariff is valid or no band holds.
+    """
+    homes_alike: dict[tuple[str, str], list[str]] = {}
+    for home in registry.homes:
+        if home.tariff is not None:
+            homes_alike.setdefault((home.time_zone, home.tariff), []).append(home.id)
+    prices = [
+        pl.when(pl.col("home").is_in(homes)).then(_price(registry.tariffs, provider, zone_name))
+        for (zone_name, provider), homes in homes_alike.items()
+    ]
+    return rows.with_columns(pl.coalesce(*prices, pl.lit(None, pl.Float64)).alias(_PRICE))
+
+
+_PRICE = DIM_TARIFF.column("chf_per_kwh").name
+
+
+def _price(tariffs: tuple[Tariff, ...], provider: str, zone_name: str) -> pl.Expr:
+    """The price of a provider at column `ts` on a clock of that zone."""
+    local = pl.col("ts").dt.convert_time_zone(zone_name)
+    day, weekday = local.dt.date(), local.dt.weekday()
+    minute = local.dt.hour().cast(pl.Int32) * 60 + local.dt.minute()
+    prices = []
+    for tariff in tariffs:
+        if tariff.provider != provider:
+            continue
+        is_valid = day >= tariff.valid_from
+        if tariff.valid_to is not None:
+            is_valid &= day < tariff.valid_to
+        prices += [
+            pl.when(is_valid & _covers(band, weekday, minute)).then(band.chf_per_kwh) for band in tariff.bands
+        ]
+    return pl.coalesce(prices)
+
+
+def _covers(band: Band, weekday: pl.Expr, minute: pl.Expr) -> pl.Expr:
+    """`Band.covers` for columns: weekday 1 = Monday, minute of the local day."""
+    on_its_days = weekday.is_in([WEEKDAYS.index(day) + 1 for day in band.days])
+    if band.start < band.end:
+        return on_its_days & (minute >= band.start) & (minute < band.end)
+    return on_its_days & ((minute >= band.start) | (minute < band.end))
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"

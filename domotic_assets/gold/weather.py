@@ -1,0 +1,149 @@
+"""Forecast facts: one column a measurement and variant, and daily figures by horizon.
+
+What a value means for a day is decided here; reading files and judging values is Silver's.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import polars as pl
+
+from domotic_assets.gold.keys import date_key, datetime_key, key_of
+from domotic_assets.localtime import local_day_bounds
+from domotic_assets.schemas.gold import (
+    FACT_WEATHER_DAY,
+    FACT_WEATHER_HOUR,
+    WEATHER_MEASUREMENTS,
+    WEATHER_VARIANTS,
+)
+from domotic_assets.schemas.table import UTC_TIME
+
+CONTROL_VARIANT = "ctrl"
+
+_TEMPERATURE, _HUMIDITY = "PRED_T_2M", "PRED_RELHUM_2M"
+_PRECIPITATION, _RADIATION = "PRED_TOT_PREC", "PRED_GLOB"
+_DAILY_MEASUREMENTS = (_TEMPERATURE, _HUMIDITY, _PRECIPITATION, _RADIATION)
+
+
+def weather_hour(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFrame:
+    """One row per site, issue, step and valid time: `FACT_WEATHER_HOUR` from silver `WEATHER_FORECASTS`.
+
+    Outliers are left out (null). Measurements and variants without a column stay in silver.
+    """
+    measures = [
+        pl.col("value")
+        .filter((pl.col("measurement") == m.name) & (pl.col("variant") == variant) & ~pl.col("is_outlier"))
+        .last()
+        .alias(f"{m.column}_{variant}")
+        for m in WEATHER_MEASUREMENTS.values()
+        for variant in WEATHER_VARIANTS
+    ]
+    return (
+        forecasts.lazy()
+        .filter(
+            pl.col("measurement").is_in(list(WEATHER_MEASUREMENTS)),
+            pl.col("variant").is_in(list(WEATHER_VARIANTS)),
+        )
+        .sort("valid_at")
+        .group_by("utc_date", "site", pl.col("valid_at").dt.truncate("1m"), "step")
+        .agg(measures)
+        .with_columns(
+            datetime_key=datetime_key("valid_at"),
+            date_key=date_key(pl.col("valid_at").dt.convert_time_zone(calendar_time_zone).dt.date()),
+            site_key=key_of("site"),
+            issue_date_key=date_key(pl.col("utc_date")),
+            step=pl.col("step").cast(pl.Int32),
+        )
+        .select(list(FACT_WEATHER_HOUR.schema))
+        .sort("utc_date", *FACT_WEATHER_HOUR.sort)
+        .collect()
+    )
+
+
+def weather_day(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFrame:
+    """One row per site, horizon and local date: `FACT_WEATHER_DAY` from silver `WEATHER_FORECASTS`.
+
+    Of each valid time the lowest step with a good control value counts, measurement by measurement. That
+    value stands for the time since the measurement's valid time before it in the same issue. So an issue's
+    first valid time stands for nothing (what came before it is not known), and a valid time without a
+    good value leaves its own interval uncovered instead of stretching the next one. An interval across local
+    midnight is shared by duration. `hours` are those of the least covered measure that the row holds.
+    """
+    if forecasts.is_empty():
+        return FACT_WEATHER_DAY.empty()
+    shares = _shares_of_days(_intervals(forecasts), calendar_time_zone)
+    issue_site_day = ["utc_date", "site", "local_date"]
+    daily = (
+        shares.group_by(*issue_site_day, "measurement")
+        .agg(
+            mean=(pl.col("value") * pl.col("hours")).sum() / pl.col("hours").sum(),
+            amount=(pl.col("value") * pl.col("hours") / pl.col("interval_hours")).sum(),
+            value_hours=(pl.col("value") * pl.col("hours")).sum(),
+            hours=pl.col("hours").sum(),
+        )
+        .group_by(issue_site_day)
+        .agg(
+            temperature_c_avg=_of(_TEMPERATURE, "mean"),
+            humidity_pct_avg=_of(_HUMIDITY, "mean"),
+            precipitation_mm_sum=_of(_PRECIPITATION, "amount"),
+            radiation_whm2_sum=_of(_RADIATION, "value_hours"),
+            hours=pl.col("hours").min(),
+        )
+    )
+    return (
+        daily.with_columns(
+            date_key=date_key(pl.col("local_date")),
+            site_key=key_of("site"),
+            horizon_days=(pl.col("local_date") - pl.col("utc_date")).dt.total_days().cast(pl.Int32),
+        )
+        .select(list(FACT_WEATHER_DAY.schema))
+        .sort("utc_date", *FACT_WEATHER_DAY.sort)
+    )
+
+
+def _intervals(forecasts: pl.DataFrame) -> pl.DataFrame:
+    """One row per issue, site, measurement and covered interval (start, valid_at] with its value."""
+    good = pl.col("value").filter(pl.col("value").is_not_null() & ~pl.col("is_outlier"))
+    series = ["utc_date", "site", "measurement"]
+    return (
+        forecasts.filter(
+            pl.col("variant") == CONTROL_VARIANT, pl.col("measurement").is_in(_DAILY_MEASUREMENTS)
+        )
+        .sort("step")
+        .group_by(*series, "valid_at", maintain_order=True)
+        .agg(value=good.first())
+        .sort(*series, "valid_at")
+        .with_columns(start=pl.col("valid_at").shift(1).over(series))
+        .drop_nulls(["start", "value"])
+    )
+
+
+def _shares_of_days(intervals: pl.DataFrame, zone_name: str) -> pl.DataFrame:
+    """One row per interval and local date that it reaches into, with its hours there."""
+    first = pl.col("start").dt.convert_time_zone(zone_name).dt.date()
+    # The last microsecond inside: an interval that ends at midnight lies wholly in the day before.
+    last = pl.col("valid_at").dt.offset_by("-1us").dt.convert_time_zone(zone_name).dt.date()
+    shares = intervals.with_columns(local_date=pl.date_ranges(first, last)).explode("local_date")
+    bounds = _day_bounds(shares["local_date"].unique().to_list(), zone_name)
+    from_ = pl.max_horizontal("start", "day_start")
+    until = pl.min_horizontal("valid_at", "day_end")
+    return shares.join(bounds, on="local_date").with_columns(
+        hours=_hours(until - from_), interval_hours=_hours(pl.col("valid_at") - pl.col("start"))
+    )
+
+
+def _day_bounds(days: Iterable[date], zone_name: str) -> pl.DataFrame:
+    """One row per local date with its first and its following midnight in UTC."""
+    return pl.DataFrame(
+        [(day, *local_day_bounds(day, zone_name)) for day in days],
+        schema={"local_date": pl.Date(), "day_start": UTC_TIME, "day_end": UTC_TIME},
+        orient="row",
+    )
+
+
+def _of(measurement: str, figure: str) -> pl.Expr:
+    return pl.col(figure).filter(pl.col("measurement") == measurement).first()
+
+
+def _hours(duration: pl.Expr) -> pl.Expr:
+    return duration.dt.total_microseconds() / 3.6e9

@@ -1,0 +1,261 @@
+"""Silver to the Gold facts: minute facts by window, device health by local day. Plain functions."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from domotic_assets.gold import energy, health, rooms
+from domotic_assets.gold.keys import datetime_key
+from domotic_assets.orchestration.sensor_steps import COUNTING, utc_dates, within
+from domotic_assets.orchestration.windows import Window
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.table import UTC_TIME, Table
+
+HOME_MINUTES_PER_PIECE = 30_000
+"""Files' worth of events held at once: ten days of two homes, half an hour of a thousand."""
+
+_EVENT_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "value_text", "is_outlier"]
+
+Rebuild = Callable[[Workspace, pl.Series, pl.Series], tuple[pl.DataFrame, pl.Series]]
+"""From the minutes of a piece and those of the whole run to the rows and the minutes they replace."""
+
+
+def energy_facts(work: Workspace, windows: Sequence[Window]) -> int:
+    """gold/fact_energy_minute of these windows and of the readings they reach; number of rows."""
+    return _minute_facts(work, windows, gold.FACT_ENERGY_MINUTE, _energy)
+
+
+def environment_facts(work: Workspace, windows: Sequence[Window]) -> int:
+    """gold/fact_environment_minute of these windows; number of rows."""
+    return _minute_facts(work, windows, gold.FACT_ENVIRONMENT_MINUTE, _environment)
+
+
+def presence_facts(work: Workspace, windows: Sequence[Window]) -> int:
+    """gold/fact_presence_minute of these windows and of the hold after them; number of rows."""
+    return _minute_facts(work, windows, gold.FACT_PRESENCE_MINUTE, _presence)
+
+
+def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
+    """(minute, home) of the files of these windows, whatever became of them, and of the windows themselves.
+
+    A file version that counts no longer still names the minutes that it once filled.
+    """
+    files = work.lake.read(
+        silver.SENSOR_FILES,
+        dates=utc_dates(windows),
+        where=within("window", windows),
+        columns=["window", "minute", "home"],
+    )
+    return (
+        pl.concat([files.select("minute", "home"), files.select(minute="window", home="home")])
+        .drop_nulls("minute")
+        .unique()
+        .sort("minute", "home")
+    )
+
+
+def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebuild: Rebuild) -> int:
+    touched = touched_minutes(work, windows)
+    all_minutes = touched["minute"].unique().sort()
+    written = 0
+    pieces = _pieces(touched)
+    for number, minutes in enumerate(pieces, 1):
+        rows, replaced = rebuild(work, minutes, all_minutes)
+        keys = pl.DataFrame({"ts": replaced}).select(datetime_key(), utc_date=pl.col("ts").dt.date())
+        work.lake.replace_values(table, rows, "datetime_key", keys["datetime_key"], keys["utc_date"])
+        written += rows.height
+        work.report(table.id, number, len(pieces))
+    return written
+
+
+def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
+    """The minutes in order, cut where enough is together and where a gap of a day makes context dear."""
+    pieces: list[list[datetime]] = []
+    files = 0
+    for minute, number in touched.group_by("minute").len().sort("minute").iter_rows():
+        far = bool(pieces) and minute - pieces[-1][-1] > timedelta(days=1)
+        if not pieces or far or files + number > HOME_MINUTES_PER_PIECE:
+            pieces.append([])
+            files = 0
+        pieces[-1].append(minute)
+        files += number
+    return [pl.Series(piece, dtype=UTC_TIME) for piece in pieces]
+
+
+def _environment(work: Workspace, minutes: pl.Series, _run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    events = _events(
+        work, minutes, rooms.category_of().is_in(rooms.ENVIRONMENT_CATEGORIES)
+    )
+    silent = _silent_devices(work, minutes)
+    return rooms.environment_minutes(events, silent, work.registry), minutes
+
+
+def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    hold = work.registry.settings.presence_hold_minutes
+    reached = rooms.reach_of_presence(minutes, hold)
+    # Minutes of the same run are rebuilt in their own piece.
+    rebuilt = reached.filter(reached.is_in(minutes.implode()) | ~reached.is_in(run.implode()))
+    wanted = pl.col("variable").is_in([rooms.MOTION_VARIABLE, *rooms.OPENING_VARIABLES])
+    first = _first(rebuilt) - timedelta(minutes=hold - 1)
+    events = _events_between(work, first, _last(rebuilt), wanted)
+    return rooms.presence_minutes(events, rebuilt, work.registry), rebuilt
+
+
+def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    first, last = _first(minutes), _last(minutes)
+    events = _events_with_context(work, first, last)
+    rows = energy.energy_minutes(events, minutes, first, last, work.registry)
+    keys = pl.DataFrame({"ts": minutes}).select(datetime_key())["datetime_key"]
+    others = pl.DataFrame({"ts": run}).select(datetime_key())["datetime_key"].implode()
+    inside = pl.col("datetime_key").is_in(keys.implode())
+    rows = rows.filter(inside | ~pl.col("datetime_key").is_in(others))
+    # Rows outside the minutes belong to single devices; the other devices of those minutes stay.
+    reached = rows.filter(~inside)
+    beside = work.lake.read(
+        gold.FACT_ENERGY_MINUTE,
+        dates=reached["utc_date"].unique().to_list(),
+        where=pl.col("datetime_key").is_in(reached["datetime_key"].unique().implode()),
+    ).join(reached, on=["datetime_key", "device_key"], how="anti")
+    replaced = pl.concat([minutes, _moments(reached)]).unique().sort()
+    return pl.concat([rows, beside]), replaced
+
+
+def _moments(rows: pl.DataFrame) -> pl.Series:
+    """The minutes of rows with a datetime_key."""
+    keys = rows["datetime_key"].unique().cast(pl.String)
+    return keys.str.to_datetime("%Y%m%d%H%M", time_unit="us", time_zone="UTC").rename("ts")
+
+
+def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl.DataFrame:
+    """Energy events of [first, last], with as much before and after as the counters' steps ask for.
+
+    Of every plug the nearest day before and after on which it was seen; further days only while one
+    of them gives no reading that settles the level.
+    """
+    seen = work.lake.read(silver.DEVICES, where=pl.col("category") == "plugs", columns=["device", "utc_date"])
+    days: dict[str, list[date]] = {
+        device: sorted(dates) for device, dates in seen.group_by("device").agg("utc_date").iter_rows()
+    }
+    earliest = {device: first.date() for device in days}
+    latest = {device: last.date() for device in days}
+    bound_w = work.registry.settings.plug_power_bound_w
+    loaded = set(utc_dates([Window(first, last + timedelta(minutes=1))]))
+    events = _events_of_dates(work, loaded)
+    while True:
+        early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+        more: set[date] = set()
+        for device in early:
+            if before := [day for day in days[device] if day < earliest[device]]:
+                earliest[device] = before[-1]
+                more.add(before[-1])
+        for device in late:
+            if after := [day for day in days[device] if day > latest[device]]:
+                latest[device] = after[0]
+                more.add(after[0])
+        if not more:
+            return events
+        if fresh := more - loaded:
+            loaded |= fresh
+            events = pl.concat([events, _events_of_dates(work, fresh)])
+
+
+def _events_of_dates(work: Workspace, dates: set[date]) -> pl.DataFrame:
+    return work.lake.read(
+        silver.SENSOR_EVENTS,
+        dates=dates,
+        where=pl.col("variable").is_in(energy.VARIABLES),
+        columns=_EVENT_COLUMNS,
+    )
+
+
+def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame:
+    """Events of exactly these minutes."""
+    events = _events_between(work, _first(minutes), _last(minutes), where)
+    return events.filter(pl.col("ts").is_in(minutes.implode()))
+
+
+def _events_between(work: Workspace, first: datetime, last: datetime, where: pl.Expr) -> pl.DataFrame:
+    return work.lake.read(
+        silver.SENSOR_EVENTS,
+        dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
+        where=pl.col("ts").is_between(first, last) & where,
+        columns=_EVENT_COLUMNS,
+    )
+
+
+def _silent_devices(work: Workspace, minutes: pl.Series) -> pl.DataFrame:
+    """ts, home, room, device of devices that a counting file of these minutes names without a reading."""
+    files = work.lake.read(
+        silver.SENSOR_FILES,
+        where=pl.col("minute").is_between(minutes.min(), minutes.max())
+        & pl.col("status").is_in(COUNTING)
+        & (pl.col("silent_devices").list.len() > 0),
+        columns=["minute", "home", "silent_devices"],
+    )
+    return (
+        files.filter(pl.col("minute").is_in(minutes.implode()))
+        .explode("silent_devices")
+        .select(
+            ts="minute",
+            home="home",
+            room=pl.col("silent_devices").str.split("/").list.head(2).list.join("/"),
+            device="silent_devices",
+        )
+    )
+
+
+def _first(minutes: pl.Series) -> datetime:
+    return minutes.min()  # type: ignore[return-value]
+
+
+def _last(minutes: pl.Series) -> datetime:
+    return minutes.max()  # type: ignore[return-value]
+
+
+def health_days_to_refresh(work: Workspace, windows: Sequence[Window]) -> list[date]:
+    """Local dates whose device health may have changed with these windows, oldest first."""
+    held = work.lake.read(gold.FACT_DEVICE_HEALTH_DAY, columns=["local_date", "device_key"])
+    touched = health.local_days_of(touched_minutes(work, windows), work.registry) if windows else []
+    return health.days_to_refresh(work.lake.read(silver.DEVICES), held, touched, work.registry)
+
+
+def health_facts(work: Workspace, days: Sequence[date]) -> int:
+    """gold/fact_device_health_day of these local dates; number of rows."""
+    devices = work.lake.read(silver.DEVICES)
+    written = 0
+    for number, piece in enumerate(_runs_of(days, 7), 1):
+        around = health.utc_dates_of(piece)
+        events = work.lake.read(
+            silver.SENSOR_EVENTS,
+            dates=around,
+            columns=["ts", "home", "device", "variable", "value", "is_outlier"],
+        )
+        rejects = work.lake.read(
+            silver.REJECTS,
+            where=pl.col("minute").dt.date().is_in(around),
+            columns=["home", "minute", "device"],
+        )
+        rows = health.health_days(events, rejects, devices, piece, work.registry)
+        work.lake.replace_dates(gold.FACT_DEVICE_HEALTH_DAY, rows, piece)
+        written += rows.height
+        work.report(gold.FACT_DEVICE_HEALTH_DAY.id, min(number * 7, len(days)), len(days))
+    return written
+
+
+def _runs_of(days: Sequence[date], length: int) -> list[list[date]]:
+    return [list(days[start : start + length]) for start in range(0, len(days), length)]
+
+
+def days_without_gold(work: Workspace) -> list[Window]:
+    """UTC days with silver events that a minute fact holds nothing of although it should."""
+    days = set(work.lake.dates(silver.SENSOR_EVENTS))
+    missing: set[date] = set()
+    for table in gold.MINUTE_FACTS:
+        if work.lake.version(table) is None:
+            missing |= days
+    return [
+        Window(start, start + timedelta(days=1))
+        for start in (datetime.combine(day, datetime.min.time(), UTC) for day in sorted(missing))
+    ]

@@ -1,0 +1,102 @@
+"""Windows of the feed's time: keys, what they cover, and which keys cover what is new.
+
+A key is ISO 8601 in UTC: a minute `2026-11-22T04:05`, an hour `2026-11-22T04`, a day `2026-11-21`.
+Nothing here knows Dagster.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
+
+from domotic_assets.errors import PartitionError
+from domotic_assets.localtime import MINUTE
+
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_FORMATS = {_DAY: "%Y-%m-%d", _HOUR: "%Y-%m-%dT%H", MINUTE: "%Y-%m-%dT%H:%M"}
+_LENGTHS = {10: _DAY, 13: _HOUR, 16: MINUTE}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """The time from `start` until before `end`."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def key(self) -> str:
+        """The partition key."""
+        return self.start.strftime(_FORMATS[self.end - self.start])
+
+
+def read_key(key: str) -> Window:
+    """The window of a key; raises PartitionError for anything else."""
+    length = _LENGTHS.get(len(key), MINUTE)
+    try:
+        start = datetime.strptime(key, _FORMATS[length]).replace(tzinfo=UTC)
+    except ValueError:
+        raise PartitionError(
+            f"{key!r} is no window",
+            expected="2026-11-21, 2026-11-21T04 or 2026-11-21T04:05 (UTC)",
+            remedy="start the run with keys of the partition `window`",
+        ) from None
+    return Window(start, start + length)
+
+
+def read_keys(keys: Sequence[str]) -> list[Window]:
+    """The windows of a run's keys; a run without keys is refused, as it would do nothing and succeed."""
+    if not keys:
+        raise PartitionError(
+            "the run has no partition key",
+            expected="one key, or keys registered together, in order",
+            remedy="start the run with one key of the partition `window`",
+        )
+    return [read_key(key) for key in keys]
+
+
+def day_window(moment: datetime) -> Window:
+    """The UTC day that holds a moment."""
+    start = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(start, start + timedelta(days=1))
+
+
+def cover(minutes: Iterable[datetime], now: datetime) -> list[Window]:
+    """The coarsest windows, over by `now`, that cover these minutes: days, then hours, then minutes."""
+    found: set[Window] = set()
+    for minute in minutes:
+        day = day_window(minute)
+        hour_start = minute.replace(minute=0, second=0, microsecond=0)
+        hour = Window(hour_start, hour_start + timedelta(hours=1))
+        start = minute.replace(second=0, microsecond=0)
+        own = Window(start, start + timedelta(minutes=1))
+        found.add(next((window for window in (day, hour) if window.end <= now), own))
+    return sorted(found, key=lambda window: (window.start - window.end, window.start))
+
+
+def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
+    """The windows as few spans [start, end), touching ones joined, oldest first."""
+    joined: list[tuple[datetime, datetime]] = []
+    for window in sorted(windows):
+        if joined and window.start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], window.end))
+        else:
+            joined.append((window.start, window.end))
+    return joined
+
+
+def ranges(wanted: Collection[str], registered: Sequence[str]) -> list[tuple[str, str]]:
+    """(first, last) key of each run that takes in exactly wanted keys, in order of registration.
+
+    A range of dynamic keys goes by order of registration and takes in all that lies between.
+    """
+    found: list[tuple[str, str]] = []
+    first: str | None = None
+    for key, following in zip_longest(registered, registered[1:]):
+        if key not in wanted:
+            continue
+        first = first or key
+        if following not in wanted:
+            found.append((first, key))
+            first = None
+    return found

@@ -1,0 +1,102 @@
+"""What the published file says of each Gold table: its columns, SQL types, constraints and descriptions.
+
+Derived from the schemas alone, so that the file, the dbt sources and the diagram cannot disagree.
+Loading, querying and rendering stand in the modules beside this one.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.table import Aggregation, Column, ForeignKey, Table
+
+GOLD_SCHEMA = "gold"
+MARTS_SCHEMA = "marts"
+
+_SQL_TYPES = {
+    pl.Int64: "BIGINT",
+    pl.Int32: "INTEGER",
+    pl.Float64: "DOUBLE",
+    pl.String: "VARCHAR",
+    pl.Boolean: "BOOLEAN",
+    pl.Date: "DATE",
+    # Plain TIMESTAMP also for UTC: with a zone, drivers and BI tools shift it to their own.
+    pl.Datetime: "TIMESTAMP",
+}
+_AGGREGATION_WORDS: dict[Aggregation, str] = {
+    "total": "Sum",
+    "level": "Average, never sum",
+    "counter": "Only difference, never sum or average",
+}
+# The parts of a dbt project that decide what its marts hold and what is tested.
+_DBT_PARTS = ("dbt_project.yml", "models/**/*", "macros/**/*", "tests/**/*")
+
+
+def published_columns(table: Table) -> tuple[Column, ...]:
+    """The columns of a table in the published file: all but the physical partition."""
+    return tuple(column for column in table.columns if column.name != table.partition)
+
+
+def sql_type(column: Column) -> str:
+    """DuckDB's type of a column."""
+    return _SQL_TYPES[column.dtype.base_type()]
+
+
+def is_dimension(table: Table) -> bool:
+    """Whether a table is a dimension; dimensions carry real keys, facts do not."""
+    return table in gold.DIMS
+
+
+def enforced_foreign_keys(table: Table) -> tuple[ForeignKey, ...]:
+    """The foreign keys that the file itself enforces: those of dimensions that never say "none"."""
+    return tuple(key for key in table.foreign_keys if is_dimension(table) and not key.allow_none)
+
+
+def in_load_order(tables: Sequence[Table]) -> list[Table]:
+    """Tables ordered so that each comes after those that its enforced foreign keys point to."""
+    ordered: list[Table] = []
+    waiting = list(tables)
+    while waiting:
+        loaded = {table.name for table in ordered}
+        ready = [t for t in waiting if {key.table for key in enforced_foreign_keys(t)} <= loaded]
+        if not ready:
+            raise ValueError(f"foreign keys form a ring: {[t.name for t in waiting]}")
+        ordered += ready
+        waiting = [t for t in waiting if t not in ready]
+    return ordered
+
+
+def describe_table(table: Table) -> str:
+    """Grain, how a fact's measures sum up, and the table's note, as sentences."""
+    sentences = [f"{table.grain[0].upper()}{table.grain[1:]}."]
+    measures = [] if is_dimension(table) else [c for c in published_columns(table) if c.aggregation]
+    for aggregation, words in _AGGREGATION_WORDS.items():
+        names = [column.name for column in measures if column.aggregation == aggregation]
+        if names:
+            listed = "every measure" if len(names) == len(measures) else ", ".join(names)
+            sentences.append(f"{words}: {listed}.")
+    if table.note:
+        sentences.append(table.note)
+    return " ".join(sentences)
+
+
+def describe_column(table: Table, column: Column) -> str:
+    """Meaning, unit and the key that a column refers to."""
+    unit = f" [{column.unit}]" if column.unit else ""
+    references = "".join(
+        f" -> {key.table}.{key.target}" for key in table.foreign_keys if key.column == column.name
+    )
+    return f"{column.description}{unit}{references}"
+
+
+def definition_of(dbt_project: Path) -> str:
+    """A hash of all that decides the published file besides the data: Gold's schemas and the dbt project."""
+    digest = hashlib.sha256(repr(gold.TABLES).encode())
+    files = sorted({file for part in _DBT_PARTS for file in dbt_project.glob(part) if file.is_file()})
+    for file in files:
+        digest.update(file.relative_to(dbt_project).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

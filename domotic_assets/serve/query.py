@@ -1,0 +1,51 @@
+"""Asks the published file a question: read-only, and with no way out of the file.
+
+What is asked is the reader's business; how results are shown, the command line's.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from domotic_assets.errors import LakeError, QueryError
+from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
+
+
+def run_query(file: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of a query; Gold tables and marts need no prefix.
+
+    Raises LakeError without a file, QueryError for SQL that DuckDB refuses.
+    """
+    if not file.is_file():
+        raise LakeError(
+            "nothing is published yet",
+            where=str(file),
+            expected="a file that `domotic build` publishes",
+            remedy="run `domotic build` first, or name its lake with --lake",
+        )
+    try:
+        connection = duckdb.connect(str(file), read_only=True, config={"enable_external_access": "false"})
+    except duckdb.Error as error:
+        raise LakeError(
+            f"cannot be opened ({_message(error)})",
+            where=str(file),
+            expected="a published DuckDB file",
+            remedy="run `domotic build` to publish it again",
+        ) from error
+    with connection:
+        connection.execute(f"SET search_path = '{GOLD_SCHEMA},{MARTS_SCHEMA}'")
+        connection.execute("SET lock_configuration = true")
+        try:
+            result = connection.execute(sql)
+            columns = [column[0] for column in result.description or []]
+            return columns, result.fetchall()
+        except duckdb.Error as error:
+            raise QueryError(
+                _message(error), where="query", remedy="`SHOW TABLES` lists what can be asked"
+            ) from error
+
+
+def _message(error: duckdb.Error) -> str:
+    """DuckDB's message in one line, without the excerpt of the SQL that follows it."""
+    return " ".join(str(error).partition("\n\n")[0].split())

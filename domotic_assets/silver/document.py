@@ -1,0 +1,46 @@
+"""From the bytes of one sensor file to one JSON object, or the reason why there is none.
+
+Lenient where leniency loses nothing (byte-order marks, UTF-16, NaN literals, numbers of any length),
+so that one odd value does not cost the file. What the object means is decided elsewhere.
+"""
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+
+class Unreadable(Exception):
+    """The file as a whole cannot be read; `reason` is a code of QUARANTINE_REASONS."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read_document(content: bytes) -> dict[str, Any]:
+    """The JSON object that the bytes hold; raises Unreadable."""
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        document = _read_leniently(content)
+    if type(document) is not dict:
+        raise Unreadable("not_an_object")
+    return document
+
+
+def _read_leniently(content: bytes) -> Any:
+    """What strict JSON refuses: other encodings, NaN and Infinity, huge integers, lone surrogates."""
+    text = content.decode(json.detect_encoding(content), errors="replace")
+    try:
+        return json.loads(text.removeprefix("\ufeff"), parse_int=_integer, strict=False)
+    except RecursionError:
+        raise Unreadable("too_deep") from None
+    except ValueError:
+        raise Unreadable("not_json") from None
+
+
+def _integer(digits: str) -> float:
+    """An integer of any length; beyond what a double holds it is infinite, and refused as such later."""
+    return int(digits) if len(digits) < 300 else math.copysign(math.inf, -1 if digits[0] == "-" else 1)

@@ -1,0 +1,92 @@
+"""Which events of which files make up a minute, and the definitions that are read off them."""
+
+import polars as pl
+
+from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
+from domotic_assets.schemas.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS
+from domotic_assets.schemas.silver import VARIABLES as VARIABLES_TABLE
+
+_KNOWN_CATEGORIES = pl.DataFrame(
+    [(c.name, c.device_type, c.sensor_type) for c in CATEGORIES.values()],
+    schema={"category": pl.String, "device_type": pl.String, "sensor_type": pl.String},
+    orient="row",
+)
+_KNOWN_VARIABLES = pl.DataFrame(
+    [(v.id, v.kind, v.unit, v.minimum, v.maximum) for v in VARIABLES.values()],
+    schema={
+        "variable": pl.String,
+        "kind": pl.String,
+        "unit": pl.String,
+        "minimum": pl.Float64,
+        "maximum": pl.Float64,
+    },
+    orient="row",
+)
+
+
+def merge(events: pl.DataFrame) -> pl.DataFrame:
+    """One event per device, variable and minute: of two files the greater (arrived_at, name) counts.
+
+    events: SENSOR_EVENTS with `arrived_at` and `name`. Within one file the later field counts (two
+    spellings of one room).
+    """
+    return (
+        events.sort("arrived_at", "name", maintain_order=True)
+        .unique(subset=["ts", "device", "variable"], keep="last", maintain_order=True)
+        .select(SENSOR_EVENTS.schema.names())
+    )
+
+
+def devices(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per device and UTC date, from all events of those dates.
+
+    A door or window says in each reading what it is; the last word of the date counts.
+    """
+    category = pl.col("device").str.split("/").list.get(2)
+    return (
+        events.sort("ts")
+        .group_by("device", "utc_date")
+        .agg(
+            pl.col("home").last(),
+            pl.col("room").last(),
+            pl.col("value_text").filter(pl.col("variable") == "doorsWindows.type").last().alias("opening"),
+            first_ts=pl.col("ts").min(),
+            last_ts=pl.col("ts").max(),
+            minutes=pl.col("ts").n_unique().cast(pl.Int64),
+        )
+        .with_columns(category=category)
+        .join(_KNOWN_CATEGORIES, on="category", how="left")
+        .with_columns(
+            device_type=pl.when(pl.col("opening").is_in(["Door", "Window"]))
+            .then(pl.col("opening").str.to_lowercase())
+            .otherwise(pl.col("device_type").fill_null("unknown"))
+        )
+        .select(DEVICES.schema.names())
+    )
+
+
+def device_types(devices: pl.DataFrame) -> pl.DataFrame:
+    """One row per device type and UTC date, from all devices of those dates."""
+    return (
+        devices.group_by("device_type", "category", "utc_date")
+        .agg(devices=pl.len().cast(pl.Int64))
+        .join(_KNOWN_CATEGORIES.drop("device_type"), on="category", how="left")
+        .with_columns(pl.col("sensor_type").fill_null("unknown sensor"))
+        .select(DEVICE_TYPES.schema.names())
+    )
+
+
+def variables(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per variable and UTC date, from all events of those dates; a new one is `unknown`."""
+    parts = pl.col("variable").str.splitn(".", 2)
+    return (
+        events.group_by("variable", "utc_date")
+        .agg(readings=pl.len().cast(pl.Int64))
+        .join(_KNOWN_VARIABLES, on="variable", how="left")
+        .with_columns(
+            pl.col("kind").fill_null("unknown"),
+            category=parts.struct.field("field_0"),
+            field=parts.struct.field("field_1").fill_null(""),
+        )
+        .select(VARIABLES_TABLE.schema.names())
+    )

@@ -1,0 +1,424 @@
+"""From bronze file versions to clean events, rejects and one status row per file version.
+
+Pure: frames in, frames out. Which files and minutes a run works on is decided by its caller;
+what a value means is decided in `shape`, and what bytes mean in `document`.
+"""
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from domotic_assets.localtime import candidates, to_utc
+from domotic_assets.registry import Home, Registry
+from domotic_assets.schemas.silver import REJECTS, SENSOR_EVENTS, SENSOR_FILES
+from domotic_assets.schemas.table import UTC_TIME
+from domotic_assets.silver.document import Unreadable, read_document
+from domotic_assets.silver.masking import mask
+from domotic_assets.silver.shape import Leaf, Shape, interpret, split
+
+TEXT_LIMIT = 500
+RAW_TEXT_LIMIT = 200
+CLOCK_SLACK = timedelta(days=1)
+
+_INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
+_STATES = {"on": 1.0, "off": 0.0}
+
+
+@dataclass(frozen=True)
+class Flattened:
+    """What file versions became.
+
+    events: SENSOR_EVENTS plus `arrived_at` and `name`, one row per file, device and variable.
+    rejects: REJECTS. files: SENSOR_FILES, one row per file version.
+    """
+
+    events: pl.DataFrame
+    rejects: pl.DataFrame
+    files: pl.DataFrame
+
+
+class _Reading(NamedTuple):
+    """One judged value: exactly one of number, text and reason is set, or none for a null."""
+
+    number: float | None = None
+    text: Any = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class _File:
+    """A file version while it is worked on."""
+
+    file_id: str
+    name: str
+    arrived_at: datetime
+    window: datetime
+    named: bool
+    home: Home | None = None
+    minute: datetime | None = None
+    time_source: str | None = None
+    time_note: str | None = None
+    status: str = "quarantined"
+    reason: str | None = None
+    secrets: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Group:
+    """Files of one home and shape: their indices, and their values side by side."""
+
+    leaves: tuple[Leaf, ...]
+    first_leaf: int
+    secrets: frozenset[str]
+    files: list[int] = field(default_factory=list)
+    rows: list[list[Any]] = field(default_factory=list)
+
+
+def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
+    """Flatten file versions.
+
+    versions: file_id, name, arrived_at, window, window_source, home and content, one row per file
+    version, and all versions of every (name, window) it holds any of. Of one name only the latest
+    readable version counts; the others come back as superseded or quarantined.
+    """
+    work = _Flattening(registry)
+    columns = ("file_id", "name", "arrived_at", "window", "window_source", "home", "content")
+    newest_first = versions.sort("name", "window", "arrived_at", descending=[False, False, True])
+    settled: tuple[str, datetime] | None = None
+    for file_id, name, arrived_at, window, source, home, content in newest_first.select(columns).iter_rows():
+        file = _File(file_id, name, arrived_at, window, source == "name", work.homes.get(home))
+        if work.take(file, content, superseded=(name, window) == settled):
+            settled = (name, window)
+    return work.result()
+
+
+class _Flattening:
+    """Collects files by home and shape, so that whole columns of values are judged at once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.homes = {home.id: home for home in registry.homes}
+        self._users = registry.home_of_user()
+        self._feed_users = frozenset(self._users)
+        self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
+        self._files: list[_File] = []
+        self._groups: dict[tuple[str, frozenset[str], Shape], _Group] = {}
+        self._leaves: list[Leaf] = []
+
+    def take(self, file: _File, content: bytes, *, superseded: bool) -> bool:
+        """Read one file version; True when it is readable and so settles its name."""
+        self._files.append(file)
+        try:
+            document = read_document(content)
+            self._place(file, document)
+        except Unreadable as error:
+            file.reason = error.reason
+            return False
+        file.status = "superseded" if superseded else "loaded"
+        if not superseded:
+            shape, values = split(document)
+            assert file.home is not None
+            key = (file.home.id, file.secrets, shape)
+            group = self._groups.get(key)
+            if group is None:
+                leaves = interpret(shape, file.home.id, file.home.rooms, file.secrets)
+                group = self._groups[key] = _Group(leaves, len(self._leaves), file.secrets)
+                self._leaves.extend(leaves)
+            group.files.append(len(self._files) - 1)
+            group.rows.append(values)
+        return True
+
+    def _place(self, file: _File, document: dict[str, Any]) -> None:
+        """Whose file it is and which minute it measures; raises Unreadable where that cannot be told."""
+        user, token = document.get("user"), document.get("api_token")
+        named = {s for s in (user, token) if type(s) is str and s.strip()}
+        file.secrets = self._feed_users | named
+        inside = self._users.get(user) if type(user) is str else None
+        if file.home is None:
+            file.home = inside
+        elif inside is not None and inside.id != file.home.id:
+            raise Unreadable("user_mismatch")
+        if file.home is None:
+            raise Unreadable("user_mismatch")
+        self._set_minute(file, file.home, document)
+
+    def _set_minute(self, file: _File, home: Home, document: dict[str, Any]) -> None:
+        local = _read_local(document.get("datetime"))
+        if local is not None:
+            hints = _unix_times(document) if len(candidates(local, home.clock_zone)) > 1 else ()
+            moment = to_utc(local, home.clock_zone, file.arrived_at, hints)
+            if self._start <= moment.utc <= file.arrived_at + CLOCK_SLACK:
+                file.minute, file.time_source, file.time_note = moment.utc, "inside", moment.note
+                return
+        if not file.named:
+            raise Unreadable("no_readable_time")
+        file.minute, file.time_source = file.window, "name"
+        file.time_note = "unreadable_inside" if document.get("datetime") is not None else "missing_inside"
+
+    def result(self) -> Flattened:
+        """Judge all values taken so far."""
+        judged = [_judge(group) for group in self._groups.values()]
+        facts = self._file_facts()
+        leaves = pl.DataFrame(self._leaves, schema=_LEAVES, orient="row")
+        readings = pl.concat([pl.DataFrame(schema=_READINGS), *(part.readings for part in judged)])
+        events = self._events(readings, leaves, facts)
+        refused = pl.DataFrame([r for part in judged for r in part.refused], schema=_REFUSED, orient="row")
+        rejects = (
+            refused.with_columns(
+                leaves.select("device", "variable", "json_path")[refused["leaf"]].get_columns()
+            )
+            .with_columns(facts.drop("file", "reason")[refused["file"]].get_columns())
+            .select(REJECTS.schema.names())
+        )
+        return Flattened(events, rejects, self._statuses(events, rejects, judged, facts))
+
+    def _file_facts(self) -> pl.DataFrame:
+        """One row per file with what its events and rejects repeat."""
+        files = self._files
+        return pl.DataFrame(
+            {
+                "file": range(len(files)),
+                "file_id": [f.file_id for f in files],
+                "name": [f.name for f in files],
+                "home": [f.home.id if f.home else None for f in files],
+                "window": [f.window for f in files],
+                "minute": [f.minute for f in files],
+                "arrived_at": [f.arrived_at for f in files],
+                "status": [f.status for f in files],
+                "reason": [f.reason for f in files],
+                "time_source": [f.time_source for f in files],
+                "time_note": [f.time_note for f in files],
+            },
+            schema={
+                "file": pl.Int64, "file_id": pl.String, "name": pl.String, "home": pl.String,
+                "window": UTC_TIME, "minute": UTC_TIME, "arrived_at": UTC_TIME, "status": pl.String,
+                "reason": pl.String, "time_source": pl.String, "time_note": pl.String,
+            },
+        ).with_columns(utc_date=pl.col("window").dt.date(), source=pl.lit("sensor_files"))  # fmt: skip
+
+    def _events(self, readings: pl.DataFrame, leaves: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+        columns = [*SENSOR_EVENTS.schema.names(), "arrived_at", "name"]
+        return (
+            readings.with_columns(
+                leaves.select("room", "device", "variable", "unit", "minimum", "maximum")[
+                    readings["leaf"]
+                ].get_columns()
+            )
+            .with_columns(
+                facts.select("file_id", "name", "home", "minute", "arrived_at")[
+                    readings["file"]
+                ].get_columns()
+            )
+            .with_columns(
+                ts=pl.col("minute"),
+                utc_date=pl.col("minute").dt.date(),
+                is_outlier=(
+                    (pl.col("value") < pl.col("minimum")) | (pl.col("value") > pl.col("maximum"))
+                ).fill_null(False),
+            )
+            .select(columns)
+        )
+
+    def _statuses(
+        self, events: pl.DataFrame, rejects: pl.DataFrame, judged: list["_Judged"], facts: pl.DataFrame
+    ) -> pl.DataFrame:
+        nulls: dict[int, int] = {}
+        for group in judged:
+            for file, number in group.nulls.items():
+                nulls[file] = nulls.get(file, 0) + number
+        silent = self._silent_devices(events)
+        return (
+            facts.join(events.group_by("file_id").agg(events=pl.len()), on="file_id", how="left")
+            .join(rejects.group_by("file_id").agg(rejects=pl.len()), on="file_id", how="left")
+            .with_columns(
+                pl.col("events", "rejects").fill_null(0).cast(pl.Int64),
+                nulls=pl.Series([nulls.get(n, 0) for n in range(len(self._files))], dtype=pl.Int64),
+                silent_devices=pl.Series(
+                    [silent.get(f.file_id, []) for f in self._files], dtype=pl.List(pl.String)
+                ),
+            )
+            .with_columns(
+                status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
+                .then(pl.lit("partial"))
+                .otherwise("status")
+            )
+            .select(SENSOR_FILES.schema.names())
+        )
+
+    def _silent_devices(self, events: pl.DataFrame) -> dict[str, list[str]]:
+        """Devices that a file names and gives no reading of: they still say which sensor a room has."""
+        spoken = (
+            events.group_by("file_id").agg(pl.col("device").unique()).select("file_id", "device").iter_rows()
+        )
+        heard = {file_id: set(devices) for file_id, devices in spoken}
+        silent: dict[str, list[str]] = {}
+        for group in self._groups.values():
+            named = {leaf.device for leaf in group.leaves}
+            for index in group.files:
+                file_id = self._files[index].file_id
+                if missing := named - heard.get(file_id, set()):
+                    silent[file_id] = sorted(missing)
+        return silent
+
+
+@dataclass(slots=True)
+class _Judged:
+    """A group's values judged; `nulls` counts JSON nulls by file."""
+
+    readings: pl.DataFrame
+    refused: list[tuple[int, int, str, str]]
+    nulls: dict[int, int]
+
+
+_LEAVES = {
+    "room": pl.String, "device": pl.String, "variable": pl.String, "kind": pl.String, "unit": pl.String,
+    "minimum": pl.Float64, "maximum": pl.Float64, "json_path": pl.String,
+}  # fmt: skip
+_READINGS = {
+    "file": pl.Int64, "leaf": pl.Int64, "value": pl.Float64, "value_text": pl.String,
+    "value_text_length": pl.Int64,
+}  # fmt: skip
+_REFUSED = {"file": pl.Int64, "leaf": pl.Int64, "raw_text": pl.String, "reason": pl.String}
+
+
+def _judge(group: _Group) -> _Judged:
+    """Judge a group column by column: a column of one clean type at once, any other value by value."""
+    clean: list[tuple[int, pl.Series]] = []
+    mixed: list[tuple[int, int, float | None, str | None, int | None]] = []
+    refused: list[tuple[int, int, str, str]] = []
+    nulls: dict[int, int] = {}
+    columns = zip(*group.rows, strict=True)
+    for number, (leaf, column) in enumerate(zip(group.leaves, columns, strict=True), group.first_leaf):
+        numbers = _clean_column(leaf.kind, column)
+        if numbers is not None:
+            clean.append((number, numbers))
+            continue
+        for file, value in zip(group.files, column, strict=True):
+            reading = _judge_value(leaf.kind, value)
+            if reading.reason is not None:
+                raw = mask(_as_text(value, group.secrets), group.secrets)[:RAW_TEXT_LIMIT]
+                refused.append((file, number, raw, reading.reason))
+            elif reading.text is not None:
+                text = mask(_as_text(reading.text, group.secrets), group.secrets)
+                mixed.append((file, number, None, text[:TEXT_LIMIT], len(text)))
+            elif reading.number is not None:
+                mixed.append((file, number, reading.number, None, None))
+            else:
+                nulls[file] = nulls.get(file, 0) + 1
+    return _Judged(_readings(group, clean, mixed), refused, nulls)
+
+
+def _readings(
+    group: _Group,
+    clean: list[tuple[int, pl.Series]],
+    mixed: list[tuple[int, int, float | None, str | None, int | None]],
+) -> pl.DataFrame:
+    """Readings of a group: its clean columns end to end, then what was judged one by one."""
+    singly = pl.DataFrame(mixed, schema=_READINGS, orient="row")
+    if not clean:
+        return singly
+    files = pl.Series(group.files, dtype=pl.Int64)
+    leaves = pl.Series([number for number, _ in clean], dtype=pl.Int64)
+    together = pl.DataFrame(
+        {
+            "file": pl.concat([files] * len(clean)),
+            "leaf": pl.select(leaf=leaves.repeat_by(len(files)).explode())["leaf"],
+            "value": pl.concat([numbers for _, numbers in clean]),
+        }
+    ).with_columns(value_text=pl.lit(None, pl.String), value_text_length=pl.lit(None, pl.Int64))
+    return pl.concat([together, singly])
+
+
+def _clean_column(kind: str, column: tuple[Any, ...]) -> pl.Series | None:
+    """The column as numbers when every value is of the type that its kind expects; else None."""
+    types = set(map(type, column))
+    if kind == "flag" or (kind == "unknown" and types == {bool}):
+        return pl.Series(column, dtype=pl.Boolean).cast(pl.Float64) if types == {bool} else None
+    if kind == "state":
+        states = [_STATES.get(value) if type(value) is str else None for value in column]
+        return None if None in states else pl.Series(states, dtype=pl.Float64)
+    if kind in ("text", "no_device") or not types <= {float, int}:
+        return None
+    try:
+        numbers = pl.Series([float(value) for value in column], dtype=pl.Float64)
+    except OverflowError:
+        return None
+    return numbers if numbers.is_finite().all() else None
+
+
+def _judge_value(kind: str, value: Any) -> _Reading:
+    """One value against the kind of its variable; a null is nothing at all."""
+    if value is None:
+        return _Reading()
+    if kind == "no_device":
+        return _Reading(reason="not_an_object")
+    if kind == "flag":
+        return _Reading(number=float(value)) if type(value) is bool else _Reading(reason="not_a_flag")
+    if kind == "state":
+        state = _STATES.get(value) if type(value) is str else None
+        return _Reading(reason="not_a_state") if state is None else _Reading(number=state)
+    if kind == "text":
+        return _Reading(text=value) if type(value) is str else _Reading(reason="not_a_text")
+    if type(value) in (int, float):
+        try:
+            number = float(value)
+        except OverflowError:
+            return _Reading(reason="not_finite")
+        return _Reading(number=number) if math.isfinite(number) else _Reading(reason="not_finite")
+    if kind != "unknown":
+        return _Reading(reason="not_a_number")
+    if type(value) is bool:
+        return _Reading(number=float(value))
+    return _Reading(text=value)
+
+
+def _as_text(value: Any, secrets: Collection[str]) -> str:
+    """A text as it is, anything else as JSON; texts inside are masked before quoting could hide them."""
+    if type(value) is str:
+        return value
+    return json.dumps(_masked(value, secrets), ensure_ascii=False)
+
+
+def _masked(value: Any, secrets: Collection[str]) -> Any:
+    if type(value) is str:
+        return mask(value, secrets)
+    if type(value) is dict:
+        return {mask(key, secrets): _masked(item, secrets) for key, item in value.items()}
+    if type(value) is list:
+        return [_masked(item, secrets) for item in value]
+    return value
+
+
+@lru_cache(maxsize=8192)
+def _parse_local(text: str) -> datetime | None:
+    match = _INSIDE_TIME.fullmatch(text.strip())
+    if match is None:
+        return None
+    day, month, year, hour, minute = map(int, match.groups())
+    try:
+        return datetime(year, month, day, hour, minute)
+    except ValueError:
+        return None
+
+
+def _read_local(value: Any) -> datetime | None:
+    """`DD.MM.YYYY HH:MM` as the home's clock wrote it; None for anything else."""
+    return _parse_local(value) if type(value) is str and len(value) < 64 else None
+
+
+def _unix_times(document: Mapping[str, Any]) -> list[float]:
+    """The unix seconds that plugs and the house meter measured at."""
+    found: list[float] = []
+    for category, key in (("plugs", "timePlug"), ("consumptions", "timeConsumption")):
+        rooms = document.get(category)
+        for device in rooms.values() if type(rooms) is dict else ():
+            seconds = device.get(key) if type(device) is dict else None
+            if type(seconds) in (int, float) and math.isfinite(seconds):
+                found.append(float(seconds))
+    return found

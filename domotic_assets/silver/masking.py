@@ -1,0 +1,53 @@
+"""What is taken out of every text before it leaves bronze.
+
+Only the replacement belongs here; which texts are secret is said by the caller: the feed users of
+the registry and the user and token of the file at hand.
+"""
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+
+MASK = "***"
+REPLACEMENT_CHARACTER = "�"
+
+# What log lines of others are known to carry: the user in a sensor file's name, labelled secrets, e-mail
+# addresses, phone numbers, and long runs of letters with digits, which is what a token looks like.
+_USER_IN_FILE_NAME = re.compile(r"(\d{2}\.\d{2}\.\d{4} \d{4}_).+?(_received)")
+_LABELLED_SECRET = re.compile(
+    r"((?:token|key|password|secret)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;}]+"
+    r"|((?:token|bearer)\s+)(?=\S*\d)[^\s\"',;}]+",
+    re.IGNORECASE,
+)
+_PERSONAL = re.compile(
+    r"[\w.+-]+@[\w-]+\.[\w.-]+"
+    r"|\+\d[\d ().-]{7,}\d|\b0\d{2}[ .]\d{3}[ .]\d{2}[ .]\d{2}\b"
+    r"|(?<![\w-])(?=(?:[A-Za-z_-]*\d){4})(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{16,}"
+)
+
+# Control characters (C0, DEL, C1) would break a log line or a terminal; a lone surrogate is no valid text.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def mask(text: str, secrets: Collection[str]) -> str:
+    """`text` with each secret, in any letter case, replaced by `***` and each control character by U+FFFD.
+
+    Of secrets that overlap the longest is taken first, so that none leaves a readable rest.
+    """
+    pattern = _pattern(frozenset(secrets))
+    masked = pattern.sub(MASK, text) if pattern is not None else text
+    return _UNPRINTABLE.sub(REPLACEMENT_CHARACTER, masked)
+
+
+def mask_log_text(text: str, secrets: Collection[str]) -> str:
+    """`mask` for a log line of unknown content: what looks like a token, user or contact goes as well."""
+    masked = _USER_IN_FILE_NAME.sub(rf"\g<1>{MASK}\g<2>", mask(text, secrets))
+    return _PERSONAL.sub(MASK, _LABELLED_SECRET.sub(rf"\g<1>\g<2>{MASK}", masked))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    longest_first = sorted((secret for secret in secrets if secret), key=lambda s: (-len(s), s))
+    if not longest_first:
+        return None
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)

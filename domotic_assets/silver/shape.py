@@ -1,0 +1,133 @@
+"""The structure of a sensor file, and what each of its values means.
+
+Thousands of files share a few structures. A file is split into its shape (names only) and its
+values (in the same order); each shape of a home is interpreted once into a plan, and a plan turns
+whole columns of values into readings. Values are judged elsewhere.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domotic_assets.registry import Room
+from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
+from domotic_assets.silver.masking import mask
+
+# One part of a shape: category, room as spelled, place in a list (0 = no list) and the fields held;
+# fields None = a bare value stands where the readings of a device belong.
+Part = tuple[str, str | None, int, tuple[str, ...] | None]
+Shape = tuple[Part, ...]
+
+HEADER = frozenset({"user", "api_token", "datetime"})
+FEED = "feed"
+"""Category and room type of what the file says of itself beyond its header."""
+
+DEVICE_ROOM = "house"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What one value of a shape is a reading of. `kind` is a Kind of the feed, `unknown` or `no_device`."""
+
+    room: str
+    device: str
+    variable: str
+    kind: str
+    unit: str | None
+    minimum: float | None
+    maximum: float | None
+    json_path: str
+
+
+def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
+    """The shape of a document and its values in the shape's order; the header is left out."""
+    parts: list[Part] = []
+    values: list[Any] = []
+    for category, rooms in document.items():
+        if category in HEADER:
+            continue
+        if type(rooms) is not dict:
+            parts.append((category, None, 0, None))
+            values.append(rooms)
+            continue
+        if category == "meteos" and type(rooms.get("meteo")) is dict and _holds_rooms(rooms["meteo"]):
+            # The stations stand one level deeper in most files, and directly in others.
+            rooms = {**{k: v for k, v in rooms.items() if k != "meteo"}, **rooms["meteo"]}
+        for spelling, device in rooms.items():
+            if type(device) is dict:
+                parts.append((category, spelling, 0, tuple(device)))
+                values.extend(device.values())
+            elif type(device) is list:
+                for place, item in enumerate(device, 1):
+                    if type(item) is dict:
+                        parts.append((category, spelling, place, tuple(item)))
+                        values.extend(item.values())
+                    else:
+                        parts.append((category, spelling, place, None))
+                        values.append(item)
+            else:
+                parts.append((category, spelling, 0, None))
+                values.append(device)
+    return tuple(parts), values
+
+
+def _holds_rooms(stations: dict[str, Any]) -> bool:
+    return any(type(station) is dict for station in stations.values()) or not stations
+
+
+def interpret(
+    shape: Shape, home: str, rooms: Mapping[str, Room], secrets: Collection[str]
+) -> tuple[Leaf, ...]:
+    """One leaf for each value of the shape, in order. Names are masked: a feed could put anything there."""
+    leaves: list[Leaf] = []
+    for category, spelling, place, fields in shape:
+        known = category in CATEGORIES
+        if spelling is None:
+            leaves.append(_bare_category(home, category, known, secrets))
+        elif fields is None and not known and place == 0:
+            # An unknown category without rooms: its values are fields of one device of the house.
+            room = f"{home}/{DEVICE_ROOM}"
+            leaves.append(_leaf(room, category, 1, spelling, f"$.{category}.{spelling}", secrets))
+        else:
+            room = room_id(home, spelling, rooms, secrets)
+            path = f"$.{category}.{spelling}" + (f"[{place - 1}]" if place else "")
+            if fields is None:
+                leaves.append(_no_device(room, category, place or 1, path, secrets))
+            else:
+                leaves.extend(
+                    _leaf(room, category, place or 1, field, f"{path}.{field}", secrets) for field in fields
+                )
+    return tuple(leaves)
+
+
+def room_id(home: str, spelling: str, rooms: Mapping[str, Room], secrets: Collection[str]) -> str:
+    """`home/room`: the id of the spelling map, else the spelling in lower case."""
+    known = rooms.get(spelling)
+    return f"{home}/{known.id if known else _part(spelling, secrets).lower()}"
+
+
+def _part(name: str, secrets: Collection[str]) -> str:
+    """A name as one part of an id: masked, and without the separators of ids."""
+    return mask(name, secrets).replace("/", "_") or "_"
+
+
+def _leaf(room: str, category: str, place: int, field: str, path: str, secrets: Collection[str]) -> Leaf:
+    variable = f"{category}.{field}"
+    device = f"{room}/{_part(category, secrets)}/{place}"
+    spec = VARIABLES.get(variable)
+    if spec is None:
+        return Leaf(room, device, mask(variable, secrets), "unknown", None, None, None, mask(path, secrets))
+    return Leaf(room, device, variable, spec.kind, spec.unit, spec.minimum, spec.maximum, mask(path, secrets))
+
+
+def _no_device(room: str, category: str, place: int, path: str, secrets: Collection[str]) -> Leaf:
+    device = f"{room}/{_part(category, secrets)}/{place}"
+    return Leaf(room, device, mask(category, secrets), "no_device", None, None, None, mask(path, secrets))
+
+
+def _bare_category(home: str, category: str, known: bool, secrets: Collection[str]) -> Leaf:
+    """A value where rooms belong: of a known category it is refused, of an unknown one kept."""
+    room = f"{home}/{DEVICE_ROOM}"
+    if known:
+        return _no_device(room, category, 1, f"$.{category}", secrets)
+    return _leaf(room, FEED, 1, category, f"$.{category}", secrets)

@@ -1,0 +1,222 @@
+"""The simulation as a whole: worlds, their carriers and the forecasts in one order of time, and the folders.
+
+`simulate_history` writes days at once, `simulate_live` goes on minute by minute in real time.
+"""
+
+import heapq
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from domotic_assets.localtime import MINUTE, zone
+from domotic_assets.registry import MINUTES_PER_DAY, Registry, Sites
+from domotic_assets.simulator.defects import Carrier, Delivery, shares
+from domotic_assets.simulator.forecasts import (
+    ISSUE_HOUR_LOCAL,
+    file_name,
+    forecast_file,
+    forecast_sites,
+    issue_moment,
+)
+from domotic_assets.simulator.register import write_register
+from domotic_assets.simulator.truth import TruthFiles
+from domotic_assets.simulator.world import World
+
+DEFAULT_SEED = 1
+DEFAULT_WEATHER_SITES = 8
+
+Progress = Callable[[datetime, int], None]
+"""Told the simulated moment and the files written so far, about once a simulated hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the sources' files go. `later` takes what arrives under a name that exists already."""
+
+    share: Path
+    later: Path
+    weather: Path
+    register: Path | None
+
+    @classmethod
+    def below(cls, folder: Path) -> "Folders":
+        """`share`, `later`, `weather` and `register.sqlite` in one folder."""
+        return cls(folder / "share", folder / "later", folder / "weather", folder / "register.sqlite")
+
+    @classmethod
+    def of(cls, sites: Sites) -> "Folders":
+        """The addresses that sites.yaml names; `later` lies beside the share."""
+        sources = sites.registry.sources
+        share = sites.address(sources.sensor_files)
+        register = sites.address(sources.register_rows) if sources.register_rows else None
+        return cls(share, share.parent / "later", sites.address(sources.weather_files), register)
+
+    def make(self) -> None:
+        """Create what is missing."""
+        for folder in (self.share, self.later, self.weather):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+class Simulation:
+    """Every home's world from `start` on, and all that arrives because of it.
+
+    Same arguments, same deliveries. A home's own depend on seed, home and start, not on the other homes.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        start: datetime,
+        *,
+        seed: int = DEFAULT_SEED,
+        defects: Mapping[str, float] | None = None,
+        weather_sites: int = DEFAULT_WEATHER_SITES,
+    ) -> None:
+        chosen = shares(defects)
+        self.registry = registry
+        self.start = start
+        self.seed = seed
+        self.now = start
+        self.worlds = [World(seed, home, start) for home in registry.homes]
+        self._carriers = [Carrier(seed, world, chosen) for world in self.worlds]
+        self._sites = forecast_sites(registry, weather_sites)
+        self._waiting: list[tuple[datetime, int, Delivery]] = []
+        self._number = 0
+
+    def advance(self, truth: TruthFiles | None = None) -> Iterator[Delivery]:
+        """Live through the next minute and give what arrives in it, in order of arrival."""
+        for world, carrier in zip(self.worlds, self._carriers, strict=True):
+            world.step()
+            deliveries, struck = carrier.carry()
+            for delivery in deliveries:
+                self._expect(delivery)
+            if truth is not None:
+                truth.write(world, struck)
+        if self.now.minute == 0:
+            self._forecast()
+        self.now += MINUTE
+        while self._waiting and self._waiting[0][0] < self.now:
+            yield heapq.heappop(self._waiting)[2]
+
+    def rest(self) -> Iterator[Delivery]:
+        """What left its home before now and has not arrived yet."""
+        while self._waiting:
+            yield heapq.heappop(self._waiting)[2]
+
+    def deliveries(self, minutes: int, truth: TruthFiles | None = None) -> Iterator[Delivery]:
+        """All that leaves in the next `minutes`, to the last late file, in order of arrival."""
+        for _ in range(minutes):
+            yield from self.advance(truth)
+        yield from self.rest()
+
+    def _expect(self, delivery: Delivery) -> None:
+        self._number += 1
+        heapq.heappush(self._waiting, (delivery.arrived_at, self._number, delivery))
+
+    def _forecast(self) -> None:
+        local = self.now.astimezone(zone(self.registry.calendar_time_zone))
+        if local.hour == ISSUE_HOUR_LOCAL:
+            issued = local.date()
+            arrived_at = issue_moment(issued, self.registry.calendar_time_zone)
+            content = forecast_file(self.seed, issued, self._sites)
+            self._expect(Delivery(file_name(issued), arrived_at, content, folder="weather"))
+
+
+def utc_day(day: date) -> datetime:
+    """The start of a UTC day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def simulate_history(
+    registry: Registry,
+    folders: Folders,
+    start: date,
+    days: int,
+    *,
+    seed: int = DEFAULT_SEED,
+    defects: Mapping[str, float] | None = None,
+    weather_sites: int = DEFAULT_WEATHER_SITES,
+    truth: Path | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Write `days` UTC days from `start` on and the register; returns the number of files written.
+
+    A file's last-write time is its time of arrival. The same arguments give the same bytes and times.
+    """
+    simulation = Simulation(registry, utc_day(start), seed=seed, defects=defects, weather_sites=weather_sites)
+    with TruthFiles(truth) if truth else nullcontext() as files:
+        written = write_history(simulation, folders, days * MINUTES_PER_DAY, files, progress)
+        for delivery in simulation.rest():
+            publish(delivery, folders)
+            written += 1
+    return written
+
+
+def write_history(
+    simulation: Simulation,
+    folders: Folders,
+    minutes: int,
+    truth: TruthFiles | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Write what arrives in the next `minutes` as fast as it goes; what arrives after stays waiting."""
+    folders.make()
+    if folders.register is not None:
+        write_register(folders.register, simulation.seed, simulation.registry.homes, simulation.start)
+    written = 0
+    for _ in range(minutes):
+        for delivery in simulation.advance(truth):
+            publish(delivery, folders)
+            written += 1
+        if progress is not None and simulation.now.minute == 0:
+            progress(simulation.now, written)
+    return written
+
+
+def simulate_live(
+    simulation: Simulation,
+    folders: Folders,
+    *,
+    speed: float = 1.0,
+    minutes: int | None = None,
+    truth: TruthFiles | None = None,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Go on from the simulation's moment, a minute every 60 / speed seconds; for ever without `minutes`.
+
+    Here a name may be written again in place, as on the real share.
+    """
+    folders.make()
+    began = clock()
+    written = passed = 0
+    while minutes is None or passed < minutes:
+        for delivery in simulation.advance(truth):
+            publish(delivery, folders, in_place=True)
+            written += 1
+        passed += 1
+        if progress is not None:
+            progress(simulation.now, written)
+        sleep(max(0.0, began + passed * 60 / speed - clock()))
+    return written
+
+
+def publish(delivery: Delivery, folders: Folders, *, in_place: bool = False) -> None:
+    """Write a file with its time of arrival as last-write time."""
+    if delivery.folder == "weather":
+        folder = folders.weather
+    else:
+        folder = folders.later if delivery.again and not in_place else folders.share
+    path = f"{folder}/{delivery.name}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.write(descriptor, delivery.content)
+        seconds = delivery.arrived_at.timestamp()
+        os.utime(descriptor, (seconds, seconds))
+    finally:
+        os.close(descriptor)

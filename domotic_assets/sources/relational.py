@@ -1,0 +1,248 @@
+"""The building register in a relational database, read as changes against the last known state.
+
+Only allow-listed tables and columns of `schemas.register` are ever named in a query. Which home a row
+belongs to, and what must be masked in it, is decided right of bronze.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from domotic_assets.errors import ContractError, SourceError
+from domotic_assets.schemas.register import REGISTER, RegisterColumn, RegisterTable
+from domotic_assets.sources.base import Batch
+
+Value = int | float | str | None
+Row = Mapping[str, Value]
+State = Mapping[str, Mapping[str, Row]]
+"""Register table to key to row: what is known of the register."""
+
+INT64_LIMIT = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row that came, changed or went. `table` is the allow-list's name, `key` the primary key as text."""
+
+    table: str
+    key: str
+    op: Literal["insert", "update", "delete"]
+    before: Row | None
+    after: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A value that could not be taken; the value itself is not repeated, as it may be personal."""
+
+    table: str
+    key: str | None
+    column: str
+    reason: Literal["not_a_whole_number", "not_a_number", "not_a_text", "no_key", "key_twice"]
+
+
+@dataclass(frozen=True)
+class RegisterBatch(Batch[Change, State]):
+    """A batch of changes, and the values that were refused while reading (null in the rows)."""
+
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
+class RelationalSource:
+    """A register behind a database engine. `place` is what errors call it: it must hold no credentials."""
+
+    engine: sa.Engine
+    place: str
+
+    def pull(self, position: State, limit: int) -> RegisterBatch:
+        """At most `limit` changes that lead from `position` towards the register as it is now.
+
+        All tables are read in one transaction. Raises SourceError when the register cannot be read, and
+        ContractError when a required table or column is missing.
+        """
+        refused: list[Refusal] = []
+        try:
+            with self.engine.connect() as connection:
+                tables = _names(sa.inspect(connection).get_table_names())
+                current = {
+                    table.name: self._read_table(connection, table, tables, refused)
+                    for table in REGISTER.values()
+                }
+        except SQLAlchemyError as error:
+            raise SourceError(
+                f"the register cannot be read ({type(error).__name__})",
+                where=self.place,
+                expected="a readable database with the register's tables",
+                remedy="check that it is the register and that nobody holds it locked",
+            ) from None
+        pending = _changes(position, current)
+        taken = tuple(islice(pending, limit))
+        return RegisterBatch(
+            items=taken,
+            position=_apply(position, taken),
+            more=next(pending, None) is not None,
+            refused=tuple(refused),
+        )
+
+    def _read_table(
+        self,
+        connection: sa.Connection,
+        table: RegisterTable,
+        tables: Mapping[str, str],
+        refused: list[Refusal],
+    ) -> dict[str, Row]:
+        """Key to row of one table, every value of its declared type or null."""
+        actual = tables.get(table.name.lower())
+        if actual is None:
+            raise ContractError(
+                f"table {table.name} is missing",
+                where=self.place,
+                expected=f"it among the tables found: {', '.join(sorted(tables.values())) or 'none'}",
+                remedy="point sources.register_rows at the building register",
+            )
+        found = _names(column["name"] for column in sa.inspect(connection).get_columns(actual))
+        for column in table.columns:
+            if column.required and column.name.lower() not in found:
+                raise ContractError(
+                    f"table {table.name} has no column {column.name}",
+                    where=self.place,
+                    expected=f"it among the columns found: {', '.join(found.values())}",
+                    remedy="restore the column or add a view of this name that has it",
+                )
+        present = [column for column in table.columns if column.name.lower() in found]
+        columns: list[sa.ColumnClause[Any]] = [
+            sa.column(sa.quoted_name(found[c.name.lower()], quote=True)) for c in present]
+        query = sa.select(*columns).select_from(sa.table(sa.quoted_name(actual, quote=True)))
+        return _rows(table, present, connection.execute(query), refused)
+
+
+def sqlite_source(file: Path) -> RelationalSource:
+    """The register in a SQLite file, opened read-only; raises SourceError when there is no such file."""
+    if not file.is_file():
+        raise SourceError(
+            "no such file",
+            where=str(file),
+            expected="the SQLite file of the building register",
+            remedy="create it with `domotic simulate`, or mend sources.register_rows in sites.yaml",
+        )
+    url = sa.URL.create("sqlite", database=file.resolve().as_uri(), query={"mode": "ro", "uri": "true"})
+    engine = sa.create_engine(url)
+    sa.event.listen(engine, "connect", _read_damaged_text)
+    return RelationalSource(engine, str(file))
+
+
+def _read_damaged_text(connection: Any, _record: object) -> None:
+    """A byte that is no UTF-8 becomes U+FFFD; by default it would stop the whole read."""
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+
+
+def _names(found: Iterable[str]) -> dict[str, str]:
+    """Lower-case name to the name as it stands; of two that differ in case only, the lower-case one."""
+    return {name.lower(): name for name in sorted(found)}
+
+
+def _rows(
+    table: RegisterTable,
+    present: list[RegisterColumn],
+    records: Iterable[sa.Row[Any]],
+    refused: list[Refusal],
+) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    for record in records:
+        row: dict[str, Value] = {column.name: None for column in table.columns}
+        failed: list[tuple[str, Any]] = []
+        for column, value in zip(present, record, strict=True):
+            try:
+                row[column.name] = _coerce(value, column.dtype)
+            except _NotOfType as error:
+                failed.append((column.name, error.args[0]))
+        key = None if row[table.key] is None else str(row[table.key])
+        refused.extend(Refusal(table.name, key, name, reason) for name, reason in failed)
+        if key is None:
+            refused.append(Refusal(table.name, None, table.key, "no_key"))
+        elif key not in rows:
+            rows[key] = row
+        else:
+            # The order of rows is not defined; a fixed choice keeps the next pull from seeing a change.
+            refused.append(Refusal(table.name, key, table.key, "key_twice"))
+            rows[key] = max(rows[key], row, key=lambda r: json.dumps(r, sort_keys=True))
+    return rows
+
+
+class _NotOfType(Exception):
+    """A value that the declared type cannot hold; the argument is the reason."""
+
+
+def _coerce(value: Any, dtype: pl.DataType) -> Value:
+    """`value` as the declared type; raises _NotOfType where it is none."""
+    if value is None:
+        return None
+    if dtype == pl.Int64():
+        return _whole(value)
+    if dtype == pl.Float64():
+        return _number(value)
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str | int | float | Decimal):
+        return str(value)
+    raise _NotOfType("not_a_text")
+
+
+def _whole(value: Any) -> int:
+    try:
+        exact = Decimal(value.strip() if isinstance(value, str) else value)
+        if exact == exact.to_integral_value() and abs(exact) < INT64_LIMIT:
+            return int(exact)
+    except (ArithmeticError, TypeError, ValueError):
+        pass
+    raise _NotOfType("not_a_whole_number")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str | int | float | Decimal):
+        try:
+            number = float(value)
+            if math.isfinite(number):
+                return number
+        except (ValueError, OverflowError):
+            pass
+    raise _NotOfType("not_a_number")
+
+
+def _changes(position: State, current: State) -> Iterator[Change]:
+    """What leads from `position` to `current`, table by table and key by key."""
+    for table, rows in current.items():
+        known = position.get(table, {})
+        for key in sorted(known.keys() | rows.keys(), key=lambda k: (len(k), k)):
+            before, after = known.get(key), rows.get(key)
+            if before is None and after is not None:
+                yield Change(table, key, "insert", None, after)
+            elif after is None:
+                yield Change(table, key, "delete", before, None)
+            elif before != after:
+                yield Change(table, key, "update", before, after)
+
+
+def _apply(position: State, changes: tuple[Change, ...]) -> State:
+    """The state after `changes`."""
+    state = {table: dict(rows) for table, rows in position.items()}
+    for change in changes:
+        rows = state.setdefault(change.table, {})
+        if change.after is None:
+            rows.pop(change.key, None)
+        else:
+            rows[change.key] = change.after
+    return state
