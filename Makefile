@@ -40,6 +40,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup ## Simulate three days of two homes, build the lake, show it, start the UI (LIVE=0: no UI)
+	@install -D -m 644 dagster.yaml $(LAKE)/dagster/dagster.yaml
 	$(BIN)/domotic simulate --sites $(SITES) --days $(DAYS)
 	$(BIN)/domotic build --sites $(SITES) --lake $(LAKE)
 	@$(BIN)/domotic summary --lake $(LAKE)

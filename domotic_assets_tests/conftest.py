@@ -40,7 +40,7 @@ class RuleTable:
             self.unit_tests.add(report.nodeid)
             self.units_done_at = max(self.units_done_at, report.stop)
         if report.when == "call" or not report.passed:
-            shown = [number for name, number in report.user_properties if name == "rule"]
+            shown = [int(str(number)) for name, number in report.user_properties if name == "rule"]
             self.outcomes[report.nodeid] = (report.outcome, shown)
 
     @pytest.hookimpl(trylast=True)

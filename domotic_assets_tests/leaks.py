@@ -89,7 +89,7 @@ class _Needles:
     """The forbidden values in every form in which they may be written, lower case."""
 
     byte_forms: tuple[tuple[bytes, str], ...] = field(repr=False)
-    patterns: tuple[str, ...] = field(repr=False)
+    patterns: list[str] = field(repr=False)
     longest: int
 
     @classmethod
@@ -103,7 +103,7 @@ class _Needles:
         byte_forms = tuple((form, label) for form, label in forms.items())
         return cls(
             byte_forms,
-            tuple(form.decode("latin-1") for form, _ in byte_forms),
+            [form.decode("latin-1") for form, _ in byte_forms],
             max((len(form) for form, _ in byte_forms), default=0),
         )
 
@@ -650,6 +650,10 @@ def _plant_arrow(folder: Path, value: str) -> None:
         writer.write_table(table)
 
 
+def _plant_file_name(folder: Path, value: str) -> None:
+    (folder / f"a_{quote(value)}.json").touch()
+
+
 def _plant_zip(folder: Path, value: str) -> None:
     with zipfile.ZipFile(folder / "export.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("sheet.xml", _amid(value))
@@ -694,7 +698,7 @@ PLANTS: dict[str, tuple[Plant, str]] = {
     "zlib": (_file("body", lambda v: zlib.compress(_amid(v))), "zlib → raw bytes"),
     "zstd": (_plant_zstd, "zstd → raw bytes"),
     "zip": (_plant_zip, "zip member sheet.xml → raw bytes"),
-    "file name": (lambda folder, v: (folder / f"a_{quote(v)}.json").write_text("{}") and None, "file name"),
+    "file name": (_plant_file_name, "file name"),
     "folder name": (lambda folder, v: (folder / f"user={v}").mkdir(), "folder name"),
     "Parquet value": (_plant_parquet_value, "Parquet column c → raw bytes"),
     "Parquet dictionary": (_plant_parquet_dictionary, "Parquet column c → raw bytes"),

@@ -191,7 +191,7 @@ def dim_target() -> pl.DataFrame:
 
 
 def _named(devices: pl.DataFrame, rooms: pl.DataFrame) -> pl.DataFrame:
-    """`devices` and device_name: "Kitchen plug"; "Office window 2" where the room has several of its category.
+    """`devices` and device_name: "Kitchen plug"; "Office window 2" where a room has several of the category.
 
     rooms: `DIM_ROOM`.
     """

@@ -46,8 +46,8 @@ def days_to_refresh(
 ) -> list[date]:
     """Local dates whose health rows may differ from those held, oldest first.
 
-    Those with changed minutes, those whose devices are not the ones held (a device that began
-    earlier, a home that fell silent), and from the last held date on: it was not over.
+    Those whose devices are not the ones held (a device that began earlier, a home that fell silent);
+    and where minutes changed, their dates, and those from the last held one on: it was not over.
     held: local_date and device_key of FACT_DEVICE_HEALTH_DAY.
     """
     wanted = expected_days(devices, registry).select("local_date", device_key=key_of("device"))
@@ -56,7 +56,7 @@ def days_to_refresh(
         [wanted.join(held, on=on, how="anti"), held.select(on).join(wanted, on=on, how="anti")]
     )
     days = set(differing["local_date"].to_list()) | set(touched)
-    if not held.is_empty():
+    if touched and not held.is_empty():
         last = max(held["local_date"].to_list())
         days |= {day for day in wanted["local_date"].unique().to_list() if day >= last}
     return sorted(days)

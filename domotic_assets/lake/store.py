@@ -110,7 +110,7 @@ class Lake:
         partition = table.partition
         assert partition is not None
         held = set(self.dates(table))
-        for first, last in _consecutive(dates.unique().sort().to_list()):
+        for first, last in consecutive(dates.unique().sort().to_list()):
             inside = values.filter(dates.is_between(first, last))
             new = rows.filter(pl.col(partition).is_between(first, last))
             if not any(first <= day <= last for day in held):
@@ -193,7 +193,7 @@ def _fit(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort(table.sort or table.primary_key)
 
 
-def _consecutive(days: list[date]) -> list[tuple[date, date]]:
+def consecutive(days: Sequence[date]) -> list[tuple[date, date]]:
     """Runs of consecutive dates as (first, last)."""
     runs: list[tuple[date, date]] = []
     for day in days:

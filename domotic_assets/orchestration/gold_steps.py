@@ -85,9 +85,7 @@ def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
 
 
 def _environment(work: Workspace, minutes: pl.Series, _run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-    events = _events(
-        work, minutes, rooms.category_of().is_in(rooms.ENVIRONMENT_CATEGORIES)
-    )
+    events = _events(work, minutes, rooms.category_of().is_in(rooms.ENVIRONMENT_CATEGORIES))
     silent = _silent_devices(work, minutes)
     return rooms.environment_minutes(events, silent, work.registry), minutes
 

@@ -173,7 +173,7 @@ DIM_DEVICE = Table(
 DIM_TARIFF = Table(
     layer="gold",
     name="dim_tariff",
-    grain="one row per provider, validity and time-of-use band",
+    grain="one row per provider, validity and time-of-use band with its days and times",
     columns=(
         text("provider", "provider", nullable=False),
         day("valid_from", "first local date"),
@@ -184,8 +184,8 @@ DIM_TARIFF = Table(
         text("local_to", "local time to (exclusive), HH:MM", nullable=False),
         Column("chf_per_kwh", pl.Float64(), "price", "CHF/kWh", 0, 10, "level", nullable=False),
     ),
-    primary_key=("provider", "valid_from", "band"),
-    sort=("provider", "valid_from", "band"),
+    primary_key=("provider", "valid_from", "band", "days", "local_from"),
+    sort=("provider", "valid_from", "band", "days", "local_from"),
 )
 
 DIM_WEATHER_SITE = Table(

@@ -151,7 +151,7 @@ WEATHER_FORECASTS = Table(
         text("variant", "ctrl, q10, q90 or stde", nullable=False),
         moment("valid_at", "valid time", nullable=False),
         whole("step", "step of the run", nullable=False),
-        level("value", "forecast value; null where the file says -99999", "as in unit"),
+        level("value", "forecast value; null where the file says -99999 or it was refused", "as in unit"),
         text("unit", "unit as the file states it"),
         flag("is_outlier", "the value lies outside its measurement's bounds", nullable=False),
         text("file_id", "file it came from", nullable=False),

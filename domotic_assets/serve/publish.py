@@ -47,6 +47,11 @@ def published_file(serve: Path) -> Path:
     return serve / f"{_STEM}.duckdb"
 
 
+def aside_file(serve: Path) -> Path:
+    """Where `build_file` puts the file that is being built."""
+    return serve / _ASIDE / f"{_STEM}.duckdb"
+
+
 def is_current(file: Path, versions: Mapping[str, int], definition: str) -> bool:
     """Whether a published file was built from exactly these Delta versions and this definition."""
     if not file.is_file():
@@ -72,8 +77,8 @@ def build_file(
     Whatever an earlier, unfinished build left is removed first.
     """
     _refuse_other_tables(files, versions)
-    aside = serve / _ASIDE
-    target = aside / f"{_STEM}.duckdb"
+    target = aside_file(serve)
+    aside = target.parent
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)

@@ -37,9 +37,10 @@ def run_query(file: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         connection.execute(f"SET search_path = '{GOLD_SCHEMA},{MARTS_SCHEMA}'")
         connection.execute("SET lock_configuration = true")
         try:
-            result = connection.execute(sql)
-            columns = [column[0] for column in result.description or []]
-            return columns, result.fetchall()
+            connection.execute(sql)
+            if connection.description is None:  # nothing but comments
+                return [], []
+            return [column[0] for column in connection.description], connection.fetchall()
         except duckdb.Error as error:
             raise QueryError(
                 _message(error), where="query", remedy="`SHOW TABLES` lists what can be asked"

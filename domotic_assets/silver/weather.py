@@ -137,7 +137,7 @@ def _read(
         _mapped(fields["Site"], lambda text: _name(text, secrets), pl.String()).alias("site"),
         _mapped(fields["Measurement"], lambda text: _name(text, secrets), pl.String()).alias("measurement"),
         _mapped(fields["Unit"], lambda text: mask(text, secrets), pl.String()).alias("unit"),
-        pl.col("Prediction").str.extract(r"^(\d{1,4})$").cast(pl.Int64).alias("step"),
+        pl.col("Prediction").str.extract(r"^([0-9]{1,4})$").cast(pl.Int64).alias("step"),
         pl.when(number.is_finite()).then(number).alias("number"),
         ((pl.col("Value") == "") | (number == MISSING_VALUE).fill_null(False)).alias("is_missing"),
     )

@@ -20,6 +20,7 @@ Stage = Literal["meter", "message", "bytes", "delivery"]
 """meter: the plug's counter. message: the readings. bytes: the text. delivery: whether, when and as what."""
 
 FOREIGN_USER = "PassingVisitor"
+FOREIGN_TOKEN = "simulated-foreign"
 COUNTER_REST = timedelta(hours=1)
 """A plug's counter is struck at most once in this time, so that its energy stays decidable."""
 
@@ -55,11 +56,6 @@ class Draft:
     message: Message
     content: bytes = b""
     deliveries: list[Delivery] = field(default_factory=list)
-
-    @property
-    def repeated_hour(self) -> bool:
-        """Whether the clock shows this minute twice: `later` can hold one more version of a name, not two."""
-        return len(candidates(self.world.clock.replace(tzinfo=None), self.world.home.clock_zone)) == 2
 
     @property
     def main(self) -> Delivery:
@@ -160,7 +156,7 @@ def _single_opening(draft: Draft, rng: Random) -> None:  # noqa: ARG001
 
 
 def _unreadable_datetime(draft: Draft, rng: Random) -> None:
-    text = rng.choice(("", "soon", "32.13.2023 25:61", "01.01.1970 00:00", "2099-01-01", None))
+    text = rng.choice(("", "soon", "32.13.2023 25:61", "01.01.1970 00:00", "01.01.2099 00:00", None))
     if text is None:
         del draft.message["datetime"]
     else:
@@ -199,19 +195,16 @@ def _truncated(draft: Draft, rng: Random) -> None:
     main = draft.main
     whole = main.content
     main.content = whole[: rng.randint(0, len(whole) - 2)]
-    if rng.random() < 0.5 and not draft.repeated_hour:
+    if rng.random() < 0.5 and not _repeats(draft.world):
         _again(draft, whole, rng)
 
 
 def _resent_identical(draft: Draft, rng: Random) -> None:
-    if not draft.repeated_hour:
-        _again(draft, draft.main.content, rng)
+    _again(draft, draft.main.content, rng)
 
 
 def _resent_changed(draft: Draft, rng: Random) -> None:
     """What came first was wrong by some degrees; the resend tells what the world was."""
-    if draft.repeated_hour:
-        return
     wrong = _copy(draft.message)
     true_c = draft.world.air["Livingroom"].temperature_c
     _stations(wrong)["Livingroom"]["Temperature"] = round(true_c + rng.choice((-2.5, 1.5)), 1)
@@ -223,6 +216,11 @@ def _resent_changed(draft: Draft, rng: Random) -> None:
 def _copy(message: Message) -> Message:
     copy: Message = json.loads(json.dumps(message))
     return copy
+
+
+def _repeats(world: World) -> bool:
+    """Whether the clock shows this minute twice: a name can then have no third version."""
+    return len(candidates(world.clock.replace(tzinfo=None), world.home.clock_zone)) == 2
 
 
 def _again(draft: Draft, content: bytes, rng: Random) -> None:
@@ -251,7 +249,7 @@ def _foreign_name(draft: Draft, rng: Random) -> None:
 
 def _foreign_user(draft: Draft, rng: Random) -> None:  # noqa: ARG001
     user = f"{FOREIGN_USER}-{draft.world.home.id}"
-    message = draft.message | {"user": user, "api_token": "simulated-foreign"}
+    message = draft.message | {"user": user, "api_token": FOREIGN_TOKEN}
     name = file_name(draft.world, user)
     draft.deliveries.append(Delivery(name, draft.main.arrived_at, serialise(message), again=draft.main.again))
 
@@ -262,15 +260,20 @@ DEFECTS: dict[str, Defect] = {
     "bad_number": Defect("message", 1e-3, 'one value is NaN, ±Infinity, "21,5", "n/a" or ""', _bad_number),
     "null": Defect("message", 1e-3, "one value is null", _null),
     "outlier": Defect("message", 1e-3, "one value lies out of bounds", _outlier),
-    "invalid_plug": Defect("message", 5e-4, "a plug says is_valid false; its figures are garbage", _invalid_plug),
+    "invalid_plug": Defect(
+        "message", 5e-4, "a plug says is_valid false; its figures are garbage", _invalid_plug
+    ),
     "invalid_phase": Defect("message", 5e-4, "a phase of the house meter likewise", _invalid_phase),
     "unknown_room": Defect("message", 2e-4, "a climate station in a room nobody named", _unknown_room),
     "unknown_field": Defect("message", 2e-4, "a field that the description lacks", _unknown_field),
     "unknown_category": Defect("message", 2e-4, "a category that the description lacks", _unknown_category),
     "bare_meteos": Defect("message", 5e-3, "meteos without the inner meteo", _bare_meteos),
-    "single_opening": Defect("message", 5e-3, "a single door or window is an object, no list", _single_opening),
-    "unreadable_datetime": Defect("message", 5e-4, "the inner datetime is unreadable, missing or absurd",
-                                  _unreadable_datetime),
+    "single_opening": Defect(
+        "message", 5e-3, "a single door or window is an object, no list", _single_opening
+    ),
+    "unreadable_datetime": Defect(
+        "message", 5e-4, "the inner datetime is unreadable, missing or absurd", _unreadable_datetime
+    ),
     "user_mismatch": Defect("message", 1e-4, "the user inside is not the one of the name", _user_mismatch),
     "nul_in_name": Defect("message", 1e-4, "a room name holds U+0000", _nul_in_name),
     "deep_nesting": Defect("bytes", 2e-5, "an unknown field nested 200 to 100,000 deep", _deep_nesting),
@@ -282,12 +285,14 @@ DEFECTS: dict[str, Defect] = {
     "resent_identical": Defect("delivery", 2e-3, "the same bytes arrive again", _resent_identical),
     "resent_changed": Defect("delivery", 1e-3, "arrives again with corrected content", _resent_changed),
     "foreign_name": Defect("delivery", 2e-4, "a file of another name arrives beside it", _foreign_name),
-    "foreign_user": Defect("delivery", 2e-4, "a file of a user that no home names arrives beside it",
-                           _foreign_user),
+    "foreign_user": Defect(
+        "delivery", 2e-4, "a file of a user that no home names arrives beside it", _foreign_user
+    ),
     "late": Defect("delivery", 4e-3, "arrives a minute to six hours late", _late),
-}  # fmt: skip
+}
 """Every defect in the order in which they strike a file. A share is that of files (of minutes: missing)."""
 
+RESENDS = frozenset({"resent_identical", "resent_changed"})
 ALL = "all"
 CLEAN: Mapping[str, float] = dict.fromkeys(DEFECTS, 0.0)
 
@@ -321,7 +326,7 @@ class Carrier:
         self._gap_left = 0
 
     def carry(self) -> tuple[list[Delivery], dict[str, str]]:
-        """What the current minute delivers, and the defects that struck it, with the room of a struck plug."""
+        """What the current minute delivers, and the defects that struck it (with a struck plug's room)."""
         world = self._world
         arrived_at = world.utc + timedelta(seconds=self._arrivals.randint(2, 20))
         struck = dict.fromkeys((name for name in self._active if self._strikes(name)), "")
@@ -342,7 +347,7 @@ class Carrier:
     def _strikes(self, name: str) -> bool:
         share, rng = self._active[name]
         if name != "missing":
-            return rng.random() < share
+            return rng.random() < share and not (name in RESENDS and _repeats(self._world))
         if self._gap_left:
             self._gap_left -= 1
             return True

@@ -70,7 +70,7 @@ def furnish(seed: int, home: Home) -> Household:
         workers=min(people, 2),
         home_office_share=rng.uniform(0.1, 0.5),
         setpoint_c=rng.uniform(20.4, 22.2),
-        base_load_w=rng.uniform(40.0, 90.0),
+        base_load_w=rng.uniform(55.0, 105.0),
         appliance_scale=rng.uniform(0.85, 1.15),
         openings=openings,
         motion_rooms=("Bhroom", "Kitchen", "Livingroom", "Office" if rng.random() < 0.7 else "Bdroom"),

@@ -55,9 +55,9 @@ def plan_day(seed: int, household: Household, day: date) -> DayPlan:
         for minute in range(1, MINUTES)
         if (place[minute] == AWAY) != (place[minute - 1] == AWAY)
     }
-    rises = [place.index(next(code for code in place if code != ASLEEP)) for place in places]
-    uses = () if holiday else tuple(_uses(rng, household, places, weekend))
-    return DayPlan(places, uses, frozenset(doors), min(rises) + rng.randint(5, 40), rng.randint(5, 18))
+    rise = min((up for place in places if (up := _first_up(place)) is not None), default=420)
+    uses = () if holiday else tuple(_uses(rng, household, places, rise, weekend))
+    return DayPlan(places, uses, frozenset(doors), rise + rng.randint(5, 40), rng.randint(5, 18))
 
 
 def _person(rng: Random, household: Household, weekend: bool, works: bool) -> list[int]:
@@ -93,17 +93,20 @@ def _put(place: list[int], code: int, start: int, end: int) -> None:
         place[start:end] = [code] * (end - start)
 
 
-def _uses(rng: Random, household: Household, places: tuple[list[int], ...], weekend: bool) -> list[Use]:
+def _uses(
+    rng: Random, household: Household, places: tuple[list[int], ...], rise: int, weekend: bool
+) -> list[Use]:
+    """What is switched on; whoever cooks is put into the kitchen."""
     uses = [Use("boiler", rng.randint(5, 150), round(rng.uniform(20, 32) * (1 + household.people / 2)))]
 
     def somebody(minute: int) -> bool:
         return any(place[minute] not in (AWAY, ASLEEP) for place in places)
 
     for place in places:
-        wake = next((m for m in range(MINUTES) if place[m] not in (AWAY, ASLEEP)), None)
-        if wake is not None and rng.random() < 0.85:
-            uses.append(Use("shower", wake + 2, rng.randint(6, 12)))
-    meals = ((first_rise(places) + 20, "kettle", 4), (728, "stove", 25), (1118, "stove", 42))
+        up = _first_up(place)
+        if up is not None and rng.random() < 0.85:
+            uses.append(Use("shower", up + 2, rng.randint(6, 12)))
+    meals = ((rise + 20, "kettle", 4), (728, "stove", 25), (1118, "stove", 42))
     for around, appliance, minutes in meals:
         start = max(1, around + rng.randint(-10, 25))
         if somebody(start):
@@ -119,11 +122,6 @@ def _uses(rng: Random, household: Household, places: tuple[list[int], ...], week
     return uses
 
 
-def first_rise(places: tuple[list[int], ...]) -> int:
-    """The local minute at which the first person is up; 420 when nobody is at home."""
-    rises = [m for place in places for m in (_first_up(place),) if m is not None]
-    return min(rises, default=420)
-
-
 def _first_up(place: list[int]) -> int | None:
+    """The local minute at which a person is up at home for the first time."""
     return next((minute for minute, code in enumerate(place) if code not in (AWAY, ASLEEP)), None)

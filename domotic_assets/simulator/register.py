@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 from domotic_assets.registry import Home
+from domotic_assets.simulator.defects import FOREIGN_TOKEN, FOREIGN_USER
 from domotic_assets.simulator.household import PLUG_APPLIANCES, ROOMS, UNPLUGGED_APPLIANCES, furnish, token_of
 
 MARKER = "PLANTED"
@@ -71,7 +72,6 @@ def planted(table: str, number: int, column: str) -> str:
 
 def write_register(file: Path, seed: int, homes: Sequence[Home], start: datetime) -> None:
     """Write the register afresh; byte for byte the same for the same arguments."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.part")
     part.unlink(missing_ok=True)
     connection = sqlite3.connect(part)
@@ -217,6 +217,7 @@ def personal_values(seed: int, homes: Sequence[Home]) -> tuple[str, ...]:
 
 
 def _personal(seed: int, homes: Sequence[Home]) -> Iterator[str]:
+    yield from (FOREIGN_USER, FOREIGN_TOKEN)
     rows = register_rows(seed, homes, datetime(2000, 1, 1))
     for home in homes:
         yield home.feed_user

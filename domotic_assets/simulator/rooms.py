@@ -13,7 +13,7 @@ PERSON_WATER_G_PER_MIN = 0.85
 SHOWER_WATER_G_PER_MIN = 18.0
 COOKING_WATER_G_PER_MIN = 9.0
 VOLUME_M3 = {
-    "Bhroom": 16.0, "Bdroom": 38.0, "Livingroom": 75.0, "Office": 32.0, "Kitchen": 36.0, "Laundry": 14.0,
+    "Bhroom": 16.0, "Bdroom": 52.0, "Livingroom": 75.0, "Office": 32.0, "Kitchen": 36.0, "Laundry": 14.0,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@
 
 import csv
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -83,3 +84,8 @@ class TruthFiles:
         file = (self._folder / name).open("w", newline="", encoding="utf-8")
         self._open.append(file)
         return file
+
+
+def open_truth(folder: Path | None) -> AbstractContextManager[TruthFiles | None]:
+    """The truth's files in that folder, or none where nobody asks for them."""
+    return nullcontext() if folder is None else TruthFiles(folder)

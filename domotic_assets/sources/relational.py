@@ -122,7 +122,8 @@ class RelationalSource:
                 )
         present = [column for column in table.columns if column.name.lower() in found]
         columns: list[sa.ColumnClause[Any]] = [
-            sa.column(sa.quoted_name(found[c.name.lower()], quote=True)) for c in present]
+            sa.column(sa.quoted_name(found[c.name.lower()], quote=True)) for c in present
+        ]
         query = sa.select(*columns).select_from(sa.table(sa.quoted_name(actual, quote=True)))
         return _rows(table, present, connection.execute(query), refused)
 

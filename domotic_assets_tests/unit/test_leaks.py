@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 
+from domotic_assets_tests import leaks
 from domotic_assets_tests.leaks import PLANTS, UNREADABLE, Finding, LeakScanError, prove, scan
 
 VALUE = "Zoë Prüfling-4711"
@@ -57,18 +58,21 @@ def test_a_search_of_raw_bytes_would_miss_it(kind: str, tmp_path: Path) -> None:
             assert VALUE.encode(encoding) not in content
 
 
-def test_proof_passes(tmp_path: Path) -> None:
+def test_proof_passes_where_every_kind_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaks, "PLANTS", {kind: PLANTS[kind] for kind in ("plain text", "gzip")})
     prove(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"plain_text", "gzip"}
 
 
 def test_proof_names_the_kind_that_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PLANTS, "nothing at all", (lambda folder, value: None, "raw bytes"))  # noqa: ARG005
+    nothing = (lambda folder, value: None, "raw bytes")  # noqa: ARG005
+    monkeypatch.setattr(leaks, "PLANTS", {"gzip": PLANTS["gzip"], "nothing at all": nothing})
     with pytest.raises(LeakScanError, match=r"planted in: nothing at all$"):
         prove(tmp_path)
 
 
 def test_a_value_across_two_chunks_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("domotic_assets_tests.leaks.CHUNK_BYTES", 1000)
+    monkeypatch.setattr(leaks, "CHUNK_BYTES", 1000)
     (tmp_path / "big.txt").write_bytes(b"." * 995 + VALUE.encode() + b"." * 5000)
     assert scan(tmp_path, {"name": VALUE}) == [Finding("big.txt", "raw bytes", "name")]
 

@@ -7,8 +7,7 @@
 select child.{{ column_name }}, count(*) as row_count
 from {{ model }} as child
 anti join {{ table }} as parent on child.{{ column_name }} = parent.{{ field }}
-{%- if none_key is not none %}
-where child.{{ column_name }} <> {{ none_key }}
-{%- endif %}
+where child.{{ column_name }} is not null
+{%- if none_key is not none %} and child.{{ column_name }} <> {{ none_key }}{% endif %}
 group by child.{{ column_name }}
 {% endtest %}

@@ -23,7 +23,7 @@ class Seen:
     after: dict[str, Any] | None
 
 
-OFFICE = {"idRoom": 1, "name": "Bürö \"1\"", "surface": 12.5, "orientation": None}
+OFFICE = {"idRoom": 1, "name": 'Bürö "1"', "surface": 12.5, "orientation": None}
 LARGER = OFFICE | {"surface": 13.0}
 KITCHEN = {"idRoom": 2, "name": "Kitchen", "surface": None, "orientation": None}
 FIRST = [Seen("rooms", "1", "insert", None, OFFICE), Seen("rooms", "2", "insert", None, KITCHEN)]

@@ -52,7 +52,12 @@ def test_columns_of_a_minute() -> None:
         "utc_date": date(2023, 12, 31),
     }
     before = minute(frame, 202312312259)
-    assert (before["date_key"], before["week"], before["is_weekend"], before["is_holiday"]) == (20231231, 52, True, False)
+    assert (before["date_key"], before["week"], before["is_weekend"], before["is_holiday"]) == (
+        20231231,
+        52,
+        True,
+        False,
+    )
 
 
 @pytest.mark.rule(2)
@@ -109,8 +114,19 @@ def test_holidays_are_those_of_the_canton_of_valais(year: int) -> None:
 def test_a_holiday_follows_the_local_date() -> None:
     # Saint Joseph begins in Sion at 23:00 UTC of 18 March.
     frame = dim_datetime(date(2024, 3, 18), date(2024, 3, 19), ZONE)
-    held = [key for key in (202403182259, 202403182300, 202403192259, 202403192300) if minute(frame, key)["is_holiday"]]
+    held = [
+        key
+        for key in (202403182259, 202403182300, 202403192259, 202403192300)
+        if minute(frame, key)["is_holiday"]
+    ]
     assert held == [202403182300, 202403192259]
+
+
+def test_weekdays_and_weekends() -> None:
+    # 4 September 2023 was a Monday.
+    frame = dim_date(date(2023, 9, 4), date(2023, 9, 10), ["UTC"])
+    assert frame["day_of_week"].to_list() == [1, 2, 3, 4, 5, 6, 7]
+    assert frame["is_weekend"].to_list() == [False] * 5 + [True, True]
 
 
 @pytest.mark.rule(10)

@@ -33,7 +33,11 @@ tariffs:
   - provider: coned
     valid_from: 2023-01-01
     bands: [{{name: noon, from: "12:00", to: "12:01", chf_per_kwh: 0.5}}]
+  - provider: night
+    valid_from: 2023-01-01
+    bands: [{{name: early, days: [sun], from: "02:30", to: "03:30", chf_per_kwh: 0.6}}]
 homes:
+  - {{id: owls, name: Owls, feed_user: E, tariff: night}}
   - {{id: sion, name: Sion, feed_user: A, tariff: oiken}}
   - {{id: brig, name: Brig, feed_user: B, tariff: oiken}}
   - {{id: free, name: Free, feed_user: C}}
@@ -69,7 +73,7 @@ def prices(tariffs: Registry, *minutes: tuple[str, str]) -> list[float | None]:
         ("2023-09-04T20:00", LOW),
         ("2023-09-04T21:59", LOW),
         ("2023-09-04T22:00", LOW),
-        # The band is that of the local weekday: Friday's low ends at Saturday's midnight, Sunday ends at Monday's.
+        # The band is that of the local weekday: Friday's low ends at midnight, and so does Sunday's price.
         ("2023-09-08T21:59", LOW),
         ("2023-09-08T22:00", None),
         ("2023-09-09T21:59", None),
@@ -110,12 +114,39 @@ def test_valid_to_is_exclusive_and_local(tariffs: Registry, utc: str, price: flo
 )
 def test_clock_change_days(tariffs: Registry, first_utc: datetime, minutes: int, sunday: float) -> None:
     around = pl.datetime_range(
-        first_utc.replace(minute=0), first_utc.replace(minute=0) + pl.duration(minutes=minutes), "1m", eager=False
+        first_utc.replace(minute=0),
+        first_utc.replace(minute=0) + pl.duration(minutes=minutes),
+        "1m",
+        eager=False,
     )
     rows = pl.select(ts=around.cast(UTC_TIME)).with_columns(home=pl.lit("sion"))
     found = price_of_minutes(rows, tariffs)["chf_per_kwh"].to_list()
     assert found == [sunday] * minutes + [LOW]
     assert prices(tariffs, (f"{first_utc:%Y-%m-%d}T{first_utc.hour - 1}:59", "sion")) == [None]
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize(
+    ("day", "priced"),
+    [
+        # 02:30 to 02:59 stands on the clock twice, then comes 03:00 to 03:29.
+        (29, ["00:30", "00:59", "01:30", "01:59", "02:00", "02:29"]),
+        # 02:00 to 02:59 never does: 03:00 follows 01:59, at 01:00 UTC.
+        (26, ["01:00", "01:29"]),
+    ],
+)
+def test_a_band_in_the_hour_of_the_change(tariffs: Registry, day: int, priced: list[str]) -> None:
+    month = "10" if day == 29 else "03"
+    minutes = [f"{minute // 60:02d}:{minute % 60:02d}" for minute in range(240)]
+    found = prices(tariffs, *[(f"2023-{month}-{day}T{minute}", "owls") for minute in minutes])
+    held = [minute for minute, price in zip(minutes, found, strict=True) if price == 0.6]
+    ranges = [minute for first, last in stretches(priced) for minute in minutes if first <= minute <= last]
+    assert held == ranges
+
+
+def stretches(edges: list[str]) -> list[tuple[str, str]]:
+    """First and last minute of each stretch."""
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def test_each_home_has_its_own_clock_and_tariff(tariffs: Registry) -> None:
@@ -138,6 +169,7 @@ def test_the_price_list(tariffs: Registry) -> None:
     first = date(2023, 1, 1)
     assert frame.rows() == [
         ("coned", first, None, "noon", every_day, "12:00", "12:01", 0.5),
+        ("night", first, None, "early", "sun", "02:30", "03:30", 0.6),
         ("oiken", first, until, "high", "mon,tue,wed,thu,fri", "06:00", "22:00", HIGH),
         ("oiken", first, until, "low", "mon,tue,wed,thu,fri", "22:00", "06:00", LOW),
         ("oiken", first, until, "sunday", "sun", "00:00", "24:00", SUNDAY),

@@ -104,14 +104,20 @@ class TestHour:
 
 class TestDay:
     def test_a_value_stands_for_the_time_since_the_valid_time_before_it(self) -> None:
-        # 3 h at 10° and 1 h at 30°: (30 + 30) / 4 = 15; radiation 3 × 100 + 1 × 400 Wh; rain is added as it is.
+        # 3 h at 10° and 1 h at 30°: (30 + 30) / 4 = 15; radiation 3 × 100 + 1 × 400 Wh; rain as it is.
         hours = [(0, 99.0, 9.0, 900.0), (3, 10.0, 0.5, 100.0), (4, 30.0, 1.0, 400.0)]
         rows = [
             row(at(hour), value, name)
             for hour, *values in hours
             for name, value in zip((TEMPERATURE, RAIN, RADIATION), values, strict=True)
         ]
-        columns = ("temperature_c_avg", "precipitation_mm_sum", "radiation_whm2_sum", "humidity_pct_avg", "hours")
+        columns = (
+            "temperature_c_avg",
+            "precipitation_mm_sum",
+            "radiation_whm2_sum",
+            "humidity_pct_avg",
+            "hours",
+        )
         assert day_rows(rows, *columns) == [(20230904, 15.0, 1.5, 700.0, None, 4.0)]
 
     def test_keys_of_a_row(self) -> None:
@@ -126,7 +132,9 @@ class TestDay:
     def test_an_interval_across_local_midnight_is_shared_by_duration(self) -> None:
         # 20:00 to 02:00 UTC is 22:00 to 04:00 on the clock: 2 h before midnight and 4 h after it.
         hours = [(20, 0.0), (26, 6.0), (28, 12.0)]
-        rows = [row(at(hour), value, name) for hour, value in hours for name in (TEMPERATURE, RAIN, RADIATION)]
+        rows = [
+            row(at(hour), value, name) for hour, value in hours for name in (TEMPERATURE, RAIN, RADIATION)
+        ]
         columns = ("temperature_c_avg", "precipitation_mm_sum", "radiation_whm2_sum", "hours")
         assert day_rows(rows, *columns) == [
             (20230904, pytest.approx(6.0), pytest.approx(2.0), pytest.approx(12.0), pytest.approx(2.0)),
@@ -135,7 +143,9 @@ class TestDay:
         ]
 
     def test_a_value_at_local_midnight_belongs_to_the_day_before(self) -> None:
-        assert day_rows([row(at(21), 1.0), row(at(22), 2.0)], "temperature_c_avg", "hours") == [(20230904, 2.0, 1.0)]
+        assert day_rows([row(at(21), 1.0), row(at(22), 2.0)], "temperature_c_avg", "hours") == [
+            (20230904, 2.0, 1.0)
+        ]
 
     def test_an_interval_may_span_a_whole_day(self) -> None:
         assert day_rows([row(at(20), 0.0), row(at(70), 5.0)], "hours") == [
@@ -162,7 +172,9 @@ class TestDay:
         assert day_rows(rows, "temperature_c_avg", "hours") == [(20230904, 4.0, 1.0)]
 
     def test_a_first_valid_time_without_a_value_still_opens_the_next_interval(self) -> None:
-        assert day_rows([row(at(8), None), row(at(9), 4.0)], "temperature_c_avg", "hours") == [(20230904, 4.0, 1.0)]
+        assert day_rows([row(at(8), None), row(at(9), 4.0)], "temperature_c_avg", "hours") == [
+            (20230904, 4.0, 1.0)
+        ]
 
     def test_the_first_valid_time_stands_for_nothing(self) -> None:
         assert day_rows([row(at(8), 1.0)], "hours") == []
@@ -178,7 +190,9 @@ class TestDay:
             row(at(8.5), 1.0, issue=other), row(at(9), 20.0, issue=other),
             row(at(8.75), 1.0, site="Visp"), row(at(9), 30.0, site="Visp"),
         ]  # fmt: skip
-        facts = weather_day(frame(rows), ZONE).select("site_key", "horizon_days", "temperature_c_avg", "hours")
+        facts = weather_day(frame(rows), ZONE).select(
+            "site_key", "horizon_days", "temperature_c_avg", "hours"
+        )
         assert set(facts.rows()) == {
             (surrogate_key("Sion"), 0, 10.0, 1.0),
             (surrogate_key("Sion"), 1, 20.0, 0.5),

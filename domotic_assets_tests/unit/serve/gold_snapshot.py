@@ -1,6 +1,5 @@
 """A small Gold layer as real Delta tables: two homes, the night of the autumn clock change."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,9 +33,9 @@ class Snapshot:
     versions: dict[str, int]
 
 
-def write_snapshot(root: Path, changed: Mapping[str, Rows] | None = None) -> Snapshot:
-    """Write the sample tables, some replaced by other rows, as Delta tables below `root`."""
-    rows = sample_rows() | dict(changed or {})
+def write_snapshot(root: Path) -> Snapshot:
+    """Write the sample tables as Delta tables below `root`."""
+    rows = sample_rows()
     snapshot = Snapshot({}, {})
     for table in gold.TABLES:
         folder = root / table.id
@@ -50,6 +49,18 @@ def write_snapshot(root: Path, changed: Mapping[str, Rows] | None = None) -> Sna
         snapshot.files[table.name] = delta.file_uris()
         snapshot.versions[table.name] = delta.version()
     return snapshot
+
+
+def with_frame(snapshot: Snapshot, table: str, frame: pl.DataFrame, file: Path) -> Snapshot:
+    """The snapshot with a table whose only file, to be written as `file`, holds `frame`."""
+    frame.write_parquet(file)
+    return Snapshot(snapshot.files | {table: [str(file)]}, snapshot.versions)
+
+
+def sample_frame(table: Table, rows: Rows | None = None) -> pl.DataFrame:
+    """Rows of a table, the sample's unless others are given, as a Delta file holds them."""
+    frame = pl.DataFrame(sample_rows()[table.name] if rows is None else rows, schema=table.schema)
+    return frame.drop(table.partition) if table.partition else frame
 
 
 def sample_rows() -> dict[str, Rows]:
@@ -186,8 +197,3 @@ def _device(key: int, device_id: str, room: int, device_type: str) -> dict[str, 
         "sensor_type": device_type,
         "is_active": True,
     }
-
-
-def without_columns(table: Table, *names: str) -> pl.DataFrame:
-    """The sample rows of a table as they were before some columns existed."""
-    return pl.DataFrame(sample_rows()[table.name], schema=table.schema).drop(names)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 
 from domotic_assets.errors import ContractError, LakeError
@@ -21,8 +22,9 @@ from domotic_assets_tests.unit.serve.gold_snapshot import (
     KITCHEN_PLUG,
     OFFICE_PLUG,
     Snapshot,
+    sample_frame,
     sample_rows,
-    without_columns,
+    with_frame,
     write_snapshot,
 )
 
@@ -184,34 +186,39 @@ class TestInput:
             publish.build_file(serve, files, snapshot.versions, DEFINITION)
         assert str(sorted(names)) in str(refused.value)
 
-    def test_a_duplicate_key_of_a_dimension_is_refused(self, tmp_path: Path, serve: Path) -> None:
+    def test_a_duplicate_key_of_a_dimension_is_refused(
+        self, snapshot: Snapshot, tmp_path: Path, serve: Path
+    ) -> None:
         rooms = sample_rows()["dim_room"]
-        broken = write_snapshot(tmp_path / "lake", {"dim_room": [*rooms, rooms[0]]})
+        frame = sample_frame(gold.DIM_ROOM, [*rooms, rooms[0]])
         with pytest.raises(ContractError, match=r'gold/dim_room: .*duplicate key "11"'):
-            build(serve, broken)
+            build(serve, with_frame(snapshot, "dim_room", frame, tmp_path / "rooms.parquet"))
 
-    def test_a_room_of_no_home_is_refused(self, tmp_path: Path, serve: Path) -> None:
-        room = sample_rows()["dim_room"][0] | {"apartment_key": 99}
-        broken = write_snapshot(tmp_path / "lake", {"dim_room": [room]})
+    def test_a_room_of_no_home_is_refused(self, snapshot: Snapshot, tmp_path: Path, serve: Path) -> None:
+        frame = sample_frame(gold.DIM_ROOM, [sample_rows()["dim_room"][0] | {"apartment_key": 99}])
         with pytest.raises(ContractError, match=r"gold/dim_room: .*apartment_key"):
-            build(serve, broken)
+            build(serve, with_frame(snapshot, "dim_room", frame, tmp_path / "rooms.parquet"))
 
-    def test_a_column_added_later_is_null_in_older_files(self, tmp_path: Path, serve: Path) -> None:
-        lake = write_snapshot(tmp_path / "lake")
-        older = tmp_path / "older.parquet"
-        without_columns(gold.FACT_ENERGY_MINUTE, "cost_chf").write_parquet(older)
-        lake.files["fact_energy_minute"].append(str(older))
-        file = build(serve, lake)
-        rows = ask(file, "SELECT count(*), count(cost_chf) FROM gold.fact_energy_minute")
+    def test_a_null_where_the_schema_forbids_it_is_refused(
+        self, snapshot: Snapshot, tmp_path: Path, serve: Path
+    ) -> None:
+        frame = sample_frame(gold.FACT_ENERGY_MINUTE).with_columns(room_key=pl.lit(None, pl.Int64))
+        with pytest.raises(ContractError, match=r"gold/fact_energy_minute: .*room_key"):
+            build(serve, with_frame(snapshot, "fact_energy_minute", frame, tmp_path / "energy.parquet"))
+
+    def test_a_column_added_later_is_null_in_older_files(
+        self, snapshot: Snapshot, tmp_path: Path, serve: Path
+    ) -> None:
+        older = sample_frame(gold.FACT_ENERGY_MINUTE).drop("cost_chf")
+        mixed = with_frame(snapshot, "fact_energy_minute", older, tmp_path / "older.parquet")
+        mixed.files["fact_energy_minute"].extend(snapshot.files["fact_energy_minute"])
+        rows = ask(build(serve, mixed), "SELECT count(*), count(cost_chf) FROM gold.fact_energy_minute")
         assert rows == [(14, 5)]
 
-    def test_a_column_in_no_file_is_named(self, tmp_path: Path, serve: Path) -> None:
-        lake = write_snapshot(tmp_path / "lake")
-        older = tmp_path / "older.parquet"
-        without_columns(gold.FACT_ENERGY_MINUTE, "cost_chf").write_parquet(older)
-        lake.files["fact_energy_minute"] = [str(older)]
+    def test_a_column_in_no_file_is_named(self, snapshot: Snapshot, tmp_path: Path, serve: Path) -> None:
+        older = sample_frame(gold.FACT_ENERGY_MINUTE).drop("cost_chf")
         with pytest.raises(ContractError, match=r"gold/fact_energy_minute: .*cost_chf"):
-            build(serve, lake)
+            build(serve, with_frame(snapshot, "fact_energy_minute", older, tmp_path / "older.parquet"))
 
     def test_a_lake_may_lie_in_a_folder_with_spaces_and_umlauts(self, tmp_path: Path) -> None:
         folder = tmp_path / "Zähler im Büro's"
@@ -274,16 +281,14 @@ class TestSwap:
 
     def test_an_open_reader_keeps_its_file(self, snapshot: Snapshot, tmp_path: Path, serve: Path) -> None:
         publish_once(serve, snapshot)
-        grown = write_snapshot(
-            tmp_path / "grown",
-            {"fact_energy_minute": [row for row in sample_rows()["fact_energy_minute"] if row["energy_kwh"]]},
-        )
+        valid = sample_frame(gold.FACT_ENERGY_MINUTE).filter("is_valid")
+        changed = with_frame(snapshot, "fact_energy_minute", valid, tmp_path / "valid.parquet")
         count = "SELECT count(*) FROM gold.fact_energy_minute"
         with duckdb.connect(str(publish.published_file(serve)), read_only=True) as reader:
             assert reader.execute(count).fetchall() == [(7,)]
-            newest = publish_once(serve, grown)
+            newest = publish_once(serve, changed)
             for _ in range(publish.KEPT_VERSIONS):
-                newest = publish_once(serve, grown)
+                newest = publish_once(serve, changed)
             assert reader.execute(count).fetchall() == [(7,)]
             assert reader.execute("SELECT name FROM gold.dim_apartment ORDER BY 1").fetchall() == [
                 ("Home J",),

@@ -22,9 +22,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_gold_tables_need_no_prefix(file: Path) -> None:
     columns, rows = run_query(
-        file, "SELECT device_id, sum(energy_kwh) AS kwh FROM fact_energy_minute JOIN dim_device USING (device_key) "
-        "GROUP BY ALL ORDER BY ALL",
-    )  # fmt: skip
+        file,
+        "SELECT device_id, sum(energy_kwh) AS kwh "
+        "FROM fact_energy_minute JOIN dim_device USING (device_key) GROUP BY ALL ORDER BY ALL",
+    )
     assert columns == ["device_id", "kwh"]
     assert rows == [
         ("jeremie/kitchen/plugs/1", 0.375),

@@ -1,4 +1,4 @@
-"""Masking: secrets in any letter case, overlapping ones, control characters, and log lines of unknown content."""
+"""Masking: secrets in any letter case, overlapping ones, control characters, and log lines."""
 
 import pytest
 

@@ -21,7 +21,8 @@ def building(number: int, user: str | None) -> dict[str, Any]:
 
 def error(message: str, file: str | None = None) -> State:
     row = {
-        "idError": 5, "idBuilding": 1, "errorMessage": message, "creationDate": "2023-09-04 10:00", "file": file,
+        "idError": 5, "idBuilding": 1, "creationDate": "2023-09-04 10:00", "errorMessage": message,
+        "file": file,
     }  # fmt: skip
     return {"buildings": {"1": building(1, "OtherUser")}, "dierrors": {"5": row}}
 
@@ -39,20 +40,46 @@ def test_ten_tables_with_their_schemas_even_when_empty() -> None:
 
 
 def test_a_building_gets_the_home_of_its_user() -> None:
-    state = {"buildings": {str(n): building(n, u) for n, u in enumerate(["jimmyloup ", "Nobody", None, "JeremieVianin"])}}
+    state = {
+        "buildings": {
+            str(n): building(n, u) for n, u in enumerate(["jimmyloup ", "Nobody", None, "JeremieVianin"])
+        }
+    }
     assert homes_of(state, registry()) == {0: "jimmy", 1: None, 2: None, 3: "jeremie"}
 
 
 def test_a_home_that_names_its_building_has_that_one_and_no_other() -> None:
-    named = registry(REGISTRY.replace("    feed_user: JimmyLoup\n", "    feed_user: JimmyLoup\n    register_building: 8\n"))
-    state = {"buildings": {"1": building(1, "JimmyLoup"), "8": building(8, "renamed"), "9": building(9, "JeremieVianin")}}
+    named = registry(
+        REGISTRY.replace("    feed_user: JimmyLoup\n", "    feed_user: JimmyLoup\n    register_building: 8\n")
+    )
+    state = {
+        "buildings": {
+            "1": building(1, "JimmyLoup"),
+            "8": building(8, "renamed"),
+            "9": building(9, "JeremieVianin"),
+        }
+    }
     assert homes_of(state, named) == {1: None, 8: "jimmy", 9: "jeremie"}
 
 
 def test_values_and_sort_order() -> None:
     rows = {
-        "10": {"idRoom": 10, "idBuilding": 1, "name": "Office", "nbSensors": 3, "orientation": "S", "surface": 12.5},
-        "9": {"idRoom": 9, "idBuilding": 1, "name": "Kitchen", "nbSensors": None, "orientation": None, "surface": None},
+        "10": {
+            "idRoom": 10,
+            "idBuilding": 1,
+            "name": "Office",
+            "nbSensors": 3,
+            "orientation": "S",
+            "surface": 12.5,
+        },
+        "9": {
+            "idRoom": 9,
+            "idBuilding": 1,
+            "name": "Kitchen",
+            "nbSensors": None,
+            "orientation": None,
+            "surface": None,
+        },
     }
     frame = register_tables({"rooms": rows}, registry())["rooms"]
     assert frame.rows() == [(9, 1, "Kitchen", None, None, None), (10, 1, "Office", 3, "S", 12.5)]

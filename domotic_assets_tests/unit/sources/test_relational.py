@@ -1,12 +1,14 @@
 """The register in SQLite: what may be read, changes against a position, and errors that say what to do."""
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from domotic_assets.bronze.register import current_state, register_rows
 from domotic_assets.errors import ContractError, SourceError
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
 from domotic_assets.sources.relational import Change, Refusal, RelationalSource, sqlite_source
@@ -92,7 +94,9 @@ def test_queries_name_no_other_table_and_no_personal_column(file: Path) -> None:
         statements.append(statement)
 
     reader.pull({}, 100)
-    selects = [statement for statement in statements if statement.startswith("SELECT") and "sqlite_" not in statement]
+    selects = [
+        statement for statement in statements if statement.startswith("SELECT") and "sqlite_" not in statement
+    ]
     assert len(selects) == 10
     for statement in selects:
         assert "*" not in statement
@@ -144,12 +148,21 @@ def test_a_value_of_the_wrong_type_is_refused_and_the_rest_of_its_row_lives(file
 
 
 @pytest.mark.rule(9)
-@pytest.mark.parametrize("value", ["1e400", "'nan'", "x'00ff'", "9223372036854775808.0"])
+@pytest.mark.parametrize("value", ["1e400", "'nan'", "x'00ff'", "'9223372036854775808'"])
 def test_a_number_that_is_none_never_stops_the_pull(file: Path, value: str) -> None:
-    execute(file, f"insert into profile values (1, {value}, '2023-09-04 10:00', {value})")
-    row = source(file).pull({}, 100).position["profile"]["1"]
-    assert row["idBuilding"] is None
-    assert row["power"] in (None, 9223372036854775808.0)
+    execute(file, "insert into profile (idProfile, idBuilding) values (1, @value)".replace("@value", value))
+    batch = source(file).pull({}, 100)
+    assert batch.position["profile"]["1"]["idBuilding"] is None
+    assert batch.refused == (Refusal("profile", "1", "idBuilding", "not_a_whole_number"),)
+
+
+@pytest.mark.rule(9)
+@pytest.mark.parametrize("value", ["1e400", "'nan'", "'12,5'", "x'00ff'"])
+def test_power_that_is_none_never_stops_the_pull(file: Path, value: str) -> None:
+    execute(file, "insert into profile (idProfile, power) values (1, @value)".replace("@value", value))
+    batch = source(file).pull({}, 100)
+    assert batch.position["profile"]["1"]["power"] is None
+    assert batch.refused == (Refusal("profile", "1", "power", "not_a_number"),)
 
 
 @pytest.mark.rule(9)
@@ -159,7 +172,9 @@ def test_text_that_is_no_utf8_is_taken_with_replacement_characters(file: Path) -
 
 
 def test_rows_without_a_key_or_with_one_twice_are_reported(file: Path) -> None:
-    execute(file, "insert into ROOMS values (null, 1, 'Attic', 3); insert into ROOMS values (9, 1, 'Laundry', 4)")
+    execute(
+        file, "insert into ROOMS values (null, 1, 'Attic', 3); insert into ROOMS values (9, 1, 'Laundry', 4)"
+    )
     batch = source(file).pull({}, 100)
     assert set(batch.refused) == {
         Refusal("rooms", None, "idRoom", "no_key"),
@@ -210,5 +225,14 @@ def test_a_missing_required_column_names_table_column_and_the_columns_found(file
 
 def test_a_missing_table_is_named_with_the_tables_found(file: Path) -> None:
     execute(file, "drop table parameters")
-    with pytest.raises(ContractError, match="table parameters is missing.*parameterstype"):
+    with pytest.raises(ContractError, match=r"table parameters is missing.*parameterstype"):
         source(file).pull({}, 100)
+
+
+def test_the_state_that_bronze_replays_is_the_position(file: Path) -> None:
+    execute(file, "insert into profile values (1, 1, '2023-09-04 10:00', 0.1)")
+    execute(file, "insert into devices values (1, 10, 'Tänn', 'x')")
+    batch = source(file).pull({}, 100)
+    landed = register_rows(batch.items, "sqlite", 0, datetime(2023, 9, 4, tzinfo=UTC))
+    assert current_state(landed) == batch.position
+    assert source(file).pull(current_state(landed), 100).items == ()

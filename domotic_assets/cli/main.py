@@ -1,0 +1,158 @@
+"""The `domotic` command: what a person types. Work is done elsewhere; words and looks belong here."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from domotic_assets.cli.simulate import simulate
+from domotic_assets.errors import DomoticError
+from domotic_assets.orchestration import build as building
+from domotic_assets.orchestration.query import query_published
+from domotic_assets.orchestration.summary import Summary, summarise
+from domotic_assets.orchestration.workspace import Report, Workspace
+from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
+
+_out = Console()
+_err = Console(stderr=True)
+
+_sites = click.option(
+    "--sites", type=click.Path(path_type=Path, dir_okay=False), default="sites.yaml", envvar=SITES_VARIABLE,
+    show_default=True, help="The registry of homes and sources.",
+)  # fmt: skip
+_lake = click.option(
+    "--lake", default="data", envvar=LAKE_VARIABLE, show_default=True, help="Folder or address of the lake."
+)
+_day = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """A home-automation lakehouse: sensor files in, a Gold star schema out."""
+
+
+cli.add_command(simulate)
+
+
+@cli.command()
+@_sites
+@_lake
+@click.option("--since", type=_day, help="First UTC day to build again.")
+@click.option("--until", type=_day, help="Last UTC day to build again.")
+def build(sites: Path, lake: str, since: datetime | None, until: datetime | None) -> None:
+    """Carry everything new, or the days asked for again, to the published file."""
+    with _progress() as report:
+        work = Workspace.open(Settings.of(sites, lake), report)
+        done = building.build(work, _date(since), _date(until))
+    left = ", ".join(f"{number:,} of {what}s" for what, number in sorted(done.left.items()))
+    _out.print(
+        f"windows {len(done.windows)}, forecasts {len(done.issues)}, health days {len(done.health_days)}"
+    )
+    if left:
+        _out.print(f"left on the share: {left}")
+    _out.print("published a new file" if done.published else "nothing new: the published file stays")
+
+
+@cli.command()
+@_lake
+@click.argument("sql")
+def query(lake: str, sql: str) -> None:
+    """Ask the published file, e.g. "SELECT * FROM mart_energy_daily LIMIT 5"."""
+    columns, rows = query_published(lake, sql)
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    _out.print(table)
+
+
+@cli.command()
+@_sites
+@_lake
+def summary(sites: Path, lake: str) -> None:
+    """Show energy, cost, air and presence by home and day."""
+    _show(summarise(Workspace.open(Settings.of(sites, lake))))
+
+
+def _show(found: Summary) -> None:
+    table = Table(title="What Gold answers", caption="kWh and CHF of the house meter, else of the plugs")
+    table.add_column("home")
+    table.add_column("date")
+    for column in ("kWh", "CHF", "mean CO₂ ppm", "occupied h"):
+        table.add_column(column, justify="right")
+    home: Any = None
+    for apartment, day, kwh, chf, co2, occupied in found.days:
+        if home is not None and apartment != home:
+            table.add_section()
+        home = apartment
+        table.add_row(apartment, str(day), *map(_figure, (kwh, chf, co2, occupied), (2, 2, 0, 1)))
+    _out.print(table)
+    files = ", ".join(f"{number:,} {status}" for status, number in found.files.items())
+    _out.print(f"files: {files}; events: {found.events:,}; rejects: {found.rejects:,}")
+    _out.print(f"published: {found.published}", soft_wrap=True)
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+class _RateColumn(ProgressColumn):
+    """Units a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """A bar a step on a terminal; a line a step elsewhere."""
+    if not _err.is_terminal:
+        yield _plain_report
+        return
+    columns = (
+        TextColumn("{task.description:<30}"), BarColumn(), MofNCompleteColumn(), _RateColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=_err) as progress:
+        bars: dict[str, Any] = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in bars:
+                bars[step] = progress.add_task(step, total=total)
+            progress.update(bars[step], completed=done, total=total)
+
+        yield report
+
+
+def _plain_report(step: str, done: int, total: int) -> None:
+    if done == total:
+        _err.print(f"{step}: {done:,} of {total:,}")
+
+
+def _date(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line and exit code 1."""
+    try:
+        cli()
+    except DomoticError as error:
+        _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,243 @@
+"""Every table as a Dagster asset: load, call a step, return with metadata. No logic belongs here."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from domotic_assets.orchestration import dim_steps, gold_steps, sensor_steps, slow_steps
+from domotic_assets.orchestration.windows import Window, read_keys
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas.register import SILVER_REGISTER
+from domotic_assets.schemas.table import Table
+
+WORK = "work"
+Work = dg.ResourceParam[Workspace]
+
+WINDOW = dg.DynamicPartitionsDefinition(name="window")
+
+_SINGLE_RUN = dg.BackfillPolicy.single_run()
+_KINDS = {"bronze": {"deltalake"}, "silver": {"deltalake", "polars"}, "gold": {"deltalake", "polars"}}
+_GROUPS = {"bronze": "bronze", "silver": "silver", "gold": "gold"}
+OWNERS = ["team:data"]
+
+
+def key(table: Table) -> dg.AssetKey:
+    """`silver/sensor_events` as an asset key."""
+    return dg.AssetKey([table.layer, table.name])
+
+
+def spec(
+    table: Table, deps: list[Any], partitions: dg.PartitionsDefinition[str] | None = None
+) -> dg.AssetSpec:
+    """The asset of a table: its grain, columns and place in the graph."""
+    return dg.AssetSpec(
+        key(table),
+        deps=deps,
+        description=f"{table.grain[0].upper()}{table.grain[1:]}. Key: {', '.join(table.primary_key)}.",
+        group_name=_GROUPS[table.layer],
+        kinds=_KINDS[table.layer],
+        owners=OWNERS,
+        partitions_def=partitions,
+        metadata={"dagster/column_schema": _columns(table), "dagster/table_name": table.id},
+    )
+
+
+def _columns(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                str(column.dtype),
+                description=f"{column.description} [{column.unit}]" if column.unit else column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def result(work: Workspace, table: Table, **metadata: Any) -> dg.MaterializeResult[Any]:
+    """A table's materialisation: where it is, its Delta version, and what the step counted."""
+    return dg.MaterializeResult(
+        asset_key=key(table),
+        metadata={
+            "dagster/uri": work.lake.uri(table),
+            "delta version": dg.MetadataValue.int(-1 if (v := work.lake.version(table)) is None else v),
+            **{name.replace("_", " "): value for name, value in metadata.items()},
+        },
+    )
+
+
+def windows_of(context: dg.AssetExecutionContext) -> list[Window]:
+    """The windows of a run; raises PartitionError for none or for a key that is no window."""
+    return read_keys(context.partition_keys)
+
+
+def days_of(context: dg.AssetExecutionContext) -> list[date]:
+    """The dates of a run of a daily asset."""
+    return [date.fromisoformat(day) for day in context.partition_keys]
+
+
+@dg.multi_asset(
+    name="sensor_files", specs=[spec(bronze.SENSOR_FILES, [], WINDOW)], backfill_policy=_SINGLE_RUN
+)
+def bronze_sensor_files(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+    """Files of the share, exactly as received."""
+    outcome = sensor_steps.land_sensor_files(work, windows_of(context))
+    return result(work, bronze.SENSOR_FILES, **outcome.counts)
+
+
+_SENSOR_SILVER = (
+    silver.SENSOR_EVENTS,
+    silver.DEVICES,
+    silver.VARIABLES,
+    silver.DEVICE_TYPES,
+    silver.REJECTS,
+    silver.SENSOR_FILES,
+)
+
+
+@dg.multi_asset(
+    name="sensor_silver",
+    specs=[spec(table, [key(bronze.SENSOR_FILES)], WINDOW) for table in _SENSOR_SILVER],
+    backfill_policy=_SINGLE_RUN,
+)
+def silver_sensor_tables(
+    context: dg.AssetExecutionContext, work: Work
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Clean events, the definitions read off them, refused values and what became of each file."""
+    outcome = sensor_steps.flatten_sensor_files(work, windows_of(context))
+    for table in _SENSOR_SILVER:
+        yield result(work, table, **outcome.counts)
+
+
+def _minute_fact(table: Table, step: Any) -> dg.AssetsDefinition:
+    inputs = (silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.DEVICES)
+
+    @dg.multi_asset(
+        name=table.name,
+        specs=[spec(table, [key(source) for source in inputs], WINDOW)],
+        backfill_policy=_SINGLE_RUN,
+    )
+    def minute_fact(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+        return result(work, table, rows=step(work, windows_of(context)))
+
+    return minute_fact
+
+
+MINUTE_FACTS = [
+    _minute_fact(gold.FACT_ENERGY_MINUTE, gold_steps.energy_facts),
+    _minute_fact(gold.FACT_ENVIRONMENT_MINUTE, gold_steps.environment_facts),
+    _minute_fact(gold.FACT_PRESENCE_MINUTE, gold_steps.presence_facts),
+]
+
+
+def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.AssetsDefinition]:
+    """Assets by date: forecasts by date of issue, device health by local date."""
+    start = history_start.isoformat()
+    issues = dg.DailyPartitionsDefinition(start_date=start, end_offset=2)
+    local_days = dg.DailyPartitionsDefinition(start_date=start, timezone=calendar_time_zone, end_offset=2)
+
+    @dg.multi_asset(
+        name="weather_files", specs=[spec(bronze.WEATHER_FILES, [], issues)], backfill_policy=_SINGLE_RUN
+    )
+    def weather_files(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+        """Forecast files, exactly as received."""
+        return result(work, bronze.WEATHER_FILES, **slow_steps.land_forecast_files(work, days_of(context)))
+
+    @dg.multi_asset(
+        name="weather_forecasts",
+        specs=[spec(silver.WEATHER_FORECASTS, [key(bronze.WEATHER_FILES)], issues)],
+        backfill_policy=_SINGLE_RUN,
+    )
+    def weather_forecasts(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+        """Forecast values of every variant, step and issue."""
+        return result(work, silver.WEATHER_FORECASTS, **slow_steps.read_forecasts(work, days_of(context)))
+
+    def weather_fact(table: Table, step: Any) -> dg.AssetsDefinition:
+        @dg.multi_asset(
+            name=table.name,
+            specs=[spec(table, [key(silver.WEATHER_FORECASTS)], issues)],
+            backfill_policy=_SINGLE_RUN,
+        )
+        def weather(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+            return result(work, table, rows=step(work, days_of(context)))
+
+        return weather
+
+    whole = dg.AllPartitionMapping()
+    inputs = [silver.SENSOR_EVENTS, silver.REJECTS, silver.DEVICES]
+
+    @dg.multi_asset(
+        name=gold.FACT_DEVICE_HEALTH_DAY.name,
+        specs=[
+            spec(
+                gold.FACT_DEVICE_HEALTH_DAY,
+                [dg.AssetDep(key(table), partition_mapping=whole) for table in inputs],
+                local_days,
+            )
+        ],
+        backfill_policy=_SINGLE_RUN,
+    )
+    def device_health(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+        """What was expected of each device, what came, and what was wrong with it."""
+        return result(work, gold.FACT_DEVICE_HEALTH_DAY, rows=gold_steps.health_facts(work, days_of(context)))
+
+    return [
+        weather_files,
+        weather_forecasts,
+        weather_fact(gold.FACT_WEATHER_HOUR, slow_steps.weather_hour_facts),
+        weather_fact(gold.FACT_WEATHER_DAY, slow_steps.weather_day_facts),
+        device_health,
+    ]
+
+
+@dg.multi_asset(name="register_rows", specs=[spec(bronze.REGISTER_ROWS, [])])
+def bronze_register_rows(work: Work) -> dg.MaterializeResult[Any]:
+    """Changes of the building register; allowed tables and columns only."""
+    return result(work, bronze.REGISTER_ROWS, **slow_steps.land_register(work, datetime.now(UTC)))
+
+
+@dg.multi_asset(
+    name="register_silver",
+    specs=[spec(table, [key(bronze.REGISTER_ROWS)]) for table in SILVER_REGISTER.values()],
+)
+def silver_register_tables(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
+    """The register's tables as they stand, without what is personal."""
+    rows = slow_steps.read_register(work)
+    for name, table in SILVER_REGISTER.items():
+        yield result(work, table, **{"dagster/row_count": rows[name]})
+
+
+_DIM_INPUTS: Mapping[str, list[Table]] = {
+    "dim_datetime": [silver.SENSOR_EVENTS, silver.WEATHER_FORECASTS],
+    "dim_date": [silver.SENSOR_EVENTS, silver.WEATHER_FORECASTS],
+    "dim_apartment": [SILVER_REGISTER["buildings"]],
+    "dim_room": [silver.DEVICES],
+    "dim_device": [silver.DEVICES, *(SILVER_REGISTER[name] for name in ("rooms", "sensors", "devices"))],
+    "dim_weather_site": [silver.WEATHER_FORECASTS],
+}
+
+
+def _dim_spec(table: Table) -> dg.AssetSpec:
+    inputs = _DIM_INPUTS.get(table.name, [])
+    deps = [dg.AssetDep(key(source), partition_mapping=_mapping(source)) for source in inputs]
+    return spec(table, deps)
+
+
+def _mapping(source: Table) -> dg.PartitionMapping | None:
+    return dg.AllPartitionMapping() if source.partition else None
+
+
+@dg.multi_asset(name="dims", specs=[_dim_spec(table) for table in gold.DIMS])
+def gold_dims(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
+    """Dimensions: current state, written only when they differ."""
+    written = dim_steps.write_dims(work)
+    unmatched = dim_steps.unmatched_register_rows(work)
+    for table in gold.DIMS:
+        rows, changed = written[table.name]
+        more = unmatched if table is gold.DIM_DEVICE else {}
+        yield result(work, table, **{"dagster/row_count": rows, "changed": changed, **more})

@@ -1,0 +1,128 @@
+"""One build: everything new, or given days again, from the sources to the published file, through Dagster."""
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from domotic_assets.lake.store import consecutive
+from domotic_assets.localtime import MINUTE
+from domotic_assets.orchestration import definitions, gold_steps, marts, sensor_steps, slow_steps
+from domotic_assets.orchestration.assets import WINDOW
+from domotic_assets.orchestration.journal import Journal, Plan
+from domotic_assets.orchestration.windows import cover, ranges, read_key
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import bronze
+
+INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
+_MINUTES_OF_DAY = range(1440)
+_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did: window keys, dates, and names on the share that were left where they are."""
+
+    windows: tuple[str, ...]
+    issues: tuple[date, ...]
+    health_days: tuple[date, ...]
+    published: bool
+    left: Counter[str]
+
+
+def open_instance(work: Workspace) -> dg.DagsterInstance:
+    """Dagster's records of this lake, started with the shipped dagster.yaml."""
+    home = work.settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    if INSTANCE_FILE.exists() and not (home / "dagster.yaml").exists():
+        shutil.copyfile(INSTANCE_FILE, home / "dagster.yaml")
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def build(work: Workspace, since: date | None = None, until: date | None = None) -> BuildReport:
+    """Carry everything new (or the UTC days since … until again) to the published file.
+
+    Raises the DomoticError of the step that failed; the next build takes up what is unfinished.
+    """
+    work.lake.require_writable()
+    journal = Journal(work.settings.dagster_home)
+    with journal.alone(), open_instance(work) as instance:
+        found = sensor_steps.discover_sensor_files(work)
+        register_behind = slow_steps.register_is_behind(work)
+        plan = _plan(work, found.minutes, journal.unfinished(), since, until)
+        journal.begin(plan)
+        runner = _Runner(definitions.build_definitions(work), instance)
+        runner.run_windows(plan.windows)
+        runner.run_days(definitions.FORECASTS_JOB, plan.issues)
+        if register_behind:
+            runner.run(definitions.REGISTER_JOB)
+        health_days = gold_steps.health_days_to_refresh(work, [read_key(key) for key in plan.windows])
+        runner.run_days(definitions.HEALTH_JOB, health_days)
+        runner.run(definitions.DIMS_JOB)
+        published = not marts.is_published(work)
+        if published:
+            runner.run(definitions.PUBLISH_JOB)
+        journal.finish()
+    return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left)
+
+
+def _plan(
+    work: Workspace, new_minutes: list[datetime], unfinished: Plan, since: date | None, until: date | None
+) -> Plan:
+    """The windows and dates of issue to work on: what is new and unfinished, or the days asked for."""
+    now = datetime.now(UTC)
+    issues = {*slow_steps.discover_forecasts(work), *unfinished.issues}
+    minutes = {*new_minutes, *sensor_steps.unflattened_minutes(work)}
+    windows = set(cover(minutes, now)) | {read_key(key) for key in unfinished.windows}
+    windows |= set(gold_steps.days_without_gold(work))
+    if since is not None or until is not None:
+        first, last = since or work.registry.history_start, until or now.date()
+        held = {*work.lake.dates(bronze.SENSOR_FILES), *(minute.date() for minute in minutes)}
+        again = [datetime.combine(day, datetime.min.time(), UTC) for day in held if first <= day <= last]
+        windows = set(cover((start + MINUTE * n for start in again for n in _MINUTES_OF_DAY), now))
+        issues |= set(work.lake.dates(bronze.WEATHER_FILES))
+        issues = {day for day in issues if first <= day <= last}
+    ordered = sorted(windows, key=lambda window: (window.start - window.end, window.start))
+    return Plan(tuple(window.key for window in ordered), tuple(sorted(issues)))
+
+
+class _Runner:
+    """Runs jobs in this process; a step that fails raises its own error."""
+
+    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self._defs = defs
+        self._instance = instance
+
+    def run(self, job: str, first: str | None = None, last: str | None = None) -> None:
+        """One run of a job, over the partition keys first … last when given."""
+        tags = {} if first is None else {_RANGE_START: first, _RANGE_END: last or first}
+        self._defs.resolve_job_def(job).execute_in_process(
+            instance=self._instance, tags=tags, run_config=definitions.QUIET
+        )
+
+    def run_windows(self, keys: Sequence[str]) -> None:
+        """The windows job over these keys; those registered together are one run."""
+        assert WINDOW.name is not None
+        if not keys:
+            return
+        self._instance.add_dynamic_partitions(WINDOW.name, list(keys))
+        for first, last in ranges(keys, self._instance.get_dynamic_partitions(WINDOW.name)):
+            self.run(definitions.WINDOWS_JOB, first, last)
+        self._drop_covered(keys)
+
+    def run_days(self, job: str, days: Sequence[date]) -> None:
+        """A daily job over these dates, one run for each stretch of consecutive ones."""
+        for first, last in consecutive(days):
+            self.run(job, first.isoformat(), last.isoformat())
+
+    def _drop_covered(self, keys: Sequence[str]) -> None:
+        """A finished day needs its minute and hour keys no longer, an hour not its minutes."""
+        assert WINDOW.name is not None
+        done = {key for key in keys if len(key) < len("2026-11-22T04:05")}
+        for key in self._instance.get_dynamic_partitions(WINDOW.name):
+            if any(key != whole and key.startswith(whole) for whole in done):
+                self._instance.delete_dynamic_partition(WINDOW.name, key)

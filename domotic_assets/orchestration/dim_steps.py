@@ -1,0 +1,69 @@
+"""The dimensions and the published file: whole, small, and written only when they differ."""
+
+from datetime import date, datetime, timedelta
+
+from domotic_assets.gold import calendar, dims
+from domotic_assets.gold.tariffs import dim_tariff
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.register import SILVER_REGISTER
+
+
+def write_dims(work: Workspace) -> dict[str, tuple[int, bool]]:
+    """All dimensions; for each its rows and whether it changed."""
+    registry, lake = work.registry, work.lake
+    devices = lake.read(silver.DEVICES)
+    register = {name: lake.read(table) for name, table in SILVER_REGISTER.items()}
+    newest: datetime | None = devices["last_ts"].max()  # type: ignore[assignment]
+    sites = lake.read(silver.WEATHER_FORECASTS, columns=["site"])["site"].unique().to_list()
+    first, last = _calendar_days(work)
+    zones = {registry.calendar_time_zone, *(home.time_zone for home in registry.homes)}
+    frames = {
+        gold.DIM_DATETIME: calendar.dim_datetime(first, last, registry.calendar_time_zone),
+        gold.DIM_DATE: calendar.dim_date(first, last, zones),
+        gold.DIM_APARTMENT: dims.dim_apartment(registry, register),
+        gold.DIM_ROOM: dims.dim_room(registry, devices),
+        gold.DIM_DEVICE: dims.dim_device(registry, devices, register, newest).devices,
+        gold.DIM_TARIFF: dim_tariff(registry),
+        gold.DIM_WEATHER_SITE: dims.dim_weather_site(registry, sites),
+        gold.DIM_MODEL: dims.dim_model(),
+        gold.DIM_HORIZON: dims.dim_horizon(),
+        gold.DIM_TARGET: dims.dim_target(),
+    }
+    return {table.name: (frame.height, lake.replace_all(table, frame)) for table, frame in frames.items()}
+
+
+def unmatched_register_rows(work: Workspace) -> dict[str, int]:
+    """How many register rows and feed devices found no partner."""
+    devices = work.lake.read(silver.DEVICES)
+    register = {name: work.lake.read(table) for name, table in SILVER_REGISTER.items()}
+    found = dims.dim_device(work.registry, devices, register, devices["last_ts"].max())  # type: ignore[arg-type]
+    return {
+        "register sensors unmatched": found.sensors.register_unmatched,
+        "feed devices unmatched": found.sensors.feed_unmatched,
+        "register appliances unmatched": found.appliances.register_unmatched,
+        "feed plugs unmatched": found.appliances.feed_unmatched,
+    }
+
+
+def gold_files(work: Workspace) -> dict[str, list[str]]:
+    """Gold table to the Parquet files of its current snapshot."""
+    return {table.name: work.lake.files(table) for table in gold.TABLES}
+
+
+def gold_versions(work: Workspace) -> dict[str, int]:
+    """Gold table to its current Delta version; -1 while it does not exist."""
+    versions = {table.name: work.lake.version(table) for table in gold.TABLES}
+    return {name: -1 if version is None else version for name, version in versions.items()}
+
+
+def _calendar_days(work: Workspace) -> tuple[date, date]:
+    """First UTC day of the data, and the last one plus the days that forecasts and predictions reach."""
+    issues = work.lake.dates(silver.WEATHER_FORECASTS)
+    days = [*work.lake.dates(silver.SENSOR_EVENTS), *issues]
+    if issues:
+        # An issue may start on the evening before its date.
+        earliest = work.lake.read(silver.WEATHER_FORECASTS, dates=issues[:1], columns=["valid_at"])
+        days += earliest["valid_at"].dt.date().unique().to_list()
+    start = work.registry.history_start
+    return min(days, default=start), max(days, default=start) + timedelta(days=calendar.DAYS_AHEAD)

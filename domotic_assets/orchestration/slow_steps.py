@@ -1,0 +1,149 @@
+"""The slow flows: forecasts by date of issue, and the building register. Plain functions."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import polars as pl
+
+from domotic_assets.bronze.landing import File, land_forecasts, versions
+from domotic_assets.bronze.naming import read_forecast_name
+from domotic_assets.bronze.register import current_state, last_sequence, register_rows
+from domotic_assets.gold.weather import weather_day, weather_hour
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas.register import SILVER_REGISTER
+from domotic_assets.silver.register import register_tables
+from domotic_assets.silver.weather import SOURCE, read_weather_files
+from domotic_assets.sources.base import Entry
+from domotic_assets.sources.folder import FolderPosition, FolderSource
+from domotic_assets.sources.relational import RegisterBatch, RelationalSource, sqlite_source
+
+FILES_PER_BATCH = 8
+"""Forecast files held at once: each is about 15 MB and 150,000 rows."""
+
+CHANGES_PER_PULL = 100_000
+
+
+def discover_forecasts(work: Workspace) -> list[date]:
+    """Dates of issue of files that bronze does not hold, and of those that silver or gold lack."""
+    source = FolderSource(work.sites.address(work.registry.sources.weather_files))
+    known = _known_forecasts(work)
+    dates = {
+        issued
+        for entry in source.entries()
+        if entry not in known and (issued := read_forecast_name(entry.name)) is not None
+    }
+    landed = set(work.lake.dates(bronze.WEATHER_FILES))
+    refused = work.lake.read(silver.REJECTS, where=pl.col("source") == SOURCE, columns=["utc_date"])
+    taken = set(work.lake.dates(silver.WEATHER_FORECASTS))
+    dates |= landed - taken - set(refused["utc_date"].to_list())
+    for table in (gold.FACT_WEATHER_HOUR, gold.FACT_WEATHER_DAY):
+        if work.lake.version(table) is None:
+            dates |= taken
+    return sorted(dates)
+
+
+def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]:
+    """Folder → bronze/weather_files: append every new version of the files of these dates of issue."""
+    wanted = frozenset(issues)
+    source = FolderSource(
+        work.sites.address(work.registry.sources.weather_files),
+        lambda entry: read_forecast_name(entry.name) in wanted,
+    )
+    position = FolderPosition(_known_forecasts(work))
+    counts: Counter[str] = Counter()
+    done = 0
+    while True:
+        batch = source.pull(position, FILES_PER_BATCH)
+        held = work.lake.read(bronze.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
+        files = [File(p.entry.name, p.entry.size_bytes, p.entry.modified_at, p.content) for p in batch.items]
+        landed = land_forecasts(files, held)
+        work.lake.append(bronze.WEATHER_FILES, landed.rows)
+        counts.update(landed.counts)
+        position = batch.position
+        done += len(batch.items)
+        work.report(bronze.WEATHER_FILES.id, done, done + len(position.waiting or ()))
+        if not batch.more:
+            return counts
+
+
+def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
+    """Bronze → silver/weather_forecasts, and the refused values to silver/rejects."""
+    secrets = [home.feed_user for home in work.registry.homes]
+    counts: Counter[str] = Counter()
+    for number, issue in enumerate(issues, 1):
+        files = versions(work.lake.read(bronze.WEATHER_FILES, dates=[issue]))
+        reading = read_weather_files(files, secrets)
+        work.lake.replace_dates(silver.WEATHER_FORECASTS, reading.forecasts, [issue])
+        beside = work.lake.read(silver.REJECTS, dates=[issue], where=pl.col("source") != SOURCE)
+        if not reading.rejects.is_empty() or not beside.is_empty():
+            work.lake.replace_dates(silver.REJECTS, pl.concat([beside, reading.rejects]), [issue])
+        counts.update(
+            forecasts=reading.forecasts.height,
+            rejects=reading.rejects.height,
+            nulls=int(reading.summary["nulls"].sum()),
+        )
+        work.report(silver.WEATHER_FORECASTS.id, number, len(issues))
+    return counts
+
+
+def weather_hour_facts(work: Workspace, issues: Sequence[date]) -> int:
+    """gold/fact_weather_hour of these dates of issue; number of rows."""
+    forecasts = work.lake.read(silver.WEATHER_FORECASTS, dates=issues)
+    rows = weather_hour(forecasts, work.registry.calendar_time_zone)
+    work.lake.replace_dates(gold.FACT_WEATHER_HOUR, rows, issues)
+    return rows.height
+
+
+def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
+    """gold/fact_weather_day of these dates of issue; number of rows."""
+    forecasts = work.lake.read(silver.WEATHER_FORECASTS, dates=issues)
+    rows = weather_day(forecasts, work.registry.calendar_time_zone)
+    work.lake.replace_dates(gold.FACT_WEATHER_DAY, rows, issues)
+    return rows.height
+
+
+def pull_register(work: Workspace) -> RegisterBatch | None:
+    """The register's changes since bronze; None where sites.yaml names no register."""
+    source = _register(work)
+    if source is None:
+        return None
+    return source.pull(current_state(work.lake.read(bronze.REGISTER_ROWS)), CHANGES_PER_PULL)
+
+
+def land_register(work: Workspace, now: datetime) -> Counter[str]:
+    """Register → bronze/register_rows: append what changed."""
+    batch = pull_register(work)
+    if batch is None:
+        return Counter()
+    held = work.lake.read(bronze.REGISTER_ROWS, columns=["sequence"])
+    kind = work.registry.sources.register_rows.kind if work.registry.sources.register_rows else ""
+    rows = register_rows(batch.items, kind, last_sequence(held), now)
+    work.lake.append(bronze.REGISTER_ROWS, rows)
+    return Counter({"changes": rows.height, "refused values": len(batch.refused)})
+
+
+def read_register(work: Workspace) -> dict[str, int]:
+    """Bronze → the ten silver register tables, current state; rows by table."""
+    frames = register_tables(current_state(work.lake.read(bronze.REGISTER_ROWS)), work.registry)
+    for name, frame in frames.items():
+        work.lake.replace_all(SILVER_REGISTER[name], frame)
+    return {name: frame.height for name, frame in frames.items()}
+
+
+def register_is_behind(work: Workspace) -> bool:
+    """Whether the register has changes that bronze does not hold, or silver lacks a register table."""
+    batch = pull_register(work)
+    missing = any(work.lake.version(table) is None for table in SILVER_REGISTER.values())
+    return missing or (batch is not None and bool(batch.items))
+
+
+def _register(work: Workspace) -> RelationalSource | None:
+    source = work.registry.sources.register_rows
+    return None if source is None else sqlite_source(work.sites.address(source))
+
+
+def _known_forecasts(work: Workspace) -> frozenset[Entry]:
+    held = work.lake.read(bronze.WEATHER_FILES, columns=["name", "size_bytes", "modified_at"])
+    return frozenset(Entry(*row) for row in held.iter_rows())
