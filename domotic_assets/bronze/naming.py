@@ -32,9 +32,9 @@ def read_sensor_name(name: str) -> SensorName | None:
     match = _SENSOR_NAME.fullmatch(name)
     if match is None:
         return None
-    parts = [int(match[part]) for part in ("year", "month", "day", "hour", "minute")]
+    year, month, day, hour, minute = (int(match[part]) for part in ("year", "month", "day", "hour", "minute"))
     try:
-        return SensorName(match["user"], datetime(*parts))
+        return SensorName(match["user"], datetime(year, month, day, hour, minute))
     except ValueError:
         return SensorName(match["user"], None)
 

@@ -24,7 +24,6 @@ from rich.text import Text
 
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.errors import DomoticError
-from domotic_assets.orchestration import build as building
 from domotic_assets.orchestration.query import query_published
 from domotic_assets.orchestration.summary import Summary, summarise
 from domotic_assets.orchestration.workspace import Report, Workspace
@@ -58,6 +57,9 @@ cli.add_command(simulate)
 @click.option("--until", type=_day, help="Last UTC day to build again.")
 def build(sites: Path, lake: str, since: datetime | None, until: datetime | None) -> None:
     """Carry everything new, or the days asked for again, to the published file."""
+    # Dagster takes seconds to import, which the other commands should not pay.
+    from domotic_assets.orchestration import build as building
+
     with _progress() as report:
         work = Workspace.open(Settings.of(sites, lake), report)
         done = building.build(work, _date(since), _date(until))
@@ -76,10 +78,24 @@ def build(sites: Path, lake: str, since: datetime | None, until: datetime | None
 def query(lake: str, sql: str) -> None:
     """Ask the published file, e.g. "SELECT * FROM mart_energy_daily LIMIT 5"."""
     columns, rows = query_published(lake, sql)
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    if not _out.is_terminal:
+        for line in (columns, *cells):
+            click.echo("\t".join(line))
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    if sum(widths) + 3 * len(widths) < _out.width:
+        _out.print(_table(columns, cells))
+    else:
+        for row in cells:
+            _out.print(_table(["column", "value"], [list(pair) for pair in zip(columns, row, strict=True)]))
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> Table:
     table = Table(*columns)
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    _out.print(table)
+        table.add_row(*map(Text, row))
+    return table
 
 
 @cli.command()

@@ -24,7 +24,9 @@ HOUSE_VARIABLES = (
 VARIABLES = (*PLUG_VARIABLES, *HOUSE_VARIABLES)
 
 _ID = ("ts", "home", "room", "device")
-_STEPS = {"device": pl.String, "ts": UTC_TIME, "energy_wh": pl.Float64, "is_sound": pl.Boolean}
+_STEPS = pl.Schema(
+    {"device": pl.String(), "ts": UTC_TIME, "energy_wh": pl.Float64(), "is_sound": pl.Boolean()}
+)
 
 
 def counter_steps(

@@ -96,7 +96,7 @@ class Lake:
     def append(self, table: Table, rows: pl.DataFrame) -> None:
         """Add rows in one commit; nothing is written for none."""
         if not rows.is_empty():
-            self._write(table, rows, None)
+            self._write(table, rows)
 
     def replace_values(
         self, table: Table, rows: pl.DataFrame, column: str, values: pl.Series, dates: pl.Series
@@ -144,25 +144,26 @@ class Lake:
             held = self.read(table).sort(table.primary_key)
             if held.equals(fitted.sort(table.primary_key)):
                 return False
-        self._write(table, fitted, None, mode="overwrite")
+        self._write(table, fitted, everything=True)
         return True
 
     def _write(
-        self, table: Table, rows: pl.DataFrame, predicate: str | None, mode: str | None = None
+        self, table: Table, rows: pl.DataFrame, predicate: str | None = None, *, everything: bool = False
     ) -> None:
+        """One commit: append, or replace what the predicate (or everything) selects."""
         fitted = _fit(table, rows)
+        options: dict[str, Any] = {
+            "partition_by": [table.partition] if table.partition else None,
+            "name": table.name,
+            "description": table.grain,
+            "writer_properties": _WRITER,
+            "commit_properties": CommitProperties(max_commit_retries=15),
+        }
         try:
-            write_deltalake(
-                self.uri(table),
-                fitted,
-                mode=mode or ("append" if predicate is None else "overwrite"),
-                predicate=predicate,
-                partition_by=[table.partition] if table.partition else None,
-                name=table.name,
-                description=table.grain,
-                writer_properties=_WRITER,
-                commit_properties=CommitProperties(max_commit_retries=15),
-            )
+            if predicate is None and not everything:
+                write_deltalake(self.uri(table), fitted, mode="append", **options)
+            else:
+                write_deltalake(self.uri(table), fitted, mode="overwrite", predicate=predicate, **options)
         except (DeltaError, OSError) as error:
             raise LakeError(
                 f"writing {fitted.height:,} rows failed ({type(error).__name__}: {_first_line(error)})",

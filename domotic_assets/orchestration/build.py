@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -55,7 +56,9 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         register_behind = slow_steps.register_is_behind(work)
         plan = _plan(work, found.minutes, journal.unfinished(), since, until)
         journal.begin(plan)
-        runner = _Runner(definitions.build_definitions(work), instance)
+        runner = _Runner(
+            definitions.build_definitions(work), instance, work.settings.dagster_home / "build.log"
+        )
         runner.run_windows(plan.windows)
         runner.run_days(definitions.FORECASTS_JOB, plan.issues)
         if register_behind:
@@ -93,16 +96,19 @@ def _plan(
 class _Runner:
     """Runs jobs in this process; a step that fails raises its own error."""
 
-    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, log: Path) -> None:
         self._defs = defs
         self._instance = instance
+        self._log = log
 
     def run(self, job: str, first: str | None = None, last: str | None = None) -> None:
         """One run of a job, over the partition keys first … last when given."""
         tags = {} if first is None else {_RANGE_START: first, _RANGE_END: last or first}
-        self._defs.resolve_job_def(job).execute_in_process(
-            instance=self._instance, tags=tags, run_config=definitions.QUIET
-        )
+        # What tools print (dbt does, a line a test) is kept, and kept off the screen.
+        with self._log.open("a") as log, redirect_stdout(log):
+            self._defs.resolve_job_def(job).execute_in_process(
+                instance=self._instance, tags=tags, run_config=definitions.QUIET
+            )
 
     def run_windows(self, keys: Sequence[str]) -> None:
         """The windows job over these keys; those registered together are one run."""

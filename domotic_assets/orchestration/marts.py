@@ -76,7 +76,7 @@ def serve_assets() -> list[dg.AssetsDefinition]:
         work.report("marts", 0, 1)
         target = work.settings.dagster_home / "dbt"
         with _environment(FILE_VARIABLE, str(file)):
-            yield from dbt.cli(["build", "--quiet"], context=context, target_path=target).stream()
+            yield from dbt.cli(["build"], context=context, target_path=target).stream()
         work.report("marts", 1, 1)
 
     @dg.asset(

@@ -13,7 +13,7 @@ from domotic_assets.serve.query import run_query
 
 _BY_HOME_AND_DAY = """
 WITH energy AS (
-    SELECT apartment_id, date, sum(energy_kwh) AS kwh, sum(cost_chf) AS chf
+    SELECT apartment_id, local_date AS date, sum(energy_kwh) AS kwh, sum(cost_chf) AS chf
     FROM mart_energy_daily WHERE is_total GROUP BY ALL
 ), climate AS (
     SELECT a.apartment_id, d.date, avg(e.co2_ppm) AS co2_ppm

@@ -419,6 +419,6 @@ def _unix_times(document: Mapping[str, Any]) -> list[float]:
         rooms = document.get(category)
         for device in rooms.values() if type(rooms) is dict else ():
             seconds = device.get(key) if type(device) is dict else None
-            if type(seconds) in (int, float) and math.isfinite(seconds):
+            if isinstance(seconds, int | float) and math.isfinite(seconds):
                 found.append(float(seconds))
     return found
