@@ -6,7 +6,7 @@ Aware datetimes go in and come out in UTC; naive ones are a home clock's reading
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -36,6 +36,14 @@ def zone(name: str) -> ZoneInfo:
 def floor_minute(moment: datetime) -> datetime:
     """The start of the minute that holds `moment`."""
     return moment.replace(second=0, microsecond=0)
+
+
+def clock_reading(year: int, month: int, day: int, hour: int, minute: int) -> datetime | None:
+    """What a clock showed, naive; None where the figures are no time, or one that UTC cannot express."""
+    try:
+        return datetime(year, month, day, hour, minute) if MINYEAR < year < MAXYEAR else None
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=65536)

@@ -219,6 +219,10 @@ class Registry(Entry):
         """Feed user to home."""
         return {home.feed_user: home for home in self.homes}
 
+    def time_zones(self) -> dict[str, str]:
+        """Home id to the zone of its calendar."""
+        return {home.id: home.time_zone for home in self.homes}
+
     def owner_of(self, home_id: str) -> str | None:
         """The login id of a home's owner, where people name one."""
         owners = [p.user for p in self.people if p.role == "owner" and home_id in p.homes]

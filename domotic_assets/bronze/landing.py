@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from domotic_assets.bronze.naming import NameReader, read_forecast_name, read_sensor_name
+from domotic_assets.bronze.naming import NameReader, arrival, read_forecast_name, read_sensor_name
 from domotic_assets.localtime import candidates, floor_minute
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.bronze import SENSOR_FILES, WEATHER_FILES
@@ -45,8 +45,9 @@ class Landed:
 class Landing:
     """Lands files against what bronze holds; remembers what it landed, so a batch may repeat names."""
 
-    def __init__(self, registry: Registry, held: pl.DataFrame) -> None:
+    def __init__(self, registry: Registry, held: pl.DataFrame, now: datetime) -> None:
         """`held`: name, window, file_id and arrived_at of the bronze rows of the names to come."""
+        self._now = now
         self._names = NameReader(registry.home_of_user(), registry.history_start)
         self._homes = registry.home_of_user()
         self._latest: dict[tuple[str, datetime], tuple[datetime, str]] = {}
@@ -75,10 +76,11 @@ class Landing:
             if read_sensor_name(file.name) is not None or (user is not None and user not in self._homes):
                 return "foreign user", None
             home = self._homes.get(user) if user is not None else None
-        named = self._names.window(file.name, file.modified_at, self._hints(file))
-        window = named or floor_minute(file.modified_at)
+        arrived_at = arrival(file.modified_at, self._now)
+        named = self._names.window(file.name, arrived_at, self._hints(file))
+        window = named or floor_minute(arrived_at)
         file_id = identify("sensor_files", file.name, file.content)
-        outcome, arrived_at = "landed", file.modified_at
+        outcome = "landed"
         latest = self._latest.get((file.name, window))
         if latest is not None:
             outcome = "seen again" if latest[1] == file_id else "landed"
@@ -110,7 +112,7 @@ class Landing:
         return [float(seconds) for seconds in _UNIX_TIME.findall(file.content)]
 
 
-def land_forecasts(files: Iterable[File], held: pl.DataFrame) -> Landed:
+def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> Landed:
     """The WEATHER_FILES rows of forecast files that bronze does not hold in this version.
 
     held: name, file_id and arrived_at of the bronze rows of those names.
@@ -127,7 +129,7 @@ def land_forecasts(files: Iterable[File], held: pl.DataFrame) -> Landed:
             counts["foreign name"] += 1
             continue
         file_id = identify("weather_files", file.name, file.content)
-        arrived_at = file.modified_at
+        arrived_at = arrival(file.modified_at, now)
         before = latest.get(file.name)
         if before is not None:
             arrived_at = max(arrived_at, before[0] + timedelta(microseconds=1))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from domotic_assets.localtime import Moment, candidates, floor_minute, to_utc
+from domotic_assets.localtime import Moment, candidates, clock_reading, floor_minute, to_utc
 from domotic_assets.registry import Home
 
 _SENSOR_NAME = re.compile(
@@ -33,10 +33,7 @@ def read_sensor_name(name: str) -> SensorName | None:
     if match is None:
         return None
     year, month, day, hour, minute = (int(match[part]) for part in ("year", "month", "day", "hour", "minute"))
-    try:
-        return SensorName(match["user"], datetime(year, month, day, hour, minute))
-    except ValueError:
-        return SensorName(match["user"], None)
+    return SensorName(match["user"], clock_reading(year, month, day, hour, minute))
 
 
 def read_forecast_name(name: str) -> date | None:
@@ -46,6 +43,17 @@ def read_forecast_name(name: str) -> date | None:
         return date.fromisoformat(match[1]) if match else None
     except ValueError:
         return None
+
+
+def arrival(modified_at: datetime, now: datetime) -> datetime:
+    """When a file arrived: its last write, unless that lies more than a day ahead.
+
+    Such a clock is not believed; the start of the present UTC day stands for it, the same all day
+    long, so that a listing and the read after it agree.
+    """
+    if modified_at <= now + FUTURE_SLACK:
+        return modified_at
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def is_plausible(moment: datetime, arrived_at: datetime, history_start: date) -> bool:
@@ -66,23 +74,23 @@ class NameReader:
         parsed = read_sensor_name(name)
         return self.homes.get(parsed.user) if parsed else None
 
-    def possible_windows(self, name: str, modified_at: datetime) -> tuple[datetime, ...]:
+    def possible_windows(self, name: str, arrived_at: datetime) -> tuple[datetime, ...]:
         """Every minute that a file may belong to before its bytes are read: two in the repeated hour."""
-        moments = self._moments(name, modified_at)
-        return tuple(m.utc for m in moments) or (floor_minute(modified_at),)
+        moments = self._moments(name, arrived_at)
+        return tuple(m.utc for m in moments) or (floor_minute(arrived_at),)
 
-    def window(self, name: str, modified_at: datetime, unix_hints: list[float]) -> datetime | None:
+    def window(self, name: str, arrived_at: datetime, unix_hints: list[float]) -> datetime | None:
         """The minute that the name says, the pass told by hints or arrival; None where it says none."""
         parsed, home = read_sensor_name(name), self.home(name)
-        if parsed is None or parsed.local is None or home is None or not self._moments(name, modified_at):
+        if parsed is None or parsed.local is None or home is None or not self._moments(name, arrived_at):
             return None
-        return to_utc(parsed.local, home.clock_zone, modified_at, unix_hints).utc
+        return to_utc(parsed.local, home.clock_zone, arrived_at, unix_hints).utc
 
-    def _moments(self, name: str, modified_at: datetime) -> tuple[Moment, ...]:
+    def _moments(self, name: str, arrived_at: datetime) -> tuple[Moment, ...]:
         parsed, home = read_sensor_name(name), self.home(name)
         if parsed is None or parsed.local is None or home is None:
             return ()
         found = candidates(parsed.local, home.clock_zone)
-        if any(not is_plausible(moment.utc, modified_at, self.history_start) for moment in found):
+        if any(not is_plausible(moment.utc, arrived_at, self.history_start) for moment in found):
             return ()
         return found

@@ -69,8 +69,11 @@ class DeviceDimension:
     appliances: Matches
 
 
-def dim_apartment(registry: Registry, register: RegisterFrames) -> pl.DataFrame:
-    """One row per home of sites.yaml: `DIM_APARTMENT`."""
+def dim_apartment(registry: Registry, register: RegisterFrames, devices: pl.DataFrame) -> pl.DataFrame:
+    """One row per home of sites.yaml, or that has left it and whose data are still here: `DIM_APARTMENT`.
+
+    devices: silver `DEVICES`.
+    """
     buildings = _register_table(register, "buildings")
     of_home: dict[str, list[int]] = {}
     for home_id, building in buildings.select("home", "id_building").drop_nulls().iter_rows():
@@ -90,11 +93,17 @@ def dim_apartment(registry: Registry, register: RegisterFrames) -> pl.DataFrame:
                 NO_KEY if home.weather_site is None else surrogate_key(home.weather_site),
             )
         )
+    listed = {home.id for home in registry.homes}
+    rows += [
+        (surrogate_key(home_id), home_id, home_id, None, None, None, None, NO_KEY)
+        for home_id in devices["home"].unique().to_list()
+        if home_id not in listed
+    ]
     return pl.DataFrame(rows, schema=DIM_APARTMENT.schema, orient="row").sort(DIM_APARTMENT.sort)
 
 
 def dim_room(registry: Registry, devices: pl.DataFrame) -> pl.DataFrame:
-    """One row per room of sites.yaml, or of the feed at one of its homes: `DIM_ROOM`.
+    """One row per room of sites.yaml or of the feed: `DIM_ROOM`.
 
     devices: silver `DEVICES`.
     """
@@ -103,9 +112,8 @@ def dim_room(registry: Registry, devices: pl.DataFrame) -> pl.DataFrame:
         for home in registry.homes
         for room in home.rooms.values()
     }
-    homes = {home.id for home in registry.homes}
     for home_id, room_id in devices.select("home", "room").unique().iter_rows():
-        if home_id in homes and (home_id, room_id) not in rooms:
+        if (home_id, room_id) not in rooms:
             name = room_id.removeprefix(f"{home_id}/").capitalize()
             rooms[home_id, room_id] = (name, UNKNOWN_ROOM_TYPE)
     rows = [
@@ -118,14 +126,13 @@ def dim_room(registry: Registry, devices: pl.DataFrame) -> pl.DataFrame:
 def dim_device(
     registry: Registry, devices: pl.DataFrame, register: RegisterFrames, newest_window: datetime | None
 ) -> DeviceDimension:
-    """One row per device of the feed at a home of sites.yaml: `DIM_DEVICE`, with what the register matched.
+    """One row per device of the feed: `DIM_DEVICE`, with what the register matched.
 
     devices: silver `DEVICES`; a device's type is that of the newest date, as a sensor may be moved from a
     door to a window. newest_window: start of the data's newest minute; activity is counted back from it.
     """
     current = (
-        devices.filter(pl.col("home").is_in([home.id for home in registry.homes]))
-        .sort("utc_date")
+        devices.sort("utc_date")
         .group_by("device", maintain_order=True)
         .agg(pl.col("home", "room", "category", "device_type").last(), pl.col("last_ts").max())
         .sort("device")

@@ -224,9 +224,8 @@ def energy_minutes(
     house_rows = house_readings(events.filter(inside)).with_columns(energy_wh=pl.col("power_w") / 60)
     rows = pl.concat([plug_rows.select(house_rows.columns), house_rows])
     priced = price_of_minutes(rows.with_columns(energy_kwh=pl.col("energy_wh") / 1000), registry)
-    zones = {home.id: home.time_zone for home in registry.homes}
     return minute_fact(
         priced.with_columns(cost_chf=pl.col("energy_kwh") * pl.col("chf_per_kwh")),
         FACT_ENERGY_MINUTE,
-        zones,
+        registry.time_zones(),
     )

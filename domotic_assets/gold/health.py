@@ -19,7 +19,7 @@ def lifetimes(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
 
     devices: silver devices, one row per device and UTC date.
     """
-    zones = _zones(registry)
+    zones = registry.time_zones()
     last_day = devices.group_by("home").agg(pl.col("last_ts").max())
     last_day = last_day.with_columns(last_date=local_date(zones, ts="last_ts")).drop("last_ts")
     return (
@@ -73,7 +73,7 @@ def health_days(
 
     events, rejects: silver, whole for these dates in every home's zone. devices: silver, whole.
     """
-    zones = _zones(registry)
+    zones = registry.time_zones()
     expected = expected_days(devices, registry).filter(pl.col("local_date").is_in(list(days)))
     newest: datetime = devices["last_ts"].max()  # type: ignore[assignment]
     expected = expected.with_columns(expected=_expected_minutes(expected, newest, zones))
@@ -124,7 +124,7 @@ def local_days_of(minutes: pl.DataFrame, registry: Registry) -> list[date]:
     if minutes.is_empty():
         return []
     return sorted(
-        minutes.select(local_date(_zones(registry), ts="minute").alias("day"))["day"].unique().to_list()
+        minutes.select(local_date(registry.time_zones(), ts="minute").alias("day"))["day"].unique().to_list()
     )
 
 
@@ -132,7 +132,3 @@ def utc_dates_of(days: Collection[date]) -> list[date]:
     """The UTC dates that can hold minutes of these local dates, whatever the zone."""
     around = {day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)}
     return sorted(around)
-
-
-def _zones(registry: Registry) -> dict[str, str]:
-    return {home.id: home.time_zone for home in registry.homes}

@@ -104,7 +104,7 @@ def environment_minutes(events: pl.DataFrame, silent: pl.DataFrame, registry: Re
         .join(openings(events), on=_ROOM_MINUTE, how="full", coalesce=True)
         .with_columns(pl.col("is_anomaly").fill_null(False))
     )
-    return minute_fact(rows, FACT_ENVIRONMENT_MINUTE, _zones(registry))
+    return minute_fact(rows, FACT_ENVIRONMENT_MINUTE, registry.time_zones())
 
 
 def presence_minutes(events: pl.DataFrame, minutes: pl.Series, registry: Registry) -> pl.DataFrame:
@@ -132,7 +132,7 @@ def presence_minutes(events: pl.DataFrame, minutes: pl.Series, registry: Registr
         .filter(pl.col("ts").is_in(minutes.implode()))
         .with_columns(presence_prob=pl.lit(None, pl.Float64))
     )
-    return minute_fact(chosen, FACT_PRESENCE_MINUTE, _zones(registry))
+    return minute_fact(chosen, FACT_PRESENCE_MINUTE, registry.time_zones())
 
 
 def reach_of_presence(minutes: pl.Series, hold_minutes: int) -> pl.Series:
@@ -141,7 +141,3 @@ def reach_of_presence(minutes: pl.Series, hold_minutes: int) -> pl.Series:
         pl.concat_list([pl.col("ts").dt.offset_by(f"{ahead}m") for ahead in range(hold_minutes)]).alias("ts")
     )
     return ahead.explode("ts").unique().sort("ts")["ts"].cast(UTC_TIME)
-
-
-def _zones(registry: Registry) -> dict[str, str]:
-    return {home.id: home.time_zone for home in registry.homes}

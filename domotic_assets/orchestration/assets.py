@@ -1,7 +1,7 @@
 """Every table as a Dagster asset: load, call a step, return with metadata. No logic belongs here."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -137,9 +137,11 @@ MINUTE_FACTS = [
 
 def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.AssetsDefinition]:
     """Assets by date: forecasts by date of issue, device health by local date."""
-    start = history_start.isoformat()
-    issues = dg.DailyPartitionsDefinition(start_date=start, end_offset=2)
-    local_days = dg.DailyPartitionsDefinition(start_date=start, timezone=calendar_time_zone, end_offset=2)
+    # A reading may lie a day ahead of its arrival and that a day ahead of now; a home's date may
+    # differ from UTC's by one.
+    start = (history_start - timedelta(days=1)).isoformat()
+    issues = dg.DailyPartitionsDefinition(start_date=start, end_offset=4)
+    local_days = dg.DailyPartitionsDefinition(start_date=start, timezone=calendar_time_zone, end_offset=4)
 
     @dg.multi_asset(
         name="weather_files", specs=[spec(bronze.WEATHER_FILES, [], issues)], backfill_policy=_SINGLE_RUN
@@ -232,7 +234,7 @@ def _mapping(source: Table) -> dg.PartitionMapping | None:
     return dg.AllPartitionMapping() if source.partition else None
 
 
-@dg.multi_asset(name="dims", specs=[_dim_spec(table) for table in gold.DIMS])
+@dg.multi_asset(name="gold_dims", specs=[_dim_spec(table) for table in gold.DIMS])
 def gold_dims(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
     """Dimensions: current state, written only when they differ."""
     written = dim_steps.write_dims(work)

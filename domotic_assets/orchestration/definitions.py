@@ -67,6 +67,7 @@ def build_definitions(work: Workspace) -> dg.Definitions:
                 "The published file with its marts, and the tests of Gold.",
             ),
         ],
+        executor=dg.in_process_executor,
         resources={assets.WORK: work, "dbt": marts.dbt_resource(marts.project())},
     )
 

@@ -17,11 +17,11 @@ def write_dims(work: Workspace) -> dict[str, tuple[int, bool]]:
     newest: datetime | None = devices["last_ts"].max()  # type: ignore[assignment]
     sites = lake.read(silver.WEATHER_FORECASTS, columns=["site"])["site"].unique().to_list()
     first, last = _calendar_days(work)
-    zones = {registry.calendar_time_zone, *(home.time_zone for home in registry.homes)}
+    zones = {registry.calendar_time_zone, *registry.time_zones().values()}
     frames = {
         gold.DIM_DATETIME: calendar.dim_datetime(first, last, registry.calendar_time_zone),
         gold.DIM_DATE: calendar.dim_date(first, last, zones),
-        gold.DIM_APARTMENT: dims.dim_apartment(registry, register),
+        gold.DIM_APARTMENT: dims.dim_apartment(registry, register, devices),
         gold.DIM_ROOM: dims.dim_room(registry, devices),
         gold.DIM_DEVICE: dims.dim_device(registry, devices, register, newest).devices,
         gold.DIM_TARIFF: dim_tariff(registry),

@@ -6,12 +6,12 @@ Each step takes windows, works through them in pieces that fit the memory, and m
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
 from domotic_assets.bronze.landing import File, Landing, is_sensor_name, versions
-from domotic_assets.bronze.naming import NameReader, read_sensor_name
+from domotic_assets.bronze.naming import NameReader, arrival, read_sensor_name
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.windows import Window, spans
 from domotic_assets.orchestration.workspace import Workspace
@@ -49,6 +49,7 @@ class Discovery:
 def discover_sensor_files(work: Workspace) -> Discovery:
     """List the share and compare with bronze; nothing is written."""
     source = FolderSource(work.sites.address(work.registry.sources.sensor_files))
+    now = datetime.now(UTC)
     known = _known_entries(work)
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     minutes: set[datetime] = set()
@@ -64,7 +65,7 @@ def discover_sensor_files(work: Workspace) -> Discovery:
             left["too large"] += 1
         elif names.home(entry.name) is not None:
             files += 1
-            minutes.update(names.possible_windows(entry.name, entry.modified_at))
+            minutes.update(names.possible_windows(entry.name, arrival(entry.modified_at, now)))
         elif read_sensor_name(entry.name) is not None:
             left["foreign user"] += 1
         else:
@@ -72,7 +73,8 @@ def discover_sensor_files(work: Workspace) -> Discovery:
     # A name that says nothing: only a look inside tells whether a home sent it.
     chosen = frozenset(odd)
     batch = FolderSource(source.folder, chosen.__contains__).pull(FolderPosition(known), max(len(odd), 1))
-    landed = Landing(work.registry, bronze.SENSOR_FILES.empty().select(_HELD[:4])).land(_files(batch.items))
+    nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
+    landed = Landing(work.registry, nothing, now).land(_files(batch.items))
     left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
     minutes.update(landed.rows["window"].to_list())
     return Discovery(sorted(minutes), files + landed.rows.height, left)
@@ -81,6 +83,7 @@ def discover_sensor_files(work: Workspace) -> Discovery:
 def land_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
     """Share → bronze/sensor_files: append every file version of these windows that bronze does not hold."""
     outcome = Outcome()
+    now = datetime.now(UTC)
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     wanted = spans(windows)
 
@@ -89,13 +92,13 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
             return False
         return any(
             start <= minute < end
-            for minute in names.possible_windows(entry.name, entry.modified_at)
+            for minute in names.possible_windows(entry.name, arrival(entry.modified_at, now))
             for start, end in wanted
         )
 
     source = FolderSource(work.sites.address(work.registry.sources.sensor_files), accept)
     held = work.lake.read(bronze.SENSOR_FILES, columns=_HELD)
-    landing = Landing(work.registry, held.select(_HELD[:4]))
+    landing = Landing(work.registry, held.select(_HELD[:4]), now)
     position = FolderPosition(_entries(held))
     done = 0
     while True:

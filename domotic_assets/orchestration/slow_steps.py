@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 
 from domotic_assets.bronze.landing import File, land_forecasts, versions
-from domotic_assets.bronze.naming import read_forecast_name
+from domotic_assets.bronze.naming import arrival, is_plausible, read_forecast_name
 from domotic_assets.bronze.register import current_state, last_sequence, register_rows
 from domotic_assets.gold.weather import weather_day, weather_hour
 from domotic_assets.orchestration.workspace import Workspace
@@ -32,7 +32,7 @@ def discover_forecasts(work: Workspace) -> list[date]:
     dates = {
         issued
         for entry in source.entries()
-        if entry not in known and (issued := read_forecast_name(entry.name)) is not None
+        if entry not in known and (issued := _issue(work, entry)) is not None
     }
     landed = set(work.lake.dates(bronze.WEATHER_FILES))
     refused = work.lake.read(silver.REJECTS, where=pl.col("source") == SOURCE, columns=["utc_date"])
@@ -49,7 +49,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
     wanted = frozenset(issues)
     source = FolderSource(
         work.sites.address(work.registry.sources.weather_files),
-        lambda entry: read_forecast_name(entry.name) in wanted,
+        lambda entry: _issue(work, entry) in wanted,
     )
     position = FolderPosition(_known_forecasts(work))
     counts: Counter[str] = Counter()
@@ -58,7 +58,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
         batch = source.pull(position, FILES_PER_BATCH)
         held = work.lake.read(bronze.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
         files = [File(p.entry.name, p.entry.size_bytes, p.entry.modified_at, p.content) for p in batch.items]
-        landed = land_forecasts(files, held)
+        landed = land_forecasts(files, held, datetime.now(UTC))
         work.lake.append(bronze.WEATHER_FILES, landed.rows)
         counts.update(landed.counts)
         position = batch.position
@@ -137,6 +137,16 @@ def register_is_behind(work: Workspace) -> bool:
     batch = pull_register(work)
     missing = any(work.lake.version(table) is None for table in SILVER_REGISTER.values())
     return missing or (batch is not None and bool(batch.items))
+
+
+def _issue(work: Workspace, entry: Entry) -> date | None:
+    """The date of issue of a name; None where it says none that the file can have."""
+    issued = read_forecast_name(entry.name)
+    if issued is None:
+        return None
+    midnight = datetime.combine(issued, datetime.min.time(), UTC)
+    arrived_at = arrival(entry.modified_at, datetime.now(UTC))
+    return issued if is_plausible(midnight, arrived_at, work.registry.history_start) else None
 
 
 def _register(work: Workspace) -> RelationalSource | None:

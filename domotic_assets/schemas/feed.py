@@ -115,5 +115,6 @@ QUARANTINE_REASONS: dict[str, str] = {
     "not_an_object": "JSON, but not an object",
     "no_readable_time": "neither the file nor its name says when",
     "user_mismatch": "the user inside is not the one in the name",
+    "unknown_user": "neither the name nor the file says whose it is",
     "not_csv": "no CSV with the forecast's header",
 }

@@ -120,11 +120,11 @@ DIM_DATE = Table(
 DIM_APARTMENT = Table(
     layer="gold",
     name="dim_apartment",
-    grain="one row per home of sites.yaml",
+    grain="one row per home of sites.yaml or of the data",
     columns=(
         _APARTMENT,
         text("apartment_id", "home id", nullable=False),
-        text("name", "name of the home in sites.yaml", nullable=False),
+        text("name", "name of the home in sites.yaml, else its id", nullable=False),
         text("owner_user_id", "login id of the owner, opaque"),
         whole("building_id", "building of the register; null where none matches"),
         text("building_name", "name of the building in sites.yaml"),

@@ -10,6 +10,9 @@ from typing import Any
 
 import orjson
 
+MAX_DEPTH = 256
+"""Deeper nesting is no reading; the same limit for every parser, whatever stack it is called from."""
+
 
 class Unreadable(Exception):
     """The file as a whole cannot be read; `reason` is a code of QUARANTINE_REASONS."""
@@ -27,7 +30,18 @@ def read_document(content: bytes) -> dict[str, Any]:
         document = _read_leniently(content)
     if type(document) is not dict:
         raise Unreadable("not_an_object")
+    # Without that many brackets no document is that deep: the others need no closer look.
+    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_too_deep(document):
+        raise Unreadable("too_deep")
     return document
+
+
+def _is_too_deep(document: dict[str, Any]) -> bool:
+    layer: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        nodes = (node.values() if type(node) is dict else node for node in layer)
+        layer = [child for node in nodes for child in node if type(child) in (dict, list)]
+    return bool(layer)
 
 
 def _read_leniently(content: bytes) -> Any:

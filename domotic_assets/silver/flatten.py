@@ -15,16 +15,18 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from domotic_assets.localtime import candidates, to_utc
+from domotic_assets.localtime import candidates, clock_reading, to_utc
 from domotic_assets.registry import Home, Registry
 from domotic_assets.schemas.silver import REJECTS, SENSOR_EVENTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.document import Unreadable, read_document
 from domotic_assets.silver.masking import mask
-from domotic_assets.silver.shape import Leaf, Shape, interpret, split
+from domotic_assets.silver.shape import SECRET_HEADER, Leaf, Shape, interpret, split
 
 TEXT_LIMIT = 500
 RAW_TEXT_LIMIT = 200
+SHORTEST_SECRET = 3
+"""A shorter user or token tells nothing, and replacing it would spoil every other text."""
 CLOCK_SLACK = timedelta(days=1)
 
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
@@ -35,7 +37,8 @@ _STATES = {"on": 1.0, "off": 0.0}
 class Flattened:
     """What file versions became.
 
-    events: SENSOR_EVENTS plus `arrived_at` and `name`, one row per file, device and variable.
+    events: SENSOR_EVENTS plus `arrived_at` and `name`, one row per accepted reading. Of one file a
+    device and variable may come twice (two spellings of a room), in the file's order.
     rejects: REJECTS. files: SENSOR_FILES, one row per file version.
     """
 
@@ -136,16 +139,15 @@ class _Flattening:
 
     def _place(self, file: _File, document: dict[str, Any]) -> None:
         """Whose file it is and which minute it measures; raises Unreadable where that cannot be told."""
-        user, token = document.get("user"), document.get("api_token")
-        named = {s for s in (user, token) if type(s) is str and s.strip()}
-        file.secrets = self._feed_users | named
+        user = document.get("user")
+        file.secrets = self._feed_users | _own_secrets(document)
         inside = self._users.get(user) if type(user) is str else None
         if file.home is None:
             file.home = inside
         elif inside is not None and inside.id != file.home.id:
             raise Unreadable("user_mismatch")
         if file.home is None:
-            raise Unreadable("user_mismatch")
+            raise Unreadable("unknown_user")
         self._set_minute(file, file.home, document)
 
     def _set_minute(self, file: _File, home: Home, document: dict[str, Any]) -> None:
@@ -176,7 +178,11 @@ class _Flattening:
             .with_columns(facts.drop("file", "reason")[refused["file"]].get_columns())
             .select(REJECTS.schema.names())
         )
-        return Flattened(events, rejects, self._statuses(events, rejects, judged, facts))
+        counts = {
+            "events": readings.group_by("file").len("events"),
+            "rejects": refused.group_by("file").len("rejects"),
+        }
+        return Flattened(events, rejects, self._statuses(events, counts, judged, facts))
 
     def _file_facts(self) -> pl.DataFrame:
         """One row per file with what its events and rejects repeat."""
@@ -226,7 +232,11 @@ class _Flattening:
         )
 
     def _statuses(
-        self, events: pl.DataFrame, rejects: pl.DataFrame, judged: list["_Judged"], facts: pl.DataFrame
+        self,
+        events: pl.DataFrame,
+        counts: Mapping[str, pl.DataFrame],
+        judged: list["_Judged"],
+        facts: pl.DataFrame,
     ) -> pl.DataFrame:
         nulls: dict[int, int] = {}
         for group in judged:
@@ -234,8 +244,8 @@ class _Flattening:
                 nulls[file] = nulls.get(file, 0) + number
         silent = self._silent_devices(events)
         return (
-            facts.join(events.group_by("file_id").agg(events=pl.len()), on="file_id", how="left")
-            .join(rejects.group_by("file_id").agg(rejects=pl.len()), on="file_id", how="left")
+            facts.join(counts["events"], on="file", how="left", maintain_order="left")
+            .join(counts["rejects"], on="file", how="left", maintain_order="left")
             .with_columns(
                 pl.col("events", "rejects").fill_null(0).cast(pl.Int64),
                 nulls=pl.Series([nulls.get(n, 0) for n in range(len(self._files))], dtype=pl.Int64),
@@ -319,7 +329,10 @@ def _readings(
     clean: list[tuple[int, pl.Series]],
     mixed: list[tuple[int, int, float | None, str | None, int | None]],
 ) -> pl.DataFrame:
-    """Readings of a group: its clean columns end to end, then what was judged one by one."""
+    """Readings of a group: its clean columns end to end, then what was judged one by one.
+
+    Where a device and variable stand twice (two spellings of a room), the file's order is kept.
+    """
     singly = pl.DataFrame(mixed, schema=_READINGS, orient="row")
     if not clean:
         return singly
@@ -332,7 +345,9 @@ def _readings(
             "value": pl.concat([numbers for _, numbers in clean]),
         }
     ).with_columns(value_text=pl.lit(None, pl.String), value_text_length=pl.lit(None, pl.Int64))
-    return pl.concat([together, singly])
+    readings = pl.concat([together, singly])
+    distinct = {(leaf.device, leaf.variable) for leaf in group.leaves}
+    return readings if len(distinct) == len(group.leaves) else readings.sort("leaf", maintain_order=True)
 
 
 def _clean_column(kind: str, column: tuple[Any, ...]) -> pl.Series | None:
@@ -385,6 +400,28 @@ def _as_text(value: Any, secrets: Collection[str]) -> str:
     return json.dumps(_masked(value, secrets), ensure_ascii=False)
 
 
+def _own_secrets(document: Mapping[str, Any]) -> set[str]:
+    """Every text of the file's user and token."""
+    found: set[str] = set()
+    waiting = [value for key, value in document.items() if key.casefold() in SECRET_HEADER]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict:
+            waiting += [*value, *value.values()]
+        elif type(value) is list:
+            waiting += value
+        elif type(value) is not bool and value is not None:
+            found |= _spellings(str(value))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _spellings(secret: str) -> frozenset[str]:
+    """A secret as it is, and as JSON inside a text would spell it."""
+    bare = secret.strip()
+    return frozenset({bare, json.dumps(bare)[1:-1]} if len(bare) >= SHORTEST_SECRET else ())
+
+
 def _masked(value: Any, secrets: Collection[str]) -> Any:
     if type(value) is str:
         return mask(value, secrets)
@@ -401,10 +438,7 @@ def _parse_local(text: str) -> datetime | None:
     if match is None:
         return None
     day, month, year, hour, minute = map(int, match.groups())
-    try:
-        return datetime(year, month, day, hour, minute)
-    except ValueError:
-        return None
+    return clock_reading(year, month, day, hour, minute)
 
 
 def _read_local(value: Any) -> datetime | None:

@@ -13,12 +13,13 @@ from domotic_assets.registry import Room
 from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
 from domotic_assets.silver.masking import mask
 
-# One part of a shape: category, room as spelled, place in a list (0 = no list) and the fields held;
-# fields None = a bare value stands where the readings of a device belong.
-Part = tuple[str, str | None, int, tuple[str, ...] | None]
+# One part of a shape: JSON path of what holds the rooms, category, room as spelled, place in a list
+# (0 = no list) and the fields held; fields None = a bare value stands where a device's readings belong.
+Part = tuple[str, str, str | None, int, tuple[str, ...] | None]
 Shape = tuple[Part, ...]
 
-HEADER = frozenset({"user", "api_token", "datetime"})
+SECRET_HEADER = frozenset({"user", "api_token"})
+HEADER = SECRET_HEADER | {"datetime"}
 FEED = "feed"
 """Category and room type of what the file says of itself beyond its header."""
 
@@ -44,31 +45,39 @@ def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
     parts: list[Part] = []
     values: list[Any] = []
     for category, rooms in document.items():
-        if category in HEADER:
+        if category in HEADER or category.casefold() in SECRET_HEADER:
             continue
+        path = f"$.{category}"
         if type(rooms) is not dict:
-            parts.append((category, None, 0, None))
+            parts.append((path, category, None, 0, None))
             values.append(rooms)
             continue
         if category == "meteos" and type(rooms.get("meteo")) is dict and _holds_rooms(rooms["meteo"]):
             # The stations stand one level deeper in most files, and directly in others.
-            rooms = {**{k: v for k, v in rooms.items() if k != "meteo"}, **rooms["meteo"]}
-        for spelling, device in rooms.items():
-            if type(device) is dict:
-                parts.append((category, spelling, 0, tuple(device)))
-                values.extend(device.values())
-            elif type(device) is list:
-                for place, item in enumerate(device, 1):
-                    if type(item) is dict:
-                        parts.append((category, spelling, place, tuple(item)))
-                        values.extend(item.values())
-                    else:
-                        parts.append((category, spelling, place, None))
-                        values.append(item)
-            else:
-                parts.append((category, spelling, 0, None))
-                values.append(device)
+            _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
+            path, rooms = f"{path}.meteo", rooms["meteo"]
+        _split_rooms(path, category, rooms, parts, values)
     return tuple(parts), values
+
+
+def _split_rooms(
+    path: str, category: str, rooms: dict[str, Any], parts: list[Part], values: list[Any]
+) -> None:
+    for spelling, device in rooms.items():
+        if type(device) is dict:
+            parts.append((path, category, spelling, 0, tuple(device)))
+            values.extend(device.values())
+        elif type(device) is list:
+            for place, item in enumerate(device, 1):
+                if type(item) is dict:
+                    parts.append((path, category, spelling, place, tuple(item)))
+                    values.extend(item.values())
+                else:
+                    parts.append((path, category, spelling, place, None))
+                    values.append(item)
+        else:
+            parts.append((path, category, spelling, 0, None))
+            values.append(device)
 
 
 def _holds_rooms(stations: dict[str, Any]) -> bool:
@@ -80,17 +89,17 @@ def interpret(
 ) -> tuple[Leaf, ...]:
     """One leaf for each value of the shape, in order. Names are masked: a feed could put anything there."""
     leaves: list[Leaf] = []
-    for category, spelling, place, fields in shape:
+    for holder, category, spelling, place, fields in shape:
         known = category in CATEGORIES
         if spelling is None:
             leaves.append(_bare_category(home, category, known, secrets))
         elif fields is None and not known and place == 0:
             # An unknown category without rooms: its values are fields of one device of the house.
             room = f"{home}/{DEVICE_ROOM}"
-            leaves.append(_leaf(room, category, 1, spelling, f"$.{category}.{spelling}", secrets))
+            leaves.append(_leaf(room, category, 1, spelling, f"{holder}.{spelling}", secrets))
         else:
             room = room_id(home, spelling, rooms, secrets)
-            path = f"$.{category}.{spelling}" + (f"[{place - 1}]" if place else "")
+            path = f"{holder}.{spelling}" + (f"[{place - 1}]" if place else "")
             if fields is None:
                 leaves.append(_no_device(room, category, place or 1, path, secrets))
             else:
@@ -111,9 +120,12 @@ def _part(name: str, secrets: Collection[str]) -> str:
     return mask(name, secrets).replace("/", "_") or "_"
 
 
+def _device(room: str, category: str, place: int, secrets: Collection[str]) -> str:
+    return f"{room}/{category if category in CATEGORIES else _part(category, secrets)}/{place}"
+
+
 def _leaf(room: str, category: str, place: int, field: str, path: str, secrets: Collection[str]) -> Leaf:
-    variable = f"{category}.{field}"
-    device = f"{room}/{_part(category, secrets)}/{place}"
+    variable, device = f"{category}.{field}", _device(room, category, place, secrets)
     spec = VARIABLES.get(variable)
     if spec is None:
         return Leaf(room, device, mask(variable, secrets), "unknown", None, None, None, mask(path, secrets))
@@ -121,7 +133,7 @@ def _leaf(room: str, category: str, place: int, field: str, path: str, secrets: 
 
 
 def _no_device(room: str, category: str, place: int, path: str, secrets: Collection[str]) -> Leaf:
-    device = f"{room}/{_part(category, secrets)}/{place}"
+    device = _device(room, category, place, secrets)
     return Leaf(room, device, mask(category, secrets), "no_device", None, None, None, mask(path, secrets))
 
 

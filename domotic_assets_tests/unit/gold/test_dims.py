@@ -79,7 +79,7 @@ def names(dimension: DeviceDimension) -> dict[str, str]:
 
 class TestApartment:
     def test_one_row_per_home(self) -> None:
-        frame = dim_apartment(registry(), register())
+        frame = dim_apartment(registry(), register(), seen())
         assert frame.schema == DIM_APARTMENT.schema
         assert {row["apartment_id"]: row for row in frame.iter_rows(named=True)} == {
             "jimmy": {
@@ -106,12 +106,19 @@ class TestApartment:
 
     def test_two_buildings_of_a_home_match_none(self) -> None:
         twice = register(buildings=[{"id_building": 1, "home": "jimmy"}, {"id_building": 4, "home": "jimmy"}])
-        assert dim_apartment(registry(), twice)["building_id"].to_list() == [None, None]
+        assert dim_apartment(registry(), twice, seen())["building_id"].to_list() == [None, None]
+
+    def test_a_home_that_left_sites_yaml_keeps_its_row_while_its_data_are_here(self) -> None:
+        frame = dim_apartment(registry(), register(), seen(("gone/office/plugs/1", "plug")))
+        assert frame.height == 3
+        assert frame.filter(pl.col("apartment_id") == "gone").row(0) == (
+            surrogate_key("gone"), "gone", "gone", None, None, None, None, -1,
+        )  # fmt: skip
 
     @pytest.mark.rule(10)
     def test_a_home_without_site_or_register_has_none(self) -> None:
         bare = registry(REGISTRY.replace("    weather_site: Sion\n", ""))
-        row = dim_apartment(bare, {}).filter(pl.col("apartment_id") == "jimmy")
+        row = dim_apartment(bare, {}, seen()).filter(pl.col("apartment_id") == "jimmy")
         assert row.select("weather_site_key", "building_id").row(0) == (-1, None)
 
 
@@ -139,14 +146,17 @@ class TestRoom:
         frame = dim_room(twice, DEVICES.empty())
         assert frame.filter(pl.col("room_id") == "jimmy/office").height == 1
 
-    def test_homes_that_left_sites_yaml_have_no_rooms(self) -> None:
-        assert dim_room(registry(), seen(("gone/office/plugs/1", "plug"))).height == 16
+    def test_a_home_that_left_sites_yaml_keeps_the_rooms_of_its_data(self) -> None:
+        frame = dim_room(registry(), seen(("gone/office/plugs/1", "plug")))
+        assert frame.height == 17
+        assert frame.filter(pl.col("room_id") == "gone/office").select(
+            "room_name", "room_type", "apartment_key"
+        ).row(0) == ("Office", "unknown", surrogate_key("gone"))
 
 
 class TestDevice:
     def test_one_row_per_device_with_its_keys(self) -> None:
-        devices = seen(("jimmy/kitchen/plugs/1", "plug"), ("gone/kitchen/plugs/1", "plug"))
-        frame = dim_device(registry(), devices, {}, NEWEST).devices
+        frame = dim_device(registry(), seen(("jimmy/kitchen/plugs/1", "plug")), {}, NEWEST).devices
         assert frame.schema == DIM_DEVICE.schema
         assert frame.row(0) == (
             surrogate_key("jimmy/kitchen/plugs/1"),

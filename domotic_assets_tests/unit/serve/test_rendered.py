@@ -37,7 +37,7 @@ def test_a_dimensions_tests_are_its_keys_nulls_and_ranges() -> None:
         {
             "unique_key": {
                 "name": "dim_tariff_unique",
-                "arguments": {"columns": ["provider", "valid_from", "band"]},
+                "arguments": {"columns": ["provider", "valid_from", "band", "days", "local_from"]},
             }
         },
         {

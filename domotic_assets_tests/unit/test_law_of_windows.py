@@ -1,0 +1,296 @@
+"""The law of windows: the same rows however time was cut, in any order, with repeats and broken-off runs.
+
+A case costs 0.3 s with its tables in memory and several seconds as Delta (thousands of small commits),
+so most cases run in memory and some on Delta; `test_store` shows that both keep the same promises.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from domotic_assets.lake.store import Lake
+from domotic_assets.orchestration import gold_steps, sensor_steps
+from domotic_assets.orchestration.windows import Window, day_window
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.registry import Sites
+from domotic_assets.schemas import gold, silver
+from domotic_assets.settings import Settings
+from domotic_assets_tests import builders
+from domotic_assets_tests.memory_lake import MemoryLake
+
+TABLES = (
+    silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.REJECTS, silver.DEVICES, silver.VARIABLES,
+    silver.DEVICE_TYPES, *gold.MINUTE_FACTS, gold.FACT_DEVICE_HEALTH_DAY,
+)  # fmt: skip
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+MIDNIGHT = datetime(2023, 9, 5, tzinfo=UTC)
+AUTUMN = datetime(2023, 10, 29, 1, tzinfo=UTC)
+"""The second pass of the repeated hour begins; an hour earlier the first did."""
+
+FACT_STEPS = (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts)
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+# One home lives by another calendar: its local days end at another moment.
+REGISTRY = builders.registry(
+    builders.REGISTRY.replace("    feed_user: JeremieVianin", "    feed_user: JeremieVianin\n    time_zone: Asia/Tokyo")
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a file of the feed: what it holds, and when it was written."""
+
+    home: str
+    at: datetime
+    inside: str
+    counter: float | None
+    power_valid: bool
+    motion: bool | None
+    climate: str
+    damage: str
+    named: bool
+    hints: bool
+    delay: timedelta
+
+    @property
+    def name(self) -> str:
+        """Its name; two homes never share one."""
+        return builders.name_of(self.home, self.at) if self.named else f"odd {self.home} {self.at:%H}.json"
+
+    def file(self, later: int) -> builders.ShareFile:
+        """The file as it lies on the share; `later` tells the versions of a name apart in time."""
+        content = self._content()
+        if self.damage == "truncated":
+            content = content[:-20]
+        arrived_at = self.at + self.delay + timedelta(seconds=later, microseconds=later)
+        return builders.ShareFile(self.name, content, arrived_at)
+
+    def _content(self) -> bytes:
+        document = self._document()
+        if self.damage == "other user":
+            document["user"] = "Nobody"
+        return b"[1]" if self.damage == "no object" else builders.to_bytes(document)
+
+    def _document(self) -> dict[str, Any]:
+        plug = builders.plug(self.at, total=self.counter, is_valid=self.power_valid)
+        meter = builders.house_meter(self.at)
+        if not self.hints:
+            del plug["timePlug"], meter["timeConsumption"]
+        document = builders.payload(
+            self.home,
+            self.at,
+            plugs={"Office": plug},
+            doorsWindows={"Office": [builders.opening("Door", "on"), builders.opening(battery=self.at.minute)]},
+            motions=None if self.motion is None else {"Office": builders.motion(self.motion)},
+            meteos=_stations(self.climate),
+            humidities={"Office": builders.humidity()},
+            consumptions={"House": meter},
+        )
+        return _timed(document, self.at, self.inside)
+
+
+def _stations(climate: str) -> dict[str, Any] | None:
+    station = {"good": {"Temperature": 21.5, "CO2": 700}, "outlier": {"Temperature": 85.3, "Humidity": 40},
+               "bad": {"Temperature": "21,5", "CO2": float("nan")}, "silent": {"Temperature": None}}.get(climate)  # fmt: skip
+    return None if station is None else {"meteo": {"Office": station}}
+
+
+def _timed(document: dict[str, Any], at: datetime, inside: str) -> dict[str, Any]:
+    if inside == "missing":
+        del document["datetime"]
+    elif inside == "unreadable":
+        document["datetime"] = "soon"
+    else:
+        document["datetime"] = builders.on_clock(at + int(inside) * MINUTE).strftime("%d.%m.%Y %H:%M")
+    return document
+
+
+def _mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
+    """The usual value in most draws, and what shrinking ends at."""
+    return st.one_of(*[st.just(usual)] * 4, st.sampled_from(others))
+
+
+@st.composite
+def _versions(draw: st.DrawFn, around: datetime) -> Version:
+    minute = draw(st.integers(-12, 12) | st.integers(-90, 150))
+    at = around + minute * MINUTE
+    steady = 1000.0 + 2 * minute
+    return Version(
+        home=draw(st.sampled_from(builders.HOMES)),
+        at=at,
+        inside=draw(_mostly("0", "missing", "unreadable", "1", "-1", "4", "-60", "60", "-1440", "1380", "2000")),
+        counter=draw(_mostly(steady, 0.0, 7.0, 40.0, steady + 100, 1e6 + steady, 1e6, None, -5.0)),
+        power_valid=draw(_mostly(True, False)),
+        motion=draw(st.sampled_from((False, True, None))),
+        climate=draw(_mostly("good", "outlier", "bad", "silent", "none")),
+        damage=draw(_mostly("none", "truncated", "no object", "other user", "none")),
+        named=draw(_mostly(True, True, False)),
+        hints=draw(_mostly(True, False)),
+        delay=draw(_mostly(timedelta(seconds=5), HOUR, 3 * HOUR, 2 * DAY, -5 * MINUTE, 26 * HOUR)),
+    )
+
+
+@st.composite
+def feeds(draw: st.DrawFn) -> list[Version]:
+    """20 to 60 file versions in order of delivery; some names come again, changed or as they were."""
+    around = draw(st.sampled_from((MIDNIGHT, MIDNIGHT, AUTUMN)))
+    versions = draw(st.lists(_versions(around), min_size=16, max_size=44))
+    for _ in range(draw(st.integers(4, 16))):
+        first, other = draw(st.sampled_from(versions)), draw(st.sampled_from(versions))
+        again = draw(st.sampled_from(("as it was", "completed", "changed", "moved")))
+        versions.append(
+            {
+                "as it was": first,
+                "completed": replace(first, damage="none"),
+                "changed": replace(first, counter=other.counter, motion=other.motion, climate=other.climate),
+                "moved": replace(first, inside=other.inside, delay=other.delay),
+            }[again]
+        )
+    return versions
+
+
+@dataclass
+class Installation:
+    """A share, a lake, and the steps of a run over windows, as the assets call them."""
+
+    folder: Path
+    lake: Lake
+    work: Workspace = field(init=False)
+    without_health: set[Window] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        sites_file = builders.write_sites(self.folder)
+        self.work = Workspace(
+            Settings.of(sites_file, "memory", {}), Sites(REGISTRY, self.folder), self.lake
+        )
+
+    def deliver(self, files: Sequence[builders.ShareFile]) -> Iterator[list[datetime]]:
+        """Write files so that none hides a version nobody saw; what is new each time round."""
+        waiting = list(files)
+        while waiting:
+            # In a dictionary built backwards the first version of each name stays.
+            firsts = {file.name: file for file in reversed(waiting)}
+            builders.write_share(self.folder / "share", firsts.values())
+            yield sensor_steps.discover_sensor_files(self.work).minutes
+            waiting = [file for file in waiting if file is not firsts[file.name]]
+
+    def land(self, windows: Sequence[Window]) -> None:
+        """The first step of a run."""
+        sensor_steps.land_sensor_files(self.work, windows)
+
+    def run(self, windows: Sequence[Window], steps: int = 4) -> None:
+        """The other steps of a run, or the first few where it is broken off."""
+        self.without_health |= set(windows)
+        for step in (sensor_steps.flatten_sensor_files, *FACT_STEPS)[:steps]:
+            step(self.work, windows)
+
+    def refresh_health(self) -> None:
+        """Device health of what was run since it was last refreshed."""
+        days = gold_steps.health_days_to_refresh(self.work, sorted(self.without_health))
+        gold_steps.health_facts(self.work, days)
+        self.without_health.clear()
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Every table, by its primary key."""
+        return {table.id: self.lake.read(table).sort(table.primary_key) for table in TABLES}
+
+
+def all_at_once(files: Sequence[builders.ShareFile], place: Installation) -> None:
+    """Land every version, then one run over all days."""
+    minutes: set[datetime] = set()
+    for new in place.deliver(files):
+        place.land(sorted(map(day_window, new)))
+        minutes.update(new)
+    place.run(sorted(set(map(day_window, minutes))))
+    place.refresh_health()
+
+
+def cut(files: Sequence[builders.ShareFile], rng: Random, place: Installation) -> None:
+    """Deliver in random parts and run windows of random lengths in random order, some again, some broken off."""
+    waiting: list[list[Window]] = []
+    done: list[list[Window]] = []
+    for part in parts(files, rng):
+        for new in place.deliver(part):
+            runs = windows_of(new, rng)
+            for windows in runs:
+                place.land(windows)
+            waiting += runs
+        rng.shuffle(waiting)
+        for _ in range(rng.randint(0, len(waiting))):
+            windows = waiting.pop()
+            if rng.random() < 0.15:
+                place.run(windows, rng.randint(0, 3))
+                waiting.insert(0, windows)
+                continue
+            place.run(windows)
+            done.append(windows)
+            if rng.random() < 0.15:
+                place.run(rng.choice(done))
+        if rng.random() < 0.5:
+            place.refresh_health()
+    while waiting:
+        place.run(waiting.pop())
+    place.refresh_health()
+
+
+def parts(files: Sequence[builders.ShareFile], rng: Random) -> list[list[builders.ShareFile]]:
+    """The files in a random order and number of deliveries, the versions of a name in theirs."""
+    number = rng.randint(1, 6)
+    due: dict[str, list[int]] = {}
+    for file in files:
+        due.setdefault(file.name, []).append(rng.randrange(number))
+    for numbers in due.values():
+        numbers.sort(reverse=True)
+    cuts: list[list[builders.ShareFile]] = [[] for _ in range(number)]
+    for file in files:
+        cuts[due[file.name].pop()].append(file)
+    return cuts
+
+
+def windows_of(minutes: Sequence[datetime], rng: Random) -> list[list[Window]]:
+    """Runs that cover these minutes: windows of one length, one or a few to a run, in any order."""
+    length = rng.choice((MINUTE, HOUR, DAY))
+    starts = {minute - (minute - MIDNIGHT) % length for minute in minutes}
+    windows = sorted(Window(start, start + length) for start in starts)
+    rng.shuffle(windows)
+    runs = []
+    while windows:
+        size = rng.choice((1, 1, 2, 5, 20))
+        runs.append(sorted(windows[:size]))
+        windows = windows[size:]
+    return runs
+
+
+def show_the_law(feed: Sequence[Version], seed: int, lake_of: type[Lake] | type[MemoryLake]) -> None:
+    """Feed it both ways and compare every table."""
+    files = [version.file(number) for number, version in enumerate(feed)]
+    with TemporaryDirectory(dir=FAST) as folder:
+        whole, pieces = (
+            Installation(Path(folder) / name, lake_of(f"{folder}/{name}/lake")) for name in ("whole", "pieces")
+        )
+        all_at_once(files, whole)
+        cut(files, Random(seed), pieces)
+        expected, found = whole.tables(), pieces.tables()
+    for table in TABLES:
+        assert_frame_equal(found[table.id], expected[table.id], check_exact=True), table.id
+
+
+@given(feed=feeds(), seed=st.integers(0, 2**32))
+@settings(max_examples=220, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_any_cut_and_order_gives_the_tables_of_one_run(feed: list[Version], seed: int) -> None:
+    show_the_law(feed, seed, MemoryLake)
+
+
+@given(feed=feeds(), seed=st.integers(0, 2**32))
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_any_cut_and_order_gives_the_tables_of_one_run_on_delta(feed: list[Version], seed: int) -> None:
+    show_the_law(feed, seed, Lake)
