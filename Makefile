@@ -21,7 +21,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo test test-unit lint types lock clean
+.PHONY: help setup demo ui test test-unit lint types lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,15 +40,25 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup ## Simulate three days of two homes, build the lake, show it, start the UI (LIVE=0: no UI)
-	@install -D -m 644 dagster.yaml $(LAKE)/dagster/dagster.yaml
-	$(BIN)/domotic simulate --sites $(SITES) --days $(DAYS)
-	$(BIN)/domotic build --sites $(SITES) --lake $(LAKE)
-	@$(BIN)/domotic summary --lake $(LAKE)
+	@echo "1/3 Simulating: $(BIN)/domotic simulate --sites $(SITES) --days $(DAYS) --if-empty"
+	@$(BIN)/domotic simulate --sites $(SITES) --days $(DAYS) --if-empty
+	@echo "2/3 Building: $(BIN)/domotic build --sites $(SITES) --lake $(LAKE)"
+	@$(BIN)/domotic build --sites $(SITES) --lake $(LAKE)
+	@echo "3/3 Asking: $(BIN)/domotic summary --sites $(SITES) --lake $(LAKE)"
+	@$(BIN)/domotic summary --sites $(SITES) --lake $(LAKE)
+	@echo
+	@echo "Next:"
+	@echo "  ask           $(BIN)/domotic query --lake $(LAKE) 'SELECT * FROM mart_energy_daily WHERE is_total'"
+	@echo "  or open       $(LAKE)/serve/domotic-admin.duckdb in any DuckDB client; columns: docs/gold_schema.md"
+	@echo "  see the run   make ui"
+	@echo "  start over    make clean demo"
 ifneq ($(LIVE),0)
-	@echo; echo "Dagster UI: http://127.0.0.1:$(PORT) (Ctrl+C ends it)"
-	@DOMOTIC_SITES=$(abspath $(SITES)) DOMOTIC_LAKE=$(abspath $(LAKE)) DAGSTER_HOME=$(abspath $(LAKE))/dagster \
-	  $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT) --log-level warning
+	@echo
+	@$(BIN)/domotic ui --sites $(SITES) --lake $(LAKE) --port $(PORT)
 endif
+
+ui: setup ## Dagster's UI over the lake, on this machine's PORT; Ctrl+C ends it
+	@$(BIN)/domotic ui --sites $(SITES) --lake $(LAKE) --port $(PORT)
 
 test: setup ## All tests, unit tests first; ends with the table of rules
 	DOMOTIC_REQUIRE_RULES=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)

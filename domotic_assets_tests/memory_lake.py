@@ -52,7 +52,9 @@ class MemoryLake(Lake):
     ) -> None:
         assert table.partition is not None
         asked = pl.DataFrame({column: values, table.partition: dates})
-        assert rows.join(asked, on=asked.columns, how="anti").is_empty(), f"{table.id}: rows beside the values"
+        assert rows.join(asked, on=asked.columns, how="anti").is_empty(), (
+            f"{table.id}: rows beside the values"
+        )
         kept = self._frame(table).filter(~pl.col(column).is_in(values.implode()))
         self._put(table, pl.concat([kept, _fit(table, rows)]))
 
@@ -66,7 +68,9 @@ class MemoryLake(Lake):
         raise NotImplementedError("the steps of the sensor feed replace minutes and days only")
 
     def _frame(self, table: Table) -> pl.DataFrame:
-        return self._frames.get(table.id, table.empty())
+        if table.id not in self._frames:
+            self._frames[table.id] = table.empty()
+        return self._frames[table.id]
 
     def _put(self, table: Table, rows: pl.DataFrame) -> None:
         self._frames[table.id] = rows

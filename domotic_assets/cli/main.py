@@ -1,11 +1,12 @@
 """The `domotic` command: what a person types. Work is done elsewhere; words and looks belong here."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -23,11 +24,16 @@ from rich.table import Table
 from rich.text import Text
 
 from domotic_assets.cli.simulate import simulate
+from domotic_assets.cli.ui import run_ui
 from domotic_assets.errors import DomoticError
-from domotic_assets.orchestration.query import query_published
-from domotic_assets.orchestration.summary import Summary, summarise
-from domotic_assets.orchestration.workspace import Report, Workspace
+from domotic_assets.registry import load_sites
 from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
+
+# Dagster, Polars and DuckDB take a second and more to import: each command imports what it needs itself.
+if TYPE_CHECKING:
+    from domotic_assets.orchestration.build import BuildReport
+    from domotic_assets.orchestration.summary import Summary
+    from domotic_assets.orchestration.workspace import Report, Workspace
 
 _out = Console()
 _err = Console(stderr=True)
@@ -56,27 +62,57 @@ cli.add_command(simulate)
 @click.option("--since", type=_day, help="First UTC day to build again.")
 @click.option("--until", type=_day, help="Last UTC day to build again.")
 def build(sites: Path, lake: str, since: datetime | None, until: datetime | None) -> None:
-    """Carry everything new, or the days asked for again, to the published file."""
-    # Dagster takes seconds to import, which the other commands should not pay.
-    from domotic_assets.orchestration import build as building
+    """Carry what is new in the sources to the published file.
 
+    With --since or --until: build those days again, whatever is new.
+    """
+    began = time.monotonic()
+    with _err.status("starting"):
+        from domotic_assets.orchestration import build as building
+        from domotic_assets.orchestration.workspace import Workspace
     with _progress() as report:
         work = Workspace.open(Settings.of(sites, lake), report)
         done = building.build(work, _date(since), _date(until))
-    left = ", ".join(f"{number:,} of {what}s" for what, number in sorted(done.left.items()))
-    _out.print(
-        f"windows {len(done.windows)}, forecasts {len(done.issues)}, health days {len(done.health_days)}"
-    )
-    if left:
-        _out.print(f"left on the share: {left}")
-    _out.print("published a new file" if done.published else "nothing new: the published file stays")
+    _show_build(done, work, time.monotonic() - began)
+
+
+def _show_build(done: "BuildReport", work: "Workspace", took: float) -> None:
+    counts = {
+        "window": (len(done.windows), " of sensor files"),
+        "forecast": (len(done.issues), ""),
+        "day": (len(done.health_days), " of device health"),
+    }
+    built = [f"{_count(number, what)}{of}" for what, (number, of) in counts.items() if number]
+    if built:
+        _out.print(f"Built {', '.join(built)} in {took:.0f} s", highlight=False)
+    for what, number in sorted(done.left.items()):
+        _out.print(f"Left on the share: {_count(number, 'file')} ({_LEFT.get(what, what)})", highlight=False)
+    if done.published:
+        _out.print(f"Published a new file in {work.serve}", highlight=False, soft_wrap=True)
+    else:
+        _out.print("Nothing new: the published file stays as it is")
+
+
+_LEFT = {
+    "foreign name": "the name is not that of a sensor file",
+    "foreign user": "no home in the registry sends as that user",
+}
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 @cli.command()
 @_lake
 @click.argument("sql")
 def query(lake: str, sql: str) -> None:
-    """Ask the published file, e.g. "SELECT * FROM mart_energy_daily LIMIT 5"."""
+    """Ask the published file a question in SQL.
+
+    For example: domotic query "SELECT * FROM mart_energy_daily LIMIT 5"
+    """
+    from domotic_assets.orchestration.query import query_published
+
     columns, rows = query_published(lake, sql)
     cells = [["" if value is None else str(value) for value in row] for row in rows]
     if not _out.is_terminal:
@@ -103,29 +139,53 @@ def _table(columns: list[str], rows: list[list[str]]) -> Table:
 @_lake
 def summary(sites: Path, lake: str) -> None:
     """Show energy, cost, air and presence by home and day."""
+    from domotic_assets.orchestration.summary import summarise
+    from domotic_assets.orchestration.workspace import Workspace
+
     _show(summarise(Workspace.open(Settings.of(sites, lake))))
 
 
-def _show(found: Summary) -> None:
-    table = Table(title="What Gold answers", caption="kWh and CHF of the house meter, else of the plugs")
+def _show(found: "Summary") -> None:
+    table = Table(
+        title="What Gold answers, by home and local date",
+        caption="data h: hours with readings. kWh and CHF: of the house meter, else of the plugs. "
+        "occupied h: motion in any room, held a while.",
+    )
     table.add_column("home")
     table.add_column("date")
-    for column in ("kWh", "CHF", "mean CO₂ ppm", "occupied h"):
+    for column in ("data h", "kWh", "CHF", "CO₂ ppm", "occupied h"):
         table.add_column(column, justify="right")
     home: Any = None
-    for apartment, day, kwh, chf, co2, occupied in found.days:
+    for apartment, day, *figures in found.days:
         if home is not None and apartment != home:
             table.add_section()
         home = apartment
-        table.add_row(apartment, str(day), *map(_figure, (kwh, chf, co2, occupied), (2, 2, 0, 1)))
+        table.add_row(apartment, str(day), *map(_figure, figures, (1, 2, 2, 0, 1)))
     _out.print(table)
-    files = ", ".join(f"{number:,} {status}" for status, number in found.files.items())
-    _out.print(f"files: {files}; events: {found.events:,}; rejects: {found.rejects:,}")
-    _out.print(f"published: {found.published}", soft_wrap=True)
+    outcomes = ", ".join(f"{number:,} {status}" for status, number in found.files.items())
+    for name, value in (
+        ("sensor files", outcomes or "none"),
+        ("events", f"{found.events:,}"),
+        ("values refused", f"{found.rejects:,}"),
+        ("published file", str(found.published)),
+    ):
+        _out.print(f"{name:<15} {value}", highlight=False, soft_wrap=True)
 
 
 def _figure(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
+
+
+@cli.command()
+@_sites
+@_lake
+@click.option(
+    "--port", type=click.IntRange(1024, 65535), default=3000, show_default=True, help="Port on this machine."
+)
+def ui(sites: Path, lake: str, port: int) -> None:
+    """Show the tables, their graph, runs and checks in Dagster's UI."""
+    load_sites(sites)  # a wrong registry is said in one line here, in pages of them by Dagster
+    sys.exit(run_ui(Settings.of(sites, lake), port, _err))
 
 
 class _RateColumn(ProgressColumn):
@@ -136,7 +196,7 @@ class _RateColumn(ProgressColumn):
 
 
 @contextmanager
-def _progress() -> Iterator[Report]:
+def _progress() -> Iterator["Report"]:
     """A bar a step on a terminal; a line a step elsewhere."""
     if not _err.is_terminal:
         yield _plain_report
@@ -158,7 +218,7 @@ def _progress() -> Iterator[Report]:
 
 def _plain_report(step: str, done: int, total: int) -> None:
     if done == total:
-        _err.print(f"{step}: {done:,} of {total:,}")
+        _err.print(f"{step}: {done:,} done", highlight=False)
 
 
 def _date(moment: datetime | None) -> date | None:

@@ -53,7 +53,7 @@ class DefectShare(click.ParamType[tuple[str, float]]):
         return name, number
 
 
-@click.command(epilog=DEFECT_HELP)
+@click.command(epilog=DEFECT_HELP, short_help="Fill the sources with a simulated household world.")
 @click.option(
     "--sites",
     "sites_file",
@@ -125,6 +125,7 @@ class DefectShare(click.ParamType[tuple[str, float]]):
     "--start in the past.",
 )
 @click.option("--minutes", type=click.IntRange(min=1), help="With --live: stop after so many minutes.")
+@click.option("--if-empty", is_flag=True, help="Do nothing when the share holds files already.")
 def simulate(
     sites_file: Path,
     out: Path | None,
@@ -138,6 +139,7 @@ def simulate(
     live: bool,
     speed: float,
     minutes: int | None,
+    if_empty: bool,
 ) -> None:
     """Fill the sources with a simulated household world: sensor files, forecasts and the register.
 
@@ -154,6 +156,9 @@ def simulate(
     registry = with_homes(sites.registry, homes or known)
     folders = Folders.of(sites) if out is None else Folders.below(out)
     folders.make()
+    if if_empty and any(folders.share.iterdir()):
+        click.echo(f"{folders.share} holds files already: nothing simulated", err=True)
+        return
     if out is not None:
         write_sites(out / "sites.yaml", registry)
     begin, history_minutes = history_span(start, days, live, datetime.now(UTC))

@@ -75,18 +75,21 @@ def _goes_on(minute: int, counter: float, next_minute: int, following: float, bo
 def plug_readings(events: pl.DataFrame) -> pl.DataFrame:
     """One row per plug and minute: ts, home, room, device, power_w, counter_total, is_valid.
 
-    An invalid plug reading gives neither power nor counter; power out of bounds is left out.
+    An invalid plug reading gives neither power nor counter; power out of bounds is left out, and a
+    counter below zero, which no meter shows.
     """
     power, total, valid = PLUG_VARIABLES
     sound = pl.col(valid).fill_null(1.0) == 1.0
+    in_bounds = ~pl.col(f"{power} outlier")
+    counts = pl.col(total) >= 0
     return (
         _pivot(events, PLUG_VARIABLES)
         .filter(pl.any_horizontal(pl.col(power, total).is_not_null()))
         .select(
             *_ID,
-            power_w=pl.when(sound & ~pl.col(f"{power} outlier")).then(power),
-            counter_total=pl.when(sound).then(total),
-            is_valid=sound & ~pl.col(f"{power} outlier"),
+            power_w=pl.when(sound & in_bounds).then(power),
+            counter_total=pl.when(sound & counts).then(total),
+            is_valid=sound & in_bounds & counts.fill_null(True),
         )
     )
 
@@ -146,13 +149,15 @@ def anchors(readings: pl.DataFrame, bound_w: float) -> pl.DataFrame:
     a recalculation may start behind any anchor and end at the second one after the change.
     """
     before = pl.col("counter_total").shift().over("device")
-    hours = (pl.col("ts") - pl.col("ts").shift().over("device")).dt.total_minutes() / 60
+    minutes = (pl.col("ts") - pl.col("ts").shift().over("device")).dt.total_minutes()
     return (
         readings.filter(pl.col("counter_total").is_not_null())
         .sort("device", "ts")
         .select("device", "ts", "counter_total")
         .with_columns(
-            is_anchor=((pl.col("counter_total") - before).is_between(0, hours * bound_w)).fill_null(False)
+            is_anchor=(pl.col("counter_total") - before)
+            .is_between(0, bound_w * minutes / 60)
+            .fill_null(False)
         )
     )
 
@@ -160,9 +165,9 @@ def anchors(readings: pl.DataFrame, bound_w: float) -> pl.DataFrame:
 def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_w: float) -> pl.DataFrame:
     """Energy of every counter reading that a change in [first, last] can reach.
 
-    readings: `plug_readings` from an anchor before `first` (or the very first reading) to the second
-    accepted reading behind `last` that is an anchor (or the very last). One row per device and
-    reading: device, ts, energy_wh, is_sound.
+    readings: `plug_readings` from the reading that an anchor before `first` goes on from (or the very
+    first) to the first anchor behind `last` whose own reading before lies behind `last` (or the very
+    last). One row per device and reading: device, ts, energy_wh, is_sound.
     """
     out: list[pl.DataFrame] = []
     for (device,), own in anchors(readings, bound_w).group_by("device", maintain_order=True):

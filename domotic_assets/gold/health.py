@@ -46,8 +46,9 @@ def days_to_refresh(
 ) -> list[date]:
     """Local dates whose health rows may differ from those held, oldest first.
 
-    Those whose devices are not the ones held (a device that began earlier, a home that fell silent);
-    and where minutes changed, their dates, and those from the last held one on: it was not over.
+    Those whose devices are not the ones held (a home that fell silent); the first date of a device
+    that began earlier or later than it did, before and now; and where minutes changed, their dates,
+    and those from the newest reading's on, before or now, where that is earlier.
     held: local_date and device_key of FACT_DEVICE_HEALTH_DAY.
     """
     wanted = expected_days(devices, registry).select("local_date", device_key=key_of("device"))
@@ -55,9 +56,14 @@ def days_to_refresh(
     differing = pl.concat(
         [wanted.join(held, on=on, how="anti"), held.select(on).join(wanted, on=on, how="anti")]
     )
-    days = set(differing["local_date"].to_list()) | set(touched)
-    if touched and not held.is_empty():
-        last = max(held["local_date"].to_list())
+    firsts = [frame.group_by("device_key").agg(pl.col("local_date").min()) for frame in (wanted, held)]
+    began = pl.concat(firsts).filter(~pl.struct(on).is_duplicated())
+    days = {*differing["local_date"].to_list(), *began["local_date"].to_list(), *touched}
+    if touched and not held.is_empty() and not wanted.is_empty():
+        last = min(max(held["local_date"].to_list()), max(wanted["local_date"].to_list()))
+        if len(set(registry.time_zones().values())) > 1:
+            # The same moment lies on the date before for a home further west.
+            last -= timedelta(days=1)
         days |= {day for day in wanted["local_date"].unique().to_list() if day >= last}
     return sorted(days)
 

@@ -1,6 +1,5 @@
 """One build: everything new, or given days again, from the sources to the published file, through Dagster."""
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -14,12 +13,12 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration import definitions, gold_steps, marts, sensor_steps, slow_steps
 from domotic_assets.orchestration.assets import WINDOW
+from domotic_assets.orchestration.instance import prepare_home
 from domotic_assets.orchestration.journal import Journal, Plan
 from domotic_assets.orchestration.windows import cover, ranges, read_key
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze
 
-INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
 _MINUTES_OF_DAY = range(1440)
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -38,9 +37,7 @@ class BuildReport:
 def open_instance(work: Workspace) -> dg.DagsterInstance:
     """Dagster's records of this lake, started with the shipped dagster.yaml."""
     home = work.settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    if INSTANCE_FILE.exists() and not (home / "dagster.yaml").exists():
-        shutil.copyfile(INSTANCE_FILE, home / "dagster.yaml")
+    prepare_home(home)
     return dg.DagsterInstance.from_config(str(home))
 
 

@@ -40,16 +40,24 @@ def presence_facts(work: Workspace, windows: Sequence[Window]) -> int:
 def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
     """(minute, home) of the files of these windows, whatever became of them, and of the windows themselves.
 
-    A file version that counts no longer still names the minutes that it once filled.
+    A file version that counts no longer still names the minutes that it once filled. One of the
+    repeated autumn hour may have stood in the other pass: seen again later, it changes over.
     """
     files = work.lake.read(
         silver.SENSOR_FILES,
         dates=utc_dates(windows),
         where=within("window", windows),
-        columns=["window", "minute", "home"],
+        columns=["window", "minute", "home", "time_note"],
     )
+    repeated = files.filter(pl.col("time_note") == "repeated_in_autumn")
     return (
-        pl.concat([files.select("minute", "home"), files.select(minute="window", home="home")])
+        pl.concat(
+            [
+                files.select("minute", "home"),
+                files.select(minute="window", home="home"),
+                *(repeated.select(pl.col("minute").dt.offset_by(by), "home") for by in ("-1h", "1h")),
+            ]
+        )
         .drop_nulls("minute")
         .unique()
         .sort("minute", "home")

@@ -77,8 +77,7 @@ def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
         reading = read_weather_files(files, secrets)
         work.lake.replace_dates(silver.WEATHER_FORECASTS, reading.forecasts, [issue])
         beside = work.lake.read(silver.REJECTS, dates=[issue], where=pl.col("source") != SOURCE)
-        if not reading.rejects.is_empty() or not beside.is_empty():
-            work.lake.replace_dates(silver.REJECTS, pl.concat([beside, reading.rejects]), [issue])
+        work.lake.replace_dates(silver.REJECTS, pl.concat([beside, reading.rejects]), [issue])
         counts.update(
             forecasts=reading.forecasts.height,
             rejects=reading.rejects.height,

@@ -15,6 +15,13 @@ _BY_HOME_AND_DAY = """
 WITH energy AS (
     SELECT apartment_id, local_date AS date, sum(energy_kwh) AS kwh, sum(cost_chf) AS chf
     FROM mart_energy_daily WHERE is_total GROUP BY ALL
+), covered AS (
+    SELECT apartment_id, date, count(DISTINCT datetime_key) / 60.0 AS hours
+    FROM (
+        SELECT apartment_key, date_key, datetime_key FROM fact_energy_minute
+        UNION ALL SELECT apartment_key, date_key, datetime_key FROM fact_environment_minute
+        UNION ALL SELECT apartment_key, date_key, datetime_key FROM fact_presence_minute
+    ) JOIN dim_apartment USING (apartment_key) JOIN dim_date USING (date_key) GROUP BY ALL
 ), climate AS (
     SELECT a.apartment_id, d.date, avg(e.co2_ppm) AS co2_ppm
     FROM fact_environment_minute e
@@ -27,15 +34,16 @@ WITH energy AS (
         JOIN dim_apartment a USING (apartment_key) JOIN dim_date d USING (date_key) GROUP BY ALL
     ) GROUP BY ALL
 )
-SELECT apartment_id, date, kwh, chf, co2_ppm, occupied_hours
-FROM energy FULL JOIN climate USING (apartment_id, date) FULL JOIN presence USING (apartment_id, date)
+SELECT apartment_id, date, hours, kwh, chf, co2_ppm, occupied_hours
+FROM covered LEFT JOIN energy USING (apartment_id, date) LEFT JOIN climate USING (apartment_id, date)
+LEFT JOIN presence USING (apartment_id, date)
 ORDER BY apartment_id, date
 """
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Rows (home, date, kWh, CHF, mean CO2 in ppm, occupied hours) and counts of the files."""
+    """Rows (home, date, hours of data, kWh, CHF, mean CO2 in ppm, occupied hours) and counts of files."""
 
     days: list[tuple[Any, ...]]
     files: dict[str, int]

@@ -108,7 +108,7 @@ class _Flattening:
     def __init__(self, registry: Registry) -> None:
         self.homes = {home.id: home for home in registry.homes}
         self._users = registry.home_of_user()
-        self._feed_users = frozenset(self._users)
+        self._feed_users = frozenset(self._users).union(*map(_spellings, self._users))
         self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
         self._files: list[_File] = []
         self._groups: dict[tuple[str, frozenset[str], Shape], _Group] = {}
@@ -419,7 +419,11 @@ def _own_secrets(document: Mapping[str, Any]) -> set[str]:
 def _spellings(secret: str) -> frozenset[str]:
     """A secret as it is, and as JSON inside a text would spell it."""
     bare = secret.strip()
-    return frozenset({bare, json.dumps(bare)[1:-1]} if len(bare) >= SHORTEST_SECRET else ())
+    if len(bare) < SHORTEST_SECRET:
+        return frozenset()
+    # Other letter cases are told here where a mask that ignores case cannot: `ß` as `SS`, `Ü` as `\u00dc`.
+    forms = {bare} if bare.isascii() else {bare, bare.upper(), bare.lower()}
+    return frozenset(forms | {json.dumps(form)[1:-1] for form in forms})
 
 
 def _masked(value: Any, secrets: Collection[str]) -> Any:

@@ -75,6 +75,18 @@ def test_a_wrong_option_says_what_is_right(sites: Path, arguments: list[str], me
     assert [entry.name for entry in sites.parent.iterdir()] == ["sites.yaml"]
 
 
+def test_a_share_that_holds_files_is_left_alone_if_asked(sites: Path) -> None:
+    """Empty the first time, filled the second; without the option the other day's files would join."""
+    once = ("--sites", sites, "--start", "2023-09-04", "--days", "1", "--if-empty")
+    run(*once)
+    first = sorted((sites.parent / "share").iterdir())
+    done = run("--sites", sites, "--start", "2023-09-05", "--days", "1", "--if-empty")
+    assert done.exit_code == 0
+    assert "holds files already" in done.output
+    assert first
+    assert sorted((sites.parent / "share").iterdir()) == first
+
+
 def test_help_lists_every_defect_with_its_share() -> None:
     text = run("--help").output
     for name, defect in DEFECTS.items():

@@ -119,7 +119,7 @@ class TestContents:
             "SELECT table_name, constraint_text FROM duckdb_constraints() "
             "WHERE constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')",
         )
-        assert ("dim_tariff", "PRIMARY KEY(provider, valid_from, band)") in keys
+        assert ("dim_tariff", 'PRIMARY KEY(provider, valid_from, band, "days", local_from)') in keys
         assert (
             "dim_room",
             "FOREIGN KEY (apartment_key) REFERENCES gold.dim_apartment(apartment_key)",

@@ -1,0 +1,43 @@
+"""What Dagster is told loads whole, and the graph says where each table comes from."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from domotic_assets.orchestration.assets import key
+from domotic_assets.orchestration.definitions import build_definitions
+from domotic_assets.orchestration.instance import prepare_home
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import gold
+from domotic_assets.settings import Settings
+from domotic_assets_tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    lake = tmp_path_factory.mktemp("lake")
+    return build_definitions(Workspace.open(Settings.of(REPOSITORY / "sites.yaml", str(lake))))
+
+
+def test_the_definitions_load_as_the_user_interface_loads_them(definitions: dg.Definitions) -> None:
+    """A job and a step of one name would run in a build and fail here."""
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_every_gold_table_has_checks_and_leads_to_the_published_file(definitions: dg.Definitions) -> None:
+    graph = definitions.get_repository_def().asset_graph
+    published = dg.AssetKey(["serve", "domotic_admin"])
+    reached = graph.get_ancestor_asset_keys(published)
+    checked = {check.asset_key for check in graph.asset_check_keys}
+    tables = {key(table) for table in gold.TABLES}
+    assert tables - reached == set()
+    assert tables - checked == set()
+    assert {name.path[0] for name in reached} == {"bronze", "silver", "gold", "marts"}
+
+
+def test_the_shipped_instance_sends_nothing_and_asks_for_no_address(tmp_path: Path) -> None:
+    prepare_home(tmp_path / "dagster")
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        assert not instance.telemetry_enabled
+        assert not instance.nux_enabled

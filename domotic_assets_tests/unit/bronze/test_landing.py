@@ -1,0 +1,203 @@
+"""Landing: exact bytes, whose they are, which window, and whether they are new."""
+
+import hashlib
+import os
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from domotic_assets.bronze.landing import (
+    File,
+    Landing,
+    identify,
+    land_forecasts,
+    outcomes_text,
+    versions,
+)
+from domotic_assets.schemas.bronze import SENSOR_FILES, WEATHER_FILES
+from domotic_assets_tests.builders import (
+    REGISTRY,
+    SAMPLE_TIME,
+    ShareFile,
+    name_of,
+    payload,
+    registry,
+    share_file,
+    to_bytes,
+)
+from domotic_assets_tests.unit.sensor_path import NOTHING_HELD, NOW, as_file
+
+FIRST_PASS = datetime(2023, 10, 29, 0, 30, tzinfo=UTC)
+SECOND_PASS = datetime(2023, 10, 29, 1, 30, tzinfo=UTC)
+
+
+def land(*files: ShareFile, text: str = REGISTRY) -> tuple[pl.DataFrame, dict[str, int]]:
+    landed = Landing(registry(text), NOTHING_HELD, NOW).land(map(as_file, files))
+    return landed.rows, dict(landed.counts)
+
+
+def test_bytes_land_unchanged_with_home_and_window() -> None:
+    content = b"\xef\xbb\xbf{ not even JSON \xff\0"
+    rows, counts = land(share_file(content=content))
+    assert counts == {"landed": 1}
+    assert rows.schema == SENSOR_FILES.schema
+    row = rows.row(0, named=True)
+    assert row["content"] == content
+    assert (row["home"], row["window"], row["window_source"]) == ("jimmy", SAMPLE_TIME, "name")
+    assert (row["utc_date"], row["arrived_at"]) == (date(2023, 8, 31), SAMPLE_TIME + timedelta(seconds=5))
+
+
+def test_a_file_id_is_the_hash_of_source_name_and_bytes() -> None:
+    name, content = name_of(), b"{}"
+    expected = hashlib.sha256(b"sensor_files\0" + name.encode() + b"\0{}").hexdigest()[:32]
+    assert identify("sensor_files", name, content) == expected
+    assert (
+        len({expected, identify("weather_files", name, content), identify("sensor_files", "a", content)}) == 3
+    )
+
+
+@pytest.mark.rule(6)
+def test_the_same_bytes_again_are_seen_and_not_kept_twice() -> None:
+    first = share_file()
+    again = share_file(arrived_at=first.arrived_at + timedelta(minutes=9))
+    rows, counts = land(first, again)
+    assert counts == {"landed": 1, "seen again": 1}
+    assert rows["content"].to_list() == [first.content, None]
+    folded = versions(rows).row(0, named=True)
+    assert (folded["content"], folded["arrived_at"]) == (first.content, again.arrived_at)
+
+
+@pytest.mark.rule(6)
+def test_a_changed_resend_lands_as_a_later_version() -> None:
+    first = share_file()
+    resend = share_file(arrived_at=first.arrived_at + timedelta(minutes=9), motions=None)
+    rows, counts = land(first, resend)
+    assert counts == {"landed": 2}
+    assert rows["content"].to_list() == [first.content, resend.content]
+    assert rows["window"].to_list() == [SAMPLE_TIME] * 2
+    assert versions(rows).height == 2
+
+
+@pytest.mark.rule(6)
+@pytest.mark.parametrize("shift", [timedelta(0), timedelta(hours=-1)])
+def test_a_later_landing_never_arrives_before_the_version_it_follows(shift: timedelta) -> None:
+    first = share_file()
+    rows, _ = land(first, share_file(arrived_at=first.arrived_at + shift, motions=None))
+    assert rows["arrived_at"].to_list() == [
+        first.arrived_at,
+        first.arrived_at + timedelta(microseconds=1),
+    ]
+    assert rows["modified_at"].to_list() == [first.arrived_at, first.arrived_at + shift]
+
+
+@pytest.mark.rule(6)
+def test_what_bronze_holds_is_known_to_the_next_landing() -> None:
+    first = share_file()
+    held, _ = land(first)
+    landing = Landing(registry(), held.select(NOTHING_HELD.columns), NOW)
+    later = landing.land([as_file(first), as_file(share_file(motions=None))])
+    assert dict(later.counts) == {"seen again": 1, "landed": 1}
+    assert (later.rows["arrived_at"] > held["arrived_at"][0]).all()
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize("late", [timedelta(seconds=5), timedelta(days=2)])
+def test_both_passes_of_the_autumn_hour_land_by_their_unix_times(late: timedelta) -> None:
+    """One name, two files; the unix times inside tell them apart, also when both come late."""
+    files = [share_file(at=at, arrived_at=SECOND_PASS + late) for at in (FIRST_PASS, SECOND_PASS)]
+    assert files[0].name == files[1].name
+    rows, counts = land(*files)
+    assert counts == {"landed": 2}
+    assert rows["window"].to_list() == [FIRST_PASS, SECOND_PASS]
+    # The second pass is no resend of the first: its time of arrival is its own.
+    assert rows["arrived_at"].to_list() == [SECOND_PASS + late] * 2
+
+
+@pytest.mark.rule(2)
+def test_without_unix_times_the_arrival_tells_the_pass() -> None:
+    rows, _ = land(*(share_file(at=at, plugs=None, consumptions=None) for at in (FIRST_PASS, SECOND_PASS)))
+    assert rows["window"].to_list() == [FIRST_PASS, SECOND_PASS]
+
+
+@pytest.mark.rule(4)
+@pytest.mark.parametrize(
+    "digits", ["32.13.2023 2561", "01.01.1970 0000", "31.08.2099 2144", "01.01.0001 0000"]
+)
+def test_a_name_without_a_readable_time_has_the_window_of_its_arrival(digits: str) -> None:
+    name = f"{digits}_JimmyLoup_received.json"
+    rows, counts = land(ShareFile(name, b"{}", SAMPLE_TIME + timedelta(seconds=59)))
+    assert counts == {"landed": 1}
+    assert rows.select("window", "window_source", "home").row(0) == (SAMPLE_TIME, "arrival", "jimmy")
+
+
+@pytest.mark.rule(5)
+def test_foreign_users_and_foreign_names_are_counted_and_not_landed() -> None:
+    arrived = SAMPLE_TIME + timedelta(seconds=5)
+    body = to_bytes(payload(user="Nobody"))
+    rows, counts = land(
+        ShareFile("31.08.2023 2144_Nobody_received.json", body, arrived),
+        ShareFile("copy.json", body, arrived),
+        ShareFile("Thumbs.db", b"", arrived),
+        ShareFile("31.08.2023 2144_JimmyLoup_received.tmp", to_bytes(payload()), arrived),
+    )
+    assert rows.is_empty()
+    assert counts == {"foreign user": 2, "foreign name": 2}
+
+
+@pytest.mark.rule(9)
+def test_a_name_that_is_not_utf_8_is_counted_and_stops_no_batch() -> None:
+    name = os.fsdecode(b"31.08.2023 2144_Jimmy\xff_received.json")
+    rows, counts = land(ShareFile(name, b"{}", SAMPLE_TIME), share_file())
+    assert counts == {"foreign name": 1, "landed": 1}
+    assert rows["home"].to_list() == ["jimmy"]
+
+
+@pytest.mark.rule(5)
+def test_a_user_loads_when_an_entry_appears() -> None:
+    only_jimmy = REGISTRY[: REGISTRY.index("  - id: jeremie")] + REGISTRY[REGISTRY.index("people:") :]
+    only_jimmy = only_jimmy.replace("  - {user: u-1002, role: owner, homes: [jeremie]}\n", "")
+    file = share_file("jeremie")
+    assert land(file, text=only_jimmy)[1] == {"foreign user": 1}
+    rows, counts = land(file)
+    assert counts == {"landed": 1}
+    assert rows["home"].to_list() == ["jeremie"]
+
+
+def test_a_foreign_json_name_belongs_to_the_user_inside() -> None:
+    rows, counts = land(ShareFile("copy of it.json", to_bytes(payload("jeremie")), SAMPLE_TIME))
+    assert counts == {"landed": 1}
+    assert rows.select("home", "window", "window_source").row(0) == ("jeremie", SAMPLE_TIME, "arrival")
+
+
+def test_a_foreign_json_name_with_no_user_inside_lands_without_a_home() -> None:
+    rows, counts = land(ShareFile("odd.json", b"[]", SAMPLE_TIME))
+    assert counts == {"landed": 1}
+    assert rows["home"].to_list() == [None]
+
+
+@pytest.mark.rule(4)
+def test_a_last_write_far_ahead_is_not_believed() -> None:
+    rows, _ = land(share_file(arrived_at=datetime(2099, 1, 1, tzinfo=UTC)))
+    assert rows.select("arrived_at", "modified_at").row(0) == (NOW, datetime(2099, 1, 1, tzinfo=UTC))
+    assert rows["window"].to_list() == [SAMPLE_TIME]
+
+
+def test_forecasts_land_by_their_date_of_issue() -> None:
+    arrived = datetime(2023, 1, 5, 7, tzinfo=UTC)
+    files = [
+        File("Pred_2023-01-05.csv", 1, arrived, b"a"),
+        File("Pred_2023-01-05.csv", 1, arrived, b"a"),
+        File("Pred_2023-01-05.csv", 1, arrived, b"b"),
+        File("notes.csv", 1, arrived, b"c"),
+    ]
+    landed = land_forecasts(files, WEATHER_FILES.empty().select("name", "file_id", "arrived_at"), NOW)
+    assert dict(landed.counts) == {"landed": 2, "seen again": 1, "foreign name": 1}
+    assert landed.rows["content"].to_list() == [b"a", None, b"b"]
+    assert set(landed.rows["utc_date"]) == {date(2023, 1, 5)}
+    assert landed.rows["arrived_at"].is_unique().all()
+
+
+def test_outcomes_are_said_in_words() -> None:
+    assert outcomes_text({"seen again": 1, "landed": 1234}) == "1,234 landed, 1 seen again"
+    assert outcomes_text({}) == "nothing"

@@ -1,0 +1,154 @@
+"""What names say: home, minute and window; odd names say nothing and stop nobody."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from domotic_assets.bronze.naming import (
+    NameReader,
+    SensorName,
+    arrival,
+    is_plausible,
+    read_forecast_name,
+    read_sensor_name,
+)
+from domotic_assets_tests.builders import registry
+
+NAMES = NameReader(registry().home_of_user(), date(2023, 1, 1))
+# 29 October 2023: the clock shows 02:30 at 00:30 and again at 01:30 UTC.
+REPEATED = "29.10.2023 0230_JimmyLoup_received.json"
+FIRST_PASS = datetime(2023, 10, 29, 0, 30, tzinfo=UTC)
+SECOND_PASS = datetime(2023, 10, 29, 1, 30, tzinfo=UTC)
+SOON = timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "31.08.2023 2144_JimmyLoup_received.json",
+            SensorName("JimmyLoup", datetime(2023, 8, 31, 21, 44)),
+        ),
+        ("01.02.2023 0000_a_b c_received.json", SensorName("a_b c", datetime(2023, 2, 1))),
+        ("32.13.2023 2561_JimmyLoup_received.json", SensorName("JimmyLoup", None)),
+        ("29.02.2023 1200_JimmyLoup_received.json", SensorName("JimmyLoup", None)),
+    ],
+)
+def test_a_name_is_taken_apart(name: str, expected: SensorName) -> None:
+    assert read_sensor_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "readme.json",
+        "31.08.2023 2144_JimmyLoup_received.json.tmp",
+        "31.08.2023 2144__received.json",
+        "31.08.2023 21:44_JimmyLoup_received.json",
+        "2023-08-31 2144_JimmyLoup_received.json",
+        " 31.08.2023 2144_JimmyLoup_received.json",
+        "٣١.٠٨.2023 2144_JimmyLoup_received.json",
+    ],
+)
+def test_any_other_name_is_foreign(name: str) -> None:
+    assert read_sensor_name(name) is None
+    assert NAMES.home(name) is None
+
+
+@pytest.mark.rule(4)
+@pytest.mark.rule(9)
+@pytest.mark.parametrize("digits", ["01.01.0001 0000", "31.12.9999 2359", "00.00.0000 0000"])
+def test_a_year_at_the_end_of_the_calendar_is_no_time(digits: str) -> None:
+    arrived = datetime(2023, 8, 31, 19, 44, 5, tzinfo=UTC)
+    name = f"{digits}_JimmyLoup_received.json"
+    assert read_sensor_name(name) == SensorName("JimmyLoup", None)
+    assert NAMES.window(name, arrived, []) is None
+    assert NAMES.possible_windows(name, arrived) == (datetime(2023, 8, 31, 19, 44, tzinfo=UTC),)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Pred_2023-01-05.csv", date(2023, 1, 5)),
+        ("Pred_2023-02-30.csv", None),
+        ("Pred_2023-1-5.csv", None),
+        ("pred_2023-01-05.csv", None),
+        ("Pred_2023-01-05.csv.part", None),
+    ],
+)
+def test_a_forecast_name_says_its_date_of_issue(name: str, expected: date | None) -> None:
+    assert read_forecast_name(name) == expected
+
+
+def test_a_name_is_read_on_the_clock_of_its_home() -> None:
+    """Zurich is two hours ahead of UTC in August, one in January."""
+    summer = NAMES.window("31.08.2023 2144_JimmyLoup_received.json", datetime(2023, 9, 1, tzinfo=UTC), [])
+    winter = NAMES.window("31.01.2023 0030_JimmyLoup_received.json", datetime(2023, 9, 1, tzinfo=UTC), [])
+    assert summer == datetime(2023, 8, 31, 19, 44, tzinfo=UTC)
+    assert winter == datetime(2023, 1, 30, 23, 30, tzinfo=UTC)
+
+
+def test_a_name_of_a_foreign_user_has_no_home_and_the_window_of_its_arrival() -> None:
+    name, arrived = "31.08.2023 2144_Nobody_received.json", datetime(2023, 8, 31, 19, 46, 59, tzinfo=UTC)
+    assert NAMES.home(name) is None
+    assert NAMES.window(name, arrived, []) is None
+    assert NAMES.possible_windows(name, arrived) == (datetime(2023, 8, 31, 19, 46, tzinfo=UTC),)
+
+
+@pytest.mark.rule(2)
+def test_a_name_of_the_repeated_hour_may_be_either_pass() -> None:
+    assert NAMES.possible_windows(REPEATED, SECOND_PASS + SOON) == (FIRST_PASS, SECOND_PASS)
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize("moment", [FIRST_PASS, SECOND_PASS])
+def test_hints_tell_the_pass_whatever_the_arrival(moment: datetime) -> None:
+    hints = [moment.timestamp() + 20]
+    for arrived in (FIRST_PASS + SOON, SECOND_PASS + SOON, SECOND_PASS + timedelta(days=3)):
+        assert NAMES.window(REPEATED, arrived, hints) == moment
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize("moment", [FIRST_PASS, SECOND_PASS])
+def test_without_hints_the_arrival_tells_the_pass(moment: datetime) -> None:
+    assert NAMES.window(REPEATED, moment + SOON, []) == moment
+
+
+@pytest.mark.rule(4)
+def test_a_name_that_spring_skips_takes_the_offset_before_the_change() -> None:
+    """26 March 2023, 02:30 was never shown; with winter's one hour it is 01:30 UTC."""
+    name, arrived = "26.03.2023 0230_JimmyLoup_received.json", datetime(2023, 3, 26, 1, 30, 5, tzinfo=UTC)
+    assert NAMES.window(name, arrived, []) == datetime(2023, 3, 26, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.rule(4)
+@pytest.mark.parametrize(
+    ("moment", "believed"),
+    [
+        (datetime(2022, 12, 31, 23, 59, tzinfo=UTC), False),
+        (datetime(2023, 1, 1, tzinfo=UTC), True),
+        (datetime(2023, 9, 1, 19, 44, 5, tzinfo=UTC), True),
+        (datetime(2023, 9, 1, 19, 45, tzinfo=UTC), False),
+    ],
+)
+def test_a_moment_before_the_history_or_a_day_ahead_of_arrival_is_not_believed(
+    moment: datetime, believed: bool
+) -> None:
+    assert is_plausible(moment, datetime(2023, 8, 31, 19, 44, 5, tzinfo=UTC), date(2023, 1, 1)) is believed
+
+
+@pytest.mark.rule(4)
+@pytest.mark.parametrize("digits", ["01.01.1970 0000", "31.08.2099 2144"])
+def test_a_name_that_is_not_believed_says_no_window(digits: str) -> None:
+    arrived = datetime(2023, 8, 31, 19, 44, 5, tzinfo=UTC)
+    name = f"{digits}_JimmyLoup_received.json"
+    assert NAMES.window(name, arrived, []) is None
+    assert NAMES.possible_windows(name, arrived) == (datetime(2023, 8, 31, 19, 44, tzinfo=UTC),)
+
+
+@pytest.mark.rule(4)
+def test_a_last_write_far_ahead_stands_for_the_start_of_the_present_day() -> None:
+    now = datetime(2023, 9, 4, 10, 30, 25, tzinfo=UTC)
+    assert arrival(now + timedelta(hours=23), now) == now + timedelta(hours=23)
+    assert arrival(datetime(2099, 1, 1, tzinfo=UTC), now) == datetime(2023, 9, 4, tzinfo=UTC)

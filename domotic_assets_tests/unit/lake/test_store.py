@@ -1,0 +1,213 @@
+"""The lake's writes: exactly what was named is replaced, nothing else is rewritten or lost."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.lake.store import Lake, consecutive
+from domotic_assets.schemas.table import UTC_DATE, UTC_TIME, Table, moment, text, whole
+from domotic_assets_tests.memory_lake import MemoryLake
+
+READINGS = Table(
+    layer="silver",
+    name="readings",
+    grain="one row per minute and device",
+    columns=(moment("ts", "minute", nullable=False), text("device", "device", nullable=False),
+             whole("value", "value"), UTC_DATE),
+    primary_key=("ts", "device"),
+    partition="utc_date",
+)  # fmt: skip
+ROOMS = Table(
+    layer="gold",
+    name="rooms",
+    grain="one row per room",
+    columns=(text("room", "room", nullable=False), whole("floor", "floor")),
+    primary_key=("room",),
+)
+DAY = datetime(2023, 9, 4, tzinfo=UTC)
+
+
+def rows(*readings: tuple[int, str, int]) -> pl.DataFrame:
+    """READINGS of (minutes after DAY, device, value)."""
+    moments = [DAY + timedelta(minutes=minute) for minute, _, _ in readings]
+    return pl.DataFrame(
+        {
+            "ts": moments,
+            "device": [device for _, device, _ in readings],
+            "value": [value for _, _, value in readings],
+            "utc_date": [at.date() for at in moments],
+        },
+        schema=READINGS.schema,
+    )
+
+
+def minutes(*offsets: int) -> pl.Series:
+    return pl.Series([DAY + timedelta(minutes=offset) for offset in offsets], dtype=UTC_TIME)
+
+
+def replace(lake: Lake, new: pl.DataFrame, values: pl.Series) -> None:
+    lake.replace_values(READINGS, new, "ts", values, values.dt.date())
+
+
+def held(lake: Lake, table: Table = READINGS) -> list[tuple[object, ...]]:
+    """What the lake holds, by key; READINGS as `rows` takes them."""
+    found = lake.read(table).sort(table.primary_key)
+    if table is READINGS:
+        offset = ((pl.col("ts") - DAY).dt.total_minutes()).alias("minute")
+        found = found.select(offset, "device", "value")
+    return found.rows()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path))
+
+
+def paths_of(lake: Lake, day: str) -> set[str]:
+    return {file for file in lake.files(READINGS) if f"utc_date={day}" in file}
+
+
+def test_replacing_minutes_with_holes_leaves_the_minutes_between_as_they_are(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (2, "a", 2), (3, "a", 3), (3, "b", 3), (4, "a", 4), (9, "a", 9)))
+    replace(lake, rows((1, "a", 10), (3, "a", 30), (4, "c", 40)), minutes(1, 3, 4))
+    assert held(lake) == [(1, "a", 10), (2, "a", 2), (3, "a", 30), (4, "c", 40), (9, "a", 9)]
+
+
+def test_minutes_far_apart_are_replaced_and_the_dates_between_are_not_rewritten(lake: Lake) -> None:
+    far = 10 * 1440
+    lake.append(READINGS, rows((5, "a", 1), (3 * 1440, "a", 2), (far, "a", 3), (far + 1, "a", 4)))
+    between = paths_of(lake, "2023-09-07")
+    replace(lake, rows((5, "a", 10), (far, "a", 30)), minutes(5, far))
+    assert held(lake) == [(5, "a", 10), (3 * 1440, "a", 2), (far, "a", 30), (far + 1, "a", 4)]
+    assert paths_of(lake, "2023-09-07") == between != set()
+
+
+def test_minutes_on_both_sides_of_midnight_are_replaced_in_one_commit(lake: Lake) -> None:
+    lake.append(READINGS, rows((1438, "a", 1), (1439, "a", 2), (1440, "a", 3), (1441, "a", 4)))
+    before = lake.version(READINGS)
+    replace(lake, rows((1439, "a", 20), (1440, "a", 30)), minutes(1439, 1440))
+    assert held(lake) == [(1438, "a", 1), (1439, "a", 20), (1440, "a", 30), (1441, "a", 4)]
+    assert before is not None
+    assert lake.version(READINGS) == before + 1
+
+
+def test_an_empty_frame_deletes_what_it_replaces(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (2, "a", 2), (1441, "a", 3)))
+    replace(lake, rows(), minutes(1, 1441))
+    assert held(lake) == [(2, "a", 2)]
+
+
+def test_replacing_nothing_by_nothing_is_no_commit(lake: Lake) -> None:
+    replace(lake, rows(), minutes(1))
+    assert lake.version(READINGS) is None
+    lake.append(READINGS, rows((1, "a", 1)))
+    replace(lake, rows(), minutes(5 * 1440))
+    assert lake.version(READINGS) == 0
+
+
+def test_dates_are_replaced_whole_and_an_empty_frame_deletes_them(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (2, "b", 2), (1441, "a", 3), (2881, "a", 4)))
+    lake.replace_dates(READINGS, rows((7, "c", 7)), [date(2023, 9, 4), date(2023, 9, 5)])
+    assert held(lake) == [(7, "c", 7), (2881, "a", 4)]
+    lake.replace_dates(READINGS, rows(), [date(2023, 9, 6)])
+    assert held(lake) == [(7, "c", 7)]
+    assert lake.dates(READINGS) == [date(2023, 9, 4)]
+
+
+def test_replacing_all_by_the_same_rows_in_another_order_is_no_commit(lake: Lake) -> None:
+    frame = pl.DataFrame({"room": ["b", "a"], "floor": [1, None]}, schema=ROOMS.schema)
+    assert lake.replace_all(ROOMS, frame)
+    assert not lake.replace_all(ROOMS, frame.reverse())
+    assert lake.version(ROOMS) == 0
+    assert lake.replace_all(ROOMS, frame.with_columns(floor=pl.lit(2, pl.Int64)))
+    assert held(lake, ROOMS) == [("a", 2), ("b", 2)]
+
+
+def test_an_empty_table_is_written_once_so_that_it_exists(lake: Lake) -> None:
+    assert lake.replace_all(ROOMS, ROOMS.empty())
+    assert not lake.replace_all(ROOMS, ROOMS.empty())
+    assert lake.version(ROOMS) == 0
+
+
+@pytest.mark.parametrize(
+    ("frame", "named"),
+    [
+        (rows((1, "a", 1)).drop("value"), "value"),
+        (rows((1, "a", 1)).with_columns(pl.col("value").cast(pl.String)), "value"),
+        (rows((1, "a", 1)).with_columns(extra=pl.lit(1)), "extra"),
+        (rows((1, "a", 1)).with_columns(device=pl.lit(None, pl.String)), "device"),
+    ],
+    ids=["missing", "other type", "unknown", "null"],
+)
+def test_a_frame_of_another_shape_is_refused_by_column_and_nothing_is_written(
+    lake: Lake, frame: pl.DataFrame, named: str
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        lake.append(READINGS, frame)
+    assert named in str(caught.value)
+    assert "silver/readings" in str(caught.value)
+    assert lake.version(READINGS) is None
+
+
+def test_a_table_that_does_not_exist_reads_as_empty(lake: Lake) -> None:
+    assert lake.read(READINGS, columns=["ts", "value"]).schema == {"ts": UTC_TIME, "value": pl.Int64}
+    assert lake.dates(READINGS) == []
+    assert lake.files(READINGS) == []
+
+
+def test_a_read_takes_the_dates_condition_and_columns_asked_for(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (2, "b", 2), (1441, "b", 3)))
+    found = lake.read(READINGS, dates=[date(2023, 9, 4)], where=pl.col("device") == "b", columns=["value"])
+    assert found.rows() == [(2,)]
+    assert lake.read(READINGS, dates=[]).is_empty()
+
+
+def test_a_lake_below_a_file_cannot_be_written_and_one_line_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LakeError) as caught:
+        Lake(str(tmp_path / "file" / "lake")).require_writable()
+    assert "--lake" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(LakeError, match=r"writing 1 rows failed") as caught:
+        Lake(str(tmp_path / "file" / "lake")).append(READINGS, rows((1, "a", 1)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_lake_on_disk_holds_what_the_one_in_memory_holds_after_the_same_writes(
+    lake: Lake, seed: int
+) -> None:
+    rng, memory = Random(seed), MemoryLake("memory")
+    for number in range(12):
+        chosen = rng.sample(range(0, 4 * 1440, 240), rng.randint(1, 6))
+        new = rows(
+            *(
+                (minute, device, number)
+                for minute in chosen
+                for device in rng.sample("abc", rng.randint(0, 2))
+            )
+        )
+        days = sorted({(DAY + timedelta(minutes=minute)).date() for minute in chosen})
+        for place in (lake, memory):
+            if number % 3:
+                replace(place, new, minutes(*chosen))
+            else:
+                place.replace_dates(READINGS, new, days)
+        expected = memory.read(READINGS).sort(READINGS.primary_key)
+        assert_frame_equal(lake.read(READINGS).sort(READINGS.primary_key), expected)
+        assert lake.dates(READINGS) == memory.dates(READINGS)
+
+
+@pytest.mark.parametrize(
+    ("days", "runs"),
+    [([], []), ([1], [(1, 1)]), ([1, 2, 3, 5, 7, 8], [(1, 3), (5, 5), (7, 8)])],
+)
+def test_consecutive_dates_are_one_run(days: Sequence[int], runs: list[tuple[int, int]]) -> None:
+    found = consecutive([date(2023, 9, day) for day in days])
+    assert [(first.day, last.day) for first, last in found] == runs
