@@ -48,7 +48,7 @@ demo: setup ## Simulate three days of two homes, build the lake, show it, start 
 	@$(BIN)/domotic summary --sites $(SITES) --lake $(LAKE)
 	@echo
 	@echo "Next:"
-	@echo "  ask           $(BIN)/domotic query --lake $(LAKE) 'SELECT * FROM mart_energy_daily WHERE is_total'"
+	@echo "  ask           $(BIN)/domotic query --lake $(LAKE) 'SELECT local_date, device_id, energy_kwh FROM mart_energy_daily'"
 	@echo "  or open       $(LAKE)/serve/domotic-admin.duckdb in any DuckDB client; columns: docs/gold_schema.md"
 	@echo "  see the run   make ui"
 	@echo "  start over    make clean demo"

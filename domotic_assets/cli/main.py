@@ -114,7 +114,7 @@ def query(lake: str, sql: str) -> None:
     from domotic_assets.orchestration.query import query_published
 
     columns, rows = query_published(lake, sql)
-    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    cells = [[_cell(value) for value in row] for row in rows]
     if not _out.is_terminal:
         for line in (columns, *cells):
             click.echo("\t".join(line))
@@ -125,6 +125,13 @@ def query(lake: str, sql: str) -> None:
     else:
         for row in cells:
             _out.print(_table(["column", "value"], [list(pair) for pair in zip(columns, row, strict=True)]))
+
+
+def _cell(value: Any) -> str:
+    """A value as text: whole for other programs, short on a terminal."""
+    if isinstance(value, float) and _out.is_terminal:
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> Table:

@@ -125,20 +125,22 @@ def _timed(document: dict[str, Any], at: datetime, inside: str) -> dict[str, Any
 
 def _mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
     """The usual value in most draws, and what shrinking ends at."""
-    return st.one_of(*[st.just(usual)] * 4, st.sampled_from(others))
+    return st.one_of(*[st.just(usual)] * 3, st.sampled_from(others))
+
+
+NEAR, FAR = ("-2", "-1", "1", "4"), ("-60", "60", "-1440", "1380", "2000")
+"""Minutes by which the time inside a file differs from its name."""
 
 
 @st.composite
 def _versions(draw: st.DrawFn, around: datetime) -> Version:
-    minute = draw(st.integers(-12, 12) | st.integers(-90, 150))
+    minute = draw(st.integers(-6, 6) | st.integers(-6, 6) | st.integers(-90, 150))
     at = around + minute * MINUTE
     steady = 1000.0 + 2 * minute
     return Version(
         home=draw(st.sampled_from(builders.HOMES)),
         at=at,
-        inside=draw(
-            _mostly("0", "missing", "unreadable", "1", "-1", "4", "-60", "60", "-1440", "1380", "2000")
-        ),
+        inside=draw(_mostly("0", *NEAR, *NEAR, "missing", "unreadable", *FAR)),
         counter=draw(_mostly(steady, 0.0, 7.0, 40.0, steady + 100, 1e6 + steady, 1e6, None, -5.0)),
         power_valid=draw(_mostly(True, False)),
         motion=draw(st.sampled_from((False, True, None))),
@@ -267,7 +269,7 @@ def parts(files: Sequence[builders.ShareFile], rng: Random) -> list[list[builder
 
 def windows_of(minutes: Sequence[datetime], rng: Random) -> list[list[Window]]:
     """Runs that cover these minutes: windows of one length, one or a few to a run, in any order."""
-    length = rng.choice((MINUTE, HOUR, HOUR, DAY))
+    length = rng.choice((MINUTE, MINUTE, HOUR, DAY))
     starts = {minute - (minute - MIDNIGHT) % length for minute in minutes}
     windows = sorted(Window(start, start + length) for start in starts)
     rng.shuffle(windows)
