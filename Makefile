@@ -21,7 +21,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo ui test test-unit lint types lock clean
+.PHONY: help setup demo ui test test-unit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,7 +51,7 @@ demo: setup ## Simulate three days of two homes, build the lake, show it, start 
 	@echo "  ask           $(BIN)/domotic query --lake $(LAKE) 'SELECT local_date, device_id, energy_kwh FROM mart_energy_daily'"
 	@echo "  or open       $(LAKE)/serve/domotic-admin.duckdb in any DuckDB client; columns: docs/gold_schema.md"
 	@echo "  see the run   make ui"
-	@echo "  start over    make clean demo"
+	@echo "  start over    make reset demo"
 ifneq ($(LIVE),0)
 	@echo
 	@$(BIN)/domotic ui --sites $(SITES) --lake $(LAKE) --port $(PORT)
@@ -78,7 +78,9 @@ lock: setup ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
 	  --extra dev pyproject.toml -o requirements.lock
 
-clean: ## Remove the lake, the caches and the test leftovers; .venv stays
+reset: ## Remove everything in data/: the lake with its bronze, and the simulated sources
 	find data -mindepth 1 -not -name README.md -delete
+
+clean: ## Remove caches and test leftovers; the lake and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dbt/target dbt/logs
 	find domotic_assets domotic_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +
