@@ -80,9 +80,9 @@ REJECTS = Table(
         text("reason", "reason code", nullable=False),
         UTC_DATE,
     ),
-    primary_key=("file_id", "json_path"),
+    primary_key=("file_id", "window", "json_path"),
     partition="utc_date",
-    sort=("source", "file_id", "json_path"),
+    sort=("source", "file_id", "window", "json_path"),
 )
 
 DEVICES = Table(

@@ -336,6 +336,7 @@ STILL = [
     replace(USUAL, at=MIDNIGHT - 2 * HOUR, motion=None),
     *(replace(USUAL, at=MIDNIGHT + after) for after in (8 * HOUR, DAY, 2 * DAY)),
 ]
+NAMELESS = replace(USUAL, named=False, climate="bad")
 UNDECIDED = replace(USUAL, at=AUTUMN - 90 * MINUTE, inside="60", hints=False)
 
 
@@ -363,6 +364,10 @@ UNDECIDED = replace(USUAL, at=AUTUMN - 90 * MINUTE, inside="60", hints=False)
         pytest.param(
             [[UNDECIDED], [replace(UNDECIDED, delay=4 * HOUR)]],
             id="the same bytes again, read as the second pass of the autumn hour",
+        ),
+        pytest.param(
+            [[NAMELESS], [replace(NAMELESS, delay=7 * MINUTE)]],
+            id="the same bytes under a name that says nothing, in two windows",
         ),
     ],
 )
