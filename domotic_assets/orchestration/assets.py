@@ -238,8 +238,7 @@ def _mapping(source: Table) -> dg.PartitionMapping | None:
 def gold_dims(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
     """Dimensions: current state, written only when they differ."""
     written = dim_steps.write_dims(work)
-    unmatched = dim_steps.unmatched_register_rows(work)
     for table in gold.DIMS:
-        rows, changed = written[table.name]
-        more = unmatched if table is gold.DIM_DEVICE else {}
+        rows, changed = written.tables[table.name]
+        more = written.unmatched if table is gold.DIM_DEVICE else {}
         yield result(work, table, **{"dagster/row_count": rows, "changed": changed, **more})

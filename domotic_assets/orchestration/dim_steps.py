@@ -1,5 +1,6 @@
 """The dimensions and the published file: whole, small, and written only when they differ."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from domotic_assets.gold import calendar, dims
@@ -9,8 +10,16 @@ from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
 
 
-def write_dims(work: Workspace) -> dict[str, tuple[int, bool]]:
-    """All dimensions; for each its rows and whether it changed."""
+@dataclass(frozen=True)
+class WrittenDims:
+    """What `write_dims` did: rows of each dimension and whether it changed; what found no partner."""
+
+    tables: dict[str, tuple[int, bool]]
+    unmatched: dict[str, int]
+
+
+def write_dims(work: Workspace) -> WrittenDims:
+    """Write all dimensions that differ from what the lake holds."""
     registry, lake = work.registry, work.lake
     devices = lake.read(silver.DEVICES)
     register = {name: lake.read(table) for name, table in SILVER_REGISTER.items()}
@@ -18,26 +27,25 @@ def write_dims(work: Workspace) -> dict[str, tuple[int, bool]]:
     sites = lake.read(silver.WEATHER_FORECASTS, columns=["site"])["site"].unique().to_list()
     first, last = _calendar_days(work)
     zones = {registry.calendar_time_zone, *registry.time_zones().values()}
+    of_devices = dims.dim_device(registry, devices, register, newest)
     frames = {
         gold.DIM_DATETIME: calendar.dim_datetime(first, last, registry.calendar_time_zone),
         gold.DIM_DATE: calendar.dim_date(first, last, zones),
         gold.DIM_APARTMENT: dims.dim_apartment(registry, register, devices),
         gold.DIM_ROOM: dims.dim_room(registry, devices),
-        gold.DIM_DEVICE: dims.dim_device(registry, devices, register, newest).devices,
+        gold.DIM_DEVICE: of_devices.devices,
         gold.DIM_TARIFF: dim_tariff(registry),
         gold.DIM_WEATHER_SITE: dims.dim_weather_site(registry, sites),
         gold.DIM_MODEL: dims.dim_model(),
         gold.DIM_HORIZON: dims.dim_horizon(),
         gold.DIM_TARGET: dims.dim_target(),
     }
-    return {table.name: (frame.height, lake.replace_all(table, frame)) for table, frame in frames.items()}
+    tables = {table.name: (frame.height, lake.replace_all(table, frame)) for table, frame in frames.items()}
+    return WrittenDims(tables, _unmatched(of_devices))
 
 
-def unmatched_register_rows(work: Workspace) -> dict[str, int]:
+def _unmatched(found: dims.DeviceDimension) -> dict[str, int]:
     """How many register rows and feed devices found no partner."""
-    devices = work.lake.read(silver.DEVICES)
-    register = {name: work.lake.read(table) for name, table in SILVER_REGISTER.items()}
-    found = dims.dim_device(work.registry, devices, register, devices["last_ts"].max())  # type: ignore[arg-type]
     return {
         "register sensors unmatched": found.sensors.register_unmatched,
         "feed devices unmatched": found.sensors.feed_unmatched,
