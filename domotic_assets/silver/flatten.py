@@ -182,7 +182,7 @@ class _Flattening:
             "events": readings.group_by("file").len("events"),
             "rejects": refused.group_by("file").len("rejects"),
         }
-        return Flattened(events, rejects, self._statuses(events, counts, judged, facts))
+        return Flattened(events, rejects, self._statuses(readings, leaves, counts, judged, facts))
 
     def _file_facts(self) -> pl.DataFrame:
         """One row per file with what its events and rejects repeat."""
@@ -233,7 +233,8 @@ class _Flattening:
 
     def _statuses(
         self,
-        events: pl.DataFrame,
+        readings: pl.DataFrame,
+        leaves: pl.DataFrame,
         counts: Mapping[str, pl.DataFrame],
         judged: list["_Judged"],
         facts: pl.DataFrame,
@@ -242,7 +243,7 @@ class _Flattening:
         for group in judged:
             for file, number in group.nulls.items():
                 nulls[file] = nulls.get(file, 0) + number
-        silent = self._silent_devices(events)
+        silent = self._silent_devices(readings, leaves)
         return (
             facts.join(counts["events"], on="file", how="left", maintain_order="left")
             .join(counts["rejects"], on="file", how="left", maintain_order="left")
@@ -250,7 +251,7 @@ class _Flattening:
                 pl.col("events", "rejects").fill_null(0).cast(pl.Int64),
                 nulls=pl.Series([nulls.get(n, 0) for n in range(len(self._files))], dtype=pl.Int64),
                 silent_devices=pl.Series(
-                    [silent.get(f.file_id, []) for f in self._files], dtype=pl.List(pl.String)
+                    [silent.get(n, []) for n in range(len(self._files))], dtype=pl.List(pl.String)
                 ),
             )
             .with_columns(
@@ -261,19 +262,21 @@ class _Flattening:
             .select(SENSOR_FILES.schema.names())
         )
 
-    def _silent_devices(self, events: pl.DataFrame) -> dict[str, list[str]]:
-        """Devices that a file names and gives no reading of: they still say which sensor a room has."""
-        spoken = (
-            events.group_by("file_id").agg(pl.col("device").unique()).select("file_id", "device").iter_rows()
-        )
-        heard = {file_id: set(devices) for file_id, devices in spoken}
-        silent: dict[str, list[str]] = {}
+    def _silent_devices(self, readings: pl.DataFrame, leaves: pl.DataFrame) -> dict[int, list[str]]:
+        """By file, devices that it names and gives no reading of: they still say which sensor a room has.
+
+        By file, not by file_id: the same bytes may come in both passes of the autumn hour.
+        """
+        spoken = readings.select("file", leaves["device"][readings["leaf"]]).unique()
+        heard: dict[int, set[str]] = {}
+        for file, device in spoken.iter_rows():
+            heard.setdefault(file, set()).add(device)
+        silent: dict[int, list[str]] = {}
         for group in self._groups.values():
             named = {leaf.device for leaf in group.leaves}
-            for index in group.files:
-                file_id = self._files[index].file_id
-                if missing := named - heard.get(file_id, set()):
-                    silent[file_id] = sorted(missing)
+            for file in group.files:
+                if missing := named - heard.get(file, set()):
+                    silent[file] = sorted(missing)
         return silent
 
 

@@ -124,6 +124,21 @@ class TestTwoPassesOfTheAutumnHour:
         assert done.files["rejects"].to_list() == [1, 1]
         assert done.events.group_by("ts").len().sort("ts")["len"].to_list() == [38, 38]
 
+    def test_the_same_bytes_are_silent_only_where_they_count(self) -> None:
+        silent = {"Bhroom": {"temperature": "n/a", "humidity": None}}
+        content = to_bytes(payload(at=FIRST_PASS, plugs=None, consumptions=None, humidities=silent))
+        corrected = share_file(
+            at=FIRST_PASS, arrived_at=SECOND_PASS - timedelta(minutes=20), plugs=None, consumptions=None
+        )
+        first, second = (share_file(at=at, content=content) for at in (FIRST_PASS, SECOND_PASS))
+        done = carry(first, corrected, second)
+        found = done.files.sort("arrived_at").select("status", "silent_devices").rows()
+        assert found == [
+            ("superseded", []),
+            ("loaded", []),
+            ("partial", ["jimmy/bathroom/humidities/1"]),
+        ]
+
     def test_a_resend_of_one_pass_replaces_only_that_pass(self) -> None:
         resend = share_file(at=FIRST_PASS, arrived_at=SECOND_PASS + timedelta(hours=1), motions=None)
         done = carry(share_file(at=FIRST_PASS), share_file(at=SECOND_PASS), resend)
