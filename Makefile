@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 LAKE ?= data
 SITES ?= sites.yaml
 DAYS ?= 3
-# LIVE=0 ends the demo after the table.
+# LIVE=0 ends the demo after the table; else a simulated feed goes on, a file a minute and home.
 LIVE ?= 1
 PORT ?= 3000
 # Tests of one file share their lake, so a file stays on one worker.
@@ -21,7 +21,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo ui test test-unit lint types lock reset clean
+.PHONY: help setup demo live test test-unit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,7 +39,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## Simulate three days of two homes, build the lake, show it, start the UI (LIVE=0: no UI)
+demo: setup ## Simulate three days of two homes, build the lake, show it, go on live (LIVE=0: stop there)
 	@echo "1/3 Simulating: $(BIN)/domotic simulate --sites $(SITES) --days $(DAYS) --if-empty"
 	@$(BIN)/domotic simulate --sites $(SITES) --days $(DAYS) --if-empty
 	@echo "2/3 Building: $(BIN)/domotic build --sites $(SITES) --lake $(LAKE)"
@@ -50,15 +50,15 @@ demo: setup ## Simulate three days of two homes, build the lake, show it, start 
 	@echo "Next:"
 	@echo "  ask           $(BIN)/domotic query --lake $(LAKE) 'SELECT local_date, device_id, energy_kwh FROM mart_energy_daily'"
 	@echo "  or open       $(LAKE)/serve/domotic-admin.duckdb in any DuckDB client; columns: docs/gold_schema.md"
-	@echo "  see the run   make ui"
+	@echo "  go on live    make live"
 	@echo "  start over    make reset demo"
 ifneq ($(LIVE),0)
 	@echo
-	@$(BIN)/domotic ui --sites $(SITES) --lake $(LAKE) --port $(PORT)
+	@$(BIN)/domotic live --sites $(SITES) --lake $(LAKE) --port $(PORT) --simulate
 endif
 
-ui: setup ## Dagster's UI over the lake, on this machine's PORT; Ctrl+C ends it
-	@$(BIN)/domotic ui --sites $(SITES) --lake $(LAKE) --port $(PORT)
+live: setup ## The feed of SITES as it comes, with Dagster's UI on this machine's PORT; Ctrl+C ends it
+	@$(BIN)/domotic live --sites $(SITES) --lake $(LAKE) --port $(PORT)
 
 test: setup ## All tests, unit tests first; ends with the table of rules
 	DOMOTIC_REQUIRE_RULES=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)

@@ -1,7 +1,8 @@
-"""Dagster's entry point: the definitions of the installation that the environment names."""
+"""Dagster's entry point to the feed: the definitions of the installation that the environment names."""
 
-from domotic_assets.orchestration.definitions import build_definitions
+from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.settings import Settings
 
-defs = build_definitions(Workspace.open(Settings.from_environment()))
+_work = Workspace.open(Settings.from_environment())
+defs = feed_definitions(_work, workspace_resource(_work))

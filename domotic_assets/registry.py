@@ -127,26 +127,67 @@ class Tariff(Entry):
         return self
 
 
-class FileSource(Entry):
-    """A place that files are read from."""
+class FolderFiles(Entry):
+    """Files in a folder of this machine; a relative address starts from the folder of sites.yaml."""
 
     kind: Literal["folder"]
     address: str
 
 
-class RegisterSource(Entry):
-    """The building register."""
+class SmbFiles(Entry):
+    """Files on an SMB 3 share. Credentials stand in the environment, under the names given here."""
+
+    kind: Literal["smb"]
+    address: Annotated[str, Field(pattern=r"^//[^/:@]+(:\d{1,5})?/[^/]+(/.*)?$")]
+    user_env: EnvironmentVariable
+    password_env: EnvironmentVariable
+
+
+class SftpFiles(Entry):
+    """Files in a folder of an sFTP server: a password or a private key, and known hosts, always verified."""
+
+    kind: Literal["sftp"]
+    address: Annotated[str, Field(pattern=r"^sftp://[^/:@]+(:\d{1,5})?/.*$")]
+    user_env: EnvironmentVariable
+    password_env: EnvironmentVariable | None = None
+    key_file_env: EnvironmentVariable | None = None
+    known_hosts: str = "~/.ssh/known_hosts"
+
+    @model_validator(mode="after")
+    def _has_one_credential(self) -> Self:
+        if (self.password_env is None) == (self.key_file_env is None):
+            raise ValueError("allowed is one of password_env and key_file_env")
+        return self
+
+
+class SqliteRegister(Entry):
+    """The building register in a SQLite file; a relative address starts from the folder of sites.yaml."""
 
     kind: Literal["sqlite"]
     address: str
 
 
-class Sources(Entry):
-    """Where each feed comes from; a relative address is taken from the folder of sites.yaml."""
+class MysqlRegister(Entry):
+    """The building register in MySQL or MariaDB. With tls `required` its certificate is verified."""
 
-    sensor_files: FileSource
-    weather_files: FileSource
-    register_rows: RegisterSource | None = None
+    kind: Literal["mysql"]
+    address: Annotated[str, Field(pattern=r"^[^/:@]+(:\d{1,5})?/[^/]+$")]
+    user_env: EnvironmentVariable
+    password_env: EnvironmentVariable
+    tls: Literal["required", "off"] = "required"
+    ca_file: str | None = None
+
+
+FileSource = FolderFiles | SmbFiles | SftpFiles
+RegisterSource = SqliteRegister | MysqlRegister
+
+
+class Sources(Entry):
+    """Where each feed comes from."""
+
+    sensor_files: Annotated[FileSource, Field(discriminator="kind")]
+    weather_files: Annotated[FileSource, Field(discriminator="kind")]
+    register_rows: Annotated[RegisterSource, Field(discriminator="kind")] | None = None
 
 
 class WeatherSite(Entry):
@@ -183,6 +224,10 @@ class Tunables(Entry):
     presence_hold_minutes: Annotated[int, Field(ge=1, le=240)] = 10
     active_days: Annotated[int, Field(ge=1, le=365)] = 7
     plug_power_bound_w: Annotated[float, Field(gt=0, le=100_000)] = 10_000
+    forecasts_at: MinuteOfDay = 7 * 60
+    list_every_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
+    seal_after_hours: Annotated[int, Field(ge=1, le=72)] = 6
+    seal_quiet_minutes: Annotated[int, Field(ge=0, le=1440)] = 60
 
 
 class Registry(Entry):
@@ -284,9 +329,9 @@ class Sites:
     registry: Registry
     folder: Path
 
-    def address(self, source: FileSource | RegisterSource) -> Path:
-        """The absolute path of a folder or file source."""
-        return (self.folder / source.address).resolve()
+    def path(self, address: str) -> Path:
+        """The absolute path of a folder or file that sites.yaml names."""
+        return (self.folder / Path(address).expanduser()).resolve()
 
 
 def load_sites(file: Path) -> Sites:
@@ -337,15 +382,23 @@ def parse_registry(text: str, name: str = "sites.yaml") -> Registry:
 def _explain(error: Any, node: yaml.Node | None, name: str) -> str:
     """One line for one finding: file:line, key, found, allowed."""
     path = list(error.get("ctx", {}).get("path", error["loc"]))
+    allowed, found = error["msg"].removeprefix("Value error, "), error["input"]
+    known_keys = _allowed_keys(path)
+    # A source's kind stands in the path of its keys, and not in the file.
+    path = [part for place, part in enumerate(path) if not (path[:1] == ["sources"] and place == 2)] + (
+        ["kind"] if error["type"].startswith("union_tag") else []
+    )
     line, key = _locate(node, path)
     dotted = ".".join(str(part) for part in path) or "(the whole file)"
-    allowed = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "missing":
+    if error["type"] in ("missing", "union_tag_not_found"):
         return f"{name}:{line}: {dotted}: nothing found; this key is required"
     if error["type"] == "extra_forbidden":
-        return f"{name}:{line}: {dotted}: unknown key; allowed here are {_allowed_keys(path)}"
-    found = error["input"]
-    if key in UNSPOKEN_KEYS or not isinstance(found, str | int | float | bool | None):
+        return f"{name}:{line}: {dotted}: unknown key; allowed here are {known_keys}"
+    if error["type"] == "union_tag_invalid":
+        found, allowed = error["ctx"]["tag"], f"allowed are {error['ctx']['expected_tags']}"
+    # An address with an @ in it may hold a password.
+    unspoken = key in UNSPOKEN_KEYS or (key == "address" and "@" in str(found))
+    if unspoken or not isinstance(found, str | int | float | bool | None):
         return f"{name}:{line}: {dotted}: {allowed}"
     return f"{name}:{line}: {dotted}: found {found!r}; {allowed}"
 
@@ -374,20 +427,27 @@ def _locate(node: yaml.Node | None, path: list[str | int]) -> tuple[int, str]:
 def _allowed_keys(path: list[str | int]) -> str:
     """The keys that the entry holding the last part of the path may have."""
     model: Any = Registry
+    annotation: Any = None
     for part in path[:-1]:
-        if isinstance(model, type) and issubclass(model, BaseModel) and isinstance(part, str):
-            fields = {field.alias or name: field for name, field in model.model_fields.items()}
-            model = _entry_type(fields[part].annotation) if part in fields else model
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if isinstance(part, str) and part in fields:
+            annotation = fields[part].annotation
+            model = next(iter(_entry_types(annotation)), model)
+        else:
+            kinds = {_kind(entry): entry for entry in _entry_types(annotation)}
+            model = kinds.get(str(part), model)
     names = sorted(field.alias or name for name, field in model.model_fields.items())
     return ", ".join(names)
 
 
-def _entry_type(annotation: Any) -> Any:
-    """The registry entry inside `tuple[Home, ...]`, `dict[str, Room]` or `Home | None`."""
+def _entry_types(annotation: Any) -> list[Any]:
+    """The registry entries inside `tuple[Home, ...]`, `dict[str, Room]` or `Home | None`."""
     if isinstance(annotation, type) and issubclass(annotation, Entry):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _entry_type(argument)
-        if found is not None:
-            return found
-    return None
+        return [annotation]
+    return [entry for part in getattr(annotation, "__args__", ()) for entry in _entry_types(part)]
+
+
+def _kind(entry: Any) -> str | None:
+    """The kind of a source's entry; None for others."""
+    kind = entry.model_fields.get("kind")
+    return kind.annotation.__args__[0] if kind is not None else None

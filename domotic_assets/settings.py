@@ -47,6 +47,18 @@ class Settings:
         root = Path(lake_root.removeprefix("file://")).resolve()
         return cls(sites_file.resolve(), str(root), root / "dagster", variables)
 
+    def secret(self, variable: str) -> str:
+        """A credential that sites.yaml names; raises ConfigurationError while the variable is not set."""
+        value = self.environment.get(variable)
+        if not value:
+            raise ConfigurationError(
+                f"{variable} is not set",
+                where="environment",
+                expected="the credential that sites.yaml names so",
+                remedy=f"set {variable} where the command or Dagster is started",
+            )
+        return value
+
     @classmethod
     def from_environment(cls) -> "Settings":
         """Settings of a process that Dagster started: two variables, else the working folder's files."""

@@ -1,11 +1,12 @@
 """What the name of a sensor or forecast file says: home, minute and window. Contents are read elsewhere."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from domotic_assets.localtime import Moment, candidates, clock_reading, floor_minute, to_utc
+from domotic_assets.localtime import MINUTE, Moment, candidates, clock_reading, floor_minute, to_utc, zone
 from domotic_assets.registry import Home
 
 _SENSOR_NAME = re.compile(
@@ -62,6 +63,30 @@ def is_plausible(moment: datetime, arrived_at: datetime, history_start: date) ->
     return start <= moment <= arrived_at + FUTURE_SLACK
 
 
+def name_patterns(spans: Iterable[tuple[datetime, datetime]], clock_zones: Collection[str]) -> list[str]:
+    """Patterns (`*`, `?`) of the names that homes on these clocks give to the minutes of [start, end) spans.
+
+    Ten minutes, an hour or a day to a pattern, as few patterns as hold the span: each costs a server a
+    scan of the folder. A listing may show more than was asked for, never less, but for clocks that do
+    not change in spring.
+    """
+    found: set[str] = set()
+    for name in clock_zones:
+        clock = zone(name)
+        for start, end in spans:
+            if end - start >= timedelta(hours=12):
+                first, last = (moment.astimezone(clock).date() for moment in (start, end - MINUTE))
+                days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+                found.update(f"{day:%d.%m.%Y} *" for day in days)
+                continue
+            minutes = (start + MINUTE * number for number in range((end - start) // MINUTE))
+            tens = {f"{minute.astimezone(clock):%d.%m.%Y %H%M}"[:-1] for minute in minutes}
+            hours = Counter(ten[:-1] for ten in tens)
+            found.update(f"{hour}??_*" for hour, parts in hours.items() if parts > 1)
+            found.update(f"{ten}?_*" for ten in tens if hours[ten[:-1]] == 1)
+    return sorted(found)
+
+
 @dataclass(frozen=True, slots=True)
 class NameReader:
     """Reads names against the registry's homes."""
@@ -78,6 +103,13 @@ class NameReader:
         """Every minute that a file may belong to before its bytes are read: two in the repeated hour."""
         moments = self._moments(name, arrived_at)
         return tuple(m.utc for m in moments) or (floor_minute(arrived_at),)
+
+    def is_regular(self, name: str, window: datetime) -> bool:
+        """Whether a listing by `name_patterns` of this window shows the name."""
+        parsed, home = read_sensor_name(name), self.home(name)
+        if parsed is None or parsed.local is None or home is None:
+            return False
+        return window.astimezone(zone(home.clock_zone)).replace(tzinfo=None) == parsed.local
 
     def window(self, name: str, arrived_at: datetime, unix_hints: list[float]) -> datetime | None:
         """The minute that the name says, the pass told by hints or arrival; None where it says none."""

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from domotic_assets.cli.live import run_live
 from domotic_assets.cli.simulate import simulate
-from domotic_assets.cli.ui import run_ui
 from domotic_assets.errors import DomoticError
 from domotic_assets.registry import load_sites
 from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
@@ -189,10 +189,37 @@ def _figure(value: float | None, digits: int) -> str:
 @click.option(
     "--port", type=click.IntRange(1024, 65535), default=3000, show_default=True, help="Port on this machine."
 )
-def ui(sites: Path, lake: str, port: int) -> None:
-    """Show the tables, their graph, runs and checks in Dagster's UI."""
+@click.option("--simulate", "simulated", is_flag=True, help="Go on with the simulated feed, a file a minute.")
+def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
+    """Carry the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
     load_sites(sites)  # a wrong registry is said in one line here, in pages of them by Dagster
-    sys.exit(run_ui(Settings.of(sites, lake), port, _err))
+    feed = [
+        str(Path(sys.executable).with_name("domotic")),
+        "simulate",
+        "--sites",
+        str(sites.resolve()),
+        "--live",
+        "--continue",
+    ]
+    sys.exit(run_live(Settings.of(sites, lake), port, _err, feed if simulated else None))
+
+
+@cli.command()
+@_sites
+@_lake
+def status(sites: Path, lake: str) -> None:
+    """Show how the feed of each home stands: last file, lag, what is missing and what was refused."""
+    from domotic_assets.orchestration.status import HEADINGS, cells, feed_status
+    from domotic_assets.orchestration.workspace import Workspace
+
+    found = feed_status(Workspace.open(Settings.of(sites, lake)), datetime.now(UTC))
+    _out.print(_table(list(HEADINGS), [cells(home) for home in found.homes]))
+    _out.print(f"windows waiting {found.waiting:,}", highlight=False)
+    if found.failing:
+        _out.print(f"asked for more than once: {', '.join(found.failing)}", highlight=False)
+    for table, since in found.unreachable.items():
+        _out.print(f"cannot be read since {since:%Y-%m-%d %H:%M} UTC: the source of {table}", style="red")
+    sys.exit(1 if found.unreachable else 0)
 
 
 class _RateColumn(ProgressColumn):

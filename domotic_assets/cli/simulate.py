@@ -15,6 +15,7 @@ from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import (
     DEFAULT_SEED,
     DEFAULT_WEATHER_SITES,
+    Conditions,
     Folders,
     Simulation,
     simulate_live,
@@ -125,6 +126,9 @@ class DefectShare(click.ParamType[tuple[str, float]]):
     "--start in the past.",
 )
 @click.option("--minutes", type=click.IntRange(min=1), help="With --live: stop after so many minutes.")
+@click.option(
+    "--continue", "again", is_flag=True, help="Go on with what the share holds, its start, seed and defects."
+)
 @click.option("--if-empty", is_flag=True, help="Do nothing when the share holds files already.")
 def simulate(
     sites_file: Path,
@@ -139,6 +143,7 @@ def simulate(
     live: bool,
     speed: float,
     minutes: int | None,
+    again: bool,
     if_empty: bool,
 ) -> None:
     """Fill the sources with a simulated household world: sensor files, forecasts and the register.
@@ -147,6 +152,8 @@ def simulate(
     second pass of the autumn hour, resends, completed files) goes to the folder `later` beside the share:
     copy it over the share with its times (cp -p) to let it arrive. Live, it is written in place.
     """
+    if again and (start is not None or days is not None or defects):
+        raise click.UsageError("--continue takes start, days and defects from what is there")
     if not live and (minutes is not None or speed != 1.0):
         raise click.UsageError("--speed and --minutes belong to --live")
     sites = load_sites(sites_file)
@@ -161,11 +168,24 @@ def simulate(
         return
     if out is not None:
         write_sites(out / "sites.yaml", registry)
-    begin, history_minutes = history_span(start, days, live, datetime.now(UTC))
-    simulation = Simulation(registry, begin, seed=seed, defects=dict(defects), weather_sites=weather_sites)
+    now = datetime.now(UTC)
+    if again:
+        conditions = Conditions.read(folders)
+        history_minutes = int((floor_minute(now) - conditions.start) / MINUTE)
+    else:
+        begin, history_minutes = history_span(start, days, live, now)
+        conditions = Conditions(begin, seed, weather_sites, dict(defects))
+        conditions.write(folders)
+    simulation = Simulation(
+        registry,
+        conditions.start,
+        seed=conditions.seed,
+        defects=conditions.defects,
+        weather_sites=conditions.weather_sites,
+    )
     console = Console(stderr=True)
     with open_truth(truth) as truth_files:
-        _write_history(console, simulation, folders, history_minutes, truth_files, live)
+        _write_history(console, simulation, folders, history_minutes, truth_files, live, again)
         if live:
             _go_live(console, simulation, folders, truth_files, speed, minutes)
 
@@ -188,6 +208,7 @@ def _write_history(
     minutes: int,
     truth: TruthFiles | None,
     live: bool,
+    again: bool,
 ) -> None:
     began = time.monotonic()
     columns = (
@@ -205,7 +226,7 @@ def _write_history(
             done = (moment - simulation.start) / MINUTE
             bar.update(task, completed=done, rate=f"{files:,} files, {rate:,.0f} a second")
 
-        written = write_history(simulation, folders, minutes, truth, show, goes_on=live)
+        written = write_history(simulation, folders, minutes, truth, show, goes_on=live or again, again=again)
     took = time.monotonic() - began
     console.print(
         f"Simulated {len(simulation.worlds)} homes from {simulation.start:%Y-%m-%d %H:%M} to "

@@ -17,7 +17,16 @@ from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote
 
-_WRITER = WriterProperties(compression="ZSTD", compression_level=3)
+WRITER = WriterProperties(compression="ZSTD", compression_level=3)
+
+PROPERTIES = {
+    # The default, said aloud: every commit that makes a hundred also clears away expired log files.
+    "delta.checkpointInterval": "100",
+    "delta.logRetentionDuration": "interval 6 hours",
+    # How long checkpoints remember files that are gone: as long as `upkeep` keeps these.
+    "delta.deletedFileRetentionDuration": "interval 24 hours",
+}
+"""What a table's own log does about its length: at a commit a minute about 360 + 100 files stay."""
 
 
 class Lake:
@@ -63,6 +72,11 @@ class Lake:
         """The Parquet files of the current snapshot."""
         snapshot = self.delta(table)
         return [] if snapshot is None else snapshot.file_uris()
+
+    def snapshot(self, table: Table) -> tuple[int, list[str]]:
+        """Version and Parquet files of the same snapshot; -1 and none while the table does not exist."""
+        snapshot = self.delta(table)
+        return (-1, []) if snapshot is None else (snapshot.version(), snapshot.file_uris())
 
     def dates(self, table: Table) -> list[date]:
         """The values of the physical partition that hold rows, oldest first."""
@@ -156,7 +170,8 @@ class Lake:
             "partition_by": [table.partition] if table.partition else None,
             "name": table.name,
             "description": table.grain,
-            "writer_properties": _WRITER,
+            "configuration": PROPERTIES,
+            "writer_properties": WRITER,
             "commit_properties": CommitProperties(max_commit_retries=15),
         }
         try:

@@ -6,11 +6,11 @@ from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import dim_steps, gold_steps, sensor_steps, slow_steps
+from domotic_assets.orchestration import dim_steps, gold_steps, sensor_steps, slow_steps, tags
 from domotic_assets.orchestration.windows import Window, read_keys
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
-from domotic_assets.schemas.register import SILVER_REGISTER
+from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
 
 WORK = "work"
@@ -30,7 +30,11 @@ def key(table: Table) -> dg.AssetKey:
 
 
 def spec(
-    table: Table, deps: list[Any], partitions: dg.PartitionsDefinition[str] | None = None
+    table: Table,
+    deps: list[Any],
+    partitions: dg.PartitionsDefinition[str] | None = None,
+    *,
+    skippable: bool = False,
 ) -> dg.AssetSpec:
     """The asset of a table: its grain, columns and place in the graph."""
     return dg.AssetSpec(
@@ -41,6 +45,7 @@ def spec(
         kinds=_KINDS[table.layer],
         owners=OWNERS,
         partitions_def=partitions,
+        skippable=skippable,
         metadata={"dagster/column_schema": _columns(table), "dagster/table_name": table.id},
     )
 
@@ -86,11 +91,12 @@ def days_of(context: dg.AssetExecutionContext) -> list[date]:
 )
 def bronze_sensor_files(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Files of the share, exactly as received."""
-    outcome = sensor_steps.land_sensor_files(work, windows_of(context))
+    by_name = context.run.tags.get(tags.LISTING) == tags.BY_NAME
+    outcome = sensor_steps.land_sensor_files(work, windows_of(context), by_name=by_name)
     return result(work, bronze.SENSOR_FILES, **outcome.counts)
 
 
-_SENSOR_SILVER = (
+SENSOR_SILVER = (
     silver.SENSOR_EVENTS,
     silver.DEVICES,
     silver.VARIABLES,
@@ -102,7 +108,7 @@ _SENSOR_SILVER = (
 
 @dg.multi_asset(
     name="sensor_silver",
-    specs=[spec(table, [key(bronze.SENSOR_FILES)], WINDOW) for table in _SENSOR_SILVER],
+    specs=[spec(table, [key(bronze.SENSOR_FILES)], WINDOW) for table in SENSOR_SILVER],
     backfill_policy=_SINGLE_RUN,
 )
 def silver_sensor_tables(
@@ -110,29 +116,29 @@ def silver_sensor_tables(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Clean events, the definitions read off them, refused values and what became of each file."""
     outcome = sensor_steps.flatten_sensor_files(work, windows_of(context))
-    for table in _SENSOR_SILVER:
+    for table in SENSOR_SILVER:
         yield result(work, table, **outcome.counts)
 
 
-def _minute_fact(table: Table, step: Any) -> dg.AssetsDefinition:
-    inputs = (silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.DEVICES)
-
-    @dg.multi_asset(
-        name=table.name,
-        specs=[spec(table, [key(source) for source in inputs], WINDOW)],
-        backfill_policy=_SINGLE_RUN,
-    )
-    def minute_fact(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
-        return result(work, table, rows=step(work, windows_of(context)))
-
-    return minute_fact
+_FACT_STEPS = {
+    gold.FACT_ENERGY_MINUTE: gold_steps.energy_facts,
+    gold.FACT_ENVIRONMENT_MINUTE: gold_steps.environment_facts,
+    gold.FACT_PRESENCE_MINUTE: gold_steps.presence_facts,
+}
+_FACT_INPUTS = [key(table) for table in (silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.DEVICES)]
 
 
-MINUTE_FACTS = [
-    _minute_fact(gold.FACT_ENERGY_MINUTE, gold_steps.energy_facts),
-    _minute_fact(gold.FACT_ENVIRONMENT_MINUTE, gold_steps.environment_facts),
-    _minute_fact(gold.FACT_PRESENCE_MINUTE, gold_steps.presence_facts),
-]
+@dg.multi_asset(
+    name="minute_facts",
+    specs=[spec(table, _FACT_INPUTS, WINDOW, skippable=True) for table in _FACT_STEPS],
+    can_subset=True,
+    backfill_policy=_SINGLE_RUN,
+)
+def gold_minute_facts(context: dg.AssetExecutionContext, work: Work) -> Iterator[dg.MaterializeResult[Any]]:
+    """Energy, environment and presence of each minute."""
+    for table, step in _FACT_STEPS.items():
+        if key(table) in context.selected_asset_keys:
+            yield result(work, table, rows=step(work, windows_of(context)))
 
 
 def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.AssetsDefinition]:
@@ -186,7 +192,10 @@ def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.Assets
     )
     def device_health(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         """What was expected of each device, what came, and what was wrong with it."""
-        return result(work, gold.FACT_DEVICE_HEALTH_DAY, rows=gold_steps.health_facts(work, days_of(context)))
+        days = days_of(context)
+        rows = gold_steps.health_facts(work, days)
+        work.worklist.change(lambda held: held.health_days.difference_update(days))
+        return result(work, gold.FACT_DEVICE_HEALTH_DAY, rows=rows)
 
     return [
         weather_files,
@@ -203,15 +212,18 @@ def bronze_register_rows(work: Work) -> dg.MaterializeResult[Any]:
     return result(work, bronze.REGISTER_ROWS, **slow_steps.land_register(work, datetime.now(UTC)))
 
 
+REGISTER_TABLES = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
+
+
 @dg.multi_asset(
     name="register_silver",
-    specs=[spec(table, [key(bronze.REGISTER_ROWS)]) for table in SILVER_REGISTER.values()],
+    specs=[spec(table, [key(bronze.REGISTER_ROWS)]) for table in REGISTER_TABLES],
 )
 def silver_register_tables(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
-    """The register's tables as they stand, without what is personal."""
+    """The register's tables as they stand and as they stood, without what is personal."""
     rows = slow_steps.read_register(work)
-    for name, table in SILVER_REGISTER.items():
-        yield result(work, table, **{"dagster/row_count": rows[name]})
+    for table in REGISTER_TABLES:
+        yield result(work, table, **{"dagster/row_count": rows[table.name]})
 
 
 _DIM_INPUTS: Mapping[str, list[Table]] = {

@@ -11,16 +11,17 @@ import dagster as dg
 
 from domotic_assets.lake.store import consecutive
 from domotic_assets.localtime import MINUTE
-from domotic_assets.orchestration import definitions, gold_steps, marts, sensor_steps, slow_steps
+from domotic_assets.orchestration import definitions, gold_steps, marts, sensor_steps, slow_steps, tags
 from domotic_assets.orchestration.assets import WINDOW
 from domotic_assets.orchestration.instance import prepare_home
-from domotic_assets.orchestration.journal import Journal, Plan
+from domotic_assets.orchestration.lane import lane
 from domotic_assets.orchestration.windows import cover, ranges, read_key
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze
 
 _MINUTES_OF_DAY = range(1440)
-_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+LANE_WAIT_SECONDS = 60
+"""A live minute is done by then; another build is not, and says so."""
 
 
 @dataclass(frozen=True)
@@ -47,36 +48,41 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     Raises the DomoticError of the step that failed; the next build takes up what is unfinished.
     """
     work.lake.require_writable()
-    journal = Journal(work.settings.dagster_home)
-    with journal.alone(), open_instance(work) as instance:
+    with lane(work.settings.dagster_home, LANE_WAIT_SECONDS), open_instance(work) as instance:
         found = sensor_steps.discover_sensor_files(work)
         register_behind = slow_steps.register_is_behind(work)
-        plan = _plan(work, found.minutes, journal.unfinished(), since, until)
-        journal.begin(plan)
+        plan = _plan(work, found, since, until)
+        work.worklist.change(lambda held: held.begin(plan.windows, plan.issues))
         runner = _Runner(
             definitions.build_definitions(work), instance, work.settings.dagster_home / "build.log"
         )
         runner.run_windows(plan.windows)
-        runner.run_days(definitions.FORECASTS_JOB, plan.issues)
+        runner.run_days(tags.FORECASTS_JOB, plan.issues)
+        work.worklist.change(lambda held: held.issues.difference_update(plan.issues))
         if register_behind:
-            runner.run(definitions.REGISTER_JOB)
-        health_days = gold_steps.health_days_to_refresh(work, [read_key(key) for key in plan.windows])
-        runner.run_days(definitions.HEALTH_JOB, health_days)
-        runner.run(definitions.DIMS_JOB)
+            runner.run(tags.REGISTER_JOB)
+        health_days = gold_steps.health_days_to_refresh(work, work.worklist.read().health_days)
+        runner.run_days(tags.HEALTH_JOB, health_days)
+        runner.run(tags.DIMS_JOB)
         published = not marts.is_published(work)
         if published:
-            runner.run(definitions.PUBLISH_JOB)
-        journal.finish()
+            runner.run(tags.PUBLISH_JOB)
+            work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
     return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left)
 
 
-def _plan(
-    work: Workspace, new_minutes: list[datetime], unfinished: Plan, since: date | None, until: date | None
-) -> Plan:
+@dataclass(frozen=True)
+class _Plan:
+    windows: tuple[str, ...]
+    issues: tuple[date, ...]
+
+
+def _plan(work: Workspace, found: sensor_steps.Discovery, since: date | None, until: date | None) -> _Plan:
     """The windows and dates of issue to work on: what is new and unfinished, or the days asked for."""
     now = datetime.now(UTC)
+    unfinished = work.worklist.read()
     issues = {*slow_steps.discover_forecasts(work), *unfinished.issues}
-    minutes = {*new_minutes, *sensor_steps.unflattened_minutes(work)}
+    minutes = {*found.minutes, *sensor_steps.unflattened_minutes(work)}
     windows = set(cover(minutes, now)) | {read_key(key) for key in unfinished.windows}
     windows |= set(gold_steps.days_without_gold(work))
     if since is not None or until is not None:
@@ -87,7 +93,7 @@ def _plan(
         issues |= set(work.lake.dates(bronze.WEATHER_FILES))
         issues = {day for day in issues if first <= day <= last}
     ordered = sorted(windows, key=lambda window: (window.start - window.end, window.start))
-    return Plan(tuple(window.key for window in ordered), tuple(sorted(issues)))
+    return _Plan(tuple(window.key for window in ordered), tuple(sorted(issues)))
 
 
 class _Runner:
@@ -100,11 +106,11 @@ class _Runner:
 
     def run(self, job: str, first: str | None = None, last: str | None = None) -> None:
         """One run of a job, over the partition keys first … last when given."""
-        tags = {} if first is None else {_RANGE_START: first, _RANGE_END: last or first}
+        run_tags = {} if first is None else {tags.RANGE_START: first, tags.RANGE_END: last or first}
         # What tools print (dbt does, a line a test) is kept, and kept off the screen.
         with self._log.open("a") as log, redirect_stdout(log):
             self._defs.resolve_job_def(job).execute_in_process(
-                instance=self._instance, tags=tags, run_config=definitions.QUIET
+                instance=self._instance, tags=run_tags, run_config=tags.QUIET
             )
 
     def run_windows(self, keys: Sequence[str]) -> None:
@@ -114,18 +120,9 @@ class _Runner:
             return
         self._instance.add_dynamic_partitions(WINDOW.name, list(keys))
         for first, last in ranges(keys, self._instance.get_dynamic_partitions(WINDOW.name)):
-            self.run(definitions.WINDOWS_JOB, first, last)
-        self._drop_covered(keys)
+            self.run(tags.BUILD_JOB, first, last)
 
     def run_days(self, job: str, days: Sequence[date]) -> None:
         """A daily job over these dates, one run for each stretch of consecutive ones."""
         for first, last in consecutive(days):
             self.run(job, first.isoformat(), last.isoformat())
-
-    def _drop_covered(self, keys: Sequence[str]) -> None:
-        """A finished day needs its minute and hour keys no longer, an hour not its minutes."""
-        assert WINDOW.name is not None
-        done = {key for key in keys if len(key) < len("2026-11-22T04:05")}
-        for key in self._instance.get_dynamic_partitions(WINDOW.name):
-            if any(key != whole and key.startswith(whole) for whole in done):
-                self._instance.delete_dynamic_partition(WINDOW.name, key)

@@ -1,79 +1,109 @@
-"""Everything Dagster is told, assembled in one place; tests pass a workspace of their own."""
+"""Everything Dagster is told, assembled in one place; tests pass a workspace of their own.
 
+Two code locations: the feed, whose runs start every minute, and the models, whose runs load dbt.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import assets, marts
+from domotic_assets.orchestration import assets, ops_assets, sensors, tags
+from domotic_assets.orchestration.lane import lane
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
-from domotic_assets.schemas.register import SILVER_REGISTER
 
-WINDOWS_JOB, FORECASTS_JOB, REGISTER_JOB = "windows", "forecasts", "register"
-HEALTH_JOB, DIMS_JOB, PUBLISH_JOB = "device_health", "dims", "publish"
-
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+LANE_WAIT_SECONDS = 900
 
 
-def build_definitions(work: Workspace) -> dg.Definitions:
-    """Assets, jobs and resources of one installation.
-
-    dbt tests Gold in the file that is about to be published, so the checks belong to that job alone.
-    """
+def feed_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
+    """Sources to Gold and the published minute: assets, jobs, sensors and schedules."""
     daily = assets.daily_assets(work.registry.history_start, work.registry.calendar_time_zone)
-    served = marts.serve_assets()
-    weather = (bronze.WEATHER_FILES, silver.WEATHER_FORECASTS, gold.FACT_WEATHER_HOUR, gold.FACT_WEATHER_DAY)
+    jobs = {job.name: job for job in _feed_jobs()}
     return dg.Definitions(
         assets=[
             assets.bronze_sensor_files,
             assets.silver_sensor_tables,
-            *assets.MINUTE_FACTS,
+            assets.gold_minute_facts,
             *daily,
             assets.bronze_register_rows,
             assets.silver_register_tables,
             assets.gold_dims,
-            *served,
+            *ops_assets.ASSETS,
         ],
-        jobs=[
-            _job(
-                WINDOWS_JOB,
-                dg.AssetSelection.assets(
-                    assets.bronze_sensor_files, assets.silver_sensor_tables, *assets.MINUTE_FACTS
-                ).without_checks(),
-                "Sensor files to the minute facts, window by window.",
-            ),
-            _job(
-                FORECASTS_JOB,
-                dg.AssetSelection.assets(*(assets.key(table) for table in weather)).without_checks(),
-                "Forecast files to the weather facts, by date of issue.",
-            ),
-            _job(
-                REGISTER_JOB,
-                dg.AssetSelection.assets(
-                    *(assets.key(t) for t in (bronze.REGISTER_ROWS, *SILVER_REGISTER.values()))
-                ),
-                "The building register to Silver.",
-            ),
-            _job(
-                HEALTH_JOB,
-                dg.AssetSelection.assets(assets.key(gold.FACT_DEVICE_HEALTH_DAY)).without_checks(),
-                "Device health, by local date.",
-            ),
-            _job(DIMS_JOB, dg.AssetSelection.assets(assets.gold_dims).without_checks(), "The dimensions."),
-            _job(
-                PUBLISH_JOB,
-                dg.AssetSelection.assets(*served)
-                | dg.AssetSelection.checks_for_assets(*(assets.key(table) for table in gold.TABLES)),
-                "The published file with its marts, and the tests of Gold.",
-            ),
-        ],
+        asset_checks=sensors.reachable_checks(work),
+        jobs=list(jobs.values()),
+        sensors=sensors.build_sensors(work, jobs),
+        schedules=sensors.build_schedules(work, jobs),
         executor=dg.in_process_executor,
-        resources={assets.WORK: work, "dbt": marts.dbt_resource(marts.project())},
+        resources={assets.WORK: workspace},
     )
 
 
-def _job(name: str, selection: dg.AssetSelection, description: str) -> Any:
+def _feed_jobs() -> list[Any]:
+    dims = [assets.key(table) for table in gold.DIMS]
+    facts = [assets.key(table) for table in gold.MINUTE_FACTS]
+    published = ops_assets.PUBLISHED
+    weather = (bronze.WEATHER_FILES, silver.WEATHER_FORECASTS, gold.FACT_WEATHER_HOUR, gold.FACT_WEATHER_DAY)
+    health = assets.key(gold.FACT_DEVICE_HEALTH_DAY)
+    sensor_tables = [assets.key(table) for table in (bronze.SENSOR_FILES, *assets.SENSOR_SILVER)]
+    windows = [*sensor_tables, *facts, ops_assets.CARRIED]
+    register = [assets.key(bronze.REGISTER_ROWS), *assets.silver_register_tables.keys]
+    return [
+        _job(
+            tags.WINDOWS_JOB,
+            [*windows, published],
+            "Sensor files to the minute facts and the published file, window by window.",
+        ),
+        _job(tags.BUILD_JOB, windows, "The same for a build, which publishes once at its end."),
+        _job(
+            tags.FORECASTS_JOB,
+            [assets.key(table) for table in weather],
+            "Forecast files to the weather facts, by date of issue.",
+        ),
+        _job(tags.REGISTER_JOB, register, "The building register to Silver."),
+        _job(tags.HEALTH_JOB, [health], "Device health, by local date."),
+        _job(tags.DIMS_JOB, dims, "The dimensions, when a device is new."),
+        _job(
+            tags.REFRESH_JOB,
+            [health, *dims, ops_assets.LAKE_UPKEEP, published, ops_assets.FEED_STATUS],
+            "What need not be there within the minute: health, dimensions, compaction, status.",
+        ),
+        _job(tags.LISTING_JOB, [ops_assets.SHARE_LISTING], "The share compared with bronze.", tags.BESIDE),
+        _job(tags.UPKEEP_JOB, [ops_assets.RETENTION], "What nobody needs any more is removed.", tags.BESIDE),
+    ]
+
+
+def build_definitions(work: Workspace) -> dg.Definitions:
+    """Both code locations as one, for a build in this process."""
+    from domotic_assets.orchestration.marts import models_definitions
+
+    workspace = workspace_resource(work)
+    return dg.Definitions.merge(feed_definitions(work, workspace), models_definitions(work, workspace))
+
+
+def workspace_resource(work: Workspace) -> dg.ResourceDefinition:
+    """The workspace of a run. One that writes the lake's rows holds the lane as long as it lasts."""
+
+    @dg.resource
+    def workspace(context: dg.InitResourceContext) -> Iterator[Workspace]:
+        run = context.run
+        if run is not None and run.tags.get(tags.LANE) == tags.BESIDE:
+            yield work
+            return
+        with lane(work.settings.dagster_home, LANE_WAIT_SECONDS):
+            yield work
+
+    return workspace
+
+
+def _job(name: str, keys: Sequence[dg.AssetKey], description: str, lane_of_run: str = tags.DATA) -> Any:
     # Worker processes would cost ten times the work of a run and are not needed: one process does it.
     return dg.define_asset_job(
-        name, selection, description=description, executor_def=dg.in_process_executor, config=QUIET
+        name,
+        dg.AssetSelection.assets(*keys).without_checks(),
+        description=description,
+        tags={tags.LANE: lane_of_run},
+        executor_def=dg.in_process_executor,
+        config=tags.QUIET,
     )

@@ -8,6 +8,7 @@ from domotic_assets.gold.tariffs import dim_tariff
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
+from domotic_assets.serve.refresh import Snapshot
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ def write_dims(work: Workspace) -> WrittenDims:
     return WrittenDims(tables, _unmatched(of_devices))
 
 
+def lacks_devices(work: Workspace) -> bool:
+    """Whether silver has devices that the dimension does not know, or there are no dimensions yet."""
+    if any(work.lake.version(table) is None for table in gold.DIMS):
+        return True
+    seen = work.lake.read(silver.DEVICES, columns=["device"]).unique()
+    known = work.lake.read(gold.DIM_DEVICE, columns=["device_id"])
+    return not seen.join(known, left_on="device", right_on="device_id", how="anti").is_empty()
+
+
 def _unmatched(found: dims.DeviceDimension) -> dict[str, int]:
     """How many register rows and feed devices found no partner."""
     return {
@@ -54,15 +64,13 @@ def _unmatched(found: dims.DeviceDimension) -> dict[str, int]:
     }
 
 
-def gold_files(work: Workspace) -> dict[str, list[str]]:
-    """Gold table to the Parquet files of its current snapshot."""
-    return {table.name: work.lake.files(table) for table in gold.TABLES}
-
-
-def gold_versions(work: Workspace) -> dict[str, int]:
-    """Gold table to its current Delta version; -1 while it does not exist."""
-    versions = {table.name: work.lake.version(table) for table in gold.TABLES}
-    return {name: -1 if version is None else version for name, version in versions.items()}
+def gold_snapshot(work: Workspace) -> Snapshot:
+    """Every Gold table's files and Delta version; -1 while it does not exist."""
+    found = {table.name: work.lake.snapshot(table) for table in gold.TABLES}
+    return Snapshot(
+        {name: files for name, (_, files) in found.items()},
+        {name: version for name, (version, _) in found.items()},
+    )
 
 
 def _calendar_days(work: Workspace) -> tuple[date, date]:

@@ -1,6 +1,6 @@
 """Silver to the Gold facts: minute facts by window, device health by local day. Plain functions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -15,6 +15,9 @@ from domotic_assets.schemas.table import UTC_TIME, Table
 
 HOME_MINUTES_PER_PIECE = 30_000
 """Files' worth of events held at once: ten days of two homes, half an hour of a thousand."""
+
+USUAL_CONTEXT = timedelta(minutes=15)
+"""How far before a minute the readings lie that nearly every plug's counter goes on from."""
 
 _EVENT_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "value_text", "is_outlier"]
 
@@ -137,8 +140,9 @@ def _moments(rows: pl.DataFrame) -> pl.Series:
 def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl.DataFrame:
     """Energy events of [first, last], with as much before and after as the counters' steps ask for.
 
-    Of every plug the nearest day before and after on which it was seen; further days only while one
-    of them gives no reading that settles the level.
+    A few minutes before settle the level of nearly every plug. For the others the rest of that day is
+    read, then the nearest day before and after on which they were seen; further days only while one of
+    them gives no reading that settles it.
     """
     seen = work.lake.read(silver.DEVICES, where=pl.col("category") == "plugs", columns=["device", "utc_date"])
     days: dict[str, list[date]] = {
@@ -148,7 +152,12 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
     latest = {device: last.date() for device in days}
     bound_w = work.registry.settings.plug_power_bound_w
     loaded = set(utc_dates([Window(first, last + timedelta(minutes=1))]))
-    events = _events_of_dates(work, loaded)
+    start = first - USUAL_CONTEXT
+    events = _events_of_dates(work, loaded, pl.col("ts") >= start)
+    early, _ = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+    if unsettled := [device for device in early if first.date() in days[device]]:
+        rest = (pl.col("ts") < start) & pl.col("device").is_in(unsettled)
+        events = pl.concat([events, _events_of_dates(work, {first.date()}, rest)])
     while True:
         early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
         more: set[date] = set()
@@ -167,11 +176,13 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
             events = pl.concat([events, _events_of_dates(work, fresh)])
 
 
-def _events_of_dates(work: Workspace, dates: set[date]) -> pl.DataFrame:
+def _events_of_dates(work: Workspace, dates: set[date], where: pl.Expr | None = None) -> pl.DataFrame:
+    """Energy events of these dates, or those of them that meet a condition."""
+    wanted = pl.col("variable").is_in(energy.VARIABLES)
     return work.lake.read(
         silver.SENSOR_EVENTS,
         dates=dates,
-        where=pl.col("variable").is_in(energy.VARIABLES),
+        where=wanted if where is None else where & wanted,
         columns=_EVENT_COLUMNS,
     )
 
@@ -220,10 +231,14 @@ def _last(minutes: pl.Series) -> datetime:
     return minutes.max()  # type: ignore[return-value]
 
 
-def health_days_to_refresh(work: Workspace, windows: Sequence[Window]) -> list[date]:
-    """Local dates whose device health may have changed with these windows, oldest first."""
+def local_days(work: Workspace, windows: Sequence[Window]) -> list[date]:
+    """The local dates of the minutes that these windows touch, oldest first."""
+    return health.local_days_of(touched_minutes(work, windows), work.registry) if windows else []
+
+
+def health_days_to_refresh(work: Workspace, touched: Collection[date]) -> list[date]:
+    """Local dates whose device health may have changed with minutes of the touched ones, oldest first."""
     held = work.lake.read(gold.FACT_DEVICE_HEALTH_DAY, columns=["local_date", "device_key"])
-    touched = health.local_days_of(touched_minutes(work, windows), work.registry) if windows else []
     return health.days_to_refresh(work.lake.read(silver.DEVICES), held, touched, work.registry)
 
 

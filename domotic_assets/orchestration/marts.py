@@ -1,4 +1,4 @@
-"""The published file as assets: built aside, given its marts and tested by dbt, then swapped in.
+"""The published file built from nothing: filled aside, given its marts and tested by dbt, then swapped in.
 
 dbt's tests of Gold and of the marts show as asset checks of these tables. A failing one stops the
 run before the swap, so people go on seeing the last file that was right.
@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,19 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from domotic_assets.orchestration import dim_steps
-from domotic_assets.orchestration.assets import OWNERS, Work
-from domotic_assets.orchestration.workspace import Workspace
-from domotic_assets.serve import publish
+from domotic_assets.orchestration import dim_steps, tags
+from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key
+from domotic_assets.orchestration.sensors import runs_under_way
+from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
+from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
+from domotic_assets.schemas import gold
+from domotic_assets.serve import publish, refresh
 from domotic_assets.serve.catalog import definition_of
 
-PROJECT = Path(__file__).parents[2] / "dbt"
 FILE_VARIABLE = "DOMOTIC_DUCKDB"
-PUBLISHED = dg.AssetKey(["serve", "domotic_admin"])
+PURPOSE = "marts"
+TESTED = dg.AssetKey(["models", "tested_file"])
+ASK_AT_MOST_EVERY = timedelta(minutes=10)
 
 
 class Translator(DagsterDbtTranslator):
@@ -50,9 +55,10 @@ class Translator(DagsterDbtTranslator):
 
 def project() -> DbtProject:
     """The dbt project, its manifest written if it is missing or older than the project."""
-    found = DbtProject(project_dir=PROJECT)
-    sources = [file for folder in ("models", "macros", "tests") for file in (PROJECT / folder).rglob("*.*")]
-    newest = max(file.stat().st_mtime for file in [*sources, PROJECT / "dbt_project.yml"])
+    found = DbtProject(project_dir=DBT_PROJECT)
+    folders = [DBT_PROJECT / name for name in ("models", "macros", "tests")]
+    sources = [file for folder in folders for file in folder.rglob("*.*")]
+    newest = max(file.stat().st_mtime for file in [*sources, DBT_PROJECT / "dbt_project.yml"])
     if not found.manifest_path.exists() or found.manifest_path.stat().st_mtime < newest:
         dbt_resource(found).cli(["parse", "--quiet"], target_path=found.target_path).wait()
     return found
@@ -63,16 +69,35 @@ def dbt_resource(dbt_project: DbtProject) -> DbtCliResource:
     return DbtCliResource(project_dir=dbt_project, dbt_executable=str(Path(sys.executable).with_name("dbt")))
 
 
-def serve_assets() -> list[dg.AssetsDefinition]:
-    """The marts and the published file."""
+def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
+    """The marts, the tests of Gold, and the published file built from nothing."""
+    job = dg.define_asset_job(
+        tags.PUBLISH_JOB,
+        dg.AssetSelection.groups("marts", "models")
+        | dg.AssetSelection.checks_for_assets(*(key(table) for table in gold.TABLES)),
+        description="The published file built from nothing, with its marts, and the tests of Gold.",
+        tags={tags.LANE: tags.BESIDE},
+        executor_def=dg.in_process_executor,
+        config=tags.QUIET,
+    )
+    return dg.Definitions(
+        assets=_assets(),
+        jobs=[job],
+        sensors=[_models_sensor(work, job)],
+        executor=dg.in_process_executor,
+        resources={WORK: workspace, "dbt": dbt_resource(project())},
+    )
+
+
+def _assets() -> list[dg.AssetsDefinition]:
     dbt_project = project()
 
     @dbt_assets(manifest=dbt_project.manifest_path, project=dbt_project, dagster_dbt_translator=Translator())
     def marts(context: dg.AssetExecutionContext, work: Work, dbt: DbtCliResource) -> Iterator[Any]:
         """Views over Gold in a file built aside, and the tests of both."""
-        versions = dim_steps.gold_versions(work)
-        definition = definition_of(PROJECT)
-        file = publish.build_file(work.serve, dim_steps.gold_files(work), versions, definition)
+        found = dim_steps.gold_snapshot(work)
+        definition = definition_of(DBT_PROJECT)
+        file = publish.build_file(work.serve, found.files, found.versions, definition, purpose=PURPOSE)
         work.report("marts", 0, 1)
         target = work.settings.dagster_home / "dbt"
         with _environment(FILE_VARIABLE, str(file)):
@@ -80,31 +105,69 @@ def serve_assets() -> list[dg.AssetsDefinition]:
         work.report("marts", 1, 1)
 
     @dg.asset(
-        key=PUBLISHED,
+        key=TESTED,
         deps=[marts],
-        group_name="serve",
+        group_name="models",
         kinds={"duckdb"},
         owners=OWNERS,
-        description="The DuckDB file that BI tools open: all of Gold and the marts, for the scope admin.",
+        description="The published file built from nothing, swapped in once dbt's tests pass.",
     )
-    def domotic_admin(work: Work) -> dg.MaterializeResult[Any]:
-        versioned = publish.swap_in(publish.aside_file(work.serve), work.serve)
+    def tested_file(work: Work) -> dg.MaterializeResult[Any]:
+        # While dbt worked, others may have published newer rows: these must not go back.
+        done = refresh.publish_present(
+            work.serve,
+            lambda: dim_steps.gold_snapshot(work),
+            definition_of(DBT_PROJECT),
+            purpose=PURPOSE,
+            built=publish.aside_file(work.serve, PURPOSE),
+        )
+        assert done is not None
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(publish.published_file(work.serve))),
-                "version": versioned.name,
-                "bytes": versioned.stat().st_size,
+                "version": done.file.name,
+                "bytes": done.file.stat().st_size,
             }
         )
 
-    return [marts, domotic_admin]
+    return [marts, tested_file]
+
+
+def _models_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="models",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        job=job,
+        description="Builds and tests the published file when its models change, and after a day was closed.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return models_tick(work, context.instance, datetime.now(UTC))
+
+    return sensor
+
+
+def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
+    """Ask for a build where the published file is missing, of other models, or of before a seal."""
+    marks = work.worklist.read().marks
+    asked, closed = marks.get(tags.PUBLISH_JOB), marks.get(DAY_CLOSED)
+    stale = not publish.is_of(publish.published_file(work.serve), definition_of(DBT_PROJECT))
+    if not stale and (closed is None or (asked is not None and asked >= closed)):
+        return dg.SensorResult(skip_reason="the published file is of the present models")
+    if asked is not None and now - asked < ASK_AT_MOST_EVERY:
+        return dg.SensorResult(skip_reason=f"asked for at {asked:%H:%M} UTC")
+    if any(work.lake.version(table) is None for table in (*gold.MINUTE_FACTS, *gold.DIMS)):
+        return dg.SensorResult(skip_reason="Gold is not complete yet")
+    if runs_under_way(instance, tags.PUBLISH_JOB):
+        return dg.SensorResult(skip_reason="a build is under way")
+    work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: now}))
+    return dg.SensorResult(run_requests=[dg.RunRequest(job_name=tags.PUBLISH_JOB, run_config=tags.QUIET)])
 
 
 def is_published(work: Workspace) -> bool:
     """Whether the published file is of the Gold, schemas and marts as they are now."""
-    return publish.is_current(
-        publish.published_file(work.serve), dim_steps.gold_versions(work), definition_of(PROJECT)
-    )
+    versions = dim_steps.gold_snapshot(work).versions
+    return publish.is_current(publish.published_file(work.serve), versions, definition_of(DBT_PROJECT))
 
 
 @contextmanager

@@ -11,18 +11,29 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from domotic_assets.bronze.landing import File, Landing, is_sensor_name, versions
-from domotic_assets.bronze.naming import NameReader, arrival, read_sensor_name
+from domotic_assets.bronze.naming import NameReader, arrival, name_patterns, read_sensor_name
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.windows import Window, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
-from domotic_assets.silver.events import device_types, devices, merge, variables
+from domotic_assets.silver.events import (
+    device_types,
+    devices,
+    devices_with,
+    merge,
+    variables,
+    variables_with,
+)
 from domotic_assets.silver.flatten import flatten
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.folder import MAX_FILE_BYTES, FolderPosition, FolderSource
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource
 
 FILES_PER_BATCH = 6_000
 """Files held in memory at once: about 25 MB of bytes and 400,000 events."""
+
+SETTLE = timedelta(seconds=2)
+"""A file whose last write is younger is left for the next look. A slower sender costs a version more:
+what it had written is quarantined, and the completed file, being another version, is loaded."""
 
 COUNTING = ("loaded", "partial")
 """Statuses of the file versions whose readings count."""
@@ -39,24 +50,38 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What the share holds that bronze does not: the minutes concerned, and names left where they are."""
+    """What the share holds that bronze does not: files by minute, and names left where they are.
 
-    minutes: list[datetime]
-    files: int
+    irregular: minutes of files that only a whole listing shows. listed: names looked at.
+    """
+
+    minutes: Counter[datetime]
+    irregular: frozenset[datetime]
     left: Counter[str]
+    listed: int
+
+    @property
+    def files(self) -> int:
+        """How many files are new."""
+        return self.minutes.total()
 
 
-def discover_sensor_files(work: Workspace) -> Discovery:
-    """List the share and compare with bronze; nothing is written."""
-    source = FolderSource(work.sites.address(work.registry.sources.sensor_files))
+def discover_sensor_files(
+    work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None = None
+) -> Discovery:
+    """List the share and compare with bronze; nothing is written.
+
+    With spans of time, only the names that homes give to their minutes are listed.
+    """
     now = datetime.now(UTC)
-    known = _known_entries(work)
+    entries = work.sensor_folder.entries(_patterns(work, spans_of_time))
+    known = _entries(_held(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
-    minutes: set[datetime] = set()
+    minutes: Counter[datetime] = Counter()
+    irregular: set[datetime] = set()
     left: Counter[str] = Counter()
     odd: list[Entry] = []
-    files = 0
-    for entry in source.entries():
+    for entry in entries:
         if entry in known:
             continue
         if not is_sensor_name(entry.name):
@@ -64,31 +89,42 @@ def discover_sensor_files(work: Workspace) -> Discovery:
         elif entry.size_bytes > MAX_FILE_BYTES:
             left["too large"] += 1
         elif names.home(entry.name) is not None:
-            files += 1
-            minutes.update(names.possible_windows(entry.name, arrival(entry.modified_at, now)))
+            if is_settling(entry, now):
+                left["still being written"] += 1
+                continue
+            possible = names.possible_windows(entry.name, arrival(entry.modified_at, now))
+            minutes.update(possible)
+            irregular.update(window for window in possible if not names.is_regular(entry.name, window))
         elif read_sensor_name(entry.name) is not None:
             left["foreign user"] += 1
         else:
             odd.append(entry)
     # A name that says nothing: only a look inside tells whether a home sent it.
-    chosen = frozenset(odd)
-    batch = FolderSource(source.folder, chosen.__contains__).pull(FolderPosition(known), max(len(odd), 1))
     nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
-    landed = Landing(work.registry, nothing, now).land(_files(batch.items))
+    landed = Landing(work.registry, nothing, now).land(_files(work.sensor_folder.read(odd)))
     left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
     minutes.update(landed.rows["window"].to_list())
-    return Discovery(sorted(minutes), files + landed.rows.height, left)
+    irregular.update(landed.rows["window"].to_list())
+    return Discovery(minutes, frozenset(irregular), left, len(entries))
 
 
-def land_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
-    """Share → bronze/sensor_files: append every file version of these windows that bronze does not hold."""
+def is_settling(entry: Entry, now: datetime) -> bool:
+    """Whether a file was written to a moment ago: its sender may not be done with it."""
+    return timedelta(0) <= now - entry.modified_at < SETTLE
+
+
+def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bool = False) -> Outcome:
+    """Share → bronze/sensor_files: append every file version of these windows that bronze does not hold.
+
+    by_name: list only the names that homes give to these windows; else the whole share.
+    """
     outcome = Outcome()
     now = datetime.now(UTC)
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     wanted = spans(windows)
 
     def accept(entry: Entry) -> bool:
-        if not is_sensor_name(entry.name):
+        if not is_sensor_name(entry.name) or is_settling(entry, now):
             return False
         return any(
             start <= minute < end
@@ -96,10 +132,11 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
             for start, end in wanted
         )
 
-    source = FolderSource(work.sites.address(work.registry.sources.sensor_files), accept)
-    held = work.lake.read(bronze.SENSOR_FILES, columns=_HELD)
+    listed = wanted if by_name else None
+    source = FileSource(work.sensor_folder, accept, _patterns(work, listed))
+    held = _held(work, listed)
     landing = Landing(work.registry, held.select(_HELD[:4]), now)
-    position = FolderPosition(_entries(held))
+    position = FilePosition(_entries(held))
     done = 0
     while True:
         batch = source.pull(position, FILES_PER_BATCH)
@@ -111,6 +148,39 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
         work.report("bronze/sensor_files", done, done + len(position.waiting or ()))
         if not batch.more:
             return outcome
+
+
+def _patterns(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None) -> Sequence[str]:
+    if spans_of_time is None:
+        return EVERYTHING
+    return name_patterns(spans_of_time, {home.clock_zone for home in work.registry.homes})
+
+
+def _held(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None) -> pl.DataFrame:
+    """What bronze says of the files it holds: all, or those whose names the spans' patterns may show."""
+    if spans_of_time is None:
+        return work.lake.read(bronze.SENSOR_FILES, columns=_HELD)
+    wider = [
+        Window(start - margin, end + margin)
+        for start, end in spans_of_time
+        # Patterns of hours show up to an hour more on both sides, and a clock may change; of days, a day.
+        for margin in [timedelta(hours=3) if end - start < timedelta(hours=12) else timedelta(days=2)]
+    ]
+    return work.lake.read(
+        bronze.SENSOR_FILES, dates=utc_dates(wider), where=within("window", wider), columns=_HELD
+    )
+
+
+def homes_heard(work: Workspace, start: datetime, end: datetime) -> pl.DataFrame:
+    """home and window of the files that bronze holds of [start, end), one row each."""
+    span = Window(start, end)
+    held = work.lake.read(
+        bronze.SENSOR_FILES,
+        dates=utc_dates([span]),
+        where=within("window", [span]),
+        columns=["home", "window"],
+    )
+    return held.drop_nulls().unique()
 
 
 def flatten_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
@@ -186,8 +256,10 @@ def _flatten_piece(work: Workspace, piece: Window, outcome: Outcome) -> None:
     )
     events = merge(pl.concat([flat.events, _events_of_other_windows(work, piece, minutes)]))
     dates_of_minutes = minutes.dt.date()
+    touched = dates_of_minutes.unique().sort().to_list()
+    are_new = _hold_no_events(work, minutes, touched)
     work.lake.replace_values(silver.SENSOR_EVENTS, events, "ts", minutes, dates_of_minutes)
-    _register_definitions(work, dates_of_minutes.unique().sort().to_list())
+    _register_definitions(work, touched, events if are_new else None)
     windows = flat.files["window"].unique().sort()
     work.lake.replace_values(silver.REJECTS, flat.rejects, "window", windows, windows.dt.date())
     work.lake.replace_values(silver.SENSOR_FILES, flat.files, "window", windows, windows.dt.date())
@@ -216,18 +288,31 @@ def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series)
     return events.filter(pl.col("ts").is_in(minutes.implode()))
 
 
-def _register_definitions(work: Workspace, dates: list[date]) -> None:
-    """Devices, variables and device types of whole UTC dates, read off their events."""
-    columns = ["ts", "home", "room", "device", "variable", "value_text", "utc_date"]
-    events = work.lake.read(silver.SENSOR_EVENTS, dates=dates, columns=columns)
-    seen = devices(events)
+def _hold_no_events(work: Workspace, minutes: pl.Series, dates: list[date]) -> bool:
+    """Whether silver has no event of these minutes yet, of a run that was broken off neither."""
+    inside = pl.col("ts").is_between(minutes.min(), minutes.max()) & pl.col("ts").is_in(minutes.implode())
+    return work.lake.read(silver.SENSOR_EVENTS, dates=dates, where=inside, columns=["ts"]).is_empty()
+
+
+def _register_definitions(work: Workspace, dates: list[date], added: pl.DataFrame | None) -> None:
+    """Devices, variables and device types of UTC dates.
+
+    added: the events just written, where their minutes held none before: they are put on top of what is
+    registered. Otherwise the whole dates are read off their events, as what was counted is not known.
+    """
+    seen = counted = None
+    if added is not None:
+        seen = devices_with(work.lake.read(silver.DEVICES, dates=dates), added)
+        counted = variables_with(work.lake.read(silver.VARIABLES, dates=dates), added)
+    if seen is None or counted is None:
+        columns = ["ts", "home", "room", "device", "variable", "value_text", "utc_date"]
+        events = work.lake.read(silver.SENSOR_EVENTS, dates=dates, columns=columns)
+        seen, counted = devices(events), variables(events)
     work.lake.replace_dates(silver.DEVICES, seen, dates)
-    work.lake.replace_dates(silver.VARIABLES, variables(events), dates)
-    work.lake.replace_dates(silver.DEVICE_TYPES, device_types(seen), dates)
-
-
-def _known_entries(work: Workspace) -> frozenset[Entry]:
-    return _entries(work.lake.read(bronze.SENSOR_FILES, columns=["name", "size_bytes", "modified_at"]))
+    work.lake.replace_dates(silver.VARIABLES, counted, dates)
+    types = device_types(seen)
+    if not types.equals(work.lake.read(silver.DEVICE_TYPES, dates=dates).sort(types.columns)):
+        work.lake.replace_dates(silver.DEVICE_TYPES, types, dates)
 
 
 def _entries(held: pl.DataFrame) -> frozenset[Entry]:

@@ -8,16 +8,16 @@ import polars as pl
 
 from domotic_assets.bronze.landing import File, land_forecasts, versions
 from domotic_assets.bronze.naming import arrival, is_plausible, read_forecast_name
-from domotic_assets.bronze.register import current_state, last_sequence, register_rows
+from domotic_assets.bronze.register import current_state, last_sequence, register_rows, row_versions
 from domotic_assets.gold.weather import weather_day, weather_hour
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
-from domotic_assets.schemas.register import SILVER_REGISTER
-from domotic_assets.silver.register import register_tables
+from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
+from domotic_assets.silver.register import current_rows, register_history
 from domotic_assets.silver.weather import SOURCE, read_weather_files
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.folder import FolderPosition, FolderSource
-from domotic_assets.sources.relational import RegisterBatch, RelationalSource, sqlite_source
+from domotic_assets.sources.files import FilePosition, FileSource
+from domotic_assets.sources.relational import RegisterBatch
 
 FILES_PER_BATCH = 8
 """Forecast files held at once: each is about 15 MB and 150,000 rows."""
@@ -27,11 +27,10 @@ CHANGES_PER_PULL = 100_000
 
 def discover_forecasts(work: Workspace) -> list[date]:
     """Dates of issue of files that bronze does not hold, and of those that silver or gold lack."""
-    source = FolderSource(work.sites.address(work.registry.sources.weather_files))
     known = _known_forecasts(work)
     dates = {
         issued
-        for entry in source.entries()
+        for entry in work.weather_folder.entries()
         if entry not in known and (issued := _issue(work, entry)) is not None
     }
     landed = set(work.lake.dates(bronze.WEATHER_FILES))
@@ -47,11 +46,8 @@ def discover_forecasts(work: Workspace) -> list[date]:
 def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]:
     """Folder → bronze/weather_files: append every new version of the files of these dates of issue."""
     wanted = frozenset(issues)
-    source = FolderSource(
-        work.sites.address(work.registry.sources.weather_files),
-        lambda entry: _issue(work, entry) in wanted,
-    )
-    position = FolderPosition(_known_forecasts(work))
+    source = FileSource(work.weather_folder, lambda entry: _issue(work, entry) in wanted)
+    position = FilePosition(_known_forecasts(work))
     counts: Counter[str] = Counter()
     done = 0
     while True:
@@ -105,7 +101,7 @@ def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
 
 def pull_register(work: Workspace) -> RegisterBatch | None:
     """The register's changes since bronze; None where sites.yaml names no register."""
-    source = _register(work)
+    source = work.register
     if source is None:
         return None
     return source.pull(current_state(work.lake.read(bronze.REGISTER_ROWS)), CHANGES_PER_PULL)
@@ -124,17 +120,25 @@ def land_register(work: Workspace, now: datetime) -> Counter[str]:
 
 
 def read_register(work: Workspace) -> dict[str, int]:
-    """Bronze → the ten silver register tables, current state; rows by table."""
-    frames = register_tables(current_state(work.lake.read(bronze.REGISTER_ROWS)), work.registry)
-    for name, frame in frames.items():
-        work.lake.replace_all(SILVER_REGISTER[name], frame)
-    return {name: frame.height for name, frame in frames.items()}
+    """Bronze → the silver register tables, history and current state; rows by the table's name."""
+    history = register_history(row_versions(work.lake.read(bronze.REGISTER_ROWS)), work.registry)
+    current = current_rows(history)
+    rows = {}
+    for name in SILVER_REGISTER:
+        for table, frame in (
+            (SILVER_REGISTER_HISTORY[name], history[name]),
+            (SILVER_REGISTER[name], current[name]),
+        ):
+            work.lake.replace_all(table, frame)
+            rows[table.name] = frame.height
+    return rows
 
 
 def register_is_behind(work: Workspace) -> bool:
     """Whether the register has changes that bronze does not hold, or silver lacks a register table."""
     batch = pull_register(work)
-    missing = any(work.lake.version(table) is None for table in SILVER_REGISTER.values())
+    tables = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
+    missing = any(work.lake.version(table) is None for table in tables)
     return missing or (batch is not None and bool(batch.items))
 
 
@@ -146,11 +150,6 @@ def _issue(work: Workspace, entry: Entry) -> date | None:
     midnight = datetime.combine(issued, datetime.min.time(), UTC)
     arrived_at = arrival(entry.modified_at, datetime.now(UTC))
     return issued if is_plausible(midnight, arrived_at, work.registry.history_start) else None
-
-
-def _register(work: Workspace) -> RelationalSource | None:
-    source = work.registry.sources.register_rows
-    return None if source is None else sqlite_source(work.sites.address(source))
 
 
 def _known_forecasts(work: Workspace) -> frozenset[Entry]:

@@ -4,9 +4,10 @@ A key is ISO 8601 in UTC: a minute `2026-11-22T04:05`, an hour `2026-11-22T04`, 
 Nothing here knows Dagster.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import zip_longest
 
 from domotic_assets.errors import PartitionError
@@ -72,6 +73,45 @@ def cover(minutes: Iterable[datetime], now: datetime) -> list[Window]:
         own = Window(start, start + timedelta(minutes=1))
         found.add(next((window for window in (day, hour) if window.end <= now), own))
     return sorted(found, key=lambda window: (window.start - window.end, window.start))
+
+
+MINUTES_FOR_AN_HOUR = 10
+"""From so many of its minutes on, a finished hour is carried as one window."""
+
+
+def assign(files: Mapping[datetime, int], now: datetime, detailed: Collection[date]) -> Counter[Window]:
+    """The windows that carry these minutes, and their files.
+
+    A finished day is one window, unless it is kept in detail (its minutes and hours have keys and it
+    is not sealed): then, and today, a finished hour is one if much of it came, else each minute is.
+    files: new files by minute.
+    """
+    by_hour: dict[datetime, list[datetime]] = defaultdict(list)
+    found: Counter[Window] = Counter()
+    for minute, number in files.items():
+        day = day_window(minute)
+        if day.end <= now and minute.date() not in detailed:
+            found[day] += number
+        else:
+            by_hour[minute.replace(minute=0, second=0, microsecond=0)].append(minute)
+    for start, minutes in by_hour.items():
+        hour = Window(start, start + _HOUR)
+        if hour.end <= now and len(minutes) >= MINUTES_FOR_AN_HOUR:
+            found[hour] += sum(files[minute] for minute in minutes)
+            continue
+        for minute in minutes:
+            found[Window(minute, minute + MINUTE)] += files[minute]
+    return found
+
+
+def is_day(key: str) -> bool:
+    """Whether a key is that of a day."""
+    return len(key) == len("2026-11-21")
+
+
+def detailed_days(keys: Iterable[str]) -> set[date]:
+    """The days of which minutes or hours have keys."""
+    return {read_key(key).start.date() for key in keys if not is_day(key)}
 
 
 def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:

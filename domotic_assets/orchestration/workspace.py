@@ -2,11 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from domotic_assets.lake.store import Lake
+from domotic_assets.orchestration.worklist import WorkList
 from domotic_assets.registry import Registry, Sites, load_sites
 from domotic_assets.settings import Settings
+from domotic_assets.sources.files import FileFolder
+from domotic_assets.sources.opening import open_folder, open_register
+from domotic_assets.sources.relational import RelationalSource
+
+DBT_PROJECT = Path(__file__).parents[2] / "dbt"
 
 Report = Callable[[str, int, int], None]
 """Called with a step's name, what is done and what there is to do."""
@@ -34,6 +41,27 @@ class Workspace:
     def registry(self) -> Registry:
         """The registry."""
         return self.sites.registry
+
+    @cached_property
+    def sensor_folder(self) -> FileFolder:
+        """Where the sensor files come from; its connection is kept from call to call."""
+        return open_folder(self.registry.sources.sensor_files, self.sites, self.settings)
+
+    @cached_property
+    def weather_folder(self) -> FileFolder:
+        """Where the forecast files come from."""
+        return open_folder(self.registry.sources.weather_files, self.sites, self.settings)
+
+    @property
+    def register(self) -> RelationalSource | None:
+        """The building register; None where sites.yaml names none."""
+        source = self.registry.sources.register_rows
+        return None if source is None else open_register(source, self.sites, self.settings)
+
+    @property
+    def worklist(self) -> WorkList:
+        """What is still to be carried to Gold."""
+        return WorkList(self.settings.dagster_home)
 
     @property
     def serve(self) -> Path:

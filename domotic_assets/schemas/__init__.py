@@ -1,9 +1,16 @@
 """Every table's columns, once: name, type, unit, meaning, range and aggregation kind."""
 
 from domotic_assets.schemas import bronze, gold, silver
-from domotic_assets.schemas.register import SILVER_REGISTER
+from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
 
 ALL_TABLES: dict[str, Table] = {
-    table.id: table for table in (*bronze.TABLES, *silver.TABLES, *SILVER_REGISTER.values(), *gold.TABLES)
+    table.id: table
+    for table in (
+        *bronze.TABLES,
+        *silver.TABLES,
+        *SILVER_REGISTER.values(),
+        *SILVER_REGISTER_HISTORY.values(),
+        *gold.TABLES,
+    )
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from domotic_assets.schemas.table import Column, Table, text
+from domotic_assets.schemas.table import Column, Table, moment, text
 
 NEVER_READ = frozenset(
     {
@@ -173,3 +173,24 @@ def silver_table(table: RegisterTable) -> Table:
 
 
 SILVER_REGISTER: dict[str, Table] = {name: silver_table(table) for name, table in REGISTER.items()}
+
+
+def history_table(current: Table) -> Table:
+    """The history of a Silver register table: its columns, and from when to when they stood so."""
+    return Table(
+        layer="silver",
+        name=f"{current.name}_history",
+        grain=f"one row per version of a row of {current.name}",
+        columns=(
+            *current.columns,
+            moment("valid_from", "when this version was first seen", nullable=False),
+            moment("valid_to", "when it was seen changed or gone (exclusive); null while it is current"),
+        ),
+        primary_key=(*current.primary_key, "valid_from"),
+        sort=(*current.sort, "valid_from"),
+    )
+
+
+SILVER_REGISTER_HISTORY: dict[str, Table] = {
+    name: history_table(table) for name, table in SILVER_REGISTER.items()
+}

@@ -2,33 +2,27 @@
 
 The file is built in two phases, as dbt adds its views and tests the file in between: `build_file`
 writes it aside, `swap_in` makes it the published one. Until then a reader sees the old file, and
-one that has the old file open keeps it. Which tables exist and how they are described is the
-catalog's business; asking questions is `query`'s.
+one that has the old file open keeps it. Each purpose that builds has a folder of its own aside; one
+at a time swaps. Which tables exist and how they are described is the catalog's business; bringing
+a file up to date without building it is `refresh`'s; asking questions is `query`'s.
 """
 
+import fcntl
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote
 
 import duckdb
 
 from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.schemas import gold
-from domotic_assets.schemas.table import UTC_TIME, Column, Table
-from domotic_assets.serve.catalog import (
-    GOLD_SCHEMA,
-    MARTS_SCHEMA,
-    describe_column,
-    describe_table,
-    enforced_foreign_keys,
-    in_load_order,
-    is_dimension,
-    published_columns,
-    sql_type,
-)
+from domotic_assets.schemas.table import Table
+from domotic_assets.serve import parts
+from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, in_load_order
+from domotic_assets.serve.tables import create_table, first_line, identifier, insert_files, literal
 
 SCOPE = "admin"
 KEPT_VERSIONS = 3
@@ -39,7 +33,10 @@ STORAGE_VERSION = "v1.0.0"
 _STEM = f"domotic-{SCOPE}"
 _VERSIONED = re.compile(rf"{_STEM}-(\d{{6,}})\.duckdb")
 _ASIDE = ".building"
+_LOCK = ".publishing"
 _CATALOG = "published"
+_UNPUBLISHED = 0
+"""Version of a file aside; swapping gives it its own."""
 
 
 def published_file(serve: Path) -> Path:
@@ -47,66 +44,110 @@ def published_file(serve: Path) -> Path:
     return serve / f"{_STEM}.duckdb"
 
 
-def aside_file(serve: Path) -> Path:
-    """Where `build_file` puts the file that is being built."""
-    return serve / _ASIDE / f"{_STEM}.duckdb"
+def aside_file(serve: Path, purpose: str) -> Path:
+    """Where a purpose builds its file; only one builder of a purpose works at a time."""
+    return serve / _ASIDE / purpose / f"{_STEM}.duckdb"
+
+
+def clear_aside(serve: Path, purpose: str) -> Path:
+    """`aside_file`, its folder made and empty: what a killed builder left is removed."""
+    target = aside_file(serve, purpose)
+    shutil.rmtree(target.parent, ignore_errors=True)
+    target.parent.mkdir(parents=True)
+    return target
 
 
 def is_current(file: Path, versions: Mapping[str, int], definition: str) -> bool:
-    """Whether a published file was built from exactly these Delta versions and this definition."""
+    """Whether a published file holds exactly these Delta versions by this definition."""
+    wanted = sorted((name, version, definition) for name, version in versions.items())
+    return sorted(_published(file)) == wanted
+
+
+def is_of(file: Path, definition: str) -> bool:
+    """Whether there is a published file, and by this definition."""
+    return {found for _, _, found in _published(file)} == {definition}
+
+
+def _published(file: Path) -> list[tuple[str, int, str]]:
+    """Table, Delta version and definition that a published file states; nothing if it cannot be read."""
     if not file.is_file():
-        return False
+        return []
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
-            rows = connection.execute(
+            return connection.execute(
                 "SELECT table_name, delta_version, definition FROM meta.published WHERE scope = ?", [SCOPE]
             ).fetchall()
     except duckdb.Error:
-        return False
-    return sorted(rows) == sorted((name, version, definition) for name, version in versions.items())
+        return []
 
 
 def build_file(
-    serve: Path, files: Mapping[str, Sequence[str]], versions: Mapping[str, int], definition: str
+    serve: Path,
+    files: Mapping[str, Sequence[str]],
+    versions: Mapping[str, int],
+    definition: str,
+    *,
+    purpose: str,
 ) -> Path:
     """Build the file of a snapshot of Gold aside, and return it.
 
     files: for each Gold table the Parquet files of its Delta snapshot; none for an empty table.
     versions: the Delta version of each of these snapshots.
     definition: what `catalog.definition_of` says of the schemas and the dbt project.
-    Whatever an earlier, unfinished build left is removed first.
+    purpose: whose folder aside to build in; what its last, unfinished build left is removed first.
     """
-    _refuse_other_tables(files, versions)
-    target = aside_file(serve)
-    aside = target.parent
+    refuse_other_tables(files, versions)
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        with duckdb.connect(config={"temp_directory": str(aside / "spill")}) as connection:
+        target = clear_aside(serve, purpose)
+        with duckdb.connect(config={"temp_directory": str(target.parent / "spill")}) as connection:
             connection.execute(
-                f"ATTACH {_literal(str(target))} AS {_CATALOG} (STORAGE_VERSION {_literal(STORAGE_VERSION)})"
+                f"ATTACH {literal(str(target))} AS {_CATALOG} (STORAGE_VERSION {literal(STORAGE_VERSION)})"
             )
             connection.execute(f"USE {_CATALOG}")
             _create(connection, in_load_order(gold.TABLES))
             for table in in_load_order(gold.TABLES):
-                _load(connection, table, files[table.name])
-            _record(connection, _next_version(serve), versions, definition)
+                insert_files(connection, table, files[table.name])
+            _record(connection, files, versions, definition)
             connection.execute("USE memory")
             connection.execute(f"DETACH {_CATALOG}")
     except (OSError, duckdb.IOException) as error:
-        raise _unwritable(serve, error) from error
+        raise unwritable(serve, error) from error
     return target
 
 
 def swap_in(built: Path, serve: Path) -> Path:
-    """Publish a file that `build_file` built: stable and versioned name; the newest versions are kept.
+    """Publish a file that was built aside, and return its versioned name."""
+    with publishing(serve) as swap:
+        return swap(built)
 
-    Returns the versioned file. Each step leaves either the old or the new file under the stable name.
+
+@contextmanager
+def publishing(serve: Path) -> Iterator[Callable[[Path], Path]]:
+    """Hold the right to publish, which one process has at a time; gives the function that swaps a file in.
+
+    Who reads the present Gold while holding it can never put older content in the place of newer. The
+    system takes the right back from a process that dies.
     """
     try:
+        serve.mkdir(parents=True, exist_ok=True)
+        lock = (serve / _LOCK).open("w")
+    except OSError as error:
+        raise unwritable(serve, error) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lambda built: _swap(built, serve)
+
+
+def _swap(built: Path, serve: Path) -> Path:
+    """Stable and versioned name for the file built aside; the newest versions are kept.
+
+    Each step leaves either the old or the new file under the stable name.
+    """
+    version = _next_version(serve)
+    try:
         with duckdb.connect(str(built)) as connection:
+            connection.execute("UPDATE meta.published SET version = ?", [version])
             connection.execute("CHECKPOINT")
-            [(version,)] = connection.execute("SELECT DISTINCT version FROM meta.published").fetchall()
         _sync(built)
         versioned = serve / f"{_STEM}-{version:06d}.duckdb"
         versioned.hardlink_to(built)
@@ -115,19 +156,13 @@ def swap_in(built: Path, serve: Path) -> Path:
         for old in _versioned_files(serve)[:-KEPT_VERSIONS]:
             old.unlink()
         shutil.rmtree(built.parent, ignore_errors=True)
-    except FileExistsError as error:
-        raise LakeError(
-            f"version {version} was published meanwhile",
-            where=str(serve),
-            expected="one publication at a time",
-            remedy="build again",
-        ) from error
     except (OSError, duckdb.IOException) as error:
-        raise _unwritable(serve, error) from error
+        raise unwritable(serve, error) from error
     return versioned
 
 
-def _refuse_other_tables(files: Mapping[str, Sequence[str]], versions: Mapping[str, int]) -> None:
+def refuse_other_tables(files: Mapping[str, Sequence[str]], versions: Mapping[str, int]) -> None:
+    """Raise ContractError unless each Gold table is given once."""
     expected = {table.name for table in gold.TABLES}
     for given in (files, versions):
         if given.keys() != expected:
@@ -143,66 +178,19 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
     """Empty schemas and tables; one transaction, as each commit waits for the disk."""
     connection.begin()
     for schema in (GOLD_SCHEMA, MARTS_SCHEMA, "meta"):
-        connection.execute(f"CREATE SCHEMA {_identifier(schema)}")
+        connection.execute(f"CREATE SCHEMA {identifier(schema)}")
     for table in tables:
-        _create_table(connection, table)
+        create_table(connection, table)
     connection.commit()
 
 
-def _create_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """An empty table with its keys (dimensions only) and comments."""
-    parts = [
-        f"{_identifier(column.name)} {sql_type(column)}{'' if column.nullable else ' NOT NULL'}"
-        for column in published_columns(table)
-    ]
-    if is_dimension(table):
-        parts.append(f"PRIMARY KEY ({', '.join(map(_identifier, table.primary_key))})")
-    parts += [
-        f"FOREIGN KEY ({_identifier(key.column)}) REFERENCES {_name(key.table)} ({_identifier(key.target)})"
-        for key in enforced_foreign_keys(table)
-    ]
-    connection.execute(f"CREATE TABLE {_name(table.name)} ({', '.join(parts)})")
-    connection.execute(f"COMMENT ON TABLE {_name(table.name)} IS {_literal(describe_table(table))}")
-    for column in published_columns(table):
-        connection.execute(
-            f"COMMENT ON COLUMN {_name(table.name)}.{_identifier(column.name)} "
-            f"IS {_literal(describe_column(table, column))}"
-        )
-
-
-def _load(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str]) -> None:
-    """Insert the rows of Parquet files, sorted as the schema says."""
-    if not files:
-        return
-    columns = ", ".join(_plain(column) for column in published_columns(table))
-    # The partition stands in the path only; a column added later is missing in older files.
-    statement = (
-        f"INSERT INTO {_name(table.name)} SELECT {columns} "  # noqa: S608 (quoted names of the schemas)
-        "FROM read_parquet(?, hive_partitioning = false, union_by_name = true) "
-        f"ORDER BY {', '.join(map(_identifier, table.sort))}"
-    )
-    try:
-        # Delta names its files as URIs, in which a space or an umlaut of the lake's folder is escaped.
-        connection.execute(statement, [[unquote(file) for file in files]])
-    except (duckdb.BinderException, duckdb.ConstraintException, duckdb.ConversionException) as error:
-        raise ContractError(
-            _first_line(error),
-            where=table.id,
-            expected="the columns and keys of its schema",
-            remedy="materialise the table again",
-        ) from error
-
-
-def _plain(column: Column) -> str:
-    """A column of a Parquet file, its UTC times without a zone."""
-    name = _identifier(column.name)
-    return f"make_timestamp(epoch_us({name}))" if column.dtype == UTC_TIME else name
-
-
 def _record(
-    connection: duckdb.DuckDBPyConnection, version: int, versions: Mapping[str, int], definition: str
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[str, Sequence[str]],
+    versions: Mapping[str, int],
+    definition: str,
 ) -> None:
-    """Write `meta.keys` (one row per key column) and `meta.published` (one row per table)."""
+    """Write `meta.keys` (one row per key column), `meta.parts` and `meta.published` (one row per table)."""
     connection.begin()
     connection.execute(
         "CREATE TABLE meta.keys (table_name VARCHAR NOT NULL, column_name VARCHAR NOT NULL, "
@@ -216,6 +204,9 @@ def _record(
         keys += [(table.name, column, "primary", None, None) for column in table.primary_key]
         keys += [(table.name, key.column, "foreign", key.table, key.target) for key in table.foreign_keys]
     connection.executemany("INSERT INTO meta.keys VALUES (?, ?, ?, ?, ?)", keys)
+    parts.create(connection)
+    for name, present in files.items():
+        parts.record(connection, name, present)
     connection.execute(
         "CREATE TABLE meta.published (version BIGINT NOT NULL, scope VARCHAR NOT NULL, "
         "table_name VARCHAR NOT NULL, delta_version BIGINT NOT NULL, definition VARCHAR NOT NULL)"
@@ -225,7 +216,7 @@ def _record(
     )
     connection.executemany(
         "INSERT INTO meta.published VALUES (?, ?, ?, ?, ?)",
-        [(version, SCOPE, name, delta_version, definition) for name, delta_version in versions.items()],
+        [(_UNPUBLISHED, SCOPE, name, version, definition) for name, version in versions.items()],
     )
     connection.commit()
 
@@ -255,27 +246,11 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _unwritable(serve: Path, error: Exception) -> LakeError:
+def unwritable(serve: Path, error: Exception) -> LakeError:
+    """What to raise when files in the folder cannot be read or written."""
     return LakeError(
-        f"the published file cannot be written ({_first_line(error)})",
+        f"the published file cannot be written ({first_line(error)})",
         where=str(serve),
         expected="a writable folder with room for a second copy, and readable Gold files",
         remedy="free space or mend permissions, then build again; readers keep the old file",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
-
-
-def _name(table: str) -> str:
-    return f"{GOLD_SCHEMA}.{_identifier(table)}"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(value: str) -> str:
-    """A quoted text, for the statements that take no bound parameter (ATTACH, COMMENT)."""
-    return "'" + value.replace("'", "''") + "'"

@@ -6,6 +6,7 @@ from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
 from domotic_assets.schemas.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS
 from domotic_assets.schemas.silver import VARIABLES as VARIABLES_TABLE
 
+_OPENING = "doorsWindows.type"
 _KNOWN_CATEGORIES = pl.DataFrame(
     [(c.name, c.device_type, c.sensor_type) for c in CATEGORIES.values()],
     schema={"category": pl.String, "device_type": pl.String, "sensor_type": pl.String},
@@ -49,7 +50,7 @@ def devices(events: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col("home").last(),
             pl.col("room").last(),
-            pl.col("value_text").filter(pl.col("variable") == "doorsWindows.type").last().alias("opening"),
+            pl.col("value_text").filter(pl.col("variable") == _OPENING).last().alias("opening"),
             first_ts=pl.col("ts").min(),
             last_ts=pl.col("ts").max(),
             minutes=pl.col("ts").n_unique().cast(pl.Int64),
@@ -65,6 +66,33 @@ def devices(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def devices_with(held: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame | None:
+    """`devices` of dates whose DEVICES rows are held and whose other events are `added`.
+
+    None where an added reading does not come after the held ones of its device: then the last word
+    of the date is not known.
+    """
+    key = ["device", "utc_date"]
+    new = devices(added)
+    both = held.join(new, on=key, suffix=" added")
+    if not both.filter(pl.col("first_ts added") <= pl.col("last_ts")).is_empty():
+        return None
+    spoke = added.filter(pl.col("variable") == _OPENING).select(key).unique()
+    silent = both.join(spoke, on=key, how="anti").select(*key, "device_type")
+    new = new.update(silent, on=key)
+    return (
+        pl.concat([held, new])
+        .group_by(key)
+        .agg(
+            pl.col("home", "room", "category", "device_type").last(),
+            pl.col("first_ts").min(),
+            pl.col("last_ts").max(),
+            pl.col("minutes").sum(),
+        )
+        .select(DEVICES.schema.names())
+    )
+
+
 def device_types(devices: pl.DataFrame) -> pl.DataFrame:
     """One row per device type and UTC date, from all devices of those dates."""
     return (
@@ -73,16 +101,27 @@ def device_types(devices: pl.DataFrame) -> pl.DataFrame:
         .join(_KNOWN_CATEGORIES.drop("device_type"), on="category", how="left")
         .with_columns(pl.col("sensor_type").fill_null("unknown sensor"))
         .select(DEVICE_TYPES.schema.names())
+        .sort(DEVICE_TYPES.schema.names())
     )
 
 
 def variables(events: pl.DataFrame) -> pl.DataFrame:
     """One row per variable and UTC date, from all events of those dates; a new one is `unknown`."""
+    return _described(events.group_by("variable", "utc_date").agg(readings=pl.len().cast(pl.Int64)))
+
+
+def variables_with(held: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
+    """`variables` of dates whose VARIABLES rows are held and whose other events are `added`."""
+    counts = ["variable", "utc_date", "readings"]
+    both = pl.concat([held.select(counts), variables(added).select(counts)])
+    return _described(both.group_by("variable", "utc_date").agg(pl.col("readings").sum()))
+
+
+def _described(counts: pl.DataFrame) -> pl.DataFrame:
+    """VARIABLES rows of (variable, utc_date, readings)."""
     parts = pl.col("variable").str.splitn(".", 2)
     return (
-        events.group_by("variable", "utc_date")
-        .agg(readings=pl.len().cast(pl.Int64))
-        .join(_KNOWN_VARIABLES, on="variable", how="left")
+        counts.join(_KNOWN_VARIABLES, on="variable", how="left")
         .with_columns(
             pl.col("kind").fill_null("unknown"),
             category=parts.struct.field("field_0"),

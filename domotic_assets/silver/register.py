@@ -1,16 +1,23 @@
-"""The register's current state as Silver tables: home ids instead of user names, texts masked.
+"""The register in Silver, its history and its current state: home ids for user names, texts masked.
 
 Which home a building is, and what must not be told of it, is decided here; joining register rows to
 the feed's devices is Gold's.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
 
 import polars as pl
 
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.register import REGISTER, SILVER_REGISTER, RegisterTable, silver_name
+from domotic_assets.schemas.register import (
+    REGISTER,
+    SILVER_REGISTER,
+    SILVER_REGISTER_HISTORY,
+    RegisterTable,
+    silver_name,
+)
 from domotic_assets.silver.masking import mask, mask_log_text
 
 Row = Mapping[str, Any]
@@ -18,30 +25,50 @@ Row = Mapping[str, Any]
 _LOG_TABLE = "dierrors"
 
 
-def register_tables(state: Mapping[str, Mapping[str, Row]], registry: Registry) -> dict[str, pl.DataFrame]:
-    """The ten `SILVER_REGISTER` frames by register table, from table → key → row as bronze replays it."""
-    buildings = state.get("buildings", {}).values()
-    # A building that no home names still carries a user name.
-    house_names = {str(row["houseName"]).strip() for row in buildings if row.get("houseName")}
+class RowVersion(Protocol):
+    """A row of the register and when it stood so, as bronze replays it."""
+
+    @property
+    def row(self) -> Row: ...
+    @property
+    def valid_from(self) -> datetime: ...
+    @property
+    def valid_to(self) -> datetime | None: ...
+
+
+def register_history(
+    versions: Mapping[str, Collection[RowVersion]], registry: Registry
+) -> dict[str, pl.DataFrame]:
+    """The ten `SILVER_REGISTER_HISTORY` frames by register table."""
+    # A name that a building no longer has, or one that no home names, is a user name still.
+    buildings = (version.row.get("houseName") for version in versions.get("buildings", ()))
+    house_names = {str(name).strip() for name in buildings if name}
     secrets = {home.feed_user for home in registry.homes} | house_names
     return {
-        name: _frame(table, state.get(name, {}).values(), registry, secrets)
-        for name, table in REGISTER.items()
+        name: _history(table, versions.get(name, ()), registry, secrets) for name, table in REGISTER.items()
     }
 
 
-def _frame(
-    table: RegisterTable, rows: Collection[Row], registry: Registry, secrets: Collection[str]
+def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The ten `SILVER_REGISTER` frames by register table: what of their history is valid still."""
+    return {
+        name: history[name].filter(pl.col("valid_to").is_null()).select(table.schema.names()).sort(table.sort)
+        for name, table in SILVER_REGISTER.items()
+    }
+
+
+def _history(
+    table: RegisterTable, versions: Iterable[RowVersion], registry: Registry, secrets: Collection[str]
 ) -> pl.DataFrame:
-    silver = SILVER_REGISTER[table.name]
+    silver = SILVER_REGISTER_HISTORY[table.name]
     masked = mask_log_text if table.name == _LOG_TABLE else mask
     records = []
-    for row in rows:
-        record: dict[str, Any] = {}
+    for version in versions:
+        record: dict[str, Any] = {"valid_from": version.valid_from, "valid_to": version.valid_to}
         for column in table.columns:
-            value = row.get(column.name)
+            value = version.row.get(column.name)
             if column.name == "houseName":
-                record["home"] = _home_of(row, registry)
+                record["home"] = _home_of(version.row, registry)
             elif isinstance(value, str):
                 record[silver_name(column.name)] = masked(value, secrets)
             else:

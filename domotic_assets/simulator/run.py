@@ -4,17 +4,26 @@
 """
 
 import heapq
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.localtime import MINUTE, zone
-from domotic_assets.registry import MINUTES_PER_DAY, Registry, Sites
+from domotic_assets.registry import (
+    MINUTES_PER_DAY,
+    FileSource,
+    FolderFiles,
+    RegisterSource,
+    Registry,
+    Sites,
+    SqliteRegister,
+)
 from domotic_assets.simulator.defects import Carrier, Delivery, shares
 from domotic_assets.simulator.forecasts import (
     ISSUE_HOUR_LOCAL,
@@ -35,6 +44,40 @@ Progress = Callable[[datetime, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a simulation's files depend on besides the homes; kept beside the share, so that it can go on."""
+
+    start: datetime
+    seed: int = DEFAULT_SEED
+    weather_sites: int = DEFAULT_WEATHER_SITES
+    defects: Mapping[str, float] = field(default_factory=dict)
+
+    def write(self, folders: "Folders") -> None:
+        """Keep them."""
+        kept = asdict(self) | {"start": self.start.isoformat(), "defects": dict(self.defects)}
+        _conditions_file(folders).write_text(json.dumps(kept, indent=1))
+
+    @classmethod
+    def read(cls, folders: "Folders") -> "Conditions":
+        """The conditions of what filled these folders; raises ConfigurationError where nothing did."""
+        file = _conditions_file(folders)
+        try:
+            kept = json.loads(file.read_text())
+        except FileNotFoundError:
+            raise ConfigurationError(
+                "no such file",
+                where=str(file),
+                expected="the conditions of the simulation that filled the share",
+                remedy="simulate without --continue first",
+            ) from None
+        return cls(**(kept | {"start": datetime.fromisoformat(kept["start"])}))
+
+
+def _conditions_file(folders: "Folders") -> Path:
+    return folders.share.parent / "simulation.json"
+
+
+@dataclass(frozen=True, slots=True)
 class Folders:
     """Where the sources' files go. `later` takes what arrives under a name that exists already."""
 
@@ -50,11 +93,14 @@ class Folders:
 
     @classmethod
     def of(cls, sites: Sites) -> "Folders":
-        """The addresses that sites.yaml names; `later` lies beside the share."""
+        """The addresses that sites.yaml names; `later` lies beside the share.
+
+        Raises ConfigurationError where a source is a server: nothing is simulated into one.
+        """
         sources = sites.registry.sources
-        share = sites.address(sources.sensor_files)
-        register = sites.address(sources.register_rows) if sources.register_rows else None
-        return cls(share, share.parent / "later", sites.address(sources.weather_files), register)
+        share, weather = (_folder(sites, s) for s in (sources.sensor_files, sources.weather_files))
+        register = None if sources.register_rows is None else _folder(sites, sources.register_rows)
+        return cls(share, share.parent / "later", weather, register)
 
     def make(self) -> None:
         """Create what is missing."""
@@ -73,6 +119,17 @@ class Folders:
                     expected="a folder that may be written",
                     remedy="check its permissions, or name another by --out",
                 ) from None
+
+
+def _folder(sites: Sites, source: FileSource | RegisterSource) -> Path:
+    if not isinstance(source, FolderFiles | SqliteRegister):
+        raise ConfigurationError(
+            f"a source of kind {source.kind} cannot be simulated into",
+            where=source.address,
+            expected="folders and a SQLite register",
+            remedy="name a folder of this machine by --out",
+        )
+    return sites.path(source.address)
 
 
 class Simulation:
@@ -174,19 +231,22 @@ def write_history(
     progress: Progress | None = None,
     *,
     goes_on: bool = False,
+    again: bool = False,
 ) -> int:
-    """Write the register and what leaves in the next `minutes`, as fast as it goes.
+    """Write the register and what leaves in the next `minutes`, as fast as it goes; files written.
 
-    goes_on: what arrives after these minutes stays waiting for the live feed.
+    goes_on: what arrives after these minutes stays waiting for the live feed. again: these minutes may
+    have been written before; what lies there already is left.
     """
     folders.make()
-    if folders.register is not None:
+    if folders.register is not None and not (again and folders.register.exists()):
         write_register(folders.register, simulation.seed, simulation.registry.homes, simulation.start)
     written = 0
     for _ in range(minutes):
         for delivery in simulation.advance(truth):
-            publish(delivery, folders)
-            written += 1
+            if not (again and path_of(delivery, folders).exists()):
+                publish(delivery, folders)
+                written += 1
         if progress is not None and simulation.now.minute == 0:
             progress(simulation.now, written)
     if not goes_on:
@@ -209,13 +269,15 @@ def simulate_live(
 ) -> int:
     """Go on from the simulation's moment, a minute every 60 / speed seconds; for ever without `minutes`.
 
-    Here a name may be written again in place, as on the real share.
+    A file is written when it arrives. Here a name may be written again in place, as on the real share.
     """
     folders.make()
-    began = clock()
+    began, start = clock(), simulation.now
     written = passed = 0
     while minutes is None or passed < minutes:
         for delivery in simulation.advance(truth):
+            due = began + (delivery.arrived_at - start).total_seconds() / speed
+            sleep(max(0.0, due - clock()))
             publish(delivery, folders, in_place=True)
             written += 1
         passed += 1
@@ -225,13 +287,16 @@ def simulate_live(
     return written
 
 
+def path_of(delivery: Delivery, folders: Folders, *, in_place: bool = False) -> Path:
+    """Where a delivery's file goes."""
+    if delivery.folder == "weather":
+        return folders.weather / delivery.name
+    return (folders.later if delivery.again and not in_place else folders.share) / delivery.name
+
+
 def publish(delivery: Delivery, folders: Folders, *, in_place: bool = False) -> None:
     """Write a file with its time of arrival as last-write time."""
-    if delivery.folder == "weather":
-        folder = folders.weather
-    else:
-        folder = folders.later if delivery.again and not in_place else folders.share
-    path = f"{folder}/{delivery.name}"
+    path = path_of(delivery, folders, in_place=in_place)
     # To truncate an old file costs a flush, two milliseconds; a new one in its place does not.
     with suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108

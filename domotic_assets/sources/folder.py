@@ -1,68 +1,51 @@
-"""Files of a flat folder. Only listing and reading belong here; names and contents mean nothing yet."""
+"""A folder of this machine (or one that it has mounted)."""
 
 import os
 import stat
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from domotic_assets.errors import SourceError
-from domotic_assets.sources.base import Batch, Entry, Payload
-
-MAX_FILE_BYTES = 64 * 1024 * 1024
-"""No sensor or forecast file comes near it; a larger one would only fill the memory."""
+from domotic_assets.sources.base import Entry, Payload
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder
 
 
-@dataclass(frozen=True)
-class FolderPosition:
-    """What bronze knows already, and what an earlier pull listed and did not reach."""
+class LocalFolder(FileFolder):
+    """The files directly in a folder."""
 
-    known: Set[Entry]
-    waiting: tuple[Entry, ...] | None = None
-
-
-class FolderSource:
-    """The files directly in a folder. `accept` picks the entries that a caller is after."""
-
-    def __init__(self, folder: Path, accept: Callable[[Entry], bool] | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._accept = accept
+        self.place = str(folder)
 
-    def entries(self) -> list[Entry]:
-        """All files of the folder, by name; raises SourceError when it cannot be listed."""
+    def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
+        """As `FileFolder.entries`; a file's status is asked for only where its name matches."""
         try:
             with os.scandir(self.folder) as listing:
-                return sorted(filter(None, map(_entry, listing)), key=lambda entry: entry.name)
+                matching = (found for found in listing if _matches(found.name, patterns))
+                return sorted(filter(None, map(_entry, matching)), key=lambda entry: entry.name)
         except OSError as error:
             raise SourceError(
                 f"the folder cannot be listed ({error.strerror})",
-                where=str(self.folder),
+                where=self.place,
                 expected="a readable folder",
                 remedy="create it or correct `sources` in sites.yaml (`domotic simulate` fills one)",
             ) from None
 
-    def pull(self, position: FolderPosition, limit: int) -> Batch[Payload, FolderPosition]:
-        """Read at most `limit` files that are not known under their size and time of last write.
+    def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
+        """As `FileFolder.read`."""
+        for entry in entries:
+            if entry.size_bytes > MAX_FILE_BYTES:
+                continue
+            try:
+                yield Payload(entry, (self.folder / entry.name).read_bytes())
+            except OSError:
+                continue
 
-        A file that vanishes or cannot be read is passed over: the next listing shows it again.
-        """
-        waiting = position.waiting
-        if waiting is None:
-            accept = self._accept
-            new = (entry for entry in self.entries() if entry not in position.known)
-            waiting = tuple(entry for entry in new if accept is None or accept(entry))
-        payloads = tuple(filter(None, map(self._read, waiting[:limit])))
-        rest = waiting[limit:]
-        return Batch(payloads, FolderPosition(position.known, rest), more=bool(rest))
 
-    def _read(self, entry: Entry) -> Payload | None:
-        if entry.size_bytes > MAX_FILE_BYTES:
-            return None
-        try:
-            return Payload(entry, (self.folder / entry.name).read_bytes())
-        except OSError:
-            return None
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return patterns is EVERYTHING or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:

@@ -6,7 +6,7 @@ belongs to, and what must be masked in it, is decided right of bronze.
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -58,12 +58,25 @@ class RegisterBatch(Batch[Change, State]):
     refused: tuple[Refusal, ...] = ()
 
 
+Catalogue = Mapping[str, Sequence[str]]
+"""Table (or view) to its columns, both spelled as the database does."""
+
+
 @dataclass(frozen=True)
 class RelationalSource:
-    """A register behind a database engine. `place` is what errors call it: it must hold no credentials."""
+    """A register behind a database engine.
+
+    place: what errors call it; it holds no credentials.
+    begin: the statements that open a transaction in which all tables are seen as of one moment.
+    catalogue: reads which tables and columns there are.
+    explain: what a failure means, where the database says it in a way of its own.
+    """
 
     engine: sa.Engine
     place: str
+    begin: tuple[str, ...]
+    catalogue: Callable[[sa.Connection], Catalogue]
+    explain: Callable[[SQLAlchemyError, str], SourceError | None] = lambda _error, _place: None
 
     def pull(self, position: State, limit: int) -> RegisterBatch:
         """At most `limit` changes that lead from `position` towards the register as it is now.
@@ -74,13 +87,15 @@ class RelationalSource:
         refused: list[Refusal] = []
         try:
             with self.engine.connect() as connection:
-                tables = _names(sa.inspect(connection).get_table_names())
+                for statement in self.begin:
+                    connection.exec_driver_sql(statement)
+                catalogue = self.catalogue(connection)
                 current = {
-                    table.name: self._read_table(connection, table, tables, refused)
+                    table.name: self._read_table(connection, table, catalogue, refused)
                     for table in REGISTER.values()
                 }
         except SQLAlchemyError as error:
-            raise SourceError(
+            raise self.explain(error, self.place) or SourceError(
                 f"the register cannot be read ({type(error).__name__})",
                 where=self.place,
                 expected="a readable database with the register's tables",
@@ -99,26 +114,26 @@ class RelationalSource:
         self,
         connection: sa.Connection,
         table: RegisterTable,
-        tables: Mapping[str, str],
+        catalogue: Catalogue,
         refused: list[Refusal],
     ) -> dict[str, Row]:
         """Key to row of one table, every value of its declared type or null."""
-        actual = tables.get(table.name.lower())
+        actual = _names(catalogue).get(table.name.lower())
         if actual is None:
             raise ContractError(
                 f"table {table.name} is missing",
                 where=self.place,
-                expected=f"it among the tables found: {', '.join(sorted(tables.values())) or 'none'}",
-                remedy="point sources.register_rows at the building register",
+                expected=f"it among the tables found: {', '.join(sorted(catalogue)) or 'none'}",
+                remedy="point sources.register_rows at the building register, or grant the right to read it",
             )
-        found = _names(column["name"] for column in sa.inspect(connection).get_columns(actual))
+        found = _names(catalogue[actual])
         for column in table.columns:
             if column.required and column.name.lower() not in found:
                 raise ContractError(
                     f"table {table.name} has no column {column.name}",
                     where=self.place,
                     expected=f"it among the columns found: {', '.join(found.values())}",
-                    remedy="restore the column or add a view of this name that has it",
+                    remedy="restore the column, grant the right to read it, or add a view that has it",
                 )
         present = [column for column in table.columns if column.name.lower() in found]
         columns: list[sa.ColumnClause[Any]] = [
@@ -138,14 +153,22 @@ def sqlite_source(file: Path) -> RelationalSource:
             remedy="create it with `domotic simulate`, or mend sources.register_rows in sites.yaml",
         )
     url = sa.URL.create("sqlite", database=file.resolve().as_uri(), query={"mode": "ro", "uri": "true"})
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
     sa.event.listen(engine, "connect", _read_damaged_text)
-    return RelationalSource(engine, str(file))
+    return RelationalSource(engine, str(file), ("BEGIN",), _sqlite_catalogue)
 
 
 def _read_damaged_text(connection: Any, _record: object) -> None:
     """A byte that is no UTF-8 becomes U+FFFD; by default it would stop the whole read."""
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+
+
+def _sqlite_catalogue(connection: sa.Connection) -> Catalogue:
+    inspector = sa.inspect(connection)
+    return {
+        name: [column["name"] for column in inspector.get_columns(name)] if name.lower() in REGISTER else []
+        for name in (*inspector.get_table_names(), *inspector.get_view_names())
+    }
 
 
 def _names(found: Iterable[str]) -> dict[str, str]:

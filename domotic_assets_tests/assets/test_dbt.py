@@ -27,7 +27,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = tmp_path_factory.mktemp("lake")
     snapshot = write_snapshot(lake)
-    return publish.build_file(lake / "serve", snapshot.files, snapshot.versions, "any")
+    return publish.build_file(lake / "serve", snapshot.files, snapshot.versions, "any", purpose="test")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def outcomes(built: Path, target: Path) -> dict[str, str]:
 def published(built: Path, outcomes: dict[str, str]) -> Path:
     """The versioned file: its name is not the one that dbt knew the file by."""
     assert set(outcomes.values()) == {"success", "pass"}
-    return publish.swap_in(built, built.parents[1])
+    return publish.swap_in(built, built.parents[2])
 
 
 def run_dbt(command: str, file: Path, target: Path) -> dict[str, str]:

@@ -192,7 +192,7 @@ class Installation:
             # In a dictionary built backwards the first version of each name stays.
             firsts = {file.name: file for file in reversed(waiting)}
             builders.write_share(self.folder / "share", firsts.values())
-            yield sensor_steps.discover_sensor_files(self.work).minutes
+            yield sorted(sensor_steps.discover_sensor_files(self.work).minutes)
             waiting = [file for file in waiting if file is not firsts[file.name]]
 
     def land(self, windows: Sequence[Window]) -> None:
@@ -207,7 +207,8 @@ class Installation:
 
     def refresh_health(self) -> None:
         """Device health of what was run since it was last refreshed."""
-        days = gold_steps.health_days_to_refresh(self.work, sorted(self.without_health))
+        touched = gold_steps.local_days(self.work, sorted(self.without_health))
+        days = gold_steps.health_days_to_refresh(self.work, touched)
         gold_steps.health_facts(self.work, days)
         self.without_health.clear()
 

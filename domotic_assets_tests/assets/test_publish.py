@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -41,8 +42,8 @@ def serve(tmp_path: Path) -> Path:
     return tmp_path / "serve"
 
 
-def build(serve: Path, snapshot: Snapshot) -> Path:
-    return publish.build_file(serve, snapshot.files, snapshot.versions, DEFINITION)
+def build(serve: Path, snapshot: Snapshot, purpose: str = "test") -> Path:
+    return publish.build_file(serve, snapshot.files, snapshot.versions, DEFINITION, purpose=purpose)
 
 
 def publish_once(serve: Path, snapshot: Snapshot) -> Path:
@@ -183,7 +184,7 @@ class TestInput:
     def test_a_missing_table_is_named(self, snapshot: Snapshot, serve: Path, names: set[str]) -> None:
         files = {name: files for name, files in snapshot.files.items() if name not in names}
         with pytest.raises(ContractError) as refused:
-            publish.build_file(serve, files, snapshot.versions, DEFINITION)
+            publish.build_file(serve, files, snapshot.versions, DEFINITION, purpose="test")
         assert str(sorted(names)) in str(refused.value)
 
     def test_a_duplicate_key_of_a_dimension_is_refused(
@@ -228,7 +229,7 @@ class TestInput:
     def test_a_parquet_file_that_is_gone_is_reported(self, snapshot: Snapshot, serve: Path) -> None:
         files = snapshot.files | {"dim_room": ["/nowhere/part-0.parquet"]}
         with pytest.raises(LakeError, match=r"/nowhere/part-0\.parquet"):
-            publish.build_file(serve, files, snapshot.versions, DEFINITION)
+            publish.build_file(serve, files, snapshot.versions, DEFINITION, purpose="test")
 
 
 class TestCurrency:
@@ -258,7 +259,7 @@ class TestSwap:
         versioned = publish_once(serve, snapshot)
         assert versioned == serve / "domotic-admin-000001.duckdb"
         assert versioned.samefile(serve / "domotic-admin.duckdb")
-        assert sorted(file.name for file in serve.iterdir()) == [
+        assert sorted(file.name for file in serve.glob("*.duckdb*")) == [
             "domotic-admin-000001.duckdb",
             "domotic-admin.duckdb",
         ]
@@ -297,14 +298,30 @@ class TestSwap:
         assert ask(newest, count) == [(6,)]
         assert ask(publish.published_file(serve), count) == [(6,)]
 
-    def test_two_publications_at_once_cannot_overwrite_each_other(
-        self, snapshot: Snapshot, serve: Path
+    def test_two_builders_neither_share_a_folder_nor_a_version(self, snapshot: Snapshot, serve: Path) -> None:
+        first, second = (build(serve, snapshot, purpose) for purpose in ("marts", "live"))
+        assert [publish.swap_in(built, serve).name for built in (second, first)] == [
+            "domotic-admin-000001.duckdb",
+            "domotic-admin-000002.duckdb",
+        ]
+        assert ask(publish.published_file(serve), "SELECT DISTINCT version FROM meta.published") == [(2,)]
+
+    def test_who_swaps_waits_for_another_process_that_publishes(
+        self, snapshot: Snapshot, tmp_path: Path, serve: Path
     ) -> None:
         built = build(serve, snapshot)
-        (serve / "domotic-admin-000001.duckdb").write_bytes(b"the other one's")
-        with pytest.raises(LakeError, match="version 1 was published meanwhile"):
-            publish.swap_in(built, serve)
-        assert not publish.published_file(serve).exists()
+        holder = multiprocessing.get_context("spawn").Process(
+            target=_hold_and_leave_a_version, args=(serve, tmp_path / "held")
+        )
+        holder.start()
+        while not (tmp_path / "held").exists():
+            time.sleep(0.01)
+        assert publish.swap_in(built, serve).name == "domotic-admin-000008.duckdb"
+        holder.join(60)
+
+    def test_a_publisher_that_is_killed_lets_the_next_one_in(self, snapshot: Snapshot, serve: Path) -> None:
+        assert in_other_process(_hold_and_die, serve) == -signal.SIGKILL
+        assert publish_once(serve, snapshot).name == "domotic-admin-000001.duckdb"
 
 
 class TestInterruption:
@@ -314,10 +331,10 @@ class TestInterruption:
 
         assert in_other_process(_build_and_die, serve, snapshot) == -signal.SIGKILL
 
-        assert list((serve / ".building").iterdir())
+        assert list((serve / ".building" / "test").iterdir())
         assert publish.published_file(serve).read_bytes() == before
         assert publish_once(serve, snapshot).name == "domotic-admin-000002.duckdb"
-        assert not (serve / ".building").exists()
+        assert not list((serve / ".building").iterdir())
 
     def test_a_swap_killed_half_way_leaves_the_old_file(self, snapshot: Snapshot, serve: Path) -> None:
         publish_once(serve, snapshot)
@@ -364,6 +381,18 @@ def _swap_and_die(built: Path, serve: Path) -> None:
 
     Path.replace = die  # type: ignore[assignment,method-assign]
     publish.swap_in(built, serve)
+
+
+def _hold_and_leave_a_version(serve: Path, held: Path) -> None:
+    with publish.publishing(serve):
+        held.touch()
+        time.sleep(1)
+        (serve / "domotic-admin-000007.duckdb").touch()
+
+
+def _hold_and_die(serve: Path) -> None:
+    with publish.publishing(serve):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_the_first_publication_needs_no_folder(snapshot: Snapshot, tmp_path: Path) -> None:

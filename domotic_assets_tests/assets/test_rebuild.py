@@ -1,6 +1,7 @@
 """Builds that come again, are killed, meet each other or cannot start: the data stays or comes out right."""
 
 import csv
+import fcntl
 import os
 import shutil
 import signal
@@ -16,9 +17,9 @@ import polars as pl
 import pytest
 
 from domotic_assets.cli import main as command
+from domotic_assets.orchestration import build as building
 from domotic_assets.orchestration import marts
 from domotic_assets.orchestration.build import build
-from domotic_assets.orchestration.journal import Journal
 from domotic_assets.schemas import silver
 from domotic_assets.simulator.defects import DEFECTS
 from domotic_assets.simulator.run import Folders, Simulation, write_history
@@ -233,10 +234,13 @@ def small(tmp_path: Path) -> World:
 def test_a_second_build_at_the_same_time_says_so_in_one_line(
     small: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Journal(small.lake / "dagster").alone():
+    monkeypatch.setattr(building, "LANE_WAIT_SECONDS", 0.2)
+    (small.lake / "dagster").mkdir(parents=True)
+    with (small.lake / "dagster" / "lane.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
         code, said = run_command(monkeypatch, capsys, small.sites_file, small.lake)
     assert code == 1
-    assert "another build is at work on this lake" in said
+    assert "another run or build was at work on this lake" in said
     assert "wait until it is done" in said
     assert "\n" not in said
 

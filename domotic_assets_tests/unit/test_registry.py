@@ -25,7 +25,7 @@ def test_the_shipped_registry_loads() -> None:
     shipped = load_sites(REPOSITORY / "sites.yaml")
     assert [home.id for home in shipped.registry.homes] == ["jimmy", "jeremie"]
     assert shipped.folder == REPOSITORY
-    assert shipped.address(shipped.registry.sources.sensor_files) == REPOSITORY / "data/sources/share"
+    assert shipped.path(shipped.registry.sources.sensor_files.address) == REPOSITORY / "data/sources/share"
 
 
 def test_values_arrive_as_their_types() -> None:
@@ -48,7 +48,7 @@ def test_times_of_day_are_minutes_and_not_yaml_numbers() -> None:
 
 def test_relative_addresses_start_from_the_registrys_folder(tmp_path: Path) -> None:
     found = sites(tmp_path)
-    assert found.address(found.registry.sources.weather_files) == tmp_path / "weather"
+    assert found.path(found.registry.sources.weather_files.address) == tmp_path / "weather"
 
 
 def test_homes_are_found_by_feed_user_and_owners_by_home() -> None:
@@ -77,6 +77,17 @@ WRONG = [
     ("calendar_time_zone: Europe/Zurich", "calendar: x", "calendar", "unknown key", "calendar_time_zone"),
     ("valid_from: 2023-01-01", "valid_from: 1.1.23", "tariffs.0.valid_from", "found '1.1.23'", "date"),
     ("kind: folder, address: sh", "kind: ftp, address: sh", "sources.sensor_files.kind", "'ftp'", "folder"),
+    ("kind: folder, address: sh", "address: sh", "sources.sensor_files.kind", "nothing found", "required"),
+    ("kind: folder, address: share", "kind: folder, colour: x, address: s", "sources.sensor_files.colour",
+     "unknown key", "here are address, kind"),
+    ("kind: folder, address: share", "kind: smb, address: //nas/share/feed, user_env: A, password_env: b",
+     "sources.sensor_files.password_env", "found 'b'", "pattern"),
+    ("kind: folder, address: share", "kind: smb, address: //u:p@nas/s, user_env: A, password_env: B",
+     "sources.sensor_files.address", "", "pattern"),
+    ("kind: folder, address: weather", "kind: sftp, address: sftp://h/Meteo2, user_env: A",
+     "sources.weather_files", "", "one of password_env and key_file_env"),
+    ("kind: folder, address: weather", "kind: sftp, address: sftp://h/M, user_env: A, key_file_env: B, u: A",
+     "sources.weather_files.u", "unknown key", "address, key_file_env, kind, known_hosts, password_env"),
     ("lat: 46.2187", "lat: 462187", "weather_sites.0.lat", "found '462187'", "90"),
     ("role: admin", "role: king", "people.0.role", "found 'king'", "'owner', 'renter' or 'technician'"),
     ("homes: [jeremie]}", "homes: [jeremy]}", "people.2.homes", "found ['jeremy']", "['jeremie', 'jimmy']"),
@@ -92,6 +103,14 @@ def test_a_wrong_value_is_named_with_line_key_found_and_allowed(
     assert message.startswith(f"sites.yaml:{line}: {key}: ")
     assert found in message
     assert allowed in message
+
+
+def test_an_address_that_may_hold_a_password_is_not_repeated() -> None:
+    message, _ = refusal(
+        "kind: folder, address: share",
+        "kind: smb, address: //u:hunter2@nas/s, user_env: A, password_env: B",
+    )
+    assert "hunter2" not in message
 
 
 def test_a_tariff_that_nobody_offers_names_the_providers() -> None:

@@ -1,4 +1,4 @@
-"""Register changes in bronze: numbering, exact values, and the state that replay gives."""
+"""Register changes in bronze: numbering, exact values, and the state and the versions that replay gives."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domotic_assets.bronze.register import current_state, last_sequence, register_rows
+from domotic_assets.bronze.register import Version, current_state, last_sequence, register_rows, row_versions
 from domotic_assets.schemas.bronze import REGISTER_ROWS
 
 SEEN = datetime(2023, 9, 4, 7, 0, tzinfo=UTC)
@@ -70,3 +70,71 @@ def test_a_batch_landed_twice_changes_nothing() -> None:
     rows = landed()
     again = register_rows(SECOND, "sqlite", last_sequence(rows), LATER)
     assert current_state(pl.concat([rows, again])) == {"rooms": {"1": LARGER}}
+
+
+# History -------------------------------------------------------------------------------------------
+
+DAYS = [datetime(2023, 9, day, 7, 0, tzinfo=UTC) for day in range(4, 10)]
+
+
+def history(*changes: tuple[datetime, dict[str, Any] | None]) -> list[Version]:
+    """The versions of room 1 after these changes, each to what it became (None: gone)."""
+    frames = [
+        register_rows([Seen("rooms", "1", "update", None, after)], "sqlite", sequence, ts)
+        for sequence, (ts, after) in enumerate(changes)
+    ]
+    return row_versions(pl.concat([REGISTER_ROWS.empty(), *frames])).get("rooms", [])
+
+
+def test_versions_follow_each_other_without_gap_and_the_last_one_is_open() -> None:
+    assert row_versions(landed()) == {
+        "rooms": [
+            Version(OFFICE, SEEN, LATER),
+            Version(LARGER, LATER, None),
+            Version(KITCHEN, SEEN, LATER),
+        ]
+    }
+    assert row_versions(REGISTER_ROWS.empty()) == {}
+
+
+def test_a_row_that_comes_again_opens_a_new_version_after_a_gap() -> None:
+    assert history((DAYS[0], OFFICE), (DAYS[1], None), (DAYS[3], OFFICE)) == [
+        Version(OFFICE, DAYS[0], DAYS[1]),
+        Version(OFFICE, DAYS[3], None),
+    ]
+
+
+def test_a_change_landed_twice_changes_no_version() -> None:
+    rows = landed()
+    again = register_rows(SECOND, "sqlite", last_sequence(rows), LATER)
+    late = register_rows(SECOND, "sqlite", last_sequence(rows), DAYS[5])
+    same_number = pl.concat([rows, rows.tail(2)])
+    for twice in (pl.concat([rows, again]), pl.concat([rows, late]), same_number):
+        assert row_versions(twice) == row_versions(rows)
+
+
+def test_two_changes_at_one_moment_leave_no_empty_interval() -> None:
+    assert history((DAYS[0], OFFICE), (DAYS[1], KITCHEN), (DAYS[1], LARGER)) == [
+        Version(OFFICE, DAYS[0], DAYS[1]),
+        Version(LARGER, DAYS[1], None),
+    ]
+    assert history((DAYS[0], OFFICE), (DAYS[0], None)) == []
+    assert history((DAYS[0], OFFICE), (DAYS[1], None), (DAYS[1], OFFICE)) == [Version(OFFICE, DAYS[0], None)]
+
+
+def test_a_clock_that_was_set_back_turns_no_interval_round() -> None:
+    assert history((DAYS[2], OFFICE), (DAYS[0], LARGER), (DAYS[3], None)) == [
+        Version(LARGER, DAYS[2], DAYS[3]),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_versions_follow_the_sequence_whatever_the_order_of_rows(seed: int) -> None:
+    shuffled = row_versions(landed().sample(fraction=1, shuffle=True, seed=seed))
+    assert shuffled == row_versions(landed())
+
+
+def test_what_is_open_is_the_current_state() -> None:
+    rows = landed()
+    still = [version.row for version in row_versions(rows)["rooms"] if version.valid_to is None]
+    assert still == list(current_state(rows)["rooms"].values())

@@ -2,7 +2,14 @@
 
 import pytest
 
-from domotic_assets.schemas.register import NEVER_READ, REGISTER, SILVER_REGISTER, silver_name
+from domotic_assets.schemas import ALL_TABLES
+from domotic_assets.schemas.register import (
+    NEVER_READ,
+    REGISTER,
+    SILVER_REGISTER,
+    SILVER_REGISTER_HISTORY,
+    silver_name,
+)
 
 PERSONAL_COLUMNS = {
     "iduser", "firstname", "lastname", "phonenumber", "address", "npa", "city", "latitude", "longitude",
@@ -51,3 +58,13 @@ def test_silver_knows_the_home_and_not_the_users_name() -> None:
 )
 def test_silver_names_are_snake_case(column: str, name: str) -> None:
     assert silver_name(column) == name
+
+
+@pytest.mark.parametrize("name", REGISTER)
+def test_a_history_has_the_current_columns_and_an_interval(name: str) -> None:
+    current, history = SILVER_REGISTER[name], SILVER_REGISTER_HISTORY[name]
+    assert history.name == f"register_{name}_history"
+    assert history.schema.names() == [*current.schema.names(), "valid_from", "valid_to"]
+    assert history.primary_key == (*current.primary_key, "valid_from")
+    assert [history.column(end).nullable for end in ("valid_from", "valid_to")] == [False, True]
+    assert ALL_TABLES[history.id] is history

@@ -14,9 +14,8 @@ from domotic_assets_tests.unit.serve.gold_snapshot import write_snapshot
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = tmp_path_factory.mktemp("lake")
     snapshot = write_snapshot(lake)
-    publish.swap_in(
-        publish.build_file(lake / "serve", snapshot.files, snapshot.versions, "any"), lake / "serve"
-    )
+    built = publish.build_file(lake / "serve", snapshot.files, snapshot.versions, "any", purpose="test")
+    publish.swap_in(built, lake / "serve")
     return publish.published_file(lake / "serve")
 
 

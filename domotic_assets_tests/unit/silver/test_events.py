@@ -5,10 +5,20 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from domotic_assets.schemas.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS, VARIABLES
 from domotic_assets.schemas.table import UTC_TIME
-from domotic_assets.silver.events import device_types, devices, merge, variables
+from domotic_assets.silver.events import (
+    device_types,
+    devices,
+    devices_with,
+    merge,
+    variables,
+    variables_with,
+)
 
 TS = datetime(2023, 8, 31, 19, 44, tzinfo=UTC)
 SCHEMA = {**SENSOR_EVENTS.schema, "arrived_at": UTC_TIME, "name": pl.String()}
@@ -112,3 +122,71 @@ def test_nothing_gives_empty_tables() -> None:
     assert devices(frame()).schema == DEVICES.schema
     assert device_types(devices(frame())).schema == DEVICE_TYPES.schema
     assert variables(frame()).schema == VARIABLES.schema
+
+
+DOOR = "jimmy/bedroom/doorsWindows/2"
+READINGS = st.tuples(
+    st.integers(0, 9),
+    st.sampled_from(
+        [
+            ("jimmy/office/plugs/1", "plugs.power", None),
+            ("jimmy/office/plugs/1", "plugs.total", None),
+            ("jimmy/attic/waters/1", "waters.flow", None),
+            *((DOOR, "doorsWindows.type", word) for word in ("Door", "Window", "Hatch", None)),
+            (DOOR, "doorsWindows.switch", None),
+        ]
+    ),
+)
+# Ten minutes around midnight: readings of two dates.
+FEEDS = st.lists(READINGS, unique_by=lambda reading: (reading[0], reading[1][:2]))
+
+
+def feed(readings: list[tuple[int, tuple[str, str, str | None]]]) -> pl.DataFrame:
+    start = datetime(2023, 8, 31, 23, 55, tzinfo=UTC)
+    return frame(
+        *(
+            event(device, variable, ts=start + timedelta(minutes=minute), value_text=word)
+            for minute, (device, variable, word) in readings
+        )
+    )
+
+
+def assert_same_rows(found: pl.DataFrame, expected: pl.DataFrame) -> None:
+    assert_frame_equal(found, expected, check_row_order=False, check_exact=True)
+
+
+@given(readings=FEEDS, added=st.sets(st.integers(0, 9)))
+def test_definitions_with_new_minutes_on_top_are_those_of_all_events(
+    readings: list[tuple[int, tuple[str, str, str | None]]], added: set[int]
+) -> None:
+    before = feed([reading for reading in readings if reading[0] not in added])
+    after = feed([reading for reading in readings if reading[0] in added])
+    whole = pl.concat([before, after])
+    assert_same_rows(variables_with(variables(before), after), variables(whole))
+    found = devices_with(devices(before), after)
+    if found is not None:
+        assert_same_rows(found, devices(whole))
+
+
+@given(readings=FEEDS, cut=st.integers(0, 10))
+def test_minutes_that_come_in_order_never_ask_for_the_whole_date(
+    readings: list[tuple[int, tuple[str, str, str | None]]], cut: int
+) -> None:
+    before = feed([reading for reading in readings if reading[0] < cut])
+    assert devices_with(devices(before), feed([r for r in readings if r[0] >= cut])) is not None
+
+
+def test_a_minute_between_those_held_asks_for_the_whole_date() -> None:
+    held = devices(
+        feed([(1, (DOOR, "doorsWindows.type", "Door")), (3, (DOOR, "doorsWindows.type", "Window"))])
+    )
+    assert devices_with(held, feed([(2, (DOOR, "doorsWindows.type", "Door"))])) is None
+
+
+@pytest.mark.rule(3)
+def test_a_later_minute_that_does_not_say_what_a_door_is_leaves_it_one() -> None:
+    held = devices(feed([(1, (DOOR, "doorsWindows.type", "Door"))]))
+    for said, expected in (("switch", "door"), ("type", "opening")):
+        found = devices_with(held, feed([(2, (DOOR, f"doorsWindows.{said}", None))]))
+        assert found is not None
+        assert found.select("device_type", "minutes").rows() == [(expected, 2)]

@@ -1,15 +1,33 @@
 """The register in Silver: home ids instead of users, masked texts, exact schemas."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
 import pytest
 
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.register import SILVER_REGISTER
-from domotic_assets.silver.register import register_tables
+from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
+from domotic_assets.silver.register import current_rows, register_history
 from domotic_assets_tests.builders import REGISTRY, registry
 
 State = dict[str, dict[str, dict[str, Any]]]
+SEEN = datetime(2023, 9, 4, 7, 0, tzinfo=UTC)
+LATER = datetime(2023, 9, 5, 7, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Version:
+    row: dict[str, Any]
+    valid_from: datetime = SEEN
+    valid_to: datetime | None = None
+
+
+def register_tables(state: State, of: Registry) -> dict[str, pl.DataFrame]:
+    """Silver's current tables where nothing ever changed."""
+    versions = {table: [Version(row) for row in rows.values()] for table, rows in state.items()}
+    return current_rows(register_history(versions, of))
 
 
 def building(number: int, user: str | None) -> dict[str, Any]:
@@ -37,6 +55,52 @@ def test_ten_tables_with_their_schemas_even_when_empty() -> None:
     for name, frame in tables.items():
         assert frame.schema == SILVER_REGISTER[name].schema
         assert frame.height == 0
+
+
+def test_a_history_for_each_table_even_when_empty() -> None:
+    history = register_history({}, registry())
+    assert len(history) == 10
+    for name, frame in history.items():
+        assert frame.schema == SILVER_REGISTER_HISTORY[name].schema
+
+
+def test_history_has_every_version_and_the_current_table_what_stands_still() -> None:
+    office = {
+        "idRoom": 2,
+        "idBuilding": 1,
+        "name": "Office",
+        "nbSensors": 3,
+        "orientation": "S",
+        "surface": 9.0,
+    }
+    gone = office | {"idRoom": 1, "name": "Attic"}
+    versions = [
+        Version(office | {"surface": 12.5}, LATER),
+        Version(office, SEEN, LATER),
+        Version(gone, SEEN, LATER),
+    ]
+    history = register_history({"rooms": versions}, registry())
+    assert history["rooms"].rows() == [
+        (1, 1, "Attic", 3, "S", 9.0, SEEN, LATER),
+        (2, 1, "Office", 3, "S", 9.0, SEEN, LATER),
+        (2, 1, "Office", 3, "S", 12.5, LATER, None),
+    ]
+    assert current_rows(history)["rooms"].rows() == [(2, 1, "Office", 3, "S", 12.5)]
+
+
+@pytest.mark.rule(11)
+def test_a_name_that_a_building_had_once_goes_from_every_text_as_well() -> None:
+    versions = {
+        "buildings": [
+            Version(building(1, "FormerUser"), SEEN, LATER),
+            Version(building(1, "JimmyLoup"), LATER),
+        ],
+        "dierrors": [Version(error("FormerUser and jimmyloup are late")["dierrors"]["5"])],
+    }
+    history = register_history(versions, registry())
+    assert history["dierrors"]["error_message"].item() == "*** and *** are late"
+    assert history["buildings"]["home"].to_list() == [None, "jimmy"]
+    assert current_rows(history)["dierrors"]["error_message"].item() == "*** and *** are late"
 
 
 def test_a_building_gets_the_home_of_its_user() -> None:

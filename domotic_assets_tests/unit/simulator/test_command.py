@@ -46,6 +46,7 @@ def test_with_out_it_writes_all_sources_and_their_registry(sites: Path, tmp_path
         "later",
         "weather",
         "register.sqlite",
+        "simulation.json",
         "sites.yaml",
     }
     assert len(load_sites(out / "sites.yaml").registry.homes) == 3

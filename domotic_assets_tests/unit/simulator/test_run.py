@@ -9,8 +9,10 @@ import pytest
 
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.registry import Sites
+from domotic_assets.simulator import run
 from domotic_assets.simulator.defects import CLEAN, Delivery
 from domotic_assets.simulator.run import (
+    Conditions,
     Folders,
     Simulation,
     publish,
@@ -86,25 +88,59 @@ def test_second_versions_go_to_later_in_history_and_in_place_live(tmp_path: Path
     assert (folders.share / name).read_bytes() == b"second"
 
 
-def test_live_keeps_its_pace_and_delivers_what_history_left_waiting(tmp_path: Path) -> None:
-    """At 120 simulated minutes a minute, one is due every half second; publishing takes 0.1 s here."""
+def test_live_writes_each_file_when_it_arrives_and_what_history_left_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 120 simulated minutes a minute, one takes half a second; a second of the world 1/120 s."""
     now = [1_000.0]
-    naps: list[float] = []
+    written: list[tuple[float, float]] = []
 
     def sleep(seconds: float) -> None:
-        naps.append(seconds)
-        now[0] += seconds + 0.1
+        now[0] += seconds
+
+    def noted(delivery: Delivery, folders: Folders, *, in_place: bool) -> None:
+        written.append((now[0], delivery.arrived_at.timestamp()))
+        publish(delivery, folders, in_place=in_place)
 
     folders = Folders.below(tmp_path)
     defects = {**CLEAN, "late": 1.0}
     simulation = Simulation(registry(), NOON, seed=7, defects=defects, weather_sites=1)
     before = write_history(simulation, folders, 60, goes_on=True)
+    began = simulation.now.timestamp()
+    monkeypatch.setattr(run, "publish", noted)
     after = simulate_live(simulation, folders, speed=120, minutes=420, clock=lambda: now[0], sleep=sleep)
     assert 0 < before < 60
+    assert after == len(written)
     assert before + after > 60 + 300
-    assert naps[:3] == pytest.approx([0.5, 0.4, 0.4])
-    assert len(naps) == 420
+    due = [1_000 + (arrived - began) / 120 for _, arrived in written]
+    assert [moment for moment, _ in written] == pytest.approx(due, abs=1e-6)
+    assert now[0] == pytest.approx(1_000 + 420 * 60 / 120)
     assert {d.name for d in simulated(60)} <= {file.name for file in folders.share.iterdir()}
+
+
+def test_a_simulation_goes_on_where_it_was_left_and_leaves_what_is_there(tmp_path: Path) -> None:
+    folders, straight = Folders.below(tmp_path / "cut"), Folders.below(tmp_path / "straight")
+    conditions = Conditions(NOON, seed=7, weather_sites=1, defects={**CLEAN, "truncated": 0.1})
+
+    def simulation() -> Simulation:
+        return Simulation(registry(), conditions.start, seed=7, weather_sites=1, defects=conditions.defects)
+
+    write_history(simulation(), folders, 60)
+    conditions.write(folders)
+    assert Conditions.read(folders) == conditions
+    marked = sorted(folders.share.iterdir())[0]
+    marked.write_bytes(b"kept")
+    write_history(simulation(), folders, 90, again=True)
+    write_history(simulation(), straight, 90)
+    found, expected = (
+        {file.name: file.read_bytes() for file in place.share.iterdir()} for place in (folders, straight)
+    )
+    assert found == expected | {marked.name: b"kept"}
+
+
+def test_without_a_simulation_to_go_on_with_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="simulate without --continue first"):
+        Conditions.read(Folders.below(tmp_path))
 
 
 def test_folders_of_a_registry_lie_where_it_says(tmp_path: Path) -> None:

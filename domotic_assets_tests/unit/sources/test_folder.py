@@ -9,9 +9,10 @@ import pytest
 from domotic_assets.errors import SourceError
 from domotic_assets.sources import folder
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.folder import FolderPosition, FolderSource
+from domotic_assets.sources.files import FilePosition, FileSource
+from domotic_assets.sources.folder import LocalFolder
 
-NOTHING = FolderPosition(frozenset())
+NOTHING = FilePosition(frozenset())
 
 
 def put(place: Path, name: str, content: bytes = b"{}", written_ns: int = 1_693_864_805_000_000_000) -> Entry:
@@ -27,7 +28,7 @@ def put(place: Path, name: str, content: bytes = b"{}", written_ns: int = 1_693_
 def test_a_listing_shows_name_size_and_last_write_to_the_microsecond(tmp_path: Path) -> None:
     entry = put(tmp_path, "b.json", b"12345", 1_693_864_805_123_456_789)
     other = put(tmp_path, "a.json")
-    assert FolderSource(tmp_path).entries() == [other, entry]
+    assert LocalFolder(tmp_path).entries() == [other, entry]
     assert entry.modified_at == datetime(2023, 9, 4, 22, 0, 5, 123456, UTC)
 
 
@@ -35,7 +36,7 @@ def test_a_pull_brings_exact_bytes_in_batches_until_nothing_waits(tmp_path: Path
     contents = {f"{n}.json": bytes([0, 255, n]) for n in range(5)}
     for name, content in contents.items():
         put(tmp_path, name, content)
-    source = FolderSource(tmp_path)
+    source = FileSource(LocalFolder(tmp_path))
     position, found, rounds = NOTHING, {}, []
     while True:
         batch = source.pull(position, 2)
@@ -49,25 +50,38 @@ def test_a_pull_brings_exact_bytes_in_batches_until_nothing_waits(tmp_path: Path
 
 
 def test_a_known_file_is_left_until_its_size_or_last_write_differs(tmp_path: Path) -> None:
-    known = FolderPosition(frozenset({put(tmp_path, "a.json"), put(tmp_path, "b.json")}))
-    assert FolderSource(tmp_path).pull(known, 9).items == ()
+    known = FilePosition(frozenset({put(tmp_path, "a.json"), put(tmp_path, "b.json")}))
+    assert FileSource(LocalFolder(tmp_path)).pull(known, 9).items == ()
     put(tmp_path, "a.json", b"{} ")
     put(tmp_path, "b.json", written_ns=1_693_864_806_000_000_000)
-    assert [p.entry.name for p in FolderSource(tmp_path).pull(known, 9).items] == ["a.json", "b.json"]
+    assert [p.entry.name for p in FileSource(LocalFolder(tmp_path)).pull(known, 9).items] == [
+        "a.json",
+        "b.json",
+    ]
+
+
+def test_a_pattern_bounds_the_listing(tmp_path: Path) -> None:
+    names = ["05.09.2023 0010_A_received.json", "05.09.2023 0019_B_received.json", "05.09.2023 0020_A.json"]
+    for name in names:
+        put(tmp_path, name)
+    share = LocalFolder(tmp_path)
+    found = share.entries(["05.09.2023 001?_*", "05.09.2023 0019_*"])
+    assert [entry.name for entry in found] == names[:2]
+    assert share.entries([]) == []
 
 
 def test_only_accepted_files_are_read(tmp_path: Path) -> None:
     for name in ("a.json", "Thumbs.db"):
         put(tmp_path, name)
-    source = FolderSource(tmp_path, lambda entry: entry.name.endswith(".json"))
+    source = FileSource(LocalFolder(tmp_path), lambda entry: entry.name.endswith(".json"))
     assert [p.entry.name for p in source.pull(NOTHING, 9).items] == ["a.json"]
 
 
 def test_a_file_that_vanishes_between_listing_and_reading_is_passed_over(tmp_path: Path) -> None:
     put(tmp_path, "a.json")
     put(tmp_path, "b.json")
-    source = FolderSource(tmp_path)
-    waiting = FolderPosition(frozenset(), tuple(source.entries()))
+    source = FileSource(LocalFolder(tmp_path))
+    waiting = FilePosition(frozenset(), tuple(source.folder.entries()))
     (tmp_path / "a.json").unlink()
     batch = source.pull(waiting, 9)
     assert [p.entry.name for p in batch.items] == ["b.json"]
@@ -81,8 +95,8 @@ def test_a_file_too_large_for_any_feed_is_listed_and_not_read(
     monkeypatch.setattr(folder, "MAX_FILE_BYTES", 10)
     put(tmp_path, "fits.json", b"x" * 10)
     put(tmp_path, "huge.json", b"x" * 11)
-    source = FolderSource(tmp_path)
-    assert [entry.name for entry in source.entries()] == ["fits.json", "huge.json"]
+    source = FileSource(LocalFolder(tmp_path))
+    assert [entry.name for entry in source.folder.entries()] == ["fits.json", "huge.json"]
     assert [p.entry.name for p in source.pull(NOTHING, 9).items] == ["fits.json"]
 
 
@@ -90,7 +104,8 @@ def test_a_file_too_large_for_any_feed_is_listed_and_not_read(
 def test_a_name_that_is_no_utf8_stops_no_batch(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.json")).write_bytes(b"1")
     put(tmp_path, "a.json")
-    assert {os.fsencode(p.entry.name): p.content for p in FolderSource(tmp_path).pull(NOTHING, 9).items} == {
+    items = FileSource(LocalFolder(tmp_path)).pull(NOTHING, 9).items
+    assert {os.fsencode(p.entry.name): p.content for p in items} == {
         b"a.json": b"{}",
         b"caf\xe9.json": b"1",
     }
@@ -102,7 +117,7 @@ def test_subfolders_pipes_and_dangling_links_are_no_files(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "link.json").symlink_to(tmp_path / "gone.json")
     put(tmp_path, "a.json")
-    assert [entry.name for entry in FolderSource(tmp_path).entries()] == ["a.json"]
+    assert [entry.name for entry in LocalFolder(tmp_path).entries()] == ["a.json"]
 
 
 @pytest.mark.parametrize("kind", ["missing", "file"])
@@ -113,7 +128,7 @@ def test_a_folder_that_cannot_be_listed_says_so_in_one_line_with_the_remedy(
     if kind == "file":
         place.touch()
     with pytest.raises(SourceError) as caught:
-        FolderSource(place).entries()
+        LocalFolder(place).entries()
     message = str(caught.value)
     assert str(place) in message
     assert "sites.yaml" in message

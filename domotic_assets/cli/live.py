@@ -1,0 +1,179 @@
+"""`domotic live`: the feed's sensors, runs and pages over a lake, for this machine only, kept running.
+
+Four processes of Dagster (two code servers, daemon, web server) and, if asked for, the simulated feed.
+What ends by itself is started again; runs that were under way are Dagster's business.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import yaml
+from rich.console import Console
+
+from domotic_assets.errors import ConfigurationError
+from domotic_assets.orchestration.instance import prepare_home
+from domotic_assets.settings import DAGSTER_VARIABLE, LAKE_VARIABLE, SITES_VARIABLE, Settings
+
+HOST = "127.0.0.1"
+SECONDS_TO_END = 30
+LONGEST_PAUSE = 60.0
+LOCATIONS = {"feed": "domotic_assets.definitions", "models": "domotic_assets.model_definitions"}
+
+
+@dataclass
+class Part:
+    """A process that is kept running. ends: by itself, when its work is done."""
+
+    name: str
+    command: Sequence[str]
+    ends: bool = False
+    process: subprocess.Popen[bytes] | None = None
+    failures: int = 0
+    started_at: float = 0.0
+    not_before: float = 0.0
+
+
+def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str] | None) -> int:
+    """Run until Ctrl+C; refuses a port in use. feed: the command of a simulated feed to run beside."""
+    if _answers(port):
+        raise ConfigurationError(
+            "another program listens there",
+            where=f"port {port}",
+            expected="a free port",
+            remedy=f"name another: --port {port + 1}",
+        )
+    prepare_home(settings.dagster_home)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    parts = _parts(settings, port)
+    if feed is not None:
+        parts.append(Part("simulated feed", feed, ends=True))
+    with _ended_together(parts, console):
+        with console.status("starting Dagster; Ctrl+C ends it"):
+            for part in parts:
+                _start(part, settings)
+            while not _answers(port):
+                _look_after(parts, settings, console)
+                time.sleep(0.3)
+        console.print(f"Dagster UI: http://{HOST}:{port}/asset-groups (Ctrl+C ends it)", highlight=False)
+        while True:
+            _look_after(parts, settings, console)
+            time.sleep(1)
+
+
+def _parts(settings: Settings, port: int) -> list[Part]:
+    """Code servers first: the daemon and the pages ask them."""
+    home = settings.dagster_home
+    workspace = home / "workspace.yaml"
+    sockets = {name: str(home / f"{name}.sock") for name in LOCATIONS}
+    servers = [{"grpc_server": {"socket": path, "location_name": name}} for name, path in sockets.items()]
+    workspace.write_text(yaml.safe_dump({"load_from": servers}))
+    quiet = ("--log-level", "warning")
+    programs = Path(sys.executable).parent
+    return [
+        *(
+            Part(
+                f"code server {name}",
+                [str(programs / "dagster"), "api", "grpc", "-m", module, "-s", sockets[name], *quiet],
+            )
+            for name, module in LOCATIONS.items()
+        ),
+        Part("daemon", [str(programs / "dagster-daemon"), "run", "-w", str(workspace), *quiet]),
+        Part(
+            "web server",
+            [str(programs / "dagster-webserver"), "-w", str(workspace), "-h", HOST, "-p", str(port), *quiet],
+        ),
+    ]
+
+
+def _start(part: Part, settings: Settings) -> None:
+    """A process in a session of its own: Ctrl+C reaches us alone, and it is ended in good order."""
+    variables = {
+        SITES_VARIABLE: str(settings.sites_file),
+        LAKE_VARIABLE: settings.lake_root,
+        DAGSTER_VARIABLE: str(settings.dagster_home),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    with _log(settings).open("ab") as log:
+        part.process = subprocess.Popen(
+            part.command,
+            env={**os.environ, **variables},
+            # The dagster.yaml that counts lies here; with another in its folder Dagster would warn.
+            cwd=settings.dagster_home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    part.started_at = time.monotonic()
+
+
+def _look_after(parts: Sequence[Part], settings: Settings, console: Console) -> None:
+    """Start again what has ended; the pause before grows while it keeps failing."""
+    for part in parts:
+        now = time.monotonic()
+        if part.process is not None and part.process.poll() is not None:
+            code, part.process = part.process.returncode, None
+            if part.ends and code == 0:
+                continue
+            part.failures = 1 if now - part.started_at > LONGEST_PAUSE else part.failures + 1
+            pause = min(2.0 ** (part.failures - 1) - 1, LONGEST_PAUSE)
+            part.not_before = now + pause
+            console.print(
+                f"{part.name} ended ({code}); starting it again in {pause:.0f} s; see {_log(settings)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        if part.process is None and part.failures and now >= part.not_before:
+            _start(part, settings)
+
+
+@contextmanager
+def _ended_together(parts: Sequence[Part], console: Console) -> Iterator[None]:
+    """End all parts, the last started first, however this ends; Ctrl+C is a good end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("ending")
+    finally:
+        for part in reversed(parts):
+            _end(part.process)
+
+
+def _log(settings: Settings) -> Path:
+    """What Dagster and its runs print; the pages show the same."""
+    return settings.dagster_home / "live.log"
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    """Ask a process to end, and wait; what does not within the time is killed with all it started."""
+    if process is None:
+        return
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _answers(port: int) -> bool:
+    """Whether a program listens on the port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0

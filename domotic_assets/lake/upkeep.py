@@ -1,0 +1,105 @@
+"""Keeps tables small and quick: many small files made one, files that nobody needs removed, logs short.
+
+No row changes here, and a table that is in order gets no commit. Repeat it as often as you like,
+beside writers too: who loses against a writer of the same date has done nothing and may go again.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from domotic_assets.errors import LakeError
+from domotic_assets.lake.store import PROPERTIES, WRITER, Lake
+from domotic_assets.schemas.table import Table
+from domotic_assets.settings import is_remote
+
+RETENTION_HOURS = 24
+"""How long a file that a newer version replaced stays, for readers of the older one."""
+
+
+@dataclass(frozen=True)
+class Upkept:
+    """What was done to a table: data files of its snapshot and their bytes; files removed, log files net."""
+
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+    data_files_removed: int
+    log_files_removed: int
+
+
+def keep_up(
+    lake: Lake,
+    table: Table,
+    dates: Collection[date] = (),
+    *,
+    retention_hours: int = RETENTION_HOURS,
+) -> Upkept | None:
+    """Compact dates of a table (all of one without dates), and tidy up behind it; None if there is none.
+
+    Delta itself writes a checkpoint every hundred commits and clears its log then, as `PROPERTIES` say.
+    Files become one a date, up to the size that Delta aims at (100 MB). A compacted date keeps its rows
+    in order of writing; the materialisation of a sealed day sorts it.
+    """
+    delta = lake.delta(table)
+    if delta is None:
+        return None
+    try:
+        files_before, bytes_before = _size(delta)
+        log_before = _log_files(lake.uri(table))
+        _set_properties(delta)
+        _compact(delta, table, dates)
+        removed = _vacuum(delta, retention_hours)
+        delta.cleanup_metadata()
+        delta.update_incremental()
+        files_after, bytes_after = _size(delta)
+        log_after = _log_files(lake.uri(table))
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"upkeep failed ({type(error).__name__}: {str(error).partition(chr(10))[0][:300]})",
+            where=lake.uri(table),
+            expected="free space, and no other writer of the same date at that moment",
+            remedy="run it again: no row is touched",
+        ) from error
+    return Upkept(files_before, files_after, bytes_before, bytes_after, removed, log_before - log_after)
+
+
+def _set_properties(delta: DeltaTable) -> None:
+    """Give a table made before `PROPERTIES` what it lacks of them."""
+    held = delta.metadata().configuration
+    if lacking := {name: value for name, value in PROPERTIES.items() if held.get(name) != value}:
+        delta.alter.set_table_properties(lacking)
+
+
+def _compact(delta: DeltaTable, table: Table, dates: Collection[date]) -> None:
+    """One file a date; Delta commits nothing for dates that have one already."""
+    if table.partition is None:
+        delta.optimize.compact(writer_properties=WRITER)
+    elif dates:
+        listed = [(table.partition, "in", [day.isoformat() for day in sorted(dates)])]
+        delta.optimize.compact(partition_filters=listed, writer_properties=WRITER)
+
+
+def _vacuum(delta: DeltaTable, retention_hours: int) -> int:
+    """Remove what no snapshot of the last hours names, files of killed writers included; their number.
+
+    Nothing to remove is no commit.
+    """
+    removed = delta.vacuum(retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
+    return len(removed)
+
+
+def _size(delta: DeltaTable) -> tuple[int, int]:
+    """Data files of the snapshot, and their bytes."""
+    sizes: list[int] = delta.get_add_actions(flatten=True)["size_bytes"].to_pylist()
+    return len(sizes), sum(sizes)
+
+
+def _log_files(uri: str) -> int:
+    """Files of a table's log; of a remote lake they are not counted."""
+    return 0 if is_remote(uri) else sum(1 for _ in Path(uri, "_delta_log").iterdir())

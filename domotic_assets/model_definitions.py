@@ -1,0 +1,9 @@
+"""Dagster's entry point to the models: dbt's marts and tests, loaded apart from the runs of every minute."""
+
+from domotic_assets.orchestration.definitions import workspace_resource
+from domotic_assets.orchestration.marts import models_definitions
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.settings import Settings
+
+_work = Workspace.open(Settings.from_environment())
+defs = models_definitions(_work, workspace_resource(_work))

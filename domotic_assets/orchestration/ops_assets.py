@@ -1,0 +1,142 @@
+"""Assets about the feed itself: what was carried, what the share shows, upkeep, and the published minute.
+
+Steps stand in plain modules; here they get their place in the graph and their metadata.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from domotic_assets.orchestration import arrivals, dim_steps, status, tags, upkeep_steps
+from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, key, windows_of
+from domotic_assets.orchestration.workspace import DBT_PROJECT
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.serve import publish, refresh
+from domotic_assets.serve.catalog import definition_of
+
+PUBLISHED = dg.AssetKey(["serve", "domotic_admin"])
+CARRIED, SHARE_LISTING, LAKE_UPKEEP, RETENTION, FEED_STATUS = (
+    dg.AssetKey(["ops", name])
+    for name in ("carried_windows", "share_listing", "lake_upkeep", "retention", "feed_status")
+)
+_SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+
+@dg.asset(
+    key=PUBLISHED,
+    deps=[
+        dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping() if table.partition else None)
+        for table in gold.TABLES
+    ],
+    group_name="serve",
+    kinds={"duckdb"},
+    owners=OWNERS,
+    description="The DuckDB file that people and BI tools open, brought up to the present Gold.",
+)
+def published_file(work: Work) -> dg.MaterializeResult[Any]:
+    """What changed in Gold goes into a copy of the published file, which is swapped in."""
+    done = refresh.publish_present(
+        work.serve, lambda: dim_steps.gold_snapshot(work), definition_of(DBT_PROJECT), purpose="live"
+    )
+    if done is None:
+        return dg.MaterializeResult(metadata={"published": "nothing yet: the models build the file first"})
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(publish.published_file(work.serve))),
+            "version": done.file.name,
+            "bytes": done.file.stat().st_size,
+            "rows written": sum(done.rows.values()),
+            "partitions touched": done.parts,
+        }
+    )
+
+
+@dg.multi_asset(
+    name="carried_windows",
+    specs=[
+        dg.AssetSpec(
+            CARRIED,
+            deps=[PUBLISHED, *(key(table) for table in gold.MINUTE_FACTS)],
+            group_name="ops",
+            kinds={"python"},
+            owners=OWNERS,
+            partitions_def=WINDOW,
+            description="Windows carried from the share to the published file; finished days are sealed.",
+        )
+    ],
+    backfill_policy=_SINGLE_RUN,
+)
+def carried_windows(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+    """Strike the windows off the work list; compact finished days and drop their finer keys."""
+    carried = upkeep_steps.finish_windows(work, windows_of(context), datetime.now(UTC))
+    for covered in carried.covered_keys(context.instance.get_dynamic_partitions(upkeep_steps.WINDOW_NAME)):
+        context.instance.delete_dynamic_partition(upkeep_steps.WINDOW_NAME, covered)
+    return dg.MaterializeResult(asset_key=CARRIED, metadata=carried.metadata())
+
+
+@dg.asset(
+    key=SHARE_LISTING,
+    group_name="ops",
+    kinds={"python"},
+    owners=OWNERS,
+    description="The share compared with bronze: late, resent and unexpected files become work.",
+)
+def share_listing(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+    """List the share and put what bronze lacks on the work list."""
+    whole = context.run.tags.get(tags.LISTING) != tags.BY_NAME
+    registered = context.instance.get_dynamic_partitions(upkeep_steps.WINDOW_NAME)
+    found = arrivals.list_share(work, work.worklist, registered, whole=whole, now=datetime.now(UTC))
+    return dg.MaterializeResult(
+        metadata={
+            "names listed": found.listed,
+            "new files": found.files,
+            "whole share": whole,
+            **{f"left: {what}": number for what, number in found.left.items()},
+        }
+    )
+
+
+@dg.asset(
+    key=LAKE_UPKEEP,
+    group_name="ops",
+    kinds={"deltalake"},
+    owners=OWNERS,
+    description="Open days compacted, old files removed, logs kept short. Rows stay as they are.",
+)
+def lake_upkeep(work: Work) -> dg.MaterializeResult[Any]:
+    """Compact what the live minutes left, and shorten the tables' logs."""
+    return dg.MaterializeResult(metadata=upkeep_steps.keep_lake_up(work, datetime.now(UTC)))
+
+
+@dg.asset(
+    key=RETENTION,
+    group_name="ops",
+    kinds={"python"},
+    owners=OWNERS,
+    description="Records of runs that nobody looks at any more are deleted.",
+)
+def retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Delete records of runs whose windows a day covers."""
+    runs = upkeep_steps.prune_runs(context.instance, datetime.now(UTC), keep=context.run_id)
+    return dg.MaterializeResult(metadata={"runs removed": runs})
+
+
+@dg.asset(
+    key=FEED_STATUS,
+    deps=[
+        dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping())
+        for table in (bronze.SENSOR_FILES, silver.SENSOR_FILES, silver.REJECTS)
+    ],
+    group_name="ops",
+    kinds={"python"},
+    owners=OWNERS,
+    description="Of each home: last file, lag, minutes missing today, refused values by reason.",
+)
+def feed_status(work: Work) -> dg.MaterializeResult[Any]:
+    """How the feed stands."""
+    found = status.feed_status(work, datetime.now(UTC))
+    return dg.MaterializeResult(metadata={"homes": dg.MetadataValue.md(found.as_markdown())})
+
+
+ASSETS = [published_file, carried_windows, share_listing, lake_upkeep, retention, feed_status]

@@ -1,0 +1,246 @@
+"""Sensors and schedules: when runs start. What there is to do is decided in `arrivals`.
+
+All stand RUNNING from the start. A source that cannot be read is no crash: the tick says so in one
+line, the source's check `reachable` fails, and the next tick looks again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from domotic_assets.errors import DomoticError
+from domotic_assets.lake.store import consecutive
+from domotic_assets.orchestration import arrivals, dim_steps, gold_steps, slow_steps, tags, upkeep_steps
+from domotic_assets.orchestration.assets import WINDOW, key
+from domotic_assets.orchestration.status import UNREACHABLE
+from domotic_assets.orchestration.worklist import Task, Work
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import bronze
+from domotic_assets.schemas.table import Table
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
+]  # fmt: skip
+_PRIORITIES: dict[str, str] = {"live": "10", "late": "5", "history": "-10"}
+REFRESH_EVERY = timedelta(hours=1)
+REFRESH_AT_MOST_EVERY = timedelta(minutes=10)
+REACHABLE = "reachable"
+
+
+def build_sensors(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
+    """The feed's sensors, over the jobs by name."""
+    return [_arrivals(work, jobs), _forecasts(work, jobs), _refresh(work, jobs)]
+
+
+def build_schedules(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
+    """The feed's schedules, in the calendar's time zone."""
+    zone = work.registry.calendar_time_zone
+    running = dg.DefaultScheduleStatus.RUNNING
+    return [
+        dg.ScheduleDefinition(
+            name="register_hourly",
+            job=jobs[tags.REGISTER_JOB],
+            cron_schedule="20 * * * *",
+            execution_timezone=zone,
+            default_status=running,
+            description="The building register, every hour.",
+        ),
+        dg.ScheduleDefinition(
+            name="retention_nightly",
+            job=jobs[tags.UPKEEP_JOB],
+            cron_schedule="40 3 * * *",
+            execution_timezone=zone,
+            default_status=running,
+            description="Old data files and run records, every night.",
+        ),
+    ]
+
+
+def _arrivals(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="arrivals",
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        jobs=[jobs[tags.WINDOWS_JOB], jobs[tags.LISTING_JOB]],
+        description="Looks for the files that are due, and carries what is on the work list.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return _guarded(work, context, bronze.SENSOR_FILES, lambda: arrivals_tick(work, context.instance))
+
+    return sensor
+
+
+def arrivals_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
+    """One tick: look, seal what is due, ask for one run of windows, and for a listing when one is due."""
+    now = datetime.now(UTC)
+    assert WINDOW.name is not None
+    registered = instance.get_dynamic_partitions(WINDOW.name)
+    seen = arrivals.look(work, work.worklist, registered, now)
+    held = work.worklist.read()
+    if sealing := arrivals.days_to_seal(work, held, registered, now):
+        due = {sealing[0].isoformat(): Task()}
+        held = work.worklist.change(lambda listed: listed.add(due))
+    requests = []
+    kind = "whole" if seen == "listing needed" else arrivals.listing_due(held, work.registry.settings, now)
+    if kind is not None and not runs_under_way(instance, tags.LISTING_JOB):
+        by_name = {tags.LISTING: tags.BY_NAME} if kind == "recent" else {}
+        requests.append(dg.RunRequest(job_name=tags.LISTING_JOB, tags=by_name, run_config=tags.QUIET))
+    busy = {run.tags.get(tags.KIND, "late") for run in runs_under_way(instance, tags.WINDOWS_JOB)}
+    choice = arrivals.choose(held, registered, busy, now)  # type: ignore[arg-type]
+    if choice is None:
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _quiet(held))
+    work.worklist.change(lambda listed: listed.asked(choice.keys, now))
+    by_name = {} if choice.whole_listing else {tags.LISTING: tags.BY_NAME}
+    window_run = dg.RunRequest(
+        job_name=tags.WINDOWS_JOB,
+        run_config=tags.QUIET,
+        tags={
+            tags.RANGE_START: choice.keys[0],
+            tags.RANGE_END: choice.keys[-1],
+            tags.KIND: choice.kind,
+            tags.PRIORITY: _PRIORITIES[choice.kind],
+            **by_name,
+        },
+    )
+    return dg.SensorResult(
+        run_requests=[window_run, *requests],
+        dynamic_partitions_requests=(
+            [WINDOW.build_add_request(list(choice.register))] if choice.register else []
+        ),
+    )
+
+
+def _quiet(held: Work) -> str:
+    waiting = len(held.windows)
+    return f"nothing new; {waiting} windows under way or waiting" if waiting else "nothing new"
+
+
+def runs_under_way(instance: dg.DagsterInstance, job: str) -> Sequence[dg.DagsterRun]:
+    """Runs of a job that are queued or at work."""
+    return instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY))
+
+
+def _forecasts(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="forecasts",
+        minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        job=jobs[tags.FORECASTS_JOB],
+        description="Looks for new and corrected forecast files.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return _guarded(work, context, bronze.WEATHER_FILES, lambda: forecasts_tick(work, context.instance))
+
+    return sensor
+
+
+def forecasts_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
+    """Ask for one run over the oldest stretch of dates of issue that have something new."""
+    if runs_under_way(instance, tags.FORECASTS_JOB):
+        return dg.SensorResult(skip_reason="forecasts are being read")
+    stretches = consecutive(slow_steps.discover_forecasts(work))
+    if not stretches:
+        return dg.SensorResult(skip_reason="no new forecast file")
+    return dg.SensorResult(run_requests=[_range_request(tags.FORECASTS_JOB, *stretches[0])])
+
+
+def _refresh(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="refresh",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        jobs=[jobs[tags.REFRESH_JOB], jobs[tags.DIMS_JOB]],
+        description="Device health, dimensions and upkeep: hourly, and after a day was closed.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return refresh_tick(work, context.instance, datetime.now(UTC))
+
+    return sensor
+
+
+def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
+    """Ask for runs over the local dates whose device health may have changed."""
+    held = work.worklist.read()
+    last = held.marks.get(tags.REFRESH_JOB)
+    closed = held.marks.get(upkeep_steps.DAY_CLOSED)
+    waiting = timedelta.max if last is None else now - last
+    after_close = closed is not None and (last is None or closed > last) and waiting >= REFRESH_AT_MOST_EVERY
+    if waiting < REFRESH_EVERY and not after_close:
+        if dim_steps.lacks_devices(work) and not runs_under_way(instance, tags.DIMS_JOB):
+            return dg.SensorResult(
+                run_requests=[dg.RunRequest(job_name=tags.DIMS_JOB, run_config=tags.QUIET)]
+            )
+        return dg.SensorResult(skip_reason=f"refreshed at {last:%H:%M} UTC")
+    if any(runs_under_way(instance, job) for job in (tags.REFRESH_JOB, tags.DIMS_JOB)):
+        return dg.SensorResult(skip_reason="a refresh is under way")
+    days = gold_steps.health_days_to_refresh(work, held.health_days)
+    if not days:
+        return dg.SensorResult(skip_reason="no readings yet")
+    work.worklist.change(lambda listed: listed.marks.update({tags.REFRESH_JOB: now}))
+    return dg.SensorResult(
+        run_requests=[_range_request(tags.REFRESH_JOB, *days) for days in consecutive(days)]
+    )
+
+
+def _range_request(job: str, first: date, last: date) -> dg.RunRequest:
+    return dg.RunRequest(
+        job_name=job,
+        run_config=tags.QUIET,
+        tags={tags.RANGE_START: first.isoformat(), tags.RANGE_END: last.isoformat()},
+    )
+
+
+def _guarded(
+    work: Workspace, context: dg.SensorEvaluationContext, table: Table, tick: Callable[[], dg.SensorResult]
+) -> dg.SensorResult:
+    """A tick whose source cannot be read skips with one line; the check `reachable` tells of changes."""
+    mark = UNREACHABLE + table.id
+    was_down = mark in work.worklist.read().marks
+    try:
+        found = tick()
+    except DomoticError as error:
+        context.log.error(str(error))
+        if was_down:
+            return dg.SensorResult(skip_reason=str(error))
+        now = datetime.now(UTC)
+        work.worklist.change(lambda held: held.marks.update({mark: now}))
+        return dg.SensorResult(skip_reason=str(error), asset_events=[_reachable(table, str(error))])
+    if not was_down:
+        return found
+    work.worklist.change(lambda held: held.unmark(mark))
+    return found._replace(asset_events=[_reachable(table, None)])
+
+
+def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=key(table),
+        check_name=REACHABLE,
+        passed=error is None,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=error or "the source answers again",
+    )
+
+
+def reachable_checks(work: Workspace) -> list[Any]:
+    """The checks `reachable`; the sensors report them, and they can be run by hand."""
+    looks: dict[Table, Callable[[], object]] = {
+        bronze.SENSOR_FILES: lambda: work.sensor_folder.entries(["?"]),
+        bronze.WEATHER_FILES: lambda: work.weather_folder.entries(["?"]),
+        bronze.REGISTER_ROWS: lambda: slow_steps.pull_register(work),
+    }
+
+    def check(table: Table, look: Callable[[], object]) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset=key(table), name=REACHABLE, description="The source can be reached and read.")
+        def reachable() -> dg.AssetCheckResult:
+            try:
+                look()
+            except DomoticError as error:
+                return dg.AssetCheckResult(passed=False, description=str(error))
+            return dg.AssetCheckResult(passed=True)
+
+        return reachable
+
+    return [check(table, look) for table, look in looks.items()]

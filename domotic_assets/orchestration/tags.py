@@ -1,0 +1,21 @@
+"""Names that jobs, sensors, assets and dagster.yaml share. Nothing personal goes into a run tag."""
+
+WINDOWS_JOB, BUILD_JOB = "windows", "windows_of_build"
+FORECASTS_JOB, REGISTER_JOB = "forecasts", "register"
+HEALTH_JOB, DIMS_JOB, REFRESH_JOB = "device_health", "dims", "refresh"
+LISTING_JOB, UPKEEP_JOB, PUBLISH_JOB = "listing", "upkeep", "publish"
+
+LANE, DATA, BESIDE = "domotic/lane", "data", "beside"
+"""Runs that write the lake's rows take turns; runs beside them list, publish and clean up."""
+
+KIND = "domotic/kind"
+"""Which kind of windows a run carries: live, late or history."""
+
+LISTING, BY_NAME = "domotic/listing", "by name"
+"""By name: the names of the run's windows are looked for; else the share is listed whole."""
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+PRIORITY = "dagster/priority"
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+"""Run config: the console gets errors only, the run's events all."""

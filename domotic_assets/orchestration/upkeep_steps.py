@@ -1,0 +1,119 @@
+"""Finishing windows, sealing days, and keeping the lake and Dagster's records small. Plain functions."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from domotic_assets.lake import upkeep
+from domotic_assets.orchestration import gold_steps, sensor_steps, tags
+from domotic_assets.orchestration.windows import Window, is_day
+from domotic_assets.orchestration.worklist import Work
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import ALL_TABLES, bronze, gold, silver
+from domotic_assets.schemas.table import Table
+
+WINDOW_NAME = "window"
+DAY_CLOSED = "day closed"
+
+MINUTE_TABLES = (
+    bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.REJECTS, silver.DEVICES,
+    silver.VARIABLES, silver.DEVICE_TYPES, *gold.MINUTE_FACTS,
+)  # fmt: skip
+"""Tables that the live minutes write to."""
+
+KEEP_RUNS = timedelta(days=7)
+KEEP_MINUTE_RUNS = timedelta(days=2)
+"""A window run's records go two days after it, unless it carried a day: the day's key stands for ever."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Windows that are done: their files, and how long after the newest arrival that was."""
+
+    keys: tuple[str, ...]
+    files: int
+    lag_seconds: float | None
+    compacted: int
+
+    def covered_keys(self, registered: Iterable[str]) -> list[str]:
+        """Keys of minutes and hours that a finished day or hour of these windows covers."""
+        return [
+            key
+            for key in registered
+            if any(key != whole and key.startswith(whole) for whole in self.keys if len(whole) < len(key))
+        ]
+
+    def metadata(self) -> dict[str, Any]:
+        """For the asset's page."""
+        lag = {} if self.lag_seconds is None else {"lag seconds": round(self.lag_seconds, 1)}
+        return {"windows": len(self.keys), "files": self.files, "files compacted": self.compacted, **lag}
+
+
+def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) -> Carried:
+    """Strike windows off the work list, note the days of health that they touch, compact finished days."""
+    days = [window.start.date() for window in windows if is_day(window.key)]
+    compacted = _keep_up(work, MINUTE_TABLES, days).get("data files compacted", 0) if days else 0
+    landed = work.lake.read(
+        bronze.SENSOR_FILES,
+        dates=sorted({window.start.date() for window in windows}),
+        where=sensor_steps.within("window", windows),
+        columns=["arrived_at"],
+    )
+    newest: datetime | None = landed.select(pl.col("arrived_at").max()).item()
+    touched = gold_steps.local_days(work, windows)
+    keys = tuple(window.key for window in windows)
+
+    def change(held: Work) -> None:
+        held.finished(keys, touched)
+        if days:
+            held.marks[DAY_CLOSED] = now
+
+    work.worklist.change(change)
+    return Carried(keys, landed.height, None if newest is None else (now - newest).total_seconds(), compacted)
+
+
+def keep_lake_up(work: Workspace, now: datetime) -> dict[str, int]:
+    """Compact the days that live minutes are written to, and tidy up behind every table; counts."""
+    open_days = [now.date() - timedelta(days=1), now.date()]
+    return _keep_up(work, ALL_TABLES.values(), open_days)
+
+
+def _keep_up(work: Workspace, tables: Iterable[Table], days: Sequence[date]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for table in tables:
+        done = upkeep.keep_up(work.lake, table, days if table in MINUTE_TABLES else ())
+        if done is not None:
+            counts["data files compacted"] += done.files_before - done.files_after
+            counts["data files removed"] += done.data_files_removed
+            counts["log files removed"] += done.log_files_removed
+    return dict(counts)
+
+
+def prune_runs(instance: dg.DagsterInstance, now: datetime, *, keep: str) -> int:
+    """Delete records of runs that nobody looks at any more; number of runs."""
+    finished = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+        updated_before=now - KEEP_MINUTE_RUNS,
+    )
+    removed = 0
+    for record in instance.get_run_records(finished):
+        run = record.dagster_run
+        if run.run_id != keep and _is_spent(run, now - record.create_timestamp):
+            instance.delete_run(run.run_id)
+            removed += 1
+    return removed
+
+
+def _is_spent(run: dg.DagsterRun, age: timedelta) -> bool:
+    """Whether a run's records may go: those of a day's window stay, as its key does."""
+    if run.job_name not in (tags.WINDOWS_JOB, tags.BUILD_JOB):
+        return age > KEEP_RUNS and run.job_name in (
+            tags.REFRESH_JOB, tags.LISTING_JOB, tags.UPKEEP_JOB, tags.PUBLISH_JOB
+        )  # fmt: skip
+    named = [run.tags.get(name, "") for name in ("dagster/partition", tags.RANGE_START, tags.RANGE_END)]
+    return not any(map(is_day, named))

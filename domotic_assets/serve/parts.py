@@ -1,0 +1,129 @@
+"""Which Parquet file each row of the published file came from: the table `meta.parts`.
+
+A row is not marked with its file; a file is recorded with the range of places that its rows take.
+What a change of files means for the rows is `refresh`'s business.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from domotic_assets.schemas import gold
+from domotic_assets.serve.tables import paths
+
+PLACES = {
+    **{table.name: "datetime_key" for table in gold.MINUTE_FACTS},
+    gold.FACT_DEVICE_HEALTH_DAY.name: "date_key",
+    gold.FACT_WEATHER_HOUR.name: "issue_date_key",
+    # The date of issue, as an issue's forecast of its own date has horizon 0.
+    gold.FACT_WEATHER_DAY.name: (
+        "strftime(strptime(CAST(date_key AS VARCHAR), '%Y%m%d') - to_days(horizon_days), '%Y%m%d')::BIGINT"
+    ),
+}
+"""Of each fact a number in published columns that lies in another range for each physical partition."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of a table's files since they were recorded."""
+
+    gained: list[str]
+    lost: list[str]
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A range of places that files which are gone covered, and the files that still have rows of it."""
+
+    first: int
+    last: int
+    covered_by: list[str]
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """An empty `meta.parts`."""
+    connection.execute(
+        "CREATE TABLE meta.parts (table_name VARCHAR NOT NULL, part VARCHAR NOT NULL, "
+        "file VARCHAR NOT NULL, first_place BIGINT, last_place BIGINT)"
+    )
+    connection.execute(
+        "COMMENT ON TABLE meta.parts IS 'One row per Gold table and Parquet file that this file holds: "
+        "its partition, and the range of its rows (of a fact with rows).'"
+    )
+
+
+def record(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> None:
+    """Note that the table holds the rows of these files, too."""
+    ranges: dict[str, tuple[int, int]] = {}
+    if files and table in PLACES:
+        place = PLACES[table]
+        found = connection.execute(
+            f"SELECT filename, min({place}), max({place}) FROM read_parquet(?, filename = true, "  # noqa: S608
+            "hive_partitioning = false, union_by_name = true) GROUP BY ALL",
+            [paths(files)],
+        ).fetchall()
+        ranges = {name: (first, last) for name, first, last in found}
+    rows = [
+        (table, part_of(file), _short(file), *ranges.get(path, (None, None)))
+        for file, path in zip(files, paths(files), strict=True)
+    ]
+    if rows:
+        connection.executemany("INSERT INTO meta.parts VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def forget(connection: duckdb.DuckDBPyConnection, table: str, lost: Collection[str]) -> None:
+    """Note that the table holds no rows of these recorded files any more."""
+    connection.execute("DELETE FROM meta.parts WHERE table_name = ? AND file IN ?", [table, list(lost)])
+
+
+def changes(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]]) -> dict[str, Changes]:
+    """The tables whose files are not those that are recorded."""
+    recorded: dict[str, set[str]] = {table: set() for table in files}
+    for table, file in connection.execute("SELECT table_name, file FROM meta.parts").fetchall():
+        recorded[table].add(file)
+    found = {
+        table: Changes(
+            [file for file in present if _short(file) not in recorded[table]],
+            sorted(recorded[table] - set(map(_short, present))),
+        )
+        for table, present in files.items()
+    }
+    return {table: change for table, change in found.items() if change.gained or change.lost}
+
+
+def holes(
+    connection: duckdb.DuckDBPyConnection, table: str, change: Changes, present: Sequence[str]
+) -> list[Hole]:
+    """One hole for each part that lost files with rows."""
+    if not change.lost:
+        return []
+    found = connection.execute(
+        "WITH hole AS (SELECT part, min(first_place) AS first, max(last_place) AS last FROM meta.parts "
+        "  WHERE table_name = $table AND file IN $lost AND first_place IS NOT NULL GROUP BY part) "
+        "SELECT hole.first, hole.last, "
+        "  coalesce(list(kept.file) FILTER (kept.file IS NOT NULL), []) "
+        "FROM hole LEFT JOIN meta.parts AS kept ON kept.table_name = $table AND kept.part = hole.part "
+        "  AND kept.file NOT IN $lost AND kept.first_place <= hole.last AND kept.last_place >= hole.first "
+        "GROUP BY ALL ORDER BY ALL",
+        {"table": table, "lost": change.lost},
+    ).fetchall()
+    whole = {_short(file): file for file in present}
+    return [Hole(first, last, [whole[file] for file in kept]) for first, last, kept in found]
+
+
+def part_of(file: str) -> str:
+    """The partition's value in a file's path; empty where the table has no partition."""
+    folder = _folder(file)
+    return folder.partition("=")[2]
+
+
+def _short(file: str) -> str:
+    """A file's path within its table's folder: where the lake lies is nobody's business."""
+    folder = _folder(file)
+    name = file.rpartition("/")[2]
+    return f"{folder}/{name}" if "=" in folder else name
+
+
+def _folder(file: str) -> str:
+    return file.rpartition("/")[0].rpartition("/")[2]

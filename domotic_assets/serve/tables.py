@@ -1,0 +1,125 @@
+"""Gold tables inside a DuckDB file: made as the catalog describes them, filled from Parquet files.
+
+Only SQL on an open connection belongs here; which file that is and who gets to see it stands in
+`publish`, what has changed since in `refresh`.
+"""
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
+
+import duckdb
+
+from domotic_assets.errors import ContractError
+from domotic_assets.schemas.table import UTC_TIME, Column, Table
+from domotic_assets.serve.catalog import (
+    GOLD_SCHEMA,
+    describe_column,
+    describe_table,
+    enforced_foreign_keys,
+    is_dimension,
+    published_columns,
+    sql_type,
+)
+
+
+def create_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """An empty table with its keys (dimensions only) and comments."""
+    parts = [
+        f"{identifier(column.name)} {sql_type(column)}{'' if column.nullable else ' NOT NULL'}"
+        for column in published_columns(table)
+    ]
+    if is_dimension(table):
+        parts.append(f"PRIMARY KEY ({', '.join(map(identifier, table.primary_key))})")
+    parts += [
+        f"FOREIGN KEY ({identifier(key.column)}) REFERENCES {name_of(key.table)} ({identifier(key.target)})"
+        for key in enforced_foreign_keys(table)
+    ]
+    connection.execute(f"CREATE TABLE {name_of(table.name)} ({', '.join(parts)})")
+    connection.execute(f"COMMENT ON TABLE {name_of(table.name)} IS {literal(describe_table(table))}")
+    for column in published_columns(table):
+        connection.execute(
+            f"COMMENT ON COLUMN {name_of(table.name)}.{identifier(column.name)} "
+            f"IS {literal(describe_column(table, column))}"
+        )
+
+
+def insert_files(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    files: Sequence[str],
+    where: str = "true",
+    bounds: Sequence[int] = (),
+) -> int:
+    """Insert the rows of Parquet files that meet a condition, sorted as the schema says; their number."""
+    if not files:
+        return 0
+    statement = (
+        f"INSERT INTO {name_of(table.name)} {rows_of_files(table)} WHERE {where} "
+        f"ORDER BY {', '.join(map(identifier, table.sort))}"
+    )
+    return _insert(connection, table, statement, [paths(files), *bounds])
+
+
+def insert_missing(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str]) -> int:
+    """Insert the rows of Parquet files that the table does not hold; their number."""
+    if not files:
+        return 0
+    statement = (
+        f"INSERT INTO {name_of(table.name)} SELECT * FROM "  # noqa: S608
+        f"({rows_of_files(table)} EXCEPT ALL FROM {name_of(table.name)})"
+    )
+    return _insert(connection, table, statement, [paths(files)])
+
+
+def rows_of_files(table: Table) -> str:
+    """A SELECT of the published columns of the Parquet files that its first parameter lists."""
+    # The partition stands in the path only; a column added later is missing in older files.
+    columns = ", ".join(_plain(column) for column in published_columns(table))
+    return f"SELECT {columns} FROM read_parquet(?, hive_partitioning = false, union_by_name = true)"  # noqa: S608
+
+
+def paths(files: Iterable[str]) -> list[str]:
+    """Delta names its files as URIs, in which a space or an umlaut of the lake's folder is escaped."""
+    return [unquote(file) for file in files]
+
+
+def name_of(table: str) -> str:
+    """A Gold table in SQL."""
+    return f"{GOLD_SCHEMA}.{identifier(table)}"
+
+
+def identifier(name: str) -> str:
+    """A quoted name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """A quoted text, for the statements that take no bound parameter (ATTACH, COMMENT)."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def first_line(error: Exception) -> str:
+    """What DuckDB says, without the excerpt of the SQL that follows."""
+    return str(error).partition("\n")[0]
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: Table, statement: str, parameters: list[object]
+) -> int:
+    try:
+        counted = connection.execute(statement, parameters).fetchone()
+    except (duckdb.BinderException, duckdb.ConstraintException, duckdb.ConversionException) as error:
+        raise ContractError(
+            first_line(error),
+            where=table.id,
+            expected="the columns and keys of its schema",
+            remedy="materialise the table again",
+        ) from error
+    assert counted is not None
+    return int(counted[0])
+
+
+def _plain(column: Column) -> str:
+    """A column of a Parquet file, its UTC times without a zone."""
+    name = identifier(column.name)
+    return f"make_timestamp(epoch_us({name})) AS {name}" if column.dtype == UTC_TIME else name

@@ -1,0 +1,54 @@
+"""From an entry of `sources` in sites.yaml to the thing that reads it. No reading belongs here."""
+
+from domotic_assets.registry import (
+    FileSource,
+    FolderFiles,
+    MysqlRegister,
+    RegisterSource,
+    SftpFiles,
+    Sites,
+    SmbFiles,
+)
+from domotic_assets.settings import Settings
+from domotic_assets.sources.files import FileFolder
+from domotic_assets.sources.folder import LocalFolder
+from domotic_assets.sources.relational import RelationalSource, sqlite_source
+
+
+def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFolder:
+    """The folder of a file source; credentials are taken from the environment now, nothing is dialled yet."""
+    match source:
+        case FolderFiles():
+            return LocalFolder(sites.path(source.address))
+        case SmbFiles():
+            # The protocol clients are imported by those who use them: each takes half a second.
+            from domotic_assets.sources.smb import SmbFolder
+
+            return SmbFolder(
+                source.address, settings.secret(source.user_env), settings.secret(source.password_env)
+            )
+        case SftpFiles():
+            from domotic_assets.sources.sftp import SftpFolder
+
+            return SftpFolder(
+                source.address,
+                settings.secret(source.user_env),
+                password=settings.secret(source.password_env) if source.password_env else None,
+                key_file=sites.path(settings.secret(source.key_file_env)) if source.key_file_env else None,
+                known_hosts=sites.path(source.known_hosts),
+            )
+
+
+def open_register(source: RegisterSource, sites: Sites, settings: Settings) -> RelationalSource:
+    """The building register; raises SourceError when a SQLite file is missing."""
+    if isinstance(source, MysqlRegister):
+        from domotic_assets.sources.mysql import mysql_source
+
+        return mysql_source(
+            source.address,
+            settings.secret(source.user_env),
+            settings.secret(source.password_env),
+            tls=source.tls == "required",
+            ca_file=sites.path(source.ca_file) if source.ca_file else None,
+        )
+    return sqlite_source(sites.path(source.address))

@@ -1,0 +1,82 @@
+"""A folder of an SMB 3 share, encrypted: the connection is kept, and dialled again when it breaks."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TypeVar
+
+from domotic_assets.errors import SourceError
+from domotic_assets.sources import smb_share
+from domotic_assets.sources.base import Entry, Payload
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder
+from domotic_assets.sources.smb_session import ConnectionLost, Place, SmbSession
+
+_PAUSES_SECONDS = (0.1, 0.4, 1.0, 2.0, 4.0, 6.0)
+"""Before each attempt to dial a broken connection again; one call has so many in all."""
+
+Answer = TypeVar("Answer")
+
+
+class SmbFolder(FileFolder):
+    """The files directly in a folder of a share. For one thread at a time."""
+
+    def __init__(self, address: str, user: str, password: str) -> None:
+        self.place = address
+        self._place = Place.of(address)
+        self._user = user
+        self._password = password
+        self._session: SmbSession | None = None
+
+    def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
+        """As `FileFolder.entries`; the server searches, one query for each pattern."""
+        pauses = iter(_PAUSES_SECONDS)
+        found: dict[str, Entry] = {}
+        for pattern in patterns:
+            for entry in self._ask(partial(smb_share.listing, pattern=pattern), pauses):
+                # The server may be blind to case, and finds files by their short names as well.
+                if fnmatchcase(entry.name, pattern):
+                    found[entry.name] = entry
+        return [found[name] for name in sorted(found)]
+
+    def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
+        """As `FileFolder.read`; what is there now is read, even if the file has grown since the listing."""
+        pauses = iter(_PAUSES_SECONDS)
+        for entry in entries:
+            if entry.size_bytes > MAX_FILE_BYTES:
+                continue
+            content = self._ask(partial(smb_share.read, entry=entry), pauses)
+            if content is not None:
+                yield Payload(entry, content)
+
+    def close(self) -> None:
+        """As `FileFolder.close`."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _ask(self, question: Callable[[SmbSession], Answer], pauses: Iterator[float]) -> Answer:
+        """The share's answer. A first dial that fails is reported at once; what breaks is dialled again."""
+        if self._session is None:
+            self._session = self._dial()
+        while True:
+            try:
+                return question(self._session)
+            except ConnectionLost as lost:
+                self.close()
+                self._session = self._dial_again(lost, pauses)
+            except SourceError:
+                self.close()
+                raise
+
+    def _dial_again(self, lost: ConnectionLost, pauses: Iterator[float]) -> SmbSession:
+        for pause in pauses:
+            time.sleep(pause)
+            try:
+                return self._dial()
+            except ConnectionLost as error:
+                lost = error
+        raise lost
+
+    def _dial(self) -> SmbSession:
+        return SmbSession(self._place, self._user, self._password)
