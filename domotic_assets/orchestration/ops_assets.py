@@ -116,9 +116,10 @@ def lake_upkeep(work: Work) -> dg.MaterializeResult[Any]:
     owners=OWNERS,
     description="Records of runs that nobody looks at any more are deleted.",
 )
-def retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def retention(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Delete records of runs whose windows a day covers."""
-    runs = upkeep_steps.prune_runs(context.instance, datetime.now(UTC), keep=context.run_id)
+    home, now = work.settings.dagster_home, datetime.now(UTC)
+    runs = upkeep_steps.prune_runs(context.instance, home, now, keep=context.run_id)
     return dg.MaterializeResult(metadata={"runs removed": runs})
 
 

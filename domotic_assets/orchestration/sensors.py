@@ -25,6 +25,7 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
 ]  # fmt: skip
 _PRIORITIES: dict[str, str] = {"live": "10", "late": "5", "history": "-10"}
+COMPARE_REGISTER_EVERY = timedelta(hours=1)
 REFRESH_EVERY = timedelta(hours=1)
 REFRESH_AT_MOST_EVERY = timedelta(minutes=10)
 REACHABLE = "reachable"
@@ -32,7 +33,7 @@ REACHABLE = "reachable"
 
 def build_sensors(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
     """The feed's sensors, over the jobs by name."""
-    return [_arrivals(work, jobs), _forecasts(work, jobs), _refresh(work, jobs)]
+    return [_arrivals(work, jobs), _forecasts(work, jobs), _register(work, jobs), _refresh(work, jobs)]
 
 
 def build_schedules(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
@@ -41,20 +42,12 @@ def build_schedules(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.Schedul
     running = dg.DefaultScheduleStatus.RUNNING
     return [
         dg.ScheduleDefinition(
-            name="register_hourly",
-            job=jobs[tags.REGISTER_JOB],
-            cron_schedule="20 * * * *",
-            execution_timezone=zone,
-            default_status=running,
-            description="The building register, every hour.",
-        ),
-        dg.ScheduleDefinition(
-            name="retention_nightly",
+            name="retention",
             job=jobs[tags.UPKEEP_JOB],
-            cron_schedule="40 3 * * *",
+            cron_schedule="40 3,9,15,21 * * *",
             execution_timezone=zone,
             default_status=running,
-            description="Old data files and run records, every night.",
+            description="Records of runs that nobody looks at any more, four times a day.",
         ),
     ]
 
@@ -68,14 +61,16 @@ def _arrivals(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
         description="Looks for the files that are due, and carries what is on the work list.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _guarded(work, context, bronze.SENSOR_FILES, lambda: arrivals_tick(work, context.instance))
+        now = datetime.now(UTC)
+        return _guarded(
+            work, context, bronze.SENSOR_FILES, lambda: arrivals_tick(work, context.instance, now)
+        )
 
     return sensor
 
 
-def arrivals_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
+def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
     """One tick: look, seal what is due, ask for one run of windows, and for a listing when one is due."""
-    now = datetime.now(UTC)
     assert WINDOW.name is not None
     registered = instance.get_dynamic_partitions(WINDOW.name)
     seen = arrivals.look(work, work.worklist, registered, now)
@@ -145,6 +140,38 @@ def forecasts_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorRe
     if not stretches:
         return dg.SensorResult(skip_reason="no new forecast file")
     return dg.SensorResult(run_requests=[_range_request(tags.FORECASTS_JOB, *stretches[0])])
+
+
+def _register(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="register",
+        minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        job=jobs[tags.REGISTER_JOB],
+        description="Compares the building register every hour, and more often while it cannot be read.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = datetime.now(UTC)
+        return _guarded(
+            work, context, bronze.REGISTER_ROWS, lambda: register_tick(work, context.instance, now)
+        )
+
+    return sensor
+
+
+def register_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
+    """Ask for a run where the register has changed; an hour's peace begins once bronze is like it."""
+    compared = work.worklist.read().marks.get(tags.REGISTER_JOB)
+    if compared is not None and now - compared < COMPARE_REGISTER_EVERY:
+        return dg.SensorResult(skip_reason=f"compared at {compared:%H:%M} UTC")
+    if runs_under_way(instance, tags.REGISTER_JOB):
+        return dg.SensorResult(skip_reason="the register is being read")
+    if slow_steps.register_is_behind(work):
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(job_name=tags.REGISTER_JOB, run_config=tags.QUIET)]
+        )
+    work.worklist.change(lambda held: held.marks.update({tags.REGISTER_JOB: now}))
+    return dg.SensorResult(skip_reason="nothing changed")
 
 
 def _refresh(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:

@@ -1,9 +1,11 @@
 """Finishing windows, sealing days, and keeping the lake and Dagster's records small. Plain functions."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -27,8 +29,8 @@ MINUTE_TABLES = (
 """Tables that the live minutes write to."""
 
 KEEP_RUNS = timedelta(days=7)
-KEEP_MINUTE_RUNS = timedelta(days=2)
-"""A window run's records go two days after it, unless it carried a day: the day's key stands for ever."""
+
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 @dataclass(frozen=True)
@@ -94,26 +96,42 @@ def _keep_up(work: Workspace, tables: Iterable[Table], days: Sequence[date]) -> 
     return dict(counts)
 
 
-def prune_runs(instance: dg.DagsterInstance, now: datetime, *, keep: str) -> int:
-    """Delete records of runs that nobody looks at any more; number of runs."""
-    finished = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
-        updated_before=now - KEEP_MINUTE_RUNS,
-    )
+def prune_runs(instance: dg.DagsterInstance, home: Path, now: datetime, *, keep: str) -> int:
+    """Delete records of runs that tell nothing any more; number of runs.
+
+    home: the folder of Dagster's records. keep: the run that asks.
+
+    A window's run goes once its keys went, which is when its day is sealed; any other run when it is old
+    and a later one did the same.
+    """
+    registered = set(instance.get_dynamic_partitions(WINDOW_NAME))
+    done_later: set[tuple[str, ...]] = set()
     removed = 0
-    for record in instance.get_run_records(finished):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_ENDED)):
         run = record.dagster_run
-        if run.run_id != keep and _is_spent(run, now - record.create_timestamp):
+        keys = _keys_of(run)
+        same = (run.job_name, *keys)
+        if run.job_name in (tags.WINDOWS_JOB, tags.BUILD_JOB) and keys:
+            spent = not registered.intersection(keys)
+        else:
+            spent = same in done_later and now - record.create_timestamp > KEEP_RUNS
+        if run.status is dg.DagsterRunStatus.SUCCESS:
+            done_later.add(same)
+        if spent and run.run_id != keep:
             instance.delete_run(run.run_id)
+            _remove_files(home, run.run_id)
             removed += 1
     return removed
 
 
-def _is_spent(run: dg.DagsterRun, age: timedelta) -> bool:
-    """Whether a run's records may go: those of a day's window stay, as its key does."""
-    if run.job_name not in (tags.WINDOWS_JOB, tags.BUILD_JOB):
-        return age > KEEP_RUNS and run.job_name in (
-            tags.REFRESH_JOB, tags.LISTING_JOB, tags.UPKEEP_JOB, tags.PUBLISH_JOB
-        )  # fmt: skip
-    named = [run.tags.get(name, "") for name in ("dagster/partition", tags.RANGE_START, tags.RANGE_END)]
-    return not any(map(is_day, named))
+def _remove_files(home: Path, run_id: str) -> None:
+    """A run's own event file and outputs, which Dagster empties and leaves."""
+    for file in (home / "history" / "runs").glob(f"{run_id}.db*"):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(home / "storage" / run_id, ignore_errors=True)
+
+
+def _keys_of(run: dg.DagsterRun) -> tuple[str, ...]:
+    """The first and last partition key of a run; none of an unpartitioned one."""
+    named = (run.tags.get(name) for name in ("dagster/partition", tags.RANGE_START, tags.RANGE_END))
+    return tuple(key for key in named if key is not None)

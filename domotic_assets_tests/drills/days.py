@@ -1,0 +1,221 @@
+"""A day of minutes and six days of hours, really run through Dagster: does everything stay small?
+
+    python -m domotic_assets_tests.drills.days --minutes 1440 --days 6
+
+Ticks, partition keys and runs are Dagster's own, executed in this process at a simulated clock; files are
+written when the clock reaches them. At the end the asset page's partition query is asked over HTTP.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from domotic_assets.cli import live
+from domotic_assets.localtime import MINUTE
+from domotic_assets.orchestration import sensors, upkeep_steps
+from domotic_assets.orchestration.build import open_instance
+from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.registry import load_sites
+from domotic_assets.schemas import ALL_TABLES
+from domotic_assets.settings import Settings
+from domotic_assets.simulator.homes import write_sites
+from domotic_assets.simulator.run import Folders, Simulation, publish
+from domotic_assets_tests.services.servers import free_port, listens
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FIRST_DAY = date(2023, 9, 4)
+QUERY = """
+query Page($path: [String!]!) { assetNodeOrError(assetKey: {path: $path}) { ... on AssetNode {
+  partitionStats { numMaterialized numPartitions numFailed }
+  partitionKeysByDimension { partitionKeys }
+  assetPartitionStatuses { ... on DefaultPartitionStatuses { materializedPartitions } } } } }
+"""
+GOAL_KEYS, GOAL_LOG_FILES, GOAL_QUERY_SECONDS = 3_000, 1_000, 2.0
+
+
+class Clockwork:
+    """The feed over a simulated share, at a clock that the drill sets."""
+
+    def __init__(self, folder: Path) -> None:
+        registry = load_sites(REPOSITORY / "sites.yaml").registry
+        self.folders = Folders.below(folder)
+        self.folders.make()
+        write_sites(folder / "sites.yaml", registry)
+        start = datetime.combine(FIRST_DAY, datetime.min.time(), UTC)
+        self.simulation = Simulation(registry, start, seed=1, weather_sites=1)
+        self.work = Workspace.open(Settings.of(folder / "sites.yaml", str(folder / "lake"), {}))
+        self.runs = 0
+        self._jobs = feed_definitions(self.work, workspace_resource(self.work))
+
+    def pass_minutes(self, number: int) -> datetime:
+        """Let minutes pass on the share; the moment after them, when their files are stable."""
+        for _ in range(number):
+            for delivery in self.simulation.advance():
+                publish(delivery, self.folders, in_place=True)
+        return self.simulation.now + timedelta(seconds=5)
+
+    def carry(self, instance: dg.DagsterInstance, now: datetime) -> None:
+        """Tick as the daemon would, until a tick asks for nothing."""
+        while True:
+            found = sensors.arrivals_tick(self.work, instance, now)
+            for request in found.dynamic_partitions_requests or ():
+                instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+            for request in found.run_requests or ():
+                assert request.job_name is not None
+                job = self._jobs.resolve_job_def(request.job_name)
+                job.execute_in_process(instance=instance, tags=request.tags, run_config=request.run_config)
+                self.runs += 1
+            if not found.run_requests:
+                return
+
+
+def measure(clockwork: Clockwork, instance: dg.DagsterInstance, when: str) -> dict[str, object]:
+    """Sizes that must stay bounded, largest table first."""
+    lake, home = clockwork.work.lake, clockwork.work.settings.dagster_home
+    logs = {
+        t.id: sum(1 for _ in Path(lake.uri(t), "_delta_log").iterdir())
+        for t in ALL_TABLES.values()
+        if lake.files(t)
+    }
+    data = {t.id: len(lake.files(t)) for t in ALL_TABLES.values()}
+    bytes_of_runs = sum(file.stat().st_size for file in home.rglob("*.db"))
+    most_logged, most_filed = max(logs, key=logs.__getitem__), max(data, key=data.__getitem__)
+    return {
+        "when": when,
+        "runs so far": clockwork.runs,
+        "partition keys": len(instance.get_dynamic_partitions(upkeep_steps.WINDOW_NAME)),
+        "log files of a table, most": f"{logs[most_logged]} ({most_logged})",
+        "data files of a table, most": f"{data[most_filed]} ({most_filed})",
+        "records of Dagster, MB": round(bytes_of_runs / 1e6, 1),
+        "run records": instance.get_runs_count(),
+        "_logs": logs[most_logged],
+    }
+
+
+@contextmanager
+def web_pages(work: Workspace) -> Iterator[int]:
+    """Dagster's pages and the feed's code server, without the daemon."""
+    port = free_port()
+    settings = work.settings
+    parts = [part for part in live._parts(settings, port) if part.name in ("code server feed", "web server")]
+    try:
+        for part in parts:
+            live._start(part, settings)
+        deadline = time.monotonic() + 120
+        while not listens(port):
+            assert time.monotonic() < deadline, "the pages did not come up"
+            time.sleep(0.3)
+        yield port
+    finally:
+        for part in parts:
+            live._end(part.process)
+
+
+def page_seconds(port: int) -> tuple[float, float, int]:
+    """Seconds of the partition query, first and then again, and the keys that it named."""
+    seconds: list[float] = []
+    keys = 0
+    for _ in range(2):
+        body = {"query": QUERY, "variables": {"path": ["gold", "fact_energy_minute"]}}
+        request = urllib.request.Request(
+            f"http://{live.HOST}:{port}/graphql",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        began = time.monotonic()
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            found = json.load(answer)["data"]["assetNodeOrError"]
+        seconds.append(time.monotonic() - began)
+        keys = len(found["partitionKeysByDimension"][0]["partitionKeys"])
+    return seconds[0], seconds[1], keys
+
+
+def run(minutes: int, days: int) -> int:
+    """The drill; 0 when every goal is met."""
+    rows: list[dict[str, object]] = []
+    queries: list[tuple[str, float, float, int]] = []
+    with tempfile.TemporaryDirectory() as place:
+        clockwork = Clockwork(Path(place))
+        with open_instance(clockwork.work) as instance:
+            _days(clockwork, instance, minutes, days, rows, queries)
+    _print(rows, queries)
+    good = (
+        all(int(str(row["partition keys"])) <= GOAL_KEYS and row["_logs"] <= GOAL_LOG_FILES for row in rows)  # type: ignore[operator]
+        and all(max(first, again) <= GOAL_QUERY_SECONDS for _, first, again, _ in queries)
+        and int(str(rows[-1]["partition keys"])) == 1 + days
+    )
+    return 0 if good else 1
+
+
+def _days(
+    clockwork: Clockwork,
+    instance: dg.DagsterInstance,
+    minutes: int,
+    days: int,
+    rows: list[dict[str, object]],
+    queries: list[tuple[str, float, float, int]],
+) -> None:
+    began = time.monotonic()
+    clockwork.carry(instance, clockwork.pass_minutes(1))
+    for number in range(1, minutes):
+        clockwork.carry(instance, clockwork.pass_minutes(1))
+        if number % 60 == 0:
+            upkeep_steps.keep_lake_up(clockwork.work, clockwork.simulation.now)
+            took = time.monotonic() - began
+            print(f"{number} minutes carried, {took / number:.2f} s each", file=sys.stderr, flush=True)
+    rows.append(measure(clockwork, instance, f"{minutes} live minutes"))
+    with web_pages(clockwork.work) as port:
+        queries.append((str(rows[-1]["when"]), *page_seconds(port)))
+    rest_of_day = 1440 - minutes
+    # A day of which little came live ends in hours, as after an outage.
+    for hours in [60] * (rest_of_day // 60):
+        clockwork.carry(instance, clockwork.pass_minutes(hours))
+    clockwork.pass_minutes(rest_of_day % 60)
+    for day in range(1, days + 1):
+        for _ in range(24):
+            clockwork.carry(instance, clockwork.pass_minutes(60))
+        upkeep_steps.keep_lake_up(clockwork.work, clockwork.simulation.now)
+        if day == 1:
+            rows.append(measure(clockwork, instance, "the day sealed, another in hours"))
+    last = clockwork.simulation.now + timedelta(hours=7)
+    clockwork.carry(instance, last)
+    rows.append(measure(clockwork, instance, f"{days} days more, all sealed"))
+    upkeep_steps.prune_runs(
+        instance, clockwork.work.settings.dagster_home, datetime.now(UTC) + MINUTE, keep=""
+    )
+    rows.append(measure(clockwork, instance, "and records pruned"))
+    with web_pages(clockwork.work) as port:
+        queries.append((str(rows[-1]["when"]), *page_seconds(port)))
+
+
+def _print(rows: list[dict[str, object]], queries: list[tuple[str, float, float, int]]) -> None:
+    names = [name for name in rows[0] if not name.startswith("_")]
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
+    for row in rows:
+        print(f"| {' | '.join(str(row[name]) for name in names)} |")
+    print("\n| partition query of gold/fact_energy_minute | keys | first s | again s |\n|---|---|---|---|")
+    for when, first, again, keys in queries:
+        print(f"| {when} | {keys} | {first:.2f} | {again:.2f} |")
+
+
+def main() -> None:
+    """Read the options and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=int, default=1440)
+    parser.add_argument("--days", type=int, default=6)
+    options = parser.parse_args()
+    sys.exit(run(options.minutes, options.days))
+
+
+if __name__ == "__main__":
+    main()
