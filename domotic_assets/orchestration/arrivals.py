@@ -116,14 +116,31 @@ def remember(
     return len(tasks)
 
 
-def choose(held: Work, registered: Sequence[str], busy: Collection[Kind], now: datetime) -> RunChoice | None:
+@dataclass(frozen=True)
+class UnderWay:
+    """Runs of windows that are queued or at work: their kinds and keys."""
+
+    kinds: Collection[Kind] = ()
+    keys: Collection[str] = ()
+
+
+NOTHING_UNDER_WAY = UnderWay()
+
+
+def choose(
+    held: Work, registered: Sequence[str], now: datetime, under_way: UnderWay = NOTHING_UNDER_WAY
+) -> RunChoice | None:
     """The run to ask for now: what is live first, then what came late, then history, bounded in files.
 
     Keys new to Dagster go together, in order; keys that it has go together only where nothing else lies
     between them. A window that was asked for before and is still undone goes alone: it may be what fails.
-    busy: kinds of which a run is under way.
+    One run of a kind is under way at a time.
     """
-    ready = {key: task for key, task in held.windows.items() if task.not_before <= now}
+    ready = {
+        key: task
+        for key, task in held.windows.items()
+        if task.not_before <= now and key not in under_way.keys
+    }
     again = sorted(key for key, task in ready.items() if task.attempts)
     fresh = sorted(key for key, task in ready.items() if not task.attempts)
     known = set(registered)
@@ -137,7 +154,7 @@ def choose(held: Work, registered: Sequence[str], busy: Collection[Kind], now: d
         ("history", _first_range([key for key in days if key in known], registered)),
     ]
     for kind, keys in options:
-        if not keys or kind in busy or (kind == "late" and "live" in busy):
+        if not keys or kind in under_way.kinds or (kind == "late" and "live" in under_way.kinds):
             continue
         taken = _bounded(keys, held)
         return RunChoice(

@@ -6,7 +6,7 @@ line, the source's check `reachable` fails, and the next tick looks again.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
@@ -28,6 +28,7 @@ _PRIORITIES: dict[str, str] = {"live": "10", "late": "5", "history": "-10"}
 COMPARE_REGISTER_EVERY = timedelta(hours=1)
 REFRESH_EVERY = timedelta(hours=1)
 REFRESH_AT_MOST_EVERY = timedelta(minutes=10)
+LIST_FORECASTS_EVERY = timedelta(hours=1)
 REACHABLE = "reachable"
 
 
@@ -83,8 +84,7 @@ def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
     if kind is not None and not runs_under_way(instance, tags.LISTING_JOB):
         by_name = {tags.LISTING: tags.BY_NAME} if kind == "recent" else {}
         requests.append(dg.RunRequest(job_name=tags.LISTING_JOB, tags=by_name, run_config=tags.QUIET))
-    busy = {run.tags.get(tags.KIND, "late") for run in runs_under_way(instance, tags.WINDOWS_JOB)}
-    choice = arrivals.choose(held, registered, busy, now)  # type: ignore[arg-type]
+    choice = arrivals.choose(held, registered, now, _windows_under_way(instance, registered))
     if choice is None:
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _quiet(held))
     work.worklist.change(lambda listed: listed.asked(choice.keys, now))
@@ -108,6 +108,17 @@ def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
     )
 
 
+def _windows_under_way(instance: dg.DagsterInstance, registered: Sequence[str]) -> arrivals.UnderWay:
+    kinds: set[arrivals.Kind] = set()
+    keys: set[str] = set()
+    for run in runs_under_way(instance, tags.WINDOWS_JOB):
+        kinds.add(cast(arrivals.Kind, run.tags.get(tags.KIND, "late")))
+        first, last = run.tags.get(tags.RANGE_START), run.tags.get(tags.RANGE_END)
+        if first in registered and last in registered:
+            keys.update(registered[registered.index(first) : registered.index(last) + 1])
+    return arrivals.UnderWay(kinds, keys)
+
+
 def _quiet(held: Work) -> str:
     waiting = len(held.windows)
     return f"nothing new; {waiting} windows under way or waiting" if waiting else "nothing new"
@@ -124,20 +135,33 @@ def _forecasts(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
         minimum_interval_seconds=600,
         default_status=dg.DefaultSensorStatus.RUNNING,
         job=jobs[tags.FORECASTS_JOB],
-        description="Looks for new and corrected forecast files.",
+        description="Looks for new and corrected forecasts: hourly, and often while today's is due.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _guarded(work, context, bronze.WEATHER_FILES, lambda: forecasts_tick(work, context.instance))
+        return _guarded(
+            work,
+            context,
+            bronze.WEATHER_FILES,
+            lambda: forecasts_tick(work, context.instance, datetime.now(UTC)),
+        )
 
     return sensor
 
 
-def forecasts_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
-    """Ask for one run over the oldest stretch of dates of issue that have something new."""
+def forecasts_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
+    """Ask for one run over the oldest stretch of dates of issue that have something new.
+
+    The folder is listed at every tick while the day's file is due and not there, else every hour.
+    """
+    looked = work.worklist.read().marks.get(tags.FORECASTS_JOB)
+    lately = looked is not None and now - looked < LIST_FORECASTS_EVERY
+    if lately and not slow_steps.forecast_is_due(work, now):
+        return dg.SensorResult(skip_reason=f"looked at {looked:%H:%M} UTC")
     if runs_under_way(instance, tags.FORECASTS_JOB):
         return dg.SensorResult(skip_reason="forecasts are being read")
     stretches = consecutive(slow_steps.discover_forecasts(work))
     if not stretches:
+        work.worklist.change(lambda held: held.marks.update({tags.FORECASTS_JOB: now}))
         return dg.SensorResult(skip_reason="no new forecast file")
     return dg.SensorResult(run_requests=[_range_request(tags.FORECASTS_JOB, *stretches[0])])
 

@@ -10,6 +10,7 @@ from domotic_assets.bronze.landing import File, land_forecasts, versions
 from domotic_assets.bronze.naming import arrival, is_plausible, read_forecast_name
 from domotic_assets.bronze.register import current_state, last_sequence, register_rows, row_versions
 from domotic_assets.gold.weather import weather_day, weather_hour
+from domotic_assets.localtime import zone
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
@@ -41,6 +42,14 @@ def discover_forecasts(work: Workspace) -> list[date]:
         if work.lake.version(table) is None:
             dates |= taken
     return sorted(dates)
+
+
+def forecast_is_due(work: Workspace, now: datetime) -> bool:
+    """Whether the hour of today's forecast has come, on the calendar's clock, and its file has not."""
+    local = now.astimezone(zone(work.registry.calendar_time_zone))
+    if local.hour * 60 + local.minute < work.registry.settings.forecasts_at:
+        return False
+    return local.date() not in work.lake.dates(bronze.WEATHER_FILES)
 
 
 def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]:

@@ -7,10 +7,10 @@ what a value means is decided in `shape`, and what bytes mean in `document`.
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -20,7 +20,7 @@ from domotic_assets.registry import Home, Registry
 from domotic_assets.schemas.silver import REJECTS, SENSOR_EVENTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.document import Unreadable, read_document
-from domotic_assets.silver.masking import mask
+from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
 from domotic_assets.silver.shape import SECRET_HEADER, Leaf, Shape, interpret, split
 
 TEXT_LIMIT = 500
@@ -70,18 +70,32 @@ class _File:
     time_note: str | None = None
     status: str = "quarantined"
     reason: str | None = None
-    secrets: frozenset[str] = frozenset()
+    own_secrets: frozenset[str] = frozenset()
+
+
+_Rooms = tuple[tuple[str, str], ...]
+"""Spelling to room id: homes that spell their rooms alike share the plans of their shapes."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """Files of one home and shape: their indices, and their values side by side."""
+    """Files of one shape and one spelling of rooms: their indices, and their values side by side.
+
+    leaves: rooms and devices without the home, which each file adds.
+    """
 
     leaves: tuple[Leaf, ...]
     first_leaf: int
-    secrets: frozenset[str]
     files: list[int] = field(default_factory=list)
     rows: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A shape read without masks, and all its texts: it is right for files whose secrets are not in these."""
+
+    leaves: tuple[Leaf, ...]
+    texts: str
 
 
 def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
@@ -103,15 +117,20 @@ def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
 
 
 class _Flattening:
-    """Collects files by home and shape, so that whole columns of values are judged at once."""
+    """Collects files by shape, so that whole columns of values are judged at once."""
 
     def __init__(self, registry: Registry) -> None:
         self.homes = {home.id: home for home in registry.homes}
         self._users = registry.home_of_user()
-        self._feed_users = frozenset(self._users).union(*map(_spellings, self._users))
+        self._masker = Masker(frozenset(self._users).union(*map(_spellings, self._users)))
+        self._rooms: dict[str, _Rooms] = {
+            home.id: tuple(sorted((spelling, room.id) for spelling, room in home.rooms.items()))
+            for home in registry.homes
+        }
+        self._plans: dict[tuple[_Rooms, Shape], _Plan] = {}
         self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
         self._files: list[_File] = []
-        self._groups: dict[tuple[str, frozenset[str], Shape], _Group] = {}
+        self._groups: dict[tuple[_Rooms, frozenset[str], Shape], _Group] = {}
         self._leaves: list[Leaf] = []
 
     def take(self, file: _File, content: bytes, *, superseded: bool) -> bool:
@@ -127,20 +146,40 @@ class _Flattening:
         if not superseded:
             shape, values = split(document)
             assert file.home is not None
-            key = (file.home.id, file.secrets, shape)
-            group = self._groups.get(key)
-            if group is None:
-                leaves = interpret(shape, file.home.id, file.home.rooms, file.secrets)
-                group = self._groups[key] = _Group(leaves, len(self._leaves), file.secrets)
-                self._leaves.extend(leaves)
+            group = self._group(shape, file.home, file.own_secrets)
             group.files.append(len(self._files) - 1)
             group.rows.append(values)
         return True
 
+    def _group(self, shape: Shape, home: Home, own_secrets: frozenset[str]) -> _Group:
+        """The group of a file; one whose names hold a secret goes with files of the same secrets only."""
+        rooms = self._rooms[home.id]
+        plan = self._plans.get((rooms, shape))
+        if plan is None:
+            leaves = interpret(shape, "", home.rooms, ())
+            texts = "\n".join(
+                text for leaf in leaves for text in (leaf.device, leaf.variable, leaf.json_path)
+            )
+            plan = self._plans[rooms, shape] = _Plan(leaves, texts)
+        leaves, secrets = plan.leaves, frozenset[str]()
+        # A secret may hold a control character, which the plan shows no longer.
+        if REPLACEMENT_CHARACTER in plan.texts or self._masker.holds(plan.texts, own_secrets):
+            secrets = self._masker.secrets(own_secrets)
+            leaves = interpret(shape, "", home.rooms, secrets)
+        group = self._groups.get((rooms, secrets, shape))
+        if group is None:
+            group = self._groups[rooms, secrets, shape] = _Group(leaves, len(self._leaves))
+            self._leaves.extend(leaves)
+        return group
+
+    def _conceal(self, file: int, text: str) -> str:
+        """A text of a file without its secrets."""
+        return self._masker.mask(text, self._files[file].own_secrets)
+
     def _place(self, file: _File, document: dict[str, Any]) -> None:
         """Whose file it is and which minute it measures; raises Unreadable where that cannot be told."""
         user = document.get("user")
-        file.secrets = self._feed_users | _own_secrets(document)
+        file.own_secrets = frozenset(_own_secrets(document))
         inside = self._users.get(user) if type(user) is str else None
         if file.home is None:
             file.home = inside
@@ -165,7 +204,7 @@ class _Flattening:
 
     def result(self) -> Flattened:
         """Judge all values taken so far."""
-        judged = [_judge(group) for group in self._groups.values()]
+        judged = [_judge(group, self._conceal) for group in self._groups.values()]
         facts = self._file_facts()
         leaves = pl.DataFrame(self._leaves, schema=_LEAVES, orient="row")
         readings = pl.concat([pl.DataFrame(schema=_READINGS), *(part.readings for part in judged)])
@@ -176,6 +215,7 @@ class _Flattening:
                 leaves.select("device", "variable", "json_path")[refused["leaf"]].get_columns()
             )
             .with_columns(facts.drop("file", "reason")[refused["file"]].get_columns())
+            .with_columns(device=pl.concat_str("home", "device"))
             .select(REJECTS.schema.names())
         )
         counts = {
@@ -222,6 +262,8 @@ class _Flattening:
                 ].get_columns()
             )
             .with_columns(
+                room=pl.concat_str("home", "room"),
+                device=pl.concat_str("home", "device"),
                 ts=pl.col("minute"),
                 utc_date=pl.col("minute").dt.date(),
                 is_outlier=(
@@ -275,8 +317,10 @@ class _Flattening:
         for group in self._groups.values():
             named = {leaf.device for leaf in group.leaves}
             for file in group.files:
+                home = self._files[file].home
+                assert home is not None
                 if missing := named - heard.get(file, set()):
-                    silent[file] = sorted(missing)
+                    silent[file] = sorted(f"{home.id}{device}" for device in missing)
         return silent
 
 
@@ -300,8 +344,11 @@ _READINGS = {
 _REFUSED = {"file": pl.Int64, "leaf": pl.Int64, "raw_text": pl.String, "reason": pl.String}
 
 
-def _judge(group: _Group) -> _Judged:
-    """Judge a group column by column: a column of one clean type at once, any other value by value."""
+def _judge(group: _Group, conceal: Callable[[int, str], str]) -> _Judged:
+    """Judge a group column by column: a column of one clean type at once, any other value by value.
+
+    conceal: takes a file's secrets out of a text of it.
+    """
     clean: list[tuple[int, pl.Series]] = []
     mixed: list[tuple[int, int, float | None, str | None, int | None]] = []
     refused: list[tuple[int, int, str, str]] = []
@@ -315,10 +362,10 @@ def _judge(group: _Group) -> _Judged:
         for file, value in zip(group.files, column, strict=True):
             reading = _judge_value(leaf.kind, value)
             if reading.reason is not None:
-                raw = mask(_as_text(value, group.secrets), group.secrets)[:RAW_TEXT_LIMIT]
+                raw = _as_text(value, partial(conceal, file))[:RAW_TEXT_LIMIT]
                 refused.append((file, number, raw, reading.reason))
             elif reading.text is not None:
-                text = mask(_as_text(reading.text, group.secrets), group.secrets)
+                text = _as_text(reading.text, partial(conceal, file))
                 mixed.append((file, number, None, text[:TEXT_LIMIT], len(text)))
             elif reading.number is not None:
                 mixed.append((file, number, reading.number, None, None))
@@ -396,11 +443,11 @@ def _judge_value(kind: str, value: Any) -> _Reading:
     return _Reading(text=value)
 
 
-def _as_text(value: Any, secrets: Collection[str]) -> str:
-    """A text as it is, anything else as JSON; texts inside are masked before quoting could hide them."""
+def _as_text(value: Any, conceal: Callable[[str], str]) -> str:
+    """A text, or anything else as JSON, concealed; texts inside are before quoting could hide a secret."""
     if type(value) is str:
-        return value
-    return json.dumps(_masked(value, secrets), ensure_ascii=False)
+        return conceal(value)
+    return conceal(json.dumps(_masked(value, conceal), ensure_ascii=False))
 
 
 def _own_secrets(document: Mapping[str, Any]) -> set[str]:
@@ -429,13 +476,13 @@ def _spellings(secret: str) -> frozenset[str]:
     return frozenset(forms | {json.dumps(form)[1:-1] for form in forms})
 
 
-def _masked(value: Any, secrets: Collection[str]) -> Any:
+def _masked(value: Any, conceal: Callable[[str], str]) -> Any:
     if type(value) is str:
-        return mask(value, secrets)
+        return conceal(value)
     if type(value) is dict:
-        return {mask(key, secrets): _masked(item, secrets) for key, item in value.items()}
+        return {conceal(key): _masked(item, conceal) for key, item in value.items()}
     if type(value) is list:
-        return [_masked(item, secrets) for item in value]
+        return [_masked(item, conceal) for item in value]
     return value
 
 

@@ -25,6 +25,9 @@ _PERSONAL = re.compile(
     r"|(?<![\w-])(?=(?:[A-Za-z_-]*\d){4})(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{16,}"
 )
 
+_SHORT = 20_000
+"""Names of a whole file are shorter; longer texts come once and are not worth remembering."""
+
 # Control characters (C0, DEL, C1) would break a log line or a terminal; a lone surrogate is no valid text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -37,6 +40,51 @@ def mask(text: str, secrets: Collection[str]) -> str:
     pattern = _pattern(frozenset(secrets))
     masked = pattern.sub(MASK, text) if pattern is not None else text
     return _UNPRINTABLE.sub(REPLACEMENT_CHARACTER, masked)
+
+
+class Masker:
+    """Masks texts of many files that share most of their secrets. Same results as `mask` with all of them.
+
+    Texts repeat from file to file (names of a shape, states): a short one is searched once.
+    """
+
+    def __init__(self, shared: Collection[str]) -> None:
+        self._shared = frozenset(shared)
+
+    def holds(self, text: str, own: frozenset[str]) -> bool:
+        """Whether a text holds a shared secret, or one of a file's own."""
+        search = _search_once if len(text) <= _SHORT else _search
+        return search(text, self._shared) or search(text, own)
+
+    def mask(self, text: str, own: frozenset[str]) -> str:
+        """`text` without shared secrets and without a file's own."""
+        return mask(text, self._shared | own if self.holds(text, own) else ())
+
+    def secrets(self, own: frozenset[str]) -> frozenset[str]:
+        """The shared secrets and a file's own."""
+        return self._shared | own
+
+
+def _search(text: str, secrets: frozenset[str]) -> bool:
+    """Whether the pattern of `mask` finds something; many plain secrets are found faster one by one."""
+    plain, other = _by_plainness(secrets)
+    if not text.isascii():
+        pattern = _pattern(secrets)
+        return pattern is not None and pattern.search(text) is not None
+    lowered = text.lower()
+    return any(secret in lowered for secret in plain) or (
+        other is not None and other.search(text) is not None
+    )
+
+
+_search_once = lru_cache(maxsize=65_536)(_search)
+
+
+@lru_cache(maxsize=1024)
+def _by_plainness(secrets: frozenset[str]) -> tuple[list[str], re.Pattern[str] | None]:
+    """Secrets of ASCII alone in lower case, and a pattern of the others, which have odd letter cases."""
+    plain = [secret.lower() for secret in secrets if secret and secret.isascii()]
+    return plain, _pattern(frozenset(secret for secret in secrets if not secret.isascii()))
 
 
 def mask_log_text(text: str, secrets: Collection[str]) -> str:

@@ -1,14 +1,19 @@
 """What names say: home, minute and window; odd names say nothing and stop nobody."""
 
 from datetime import UTC, date, datetime, timedelta
+from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domotic_assets.bronze.naming import (
     NameReader,
     SensorName,
     arrival,
     is_plausible,
+    name_patterns,
     read_forecast_name,
     read_sensor_name,
 )
@@ -152,3 +157,58 @@ def test_a_last_write_far_ahead_stands_for_the_start_of_the_present_day() -> Non
     now = datetime(2023, 9, 4, 10, 30, 25, tzinfo=UTC)
     assert arrival(now + timedelta(hours=23), now) == now + timedelta(hours=23)
     assert arrival(datetime(2099, 1, 1, tzinfo=UTC), now) == datetime(2023, 9, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "patterns"),
+    [
+        ("2023-09-04T10:03", timedelta(minutes=2), ["04.09.2023 120?_*"]),
+        ("2023-09-04T10:09", timedelta(minutes=2), ["04.09.2023 12??_*"]),
+        ("2023-09-04T09:59", timedelta(minutes=2), ["04.09.2023 115?_*", "04.09.2023 120?_*"]),
+        ("2023-09-04T21:59", timedelta(minutes=2), ["04.09.2023 235?_*", "05.09.2023 000?_*"]),
+        ("2023-09-04T22:00", timedelta(days=1), ["05.09.2023 *"]),
+        ("2023-09-04T00:00", timedelta(days=1), ["04.09.2023 *", "05.09.2023 *"]),
+        # Both passes of the repeated hour stand under the same names.
+        ("2023-10-29T00:30", timedelta(hours=1), ["29.10.2023 02??_*"]),
+    ],
+    ids=["ten minutes", "two tens of an hour", "two hours", "two days", "a day", "a UTC day", "autumn"],
+)
+def test_patterns_are_as_few_as_hold_the_names_of_a_span(
+    start: str, length: timedelta, patterns: list[str]
+) -> None:
+    first = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    assert name_patterns([(first, first + length)], ["Europe/Zurich"]) == patterns
+
+
+@given(
+    minutes=st.integers(0, 3 * 366 * 1440),
+    length=st.integers(1, 3000),
+    place=st.integers(0, 2999),
+    clock=st.sampled_from(["Europe/Zurich", "UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia"]),
+)
+def test_the_name_of_every_minute_of_a_span_matches_a_pattern(
+    minutes: int, length: int, place: int, clock: str
+) -> None:
+    start = datetime(2022, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    patterns = name_patterns([(start, start + timedelta(minutes=length))], [clock])
+    minute = start + timedelta(minutes=place % length)
+    name = f"{minute.astimezone(ZoneInfo(clock)):%d.%m.%Y %H%M}_JimmyLoup_received.json"
+    assert any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("name", "window", "regular"),
+    [
+        ("04.09.2023 1203_JimmyLoup_received.json", datetime(2023, 9, 4, 10, 3, tzinfo=UTC), True),
+        (REPEATED, FIRST_PASS, True),
+        (REPEATED, SECOND_PASS, True),
+        # On 26 March 2023 no clock showed 02:30; the window is 01:30 UTC, which clocks showed as 03:30.
+        ("26.03.2023 0230_JimmyLoup_received.json", datetime(2023, 3, 26, 1, 30, tzinfo=UTC), False),
+        ("backup of jimmy.json", datetime(2023, 9, 4, 10, 3, tzinfo=UTC), False),
+        ("04.09.2023 1203_Stranger_received.json", datetime(2023, 9, 4, 10, 3, tzinfo=UTC), False),
+    ],
+)
+def test_a_name_is_regular_where_its_window_s_patterns_show_it(
+    name: str, window: datetime, regular: bool
+) -> None:
+    assert NAMES.is_regular(name, window) is regular

@@ -4,7 +4,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from domotic_assets.orchestration.arrivals import LISTED_RECENT, LISTED_WHOLE, RunChoice, choose, listing_due
+from domotic_assets.orchestration.arrivals import (
+    LISTED_RECENT,
+    LISTED_WHOLE,
+    RunChoice,
+    UnderWay,
+    choose,
+    listing_due,
+)
 from domotic_assets.orchestration.windows import assign, detailed_days
 from domotic_assets.orchestration.worklist import Task, Work
 from domotic_assets.registry import Tunables
@@ -60,31 +67,31 @@ LIVE = {"2026-11-22T09:28": Task(2), "2026-11-22T09:29": Task(2)}
 
 def test_new_minutes_go_together_in_order_and_are_registered_with_the_run() -> None:
     both = ("2026-11-22T09:28", "2026-11-22T09:29")
-    assert choose(Work(dict(reversed(LIVE.items()))), [], set(), NOW) == RunChoice(both, both, "live", False)
+    assert choose(Work(dict(reversed(LIVE.items()))), [], NOW) == RunChoice(both, both, "live", False)
 
 
 def test_one_live_run_is_in_flight_and_what_comes_meanwhile_joins_the_next() -> None:
-    assert choose(Work(dict(LIVE)), [], {"live"}, NOW) is None
+    assert choose(Work(dict(LIVE)), [], NOW, UnderWay({"live"})) is None
 
 
 def test_history_waits_for_live_minutes_and_comes_newest_first_bounded_in_files() -> None:
     days = {f"2026-09-{day:02d}": Task(2880) for day in range(1, 6)}
-    assert choose(Work(days | LIVE), [], {"history"}, NOW).kind == "live"
-    chosen = choose(Work(days | LIVE), [], {"live"}, NOW)
+    assert choose(Work(days | LIVE), [], NOW, UnderWay({"history"})).kind == "live"
+    chosen = choose(Work(days | LIVE), [], NOW, UnderWay({"live"}))
     assert chosen == RunChoice(("2026-09-05", "2026-09-04"), ("2026-09-05", "2026-09-04"), "history", False)
-    assert choose(Work(days), [], {"history"}, NOW) is None
+    assert choose(Work(days), [], NOW, UnderWay({"history"})) is None
 
 
 def test_a_window_of_more_files_than_a_run_takes_goes_alone() -> None:
-    chosen = choose(Work({"2026-09-01": Task(100_000), "2026-09-02": Task(1)}), [], set(), NOW)
+    chosen = choose(Work({"2026-09-01": Task(100_000), "2026-09-02": Task(1)}), [], NOW)
     assert chosen.keys == ("2026-09-02",)
-    assert choose(Work({"2026-09-01": Task(100_000)}), [], set(), NOW).keys == ("2026-09-01",)
+    assert choose(Work({"2026-09-01": Task(100_000)}), [], NOW).keys == ("2026-09-01",)
 
 
 def test_keys_that_dagster_has_go_together_only_side_by_side() -> None:
     registered = ["2026-11-22T09:01", "2026-11-22T09:02", "2026-11-22T09:03", "2026-11-22T09:04"]
     late = {key: Task(1) for key in (registered[0], registered[1], registered[3])}
-    assert choose(Work(late), registered, set(), NOW) == RunChoice(
+    assert choose(Work(late), registered, NOW) == RunChoice(
         ("2026-11-22T09:01", "2026-11-22T09:02"), (), "late", False
     )
 
@@ -95,14 +102,21 @@ def test_what_was_asked_for_in_vain_goes_alone_after_its_pause_and_behind_what_i
         "2026-11-22T09:11": Task(2, attempts=1, not_before=NOW - timedelta(seconds=1)),
         "2026-11-22T09:12": Task(2, attempts=1, not_before=NOW + timedelta(seconds=1)),
     }
-    assert choose(Work(failing | LIVE), list(failing), set(), NOW).keys == tuple(LIVE)
-    assert choose(Work(failing), list(failing), set(), NOW).keys == ("2026-11-22T09:10",)
-    assert choose(Work({k: t for k, t in failing.items() if k.endswith("2")}), [], set(), NOW) is None
+    assert choose(Work(failing | LIVE), list(failing), NOW).keys == tuple(LIVE)
+    assert choose(Work(failing), list(failing), NOW).keys == ("2026-11-22T09:10",)
+    assert choose(Work({k: t for k, t in failing.items() if k.endswith("2")}), [], NOW) is None
+
+
+def test_a_window_under_way_is_not_asked_for_again_however_long_it_takes() -> None:
+    asked = {"2026-09-01": Task(2880, attempts=1, not_before=NOW - timedelta(minutes=5))}
+    running = UnderWay({"history"}, {"2026-09-01"})
+    assert choose(Work(asked), ["2026-09-01"], NOW, running) is None
+    assert choose(Work(asked), ["2026-09-01"], NOW).keys == ("2026-09-01",)
 
 
 def test_one_window_that_needs_the_whole_listing_makes_its_run_take_it() -> None:
     tasks = {"2026-11-22T09:28": Task(1), "2026-11-22T09:29": Task(1, whole_listing=True)}
-    assert choose(Work(tasks), [], set(), NOW).whole_listing
+    assert choose(Work(tasks), [], NOW).whole_listing
 
 
 @pytest.mark.parametrize(

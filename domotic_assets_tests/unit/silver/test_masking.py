@@ -1,8 +1,10 @@
 """Masking: secrets in any letter case, overlapping ones, control characters, and log lines."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from domotic_assets.silver.masking import mask, mask_log_text
+from domotic_assets.silver.masking import Masker, mask, mask_log_text
 
 pytestmark = pytest.mark.rule(11)
 
@@ -55,3 +57,18 @@ def test_a_log_line_loses_what_looks_like_a_user_token_or_contact(text: str, exp
 )
 def test_a_harmless_log_line_stays_readable(text: str) -> None:
     assert mask_log_text(text, ["JimmyLoup"]) == text
+
+
+# Letters whose other cases are odd: long s, Kelvin sign, dotted capital I, sharp s.
+ODD = st.text("sSkKiIßſKİab/\x01", min_size=0, max_size=6)
+
+
+@given(text=st.text("sSkKiIßſKİab/\x01 ", max_size=40), shared=st.sets(ODD, max_size=4), own=st.sets(ODD))
+def test_a_masker_gives_what_mask_gives_with_all_secrets_together(
+    text: str, shared: set[str], own: set[str]
+) -> None:
+    assert Masker(shared).mask(text, frozenset(own)) == mask(text, shared | own)
+
+
+def test_a_secret_that_goes_on_after_a_shared_one_leaves_no_rest() -> None:
+    assert Masker({"Jimmy"}).mask("Jimmy-7f21 left", frozenset({"Jimmy-7f21"})) == "*** left"
