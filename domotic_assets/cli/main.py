@@ -213,12 +213,17 @@ def status(sites: Path, lake: str) -> None:
     from domotic_assets.orchestration.workspace import Workspace
 
     found = feed_status(Workspace.open(Settings.of(sites, lake)), datetime.now(UTC))
-    _out.print(_table(list(HEADINGS), [cells(home) for home in found.homes]))
-    _out.print(f"windows waiting {found.waiting:,}", highlight=False)
+    table = Table(caption="UTC. today, missing: minutes of the local date so far, with and without a file.")
+    for heading in HEADINGS:
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("last minute", "lag"))
+    for home in found.homes:
+        table.add_row(*map(Text, cells(home)))
+    _out.print(table)
+    _out.print(f"windows to be carried: {found.waiting:,}", highlight=False)
     if found.failing:
         _out.print(f"asked for more than once: {', '.join(found.failing)}", highlight=False)
-    for table, since in found.unreachable.items():
-        _out.print(f"cannot be read since {since:%Y-%m-%d %H:%M} UTC: the source of {table}", style="red")
+    for name, since in found.unreachable.items():
+        _out.print(f"cannot be read since {since:%Y-%m-%d %H:%M} UTC: the source of {name}", style="red")
     sys.exit(1 if found.unreachable else 0)
 
 

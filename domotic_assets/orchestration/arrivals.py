@@ -68,12 +68,13 @@ def look(work: Workspace, work_list: WorkList, registered: Collection[str], now:
     if now - looked_until < MINUTE:
         if _all_here(work, minute):
             return "nothing due"
-        spans = [(minute - MINUTE, minute + MINUTE)]
+        # A sender may lag or run ahead a little.
+        spans = [(minute - 3 * MINUTE, minute + 2 * MINUTE)]
     else:
         start = floor_minute(looked_until) - DUE
         if (now - start) // MINUTE * len(work.registry.homes) > CATCH_UP_FILES:
             return "listing needed"
-        spans = [(start, minute + MINUTE)]
+        spans = [(start, minute + 2 * MINUTE)]
         looked_until = now
     found = sensor_steps.discover_sensor_files(work, spans)
     remember(work_list, found, registered, now, looked_until=looked_until)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import dagster as dg
 
-from domotic_assets.errors import DomoticError
+from domotic_assets.errors import ConfigurationError, ContractError, DomoticError, SourceError
 from domotic_assets.lake.store import consecutive
 from domotic_assets.orchestration import arrivals, dim_steps, gold_steps, slow_steps, tags, upkeep_steps
 from domotic_assets.orchestration.assets import WINDOW, key
@@ -251,8 +251,11 @@ def _guarded(
     mark = UNREACHABLE + table.id
     was_down = mark in work.worklist.read().marks
     try:
+        if was_down:
+            # A tick need not look at its source, and would then prove nothing.
+            _LOOKS[table](work)
         found = tick()
-    except DomoticError as error:
+    except (SourceError, ContractError, ConfigurationError) as error:
         context.log.error(str(error))
         if was_down:
             return dg.SensorResult(skip_reason=str(error))
@@ -263,6 +266,13 @@ def _guarded(
         return found
     work.worklist.change(lambda held: held.unmark(mark))
     return found._replace(asset_events=[_reachable(table, None)])
+
+
+_LOOKS: Mapping[Table, Callable[[Workspace], object]] = {
+    bronze.SENSOR_FILES: lambda work: work.sensor_folder.entries(["?"]),
+    bronze.WEATHER_FILES: lambda work: work.weather_folder.entries(["?"]),
+    bronze.REGISTER_ROWS: slow_steps.pull_register,
+}
 
 
 def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
@@ -277,21 +287,16 @@ def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
 
 def reachable_checks(work: Workspace) -> list[Any]:
     """The checks `reachable`; the sensors report them, and they can be run by hand."""
-    looks: dict[Table, Callable[[], object]] = {
-        bronze.SENSOR_FILES: lambda: work.sensor_folder.entries(["?"]),
-        bronze.WEATHER_FILES: lambda: work.weather_folder.entries(["?"]),
-        bronze.REGISTER_ROWS: lambda: slow_steps.pull_register(work),
-    }
 
-    def check(table: Table, look: Callable[[], object]) -> dg.AssetChecksDefinition:
+    def check(table: Table) -> dg.AssetChecksDefinition:
         @dg.asset_check(asset=key(table), name=REACHABLE, description="The source can be reached and read.")
         def reachable() -> dg.AssetCheckResult:
             try:
-                look()
+                _LOOKS[table](work)
             except DomoticError as error:
                 return dg.AssetCheckResult(passed=False, description=str(error))
             return dg.AssetCheckResult(passed=True)
 
         return reachable
 
-    return [check(table, look) for table, look in looks.items()]
+    return [check(table) for table in _LOOKS]

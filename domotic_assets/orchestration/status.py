@@ -12,9 +12,7 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import Home
 from domotic_assets.schemas import silver
 
-HEADINGS = (
-    "home", "last minute (UTC)", "lag", "present today", "missing today", "quarantined", "refused values"
-)  # fmt: skip
+HEADINGS = ("home", "last minute", "lag", "today", "missing", "bad files", "refused values")
 
 UNREACHABLE = "unreachable: "
 """Begins the work list's marks of sources that could not be read; the table's id follows."""

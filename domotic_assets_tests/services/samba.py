@@ -39,6 +39,12 @@ class SambaServer(Server):
         """What one of Samba's own tools says of this server, or does to it."""
         return _run(tool, self.configuration, *arguments)
 
+    def set_password(self, password: str) -> None:
+        """Make the account anew with this password; connections that stand go on."""
+        owner = pwd.getpwuid(os.geteuid()).pw_name
+        _run("pdbedit", self.configuration, "-x", "-u", owner)
+        _add_account(self.configuration, password)
+
     @contextmanager
     def stalled(self) -> Iterator[None]:
         """It keeps its connections and accepts more, and answers nothing."""
@@ -77,14 +83,20 @@ def samba(
             },
         )
     )
-    # Unlike smbpasswd, it needs no root.
-    _run("pdbedit", configuration, "-a", "-t", "-u", owner, typed=f"{password}\n{password}\n")
+    _add_account(configuration, password)
     server = SambaServer(configuration, port, password)
     server.start()
     try:
         yield server
     finally:
         server.stop()
+
+
+def _add_account(configuration: Path, password: str) -> None:
+    """Let the user of the tests in with this password."""
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    # Unlike smbpasswd, it needs no root.
+    _run("pdbedit", configuration, "-a", "-t", "-u", owner, typed=f"{password}\n{password}\n")
 
 
 def _run(tool: str, configuration: Path, *arguments: str, typed: str = "") -> str:
