@@ -21,7 +21,7 @@ from domotic_assets.orchestration.windows import (
     ranges,
     read_key,
 )
-from domotic_assets.orchestration.worklist import Task, Work, WorkList
+from domotic_assets.orchestration.worklist import LISTED_WHOLE, Task, Work, WorkList
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import Tunables
 from domotic_assets.schemas import bronze
@@ -39,7 +39,7 @@ CATCH_UP_FILES = 50_000
 FILES_PER_RUN = 6_000
 """A run of history takes some ten seconds: the live minutes wait for no more than that."""
 
-LISTED_WHOLE, LISTED_RECENT = "listed whole", "listed recent"
+LISTED_RECENT = "listed recent"
 
 RECENT_DAYS = 2
 """Days whose names the hourly listing looks at; the nightly one looks at all."""

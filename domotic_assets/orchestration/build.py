@@ -49,10 +49,11 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     """
     work.lake.require_writable()
     with lane(work.settings.dagster_home, LANE_WAIT_SECONDS), open_instance(work) as instance:
+        began = datetime.now(UTC)
         found = sensor_steps.discover_sensor_files(work)
         register_behind = slow_steps.register_is_behind(work)
         plan = _plan(work, found, since, until)
-        work.worklist.change(lambda held: held.begin(plan.windows, plan.issues))
+        work.worklist.change(lambda held: held.begin(plan.windows, plan.issues, began))
         runner = _Runner(
             definitions.build_definitions(work), instance, work.settings.dagster_home / "build.log"
         )

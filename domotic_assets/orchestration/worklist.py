@@ -19,6 +19,9 @@ BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 120, 300
 """How long a window that was asked for is left alone before it is asked for again, by attempts."""
 
 
+LISTED_WHOLE = "listed whole"
+"""Mark of the latest comparison with all names of the share."""
+
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
@@ -59,12 +62,15 @@ class Work:
                 held.not_before,
             )
 
-    def begin(self, windows: Iterable[str], issues: Iterable[date]) -> None:
-        """What a build sets out to do: should it be killed, the next one or the live feed takes it up."""
-        now = datetime.now(UTC)
+    def begin(self, windows: Iterable[str], issues: Iterable[date], now: datetime) -> None:
+        """What a build that listed the whole share sets out to do.
+
+        Should it be killed, the next one or the live feed takes it up.
+        """
         for key in windows:
             self.windows[key] = Task(not_before=now)
         self.issues.update(issues)
+        self.looked_until = self.marks[LISTED_WHOLE] = now
 
     def asked(self, keys: Iterable[str], now: datetime) -> None:
         """These windows were asked for: they are left alone for a while."""

@@ -6,14 +6,13 @@ import pytest
 
 from domotic_assets.orchestration.arrivals import (
     LISTED_RECENT,
-    LISTED_WHOLE,
     RunChoice,
     UnderWay,
     choose,
     listing_due,
 )
 from domotic_assets.orchestration.windows import assign, detailed_days
-from domotic_assets.orchestration.worklist import Task, Work
+from domotic_assets.orchestration.worklist import LISTED_WHOLE, Task, Work
 from domotic_assets.registry import Tunables
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
