@@ -14,6 +14,8 @@ DAYS ?= 3
 # LIVE=0 ends the demo after the table; else a simulated feed goes on, a file a minute and home.
 LIVE ?= 1
 PORT ?= 3000
+# Options of a drill.
+DRILL ?=
 # Tests of one file share their lake, so a file stays on one worker.
 PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -21,10 +23,10 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names lint types lock reset clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## Make .venv with the locked packages (redone when the lock changes)
 
@@ -65,6 +67,18 @@ test: setup ## All tests, unit tests first; ends with the table of rules
 
 test-unit: setup ## The pure unit tests alone (seconds)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) domotic_assets_tests/unit
+
+drill-live: setup ## From landing to readable in 15 live minutes, and its cost (DRILL='--homes 200': of 200 homes)
+	$(BIN)/python -m domotic_assets_tests.drills.live $(DRILL)
+
+drill-outage: setup ## Three missed hours caught up (DRILL='--history-days 70': a history from nothing)
+	$(BIN)/python -m domotic_assets_tests.drills.outage $(DRILL)
+
+drill-kill: setup ## 50 kills, a lost share, a full disk: the rows stay the same (DRILL='--times 5': short)
+	$(BIN)/python -m domotic_assets_tests.drills.kill $(DRILL)
+
+drill-names: setup ## Cost of finding files among 250,000 names over real SMB (DRILL='--names 1000': fewer)
+	$(BIN)/python -m domotic_assets_tests.drills.names $(DRILL)
 
 lint: setup ## Style, format and import contracts
 	$(BIN)/ruff check .
