@@ -9,6 +9,7 @@ from datetime import datetime
 
 import polars as pl
 
+from domotic_assets.gold.arithmetic import divided
 from domotic_assets.gold.keys import minute_fact
 from domotic_assets.gold.tariffs import price_of_minutes
 from domotic_assets.registry import Registry
@@ -58,7 +59,7 @@ def counter_steps(
             steps.append((0.0, False))
             continue
         step = counter - before if counter >= before else counter
-        if step <= bound_w * (minute - since) / 60:
+        if step * 60 <= bound_w * (minute - since):
             steps.append((step, True))
             level = (minute, counter)
             continue
@@ -69,7 +70,7 @@ def counter_steps(
 
 
 def _goes_on(minute: int, counter: float, next_minute: int, following: float, bound_w: float) -> bool:
-    return 0 <= following - counter <= bound_w * (next_minute - minute) / 60
+    return 0 <= (following - counter) * 60 <= bound_w * (next_minute - minute)
 
 
 def plug_readings(events: pl.DataFrame) -> pl.DataFrame:
@@ -155,8 +156,8 @@ def anchors(readings: pl.DataFrame, bound_w: float) -> pl.DataFrame:
         .sort("device", "ts")
         .select("device", "ts", "counter_total")
         .with_columns(
-            is_anchor=(pl.col("counter_total") - before)
-            .is_between(0, bound_w * minutes / 60)
+            is_anchor=((pl.col("counter_total") - before) * 60)
+            .is_between(0, bound_w * minutes)
             .fill_null(False)
         )
     )
@@ -226,9 +227,9 @@ def energy_minutes(
         .with_columns(is_valid=pl.col("is_valid") & pl.col("is_sound").fill_null(True))
         .drop("is_sound")
     )
-    house_rows = house_readings(events.filter(inside)).with_columns(energy_wh=pl.col("power_w") / 60)
+    house_rows = house_readings(events.filter(inside)).with_columns(energy_wh=divided(pl.col("power_w"), 60))
     rows = pl.concat([plug_rows.select(house_rows.columns), house_rows])
-    priced = price_of_minutes(rows.with_columns(energy_kwh=pl.col("energy_wh") / 1000), registry)
+    priced = price_of_minutes(rows.with_columns(energy_kwh=divided(pl.col("energy_wh"), 1000)), registry)
     return minute_fact(
         priced.with_columns(cost_chf=pl.col("energy_kwh") * pl.col("chf_per_kwh")),
         FACT_ENERGY_MINUTE,

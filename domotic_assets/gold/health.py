@@ -90,7 +90,8 @@ def health_days(
         present=pl.col("ts").n_unique().cast(pl.Int64),
         wrong=(pl.col("is_outlier") | invalid).sum().cast(pl.Int64),
         battery_min_pct=battery.min(),
-        battery_avg_pct=battery.mean(),
+        # In one order, whatever files the events came from: a sum of floats depends on it.
+        battery_avg_pct=battery.sort().mean(),
     )
     refused = (
         rejects.filter(pl.col("minute").is_not_null() & pl.col("device").is_not_null())

@@ -8,6 +8,7 @@ from datetime import date
 
 import polars as pl
 
+from domotic_assets.gold.arithmetic import divided
 from domotic_assets.gold.keys import date_key, datetime_key, key_of
 from domotic_assets.localtime import local_day_bounds
 from domotic_assets.schemas.gold import (
@@ -146,4 +147,4 @@ def _of(measurement: str, figure: str) -> pl.Expr:
 
 
 def _hours(duration: pl.Expr) -> pl.Expr:
-    return duration.dt.total_microseconds() / 3.6e9
+    return divided(duration.dt.total_microseconds(), 3.6e9)

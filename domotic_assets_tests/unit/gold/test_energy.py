@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domotic_assets.gold.arithmetic import divided
 from domotic_assets.gold.energy import VARIABLES, counter_steps, energy_minutes, energy_steps, lacking_context
 from domotic_assets.schemas.gold import FACT_ENERGY_MINUTE
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
@@ -324,6 +325,19 @@ def test_the_house_meter_adds_its_power_and_a_missing_minute_adds_nothing() -> N
         0: (pytest.approx(60.7 / 60), None, True),
         10: (2.0, None, True),
     }
+
+
+def test_the_last_bit_does_not_tell_how_many_rows_were_worked_on_together() -> None:
+    """62.26 W ÷ 60 and times the inverse of 60 differ in it; Polars does either, by the number of rows."""
+    together = pl.DataFrame({"power_w": [62.26, 112.96, None, 0.1]})
+    alone = [together[n : n + 1].select(divided(pl.col("power_w"), 60))["power_w"][0] for n in range(4)]
+    assert together.select(divided(pl.col("power_w"), 60))["power_w"].to_list() == alone
+    assert alone[2] is None
+    assert [alone[0], alone[1], alone[3]] == pytest.approx([62.26 / 60, 112.96 / 60, 0.1 / 60], rel=1e-15)
+    assert (
+        together.select(pl.col("power_w") / 60)["power_w"][0]
+        != together[:1].select(pl.col("power_w") / 60)["power_w"][0]
+    ), "Polars divides alike now: `divided` may go"
 
 
 def test_a_home_that_feeds_in_has_negative_energy() -> None:
