@@ -23,7 +23,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ drill-kill: setup ## 50 kills, a lost share, a full disk: the rows stay the same
 
 drill-names: setup ## Cost of finding files among 250,000 names over real SMB (DRILL='--names 1000': fewer)
 	$(BIN)/python -m domotic_assets_tests.drills.names $(DRILL)
+
+drill-days: setup ## A day of minutes and six of hours through Dagster: what stays bounded (DRILL='--minutes 9 --days 0': short)
+	$(BIN)/python -m domotic_assets_tests.drills.days $(DRILL)
 
 lint: setup ## Style, format and import contracts
 	$(BIN)/ruff check .
