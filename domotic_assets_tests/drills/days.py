@@ -176,7 +176,8 @@ def _days(
     rows.append(measure(clockwork, instance, f"{minutes} live minutes"))
     with web_pages(clockwork.work) as port:
         queries.append((str(rows[-1]["when"]), *page_seconds(port)))
-    rest_of_day = 1440 - minutes
+    # The short form seals the day as it is.
+    rest_of_day = 1440 - minutes if days else 0
     # A day of which little came live ends in hours, as after an outage.
     for hours in [60] * (rest_of_day // 60):
         clockwork.carry(instance, clockwork.pass_minutes(hours))
@@ -187,7 +188,7 @@ def _days(
         upkeep_steps.keep_lake_up(clockwork.work, clockwork.simulation.now)
         if day == 1:
             rows.append(measure(clockwork, instance, "the day sealed, another in hours"))
-    last = clockwork.simulation.now + timedelta(hours=7)
+    last = clockwork.simulation.now + timedelta(hours=7 if days else 31)
     clockwork.carry(instance, last)
     rows.append(measure(clockwork, instance, f"{days} days more, all sealed"))
     upkeep_steps.prune_runs(
