@@ -1,5 +1,6 @@
 """The `domotic` command: what a person types. Work is done elsewhere; words and looks belong here."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -193,15 +194,16 @@ def _figure(value: float | None, digits: int) -> str:
 def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     """Carry the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
     load_sites(sites)  # a wrong registry is said in one line here, in pages of them by Dagster
-    feed = [
-        str(Path(sys.executable).with_name("domotic")),
-        "simulate",
-        "--sites",
-        str(sites.resolve()),
-        "--live",
-        "--continue",
-    ]
-    sys.exit(run_live(Settings.of(sites, lake), port, _err, feed if simulated else None))
+    settings = Settings.of(sites, lake)
+    domotic = str(Path(sys.executable).with_name("domotic"))
+    feed = [domotic, "simulate", "--sites", str(sites.resolve()), "--continue"]
+    if simulated:
+        from domotic_assets.orchestration.worklist import LISTED_WHOLE, WorkList
+
+        # What the simulated homes sent until now comes at once, and late: a listing finds it.
+        subprocess.run(feed, check=True)
+        WorkList(settings.dagster_home).change(lambda held: held.unmark(LISTED_WHOLE))
+    sys.exit(run_live(settings, port, _err, [*feed, "--live"] if simulated else None))
 
 
 @cli.command()
