@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from domotic_assets.orchestration import assets, ops_assets, sensor_steps, sensors, tags
-from domotic_assets.orchestration.assets import WINDOW, key
+from domotic_assets.orchestration.assets import key
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas.table import Table
@@ -72,8 +72,7 @@ class Feed:
     @property
     def keys(self) -> list[str]:
         """The window keys that Dagster has, in order of registration."""
-        assert WINDOW.name is not None
-        return list(self.instance.get_dynamic_partitions(WINDOW.name))
+        return list(self.instance.get_dynamic_partitions(tags.WINDOW))
 
     def materialized(self, table: Table) -> set[str]:
         """The windows of which Dagster shows a table as materialised: of keys that it still has."""

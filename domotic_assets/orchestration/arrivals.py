@@ -18,10 +18,11 @@ from domotic_assets.orchestration.windows import (
     day_window,
     detailed_days,
     is_day,
+    keys_between,
     ranges,
     read_key,
 )
-from domotic_assets.orchestration.worklist import LISTED_WHOLE, Task, Work, WorkList
+from domotic_assets.orchestration.worklist import LISTED_WHOLE, Task, Work
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import Tunables
 from domotic_assets.schemas import bronze
@@ -55,13 +56,13 @@ class RunChoice:
     whole_listing: bool
 
 
-def look(work: Workspace, work_list: WorkList, registered: Collection[str], now: datetime) -> Look:
+def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
     """Look for the names that are due, and put what is new on the list.
 
     Once a minute for the names of the last quarter hour (or of all the time since the last look), in
     between only while a home that is heard has not sent the present minute or the one before.
     """
-    looked_until = work_list.read().looked_until
+    looked_until = work.worklist.read().looked_until
     if looked_until is None or now - looked_until > CATCH_UP:
         return "listing needed"
     minute = floor_minute(now)
@@ -77,7 +78,7 @@ def look(work: Workspace, work_list: WorkList, registered: Collection[str], now:
         spans = [(start, minute + 2 * MINUTE)]
         looked_until = now
     found = sensor_steps.discover_sensor_files(work, spans)
-    remember(work_list, found, registered, now, looked_until=looked_until)
+    _remember(work, found, registered, now, looked_until)
     return "looked"
 
 
@@ -88,16 +89,17 @@ def _all_here(work: Workspace, minute: datetime) -> bool:
     return latest.height == 2 * heard["home"].n_unique() > 0
 
 
-def remember(
-    work_list: WorkList,
+def _remember(
+    work: Workspace,
     found: Discovery,
     registered: Collection[str],
     now: datetime,
+    looked_until: datetime,
     *,
-    looked_until: datetime | None = None,
+    mark: str | None = None,
     more_minutes: Iterable[datetime] = (),
-) -> int:
-    """Put what a discovery found (and minutes known otherwise) on the list; number of windows."""
+) -> None:
+    """Put what a discovery found, and minutes known otherwise, on the list; and that it was made."""
     minutes = dict(found.minutes)
     for minute in more_minutes:
         minutes.setdefault(minute, 1)
@@ -110,11 +112,11 @@ def remember(
 
     def change(held: Work) -> None:
         held.add(tasks)
-        if looked_until is not None:
-            held.looked_until = looked_until
+        held.looked_until = looked_until
+        if mark is not None:
+            held.marks[mark] = now
 
-    work_list.change(change)
-    return len(tasks)
+    work.worklist.change(change)
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,7 @@ def choose(
 def _first_range(keys: Sequence[str], registered: Sequence[str]) -> list[str]:
     """The first stretch of keys that Dagster would run as one range."""
     for first, last in ranges(set(keys), registered):
-        place = registered.index(first)
-        return list(registered[place : registered.index(last) + 1])
+        return list(keys_between(first, last, registered))
     return []
 
 
@@ -186,9 +187,7 @@ def _bounded(keys: Sequence[str], held: Work) -> list[str]:
     return taken
 
 
-def list_share(
-    work: Workspace, work_list: WorkList, registered: Collection[str], *, whole: bool, now: datetime
-) -> Discovery:
+def list_share(work: Workspace, registered: Collection[str], *, whole: bool, now: datetime) -> Discovery:
     """Compare the share with bronze, and the layers with each other; put what is missing on the list.
 
     whole: list all names, else those of the last days.
@@ -197,9 +196,8 @@ def list_share(
     found = sensor_steps.discover_sensor_files(work, spans)
     undone = sensor_steps.unflattened_minutes(work)
     days = [window.start for window in gold_steps.days_without_gold(work)]
-    remember(work_list, found, registered, now, looked_until=now, more_minutes=[*undone, *days])
     mark = LISTED_WHOLE if whole else LISTED_RECENT
-    work_list.change(lambda held: held.marks.update({mark: now}))
+    _remember(work, found, registered, now, now, mark=mark, more_minutes=[*undone, *days])
     return found
 
 

@@ -12,11 +12,13 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
+from domotic_assets.serve.publish import published_file
+from domotic_assets.serve.refresh import Refreshed
 
 WORK = "work"
 Work = dg.ResourceParam[Workspace]
 
-WINDOW = dg.DynamicPartitionsDefinition(name="window")
+WINDOW = dg.DynamicPartitionsDefinition(name=tags.WINDOW)
 
 _SINGLE_RUN = dg.BackfillPolicy.single_run()
 _KINDS = {"bronze": {"deltalake"}, "silver": {"deltalake", "polars"}, "gold": {"deltalake", "polars"}}
@@ -74,6 +76,17 @@ def result(work: Workspace, table: Table, **metadata: Any) -> dg.MaterializeResu
             **{name.replace("_", " "): value for name, value in metadata.items()},
         },
     )
+
+
+def publication(work: Workspace, done: Refreshed) -> dict[str, Any]:
+    """What an asset says of a publication: where it is, its version and size, and what was written."""
+    return {
+        "path": dg.MetadataValue.path(str(published_file(work.serve))),
+        "version": done.file.name,
+        "bytes": done.file.stat().st_size,
+        "rows written": sum(done.rows.values()),
+        "partitions touched": done.parts,
+    }
 
 
 def windows_of(context: dg.AssetExecutionContext) -> list[Window]:

@@ -12,7 +12,6 @@ import dagster as dg
 from domotic_assets.lake.store import consecutive
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration import definitions, gold_steps, marts, sensor_steps, slow_steps, tags
-from domotic_assets.orchestration.assets import WINDOW
 from domotic_assets.orchestration.instance import prepare_home
 from domotic_assets.orchestration.lane import lane
 from domotic_assets.orchestration.windows import cover, ranges, read_key
@@ -116,11 +115,10 @@ class _Runner:
 
     def run_windows(self, keys: Sequence[str]) -> None:
         """The windows job over these keys; those registered together are one run."""
-        assert WINDOW.name is not None
         if not keys:
             return
-        self._instance.add_dynamic_partitions(WINDOW.name, list(keys))
-        for first, last in ranges(keys, self._instance.get_dynamic_partitions(WINDOW.name)):
+        self._instance.add_dynamic_partitions(tags.WINDOW, list(keys))
+        for first, last in ranges(keys, self._instance.get_dynamic_partitions(tags.WINDOW)):
             self.run(tags.BUILD_JOB, first, last)
 
     def run_days(self, job: str, days: Sequence[date]) -> None:

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 from domotic_assets.gold import calendar, dims
 from domotic_assets.gold.tariffs import dim_tariff
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
-from domotic_assets.serve.refresh import Snapshot
+from domotic_assets.serve import refresh
+from domotic_assets.serve.catalog import definition_of
+from domotic_assets.serve.refresh import Refreshed, Snapshot
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,13 @@ def gold_snapshot(work: Workspace) -> Snapshot:
     return Snapshot(
         {name: files for name, (_, files) in found.items()},
         {name: version for name, (version, _) in found.items()},
+    )
+
+
+def publish_present(work: Workspace, purpose: str, *, built: Path | None = None) -> Refreshed | None:
+    """Bring the published file, or one built aside, up to the present Gold; as `refresh.publish_present`."""
+    return refresh.publish_present(
+        work.serve, lambda: gold_snapshot(work), definition_of(DBT_PROJECT), purpose=purpose, built=built
     )
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ from dagster_dbt import (
 )
 
 from domotic_assets.orchestration import dim_steps, tags
-from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key
-from domotic_assets.orchestration.sensors import runs_under_way
+from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key, publication
+from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
 from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas import gold
-from domotic_assets.serve import publish, refresh
+from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import definition_of
 
 FILE_VARIABLE = "DOMOTIC_DUCKDB"
@@ -80,18 +80,25 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
         executor_def=dg.in_process_executor,
         config=tags.QUIET,
     )
+    dbt_project = project()
     return dg.Definitions(
-        assets=_assets(),
+        assets=_assets(dbt_project),
         jobs=[job],
-        sensors=[_models_sensor(work, job)],
+        sensors=[
+            standing_sensor(
+                "models",
+                60,
+                [job],
+                "Builds and tests the published file when its models change, and after a day was closed.",
+                lambda context, now: models_tick(work, context.instance, now),
+            )
+        ],
         executor=dg.in_process_executor,
-        resources={WORK: workspace, "dbt": dbt_resource(project())},
+        resources={WORK: workspace, "dbt": dbt_resource(dbt_project)},
     )
 
 
-def _assets() -> list[dg.AssetsDefinition]:
-    dbt_project = project()
-
+def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
     @dbt_assets(manifest=dbt_project.manifest_path, project=dbt_project, dagster_dbt_translator=Translator())
     def marts(context: dg.AssetExecutionContext, work: Work, dbt: DbtCliResource) -> Iterator[Any]:
         """Views over Gold in a file built aside, and the tests of both."""
@@ -114,37 +121,12 @@ def _assets() -> list[dg.AssetsDefinition]:
     )
     def tested_file(work: Work) -> dg.MaterializeResult[Any]:
         # While dbt worked, others may have published newer rows: these must not go back.
-        done = refresh.publish_present(
-            work.serve,
-            lambda: dim_steps.gold_snapshot(work),
-            definition_of(DBT_PROJECT),
-            purpose=PURPOSE,
-            built=publish.aside_file(work.serve, PURPOSE),
-        )
+        built = publish.aside_file(work.serve, PURPOSE)
+        done = dim_steps.publish_present(work, PURPOSE, built=built)
         assert done is not None
-        return dg.MaterializeResult(
-            metadata={
-                "path": dg.MetadataValue.path(str(publish.published_file(work.serve))),
-                "version": done.file.name,
-                "bytes": done.file.stat().st_size,
-            }
-        )
+        return dg.MaterializeResult(metadata=publication(work, done))
 
     return [marts, tested_file]
-
-
-def _models_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="models",
-        minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        job=job,
-        description="Builds and tests the published file when its models change, and after a day was closed.",
-    )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return models_tick(work, context.instance, datetime.now(UTC))
-
-    return sensor
 
 
 def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:

@@ -9,11 +9,8 @@ from typing import Any
 import dagster as dg
 
 from domotic_assets.orchestration import arrivals, dim_steps, status, tags, upkeep_steps
-from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, key, windows_of
-from domotic_assets.orchestration.workspace import DBT_PROJECT
+from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, key, publication, windows_of
 from domotic_assets.schemas import bronze, gold, silver
-from domotic_assets.serve import publish, refresh
-from domotic_assets.serve.catalog import definition_of
 
 PUBLISHED = dg.AssetKey(["serve", "domotic_admin"])
 CARRIED, SHARE_LISTING, LAKE_UPKEEP, RETENTION, FEED_STATUS = (
@@ -36,20 +33,10 @@ _SINGLE_RUN = dg.BackfillPolicy.single_run()
 )
 def published_file(work: Work) -> dg.MaterializeResult[Any]:
     """What changed in Gold goes into a copy of the published file, which is swapped in."""
-    done = refresh.publish_present(
-        work.serve, lambda: dim_steps.gold_snapshot(work), definition_of(DBT_PROJECT), purpose="live"
-    )
+    done = dim_steps.publish_present(work, "live")
     if done is None:
         return dg.MaterializeResult(metadata={"published": "nothing yet: the models build the file first"})
-    return dg.MaterializeResult(
-        metadata={
-            "path": dg.MetadataValue.path(str(publish.published_file(work.serve))),
-            "version": done.file.name,
-            "bytes": done.file.stat().st_size,
-            "rows written": sum(done.rows.values()),
-            "partitions touched": done.parts,
-        }
-    )
+    return dg.MaterializeResult(metadata=publication(work, done))
 
 
 @dg.multi_asset(
@@ -70,8 +57,8 @@ def published_file(work: Work) -> dg.MaterializeResult[Any]:
 def carried_windows(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Strike the windows off the work list; compact finished days and drop their finer keys."""
     carried = upkeep_steps.finish_windows(work, windows_of(context), datetime.now(UTC))
-    for covered in carried.covered_keys(context.instance.get_dynamic_partitions(upkeep_steps.WINDOW_NAME)):
-        context.instance.delete_dynamic_partition(upkeep_steps.WINDOW_NAME, covered)
+    for covered in carried.covered_keys(context.instance.get_dynamic_partitions(tags.WINDOW)):
+        context.instance.delete_dynamic_partition(tags.WINDOW, covered)
     return dg.MaterializeResult(asset_key=CARRIED, metadata=carried.metadata())
 
 
@@ -85,8 +72,8 @@ def carried_windows(context: dg.AssetExecutionContext, work: Work) -> dg.Materia
 def share_listing(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """List the share and put what bronze lacks on the work list."""
     whole = context.run.tags.get(tags.LISTING) != tags.BY_NAME
-    registered = context.instance.get_dynamic_partitions(upkeep_steps.WINDOW_NAME)
-    found = arrivals.list_share(work, work.worklist, registered, whole=whole, now=datetime.now(UTC))
+    registered = context.instance.get_dynamic_partitions(tags.WINDOW)
+    found = arrivals.list_share(work, registered, whole=whole, now=datetime.now(UTC))
     return dg.MaterializeResult(
         metadata={
             "names listed": found.listed,

@@ -15,6 +15,7 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.orchestration import arrivals, dim_steps, gold_steps, slow_steps, tags, upkeep_steps
 from domotic_assets.orchestration.assets import WINDOW, key
 from domotic_assets.orchestration.status import UNREACHABLE
+from domotic_assets.orchestration.windows import keys_between
 from domotic_assets.orchestration.worklist import Task, Work
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze
@@ -32,9 +33,67 @@ LIST_FORECASTS_EVERY = timedelta(hours=1)
 REACHABLE = "reachable"
 
 
+Tick = Callable[[Workspace, dg.DagsterInstance, datetime], dg.SensorResult]
+
+
 def build_sensors(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
     """The feed's sensors, over the jobs by name."""
-    return [_arrivals(work, jobs), _forecasts(work, jobs), _register(work, jobs), _refresh(work, jobs)]
+
+    def guarded(table: Table, tick: Tick) -> Callable[[dg.SensorEvaluationContext, datetime], Any]:
+        return lambda context, now: _guarded(work, context, table, lambda: tick(work, context.instance, now))
+
+    return [
+        standing_sensor(
+            "arrivals",
+            5,
+            [jobs[tags.WINDOWS_JOB], jobs[tags.LISTING_JOB]],
+            "Looks for the files that are due, and carries what is on the work list.",
+            guarded(bronze.SENSOR_FILES, arrivals_tick),
+        ),
+        standing_sensor(
+            "forecasts",
+            600,
+            [jobs[tags.FORECASTS_JOB]],
+            "Looks for new and corrected forecasts: hourly, and often while today's is due.",
+            guarded(bronze.WEATHER_FILES, forecasts_tick),
+        ),
+        standing_sensor(
+            "register",
+            600,
+            [jobs[tags.REGISTER_JOB]],
+            "Compares the building register every hour, and more often while it cannot be read.",
+            guarded(bronze.REGISTER_ROWS, register_tick),
+        ),
+        standing_sensor(
+            "refresh",
+            60,
+            [jobs[tags.REFRESH_JOB], jobs[tags.DIMS_JOB]],
+            "Device health, dimensions and upkeep: hourly, and after a day was closed.",
+            lambda context, now: refresh_tick(work, context.instance, now),
+        ),
+    ]
+
+
+def standing_sensor(
+    name: str,
+    seconds: int,
+    jobs: Sequence[Any],
+    description: str,
+    tick: Callable[[dg.SensorEvaluationContext, datetime], dg.SensorResult],
+) -> dg.SensorDefinition:
+    """A sensor that runs from the start and ticks at the present moment."""
+
+    @dg.sensor(
+        name=name,
+        minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        jobs=jobs,
+        description=description,
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return tick(context, datetime.now(UTC))
+
+    return sensor
 
 
 def build_schedules(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
@@ -53,28 +112,10 @@ def build_schedules(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.Schedul
     ]
 
 
-def _arrivals(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="arrivals",
-        minimum_interval_seconds=5,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        jobs=[jobs[tags.WINDOWS_JOB], jobs[tags.LISTING_JOB]],
-        description="Looks for the files that are due, and carries what is on the work list.",
-    )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = datetime.now(UTC)
-        return _guarded(
-            work, context, bronze.SENSOR_FILES, lambda: arrivals_tick(work, context.instance, now)
-        )
-
-    return sensor
-
-
 def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
     """One tick: look, seal what is due, ask for one run of windows, and for a listing when one is due."""
-    assert WINDOW.name is not None
-    registered = instance.get_dynamic_partitions(WINDOW.name)
-    seen = arrivals.look(work, work.worklist, registered, now)
+    registered = instance.get_dynamic_partitions(tags.WINDOW)
+    seen = arrivals.look(work, registered, now)
     held = work.worklist.read()
     if sealing := arrivals.days_to_seal(work, held, registered, now):
         due = {sealing[0].isoformat(): Task()}
@@ -113,9 +154,9 @@ def _windows_under_way(instance: dg.DagsterInstance, registered: Sequence[str]) 
     keys: set[str] = set()
     for run in runs_under_way(instance, tags.WINDOWS_JOB):
         kinds.add(cast(arrivals.Kind, run.tags.get(tags.KIND, "late")))
-        first, last = run.tags.get(tags.RANGE_START), run.tags.get(tags.RANGE_END)
+        first, last = (run.tags.get(name, "") for name in (tags.RANGE_START, tags.RANGE_END))
         if first in registered and last in registered:
-            keys.update(registered[registered.index(first) : registered.index(last) + 1])
+            keys.update(keys_between(first, last, registered))
     return arrivals.UnderWay(kinds, keys)
 
 
@@ -127,25 +168,6 @@ def _quiet(held: Work) -> str:
 def runs_under_way(instance: dg.DagsterInstance, job: str) -> Sequence[dg.DagsterRun]:
     """Runs of a job that are queued or at work."""
     return instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY))
-
-
-def _forecasts(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="forecasts",
-        minimum_interval_seconds=600,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        job=jobs[tags.FORECASTS_JOB],
-        description="Looks for new and corrected forecasts: hourly, and often while today's is due.",
-    )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _guarded(
-            work,
-            context,
-            bronze.WEATHER_FILES,
-            lambda: forecasts_tick(work, context.instance, datetime.now(UTC)),
-        )
-
-    return sensor
 
 
 def forecasts_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
@@ -166,23 +188,6 @@ def forecasts_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime)
     return dg.SensorResult(run_requests=[_range_request(tags.FORECASTS_JOB, *stretches[0])])
 
 
-def _register(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="register",
-        minimum_interval_seconds=600,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        job=jobs[tags.REGISTER_JOB],
-        description="Compares the building register every hour, and more often while it cannot be read.",
-    )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = datetime.now(UTC)
-        return _guarded(
-            work, context, bronze.REGISTER_ROWS, lambda: register_tick(work, context.instance, now)
-        )
-
-    return sensor
-
-
 def register_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
     """Ask for a run where the register has changed; an hour's peace begins once bronze is like it."""
     compared = work.worklist.read().marks.get(tags.REGISTER_JOB)
@@ -196,20 +201,6 @@ def register_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
         )
     work.worklist.change(lambda held: held.marks.update({tags.REGISTER_JOB: now}))
     return dg.SensorResult(skip_reason="nothing changed")
-
-
-def _refresh(work: Workspace, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="refresh",
-        minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        jobs=[jobs[tags.REFRESH_JOB], jobs[tags.DIMS_JOB]],
-        description="Device health, dimensions and upkeep: hourly, and after a day was closed.",
-    )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return refresh_tick(work, context.instance, datetime.now(UTC))
-
-    return sensor
 
 
 def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:

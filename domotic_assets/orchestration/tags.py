@@ -5,6 +5,9 @@ FORECASTS_JOB, REGISTER_JOB = "forecasts", "register"
 HEALTH_JOB, DIMS_JOB, REFRESH_JOB = "device_health", "dims", "refresh"
 LISTING_JOB, UPKEEP_JOB, PUBLISH_JOB = "listing", "upkeep", "publish"
 
+WINDOW = "window"
+"""The partitions of the feed's time."""
+
 LANE, DATA, BESIDE = "domotic/lane", "data", "beside"
 """Runs that write the lake's rows take turns; runs beside them list, publish and clean up."""
 

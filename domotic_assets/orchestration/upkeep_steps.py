@@ -19,7 +19,6 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import ALL_TABLES, bronze, gold, silver
 from domotic_assets.schemas.table import Table
 
-WINDOW_NAME = "window"
 DAY_CLOSED = "day closed"
 
 MINUTE_TABLES = (
@@ -104,7 +103,7 @@ def prune_runs(instance: dg.DagsterInstance, home: Path, now: datetime, *, keep:
     A window's run goes once its keys went, which is when its day is sealed; any other run when it is old
     and a later one did the same.
     """
-    registered = set(instance.get_dynamic_partitions(WINDOW_NAME))
+    registered = set(instance.get_dynamic_partitions(tags.WINDOW))
     done_later: set[tuple[str, ...]] = set()
     removed = 0
     for record in instance.get_run_records(dg.RunsFilter(statuses=_ENDED)):

@@ -125,6 +125,11 @@ def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
     return joined
 
 
+def keys_between(first: str, last: str, registered: Sequence[str]) -> Sequence[str]:
+    """The keys that a run over a range takes in: in order of registration, both ends included."""
+    return registered[registered.index(first) : registered.index(last) + 1]
+
+
 def ranges(wanted: Collection[str], registered: Sequence[str]) -> list[tuple[str, str]]:
     """(first, last) key of each run that takes in exactly wanted keys, in order of registration.
 

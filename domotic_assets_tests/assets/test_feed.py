@@ -320,7 +320,7 @@ def test_the_share_is_not_listed_while_nothing_is_due(household: Household) -> N
 
     def asked_at(text: str) -> int:
         before = len(asked)
-        arrivals.look(household.work, household.work.worklist, household.feed.keys, at(text))
+        arrivals.look(household.work, household.feed.keys, at(text))
         return len(asked) - before
 
     # The minute of 09:05 is over and has not come: it is looked for at every tick.

@@ -21,7 +21,7 @@ import dagster as dg
 
 from domotic_assets.cli import live
 from domotic_assets.localtime import MINUTE
-from domotic_assets.orchestration import sensors, upkeep_steps
+from domotic_assets.orchestration import sensors, tags, upkeep_steps
 from domotic_assets.orchestration.build import open_instance
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.orchestration.workspace import Workspace
@@ -93,7 +93,7 @@ def measure(clockwork: Clockwork, instance: dg.DagsterInstance, when: str) -> di
     return {
         "when": when,
         "runs so far": clockwork.runs,
-        "partition keys": len(instance.get_dynamic_partitions(upkeep_steps.WINDOW_NAME)),
+        "partition keys": len(instance.get_dynamic_partitions(tags.WINDOW)),
         "log files of a table, most": f"{logs[most_logged]} ({most_logged})",
         "data files of a table, most": f"{data[most_filed]} ({most_filed})",
         "records of Dagster, MB": round(bytes_of_runs / 1e6, 1),
