@@ -11,9 +11,11 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.windows import is_day
+from domotic_assets.orchestration.worklist import LISTED_WHOLE, Work, WorkList
 from domotic_assets_tests.drills import running
 from domotic_assets_tests.drills.live import CLEAN, latencies
 from domotic_assets_tests.drills.running import Live, Readers, percentile
@@ -33,6 +35,7 @@ def outage() -> int:
         world = running.World(place, HOMES, now - OUTAGE - DAYS_BEFORE, CLEAN)
         world.fill(now - OUTAGE)
         running.build(world.sites_file, place / "lake")
+        _stopped_at(place / "lake", now - OUTAGE)
         written_from = time.time()
         world.fill(datetime.now(UTC).replace(second=0, microsecond=0))
         began = time.time()
@@ -57,6 +60,15 @@ def outage() -> int:
             f"{took:.0f} s from start to readable, at most {OUTAGE_GOAL_S:.0f} s": took <= OUTAGE_GOAL_S,
         }
     )
+
+
+def _stopped_at(lake: Path, moment: datetime) -> None:
+    """Let the lake say that it looked at the share last at that moment, which is when it was built of."""
+
+    def change(held: Work) -> None:
+        held.looked_until = held.marks[LISTED_WHOLE] = moment
+
+    WorkList(lake / "dagster").change(change)
 
 
 def history(days: int) -> int:
