@@ -23,7 +23,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-fuzz security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,16 @@ drill-names: setup ## Cost of finding files among 250,000 names over real SMB (D
 
 drill-days: setup ## A day of minutes and six of hours through Dagster: what stays bounded (DRILL='--minutes 9 --days 0': short)
 	$(BIN)/python -m domotic_assets_tests.drills.days $(DRILL)
+
+drill-fuzz: setup ## 100,000 mutated files through landing and reading (DRILL='--files 2000': short)
+	$(BIN)/python -m domotic_assets_tests.drills.fuzz $(DRILL)
+
+security: setup ## Unsafe code, and secrets in tracked files
+	$(BIN)/bandit -q -c pyproject.toml -r domotic_assets
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-files ^requirements\.lock$$
+
+audit: setup ## Known vulnerabilities of the locked packages, asked on the internet
+	$(BIN)/pip-audit -r requirements.lock --require-hashes --disable-pip --strict --progress-spinner off
 
 lint: setup ## Style, format and import contracts
 	$(BIN)/ruff check .

@@ -105,7 +105,7 @@ def _start(part: Part, settings: Settings) -> None:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     with _log(settings).open("ab") as log:
-        part.process = subprocess.Popen(
+        part.process = subprocess.Popen(  # nosec B603
             part.command,
             env={**os.environ, **variables},
             # The dagster.yaml that counts lies here; with another in its folder Dagster would warn.

@@ -112,6 +112,7 @@ REJECT_REASONS: dict[str, str] = {
 QUARANTINE_REASONS: dict[str, str] = {
     "not_json": "the bytes are no JSON, or were cut off",
     "too_deep": "nested deeper than can be read",
+    "too_large": "more bytes, values or secrets than any sensor file has",
     "not_an_object": "JSON, but not an object",
     "no_readable_time": "neither the file nor its name says when",
     "user_mismatch": "the user inside is that of another home than the one in the name",

@@ -14,6 +14,10 @@ MAX_DEPTH = 256
 """Deeper nesting is no reading; the same limit for every parser, whatever stack it is called from."""
 
 
+MOST_BYTES = 8 * 1024 * 1024
+"""A sensor file has some 5 KB; one a thousand times as large would hold up all others for seconds."""
+
+
 class Unreadable(Exception):
     """The file as a whole cannot be read; `reason` is a code of QUARANTINE_REASONS."""
 
@@ -24,6 +28,8 @@ class Unreadable(Exception):
 
 def read_document(content: bytes) -> dict[str, Any]:
     """The JSON object that the bytes hold; raises Unreadable."""
+    if len(content) > MOST_BYTES:
+        raise Unreadable("too_large")
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:

@@ -21,13 +21,18 @@ from domotic_assets.schemas.silver import REJECTS, SENSOR_EVENTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.document import Unreadable, read_document
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
-from domotic_assets.silver.shape import SECRET_HEADER, Leaf, Shape, interpret, split
+from domotic_assets.silver.shape import CUT, SECRET_HEADER, Leaf, Shape, interpret, split
 
 TEXT_LIMIT = 500
 RAW_TEXT_LIMIT = 200
 SHORTEST_SECRET = 3
 """A shorter user or token tells nothing, and replacing it would spoil every other text."""
 CLOCK_SLACK = timedelta(days=1)
+
+MOST_VALUES = 5_000
+"""A sensor file has some hundred; each costs about 0.1 ms, and a file may not hold up the others."""
+MOST_SECRETS, LONGEST_SECRET = 100, 10_000
+"""Of one file's header; every text of the file is searched for them."""
 
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
 _STATES = {"on": 1.0, "off": 0.0}
@@ -122,7 +127,7 @@ class _Flattening:
     def __init__(self, registry: Registry) -> None:
         self.homes = {home.id: home for home in registry.homes}
         self._users = registry.home_of_user()
-        self._masker = Masker(frozenset(self._users).union(*map(_spellings, self._users)))
+        self._masker = Masker(frozenset(self._users).union(*map(spellings, self._users)))
         self._rooms: dict[str, _Rooms] = {
             home.id: tuple(sorted((spelling, room.id) for spelling, room in home.rooms.items()))
             for home in registry.homes
@@ -139,12 +144,14 @@ class _Flattening:
         try:
             document = read_document(content)
             self._place(file, document)
+            shape, values = split(document)
+            if len(values) > MOST_VALUES:
+                raise Unreadable("too_large")
         except Unreadable as error:
             file.reason = error.reason
             return False
         file.status = "superseded" if superseded else "loaded"
         if not superseded:
-            shape, values = split(document)
             assert file.home is not None
             group = self._group(shape, file.home, file.own_secrets)
             group.files.append(len(self._files) - 1)
@@ -162,8 +169,10 @@ class _Flattening:
             )
             plan = self._plans[rooms, shape] = _Plan(leaves, texts)
         leaves, secrets = plan.leaves, frozenset[str]()
-        # A secret may hold a control character, which the plan shows no longer.
-        if REPLACEMENT_CHARACTER in plan.texts or self._masker.holds(plan.texts, own_secrets):
+        # A secret may hold a control character or be cut, which the plan shows no longer.
+        if any(sign in plan.texts for sign in (REPLACEMENT_CHARACTER, CUT)) or self._masker.holds(
+            plan.texts, own_secrets
+        ):
             secrets = self._masker.secrets(own_secrets)
             leaves = interpret(shape, "", home.rooms, secrets)
         group = self._groups.get((rooms, secrets, shape))
@@ -179,7 +188,7 @@ class _Flattening:
     def _place(self, file: _File, document: dict[str, Any]) -> None:
         """Whose file it is and which minute it measures; raises Unreadable where that cannot be told."""
         user = document.get("user")
-        file.own_secrets = frozenset(_own_secrets(document))
+        file.own_secrets = frozenset(own_secrets_of(document))
         inside = self._users.get(user) if type(user) is str else None
         if file.home is None:
             file.home = inside
@@ -222,7 +231,9 @@ class _Flattening:
             "events": readings.group_by("file").len("events"),
             "rejects": refused.group_by("file").len("rejects"),
         }
-        return Flattened(events, rejects, self._statuses(readings, leaves, counts, judged, facts))
+        return Flattened(
+            events, _told_apart(rejects), self._statuses(readings, leaves, counts, judged, facts)
+        )
 
     def _file_facts(self) -> pl.DataFrame:
         """One row per file with what its events and rejects repeat."""
@@ -331,6 +342,16 @@ class _Judged:
     readings: pl.DataFrame
     refused: list[tuple[int, int, str, str]]
     nulls: dict[int, int]
+
+
+def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
+    """Rejects with one row a path: names may be spelled, or masked, so that the paths of two values agree."""
+    key = list(REJECTS.primary_key)
+    while rejects.select(key).is_duplicated().any():
+        nth = pl.int_range(1, pl.len() + 1).over(key)
+        numbered = pl.format("{} ({})", "json_path", nth)
+        rejects = rejects.with_columns(json_path=pl.when(nth == 1).then("json_path").otherwise(numbered))
+    return rejects
 
 
 _LEAVES = {
@@ -450,8 +471,8 @@ def _as_text(value: Any, conceal: Callable[[str], str]) -> str:
     return conceal(json.dumps(_masked(value, conceal), ensure_ascii=False))
 
 
-def _own_secrets(document: Mapping[str, Any]) -> set[str]:
-    """Every text of the file's user and token."""
+def own_secrets_of(document: Mapping[str, Any]) -> set[str]:
+    """Every text of the file's user and token; raises Unreadable where these are more than any feed sends."""
     found: set[str] = set()
     waiting = [value for key, value in document.items() if key.casefold() in SECRET_HEADER]
     while waiting:
@@ -461,12 +482,15 @@ def _own_secrets(document: Mapping[str, Any]) -> set[str]:
         elif type(value) is list:
             waiting += value
         elif type(value) is not bool and value is not None:
-            found |= _spellings(str(value))
+            text = str(value)
+            if len(text) > LONGEST_SECRET or len(found) > MOST_SECRETS:
+                raise Unreadable("too_large")
+            found |= spellings(text)
     return found
 
 
 @lru_cache(maxsize=1024)
-def _spellings(secret: str) -> frozenset[str]:
+def spellings(secret: str) -> frozenset[str]:
     """A secret as it is, and as JSON inside a text would spell it."""
     bare = secret.strip()
     if len(bare) < SHORTEST_SECRET:

@@ -7,6 +7,8 @@ whole columns of values into readings. Values are judged elsewhere.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
+from hashlib import sha256
 from typing import Any
 
 from domotic_assets.registry import Room
@@ -24,6 +26,10 @@ FEED = "feed"
 """Category and room type of what the file says of itself beyond its header."""
 
 DEVICE_ROOM = "house"
+
+NAME_LIMIT = 200
+CUT = "…"
+"""Stands where a name was cut. A name is repeated in each of its values: a long one would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,12 @@ def interpret(
 ) -> tuple[Leaf, ...]:
     """One leaf for each value of the shape, in order. Names are masked: a feed could put anything there."""
     leaves: list[Leaf] = []
-    for holder, category, spelling, place, fields in shape:
+    # A name stands in many parts, and a long one takes long.
+    brief = cache(partial(_brief, secrets=secrets))
+    for long_holder, long_category, long_spelling, place, long_fields in shape:
+        holder, category = brief(long_holder), brief(long_category)
+        spelling = None if long_spelling is None else brief(long_spelling)
+        fields = None if long_fields is None else tuple(map(brief, long_fields))
         known = category in CATEGORIES
         if spelling is None:
             leaves.append(_bare_category(home, category, known, secrets))
@@ -107,6 +118,15 @@ def interpret(
                     _leaf(room, category, place or 1, field, f"{path}.{field}", secrets) for field in fields
                 )
     return tuple(leaves)
+
+
+def _brief(name: str, secrets: Collection[str]) -> str:
+    """A name, or of a long one its beginning and what tells it from others of the same beginning."""
+    if len(name) <= NAME_LIMIT:
+        return name
+    # Masked before: of a secret that the cut goes through, a readable piece would stay.
+    masked = mask(name, secrets)
+    return f"{masked[: NAME_LIMIT // 2]}{CUT}{sha256(masked.encode()).hexdigest()[:12]}"
 
 
 def room_id(home: str, spelling: str, rooms: Mapping[str, Room], secrets: Collection[str]) -> str:

@@ -20,7 +20,7 @@ Stage = Literal["meter", "message", "bytes", "delivery"]
 """meter: the plug's counter. message: the readings. bytes: the text. delivery: whether, when and as what."""
 
 FOREIGN_USER = "PassingVisitor"
-FOREIGN_TOKEN = "simulated-foreign"
+FOREIGN_TOKEN = "simulated-foreign"  # nosec B105
 COUNTER_REST = timedelta(hours=1)
 """A plug's counter is struck at most once in this time, so that its energy stays decidable."""
 

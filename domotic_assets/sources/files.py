@@ -12,6 +12,14 @@ from domotic_assets.sources.base import Batch, Entry, Payload
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """No sensor or forecast file comes near it; a larger one would only fill the memory."""
 
+_NOT_IN_NAMES = frozenset("/\\\0")
+
+
+def leads_elsewhere(name: str) -> bool:
+    """Whether a listed name is none of a file of its folder; only a server that means harm lists such."""
+    return name in ("", ".", "..") or not _NOT_IN_NAMES.isdisjoint(name)
+
+
 EVERYTHING = ("*",)
 """The pattern of a full listing."""
 
@@ -34,7 +42,8 @@ class FileFolder(ABC):
 
     @abstractmethod
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
-        """The files' bytes, in order. One that vanished, is locked or exceeds MAX_FILE_BYTES is left out.
+        """The files' bytes, in order. One that vanished, is locked or exceeds MAX_FILE_BYTES is left out,
+        as is a name that leads out of the folder.
 
         Raises SourceError when the folder itself can no longer be reached.
         """

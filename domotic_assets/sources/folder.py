@@ -9,7 +9,7 @@ from pathlib import Path
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere
 
 
 class LocalFolder(FileFolder):
@@ -36,7 +36,7 @@ class LocalFolder(FileFolder):
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
         """As `FileFolder.read`."""
         for entry in entries:
-            if entry.size_bytes > MAX_FILE_BYTES:
+            if entry.size_bytes > MAX_FILE_BYTES or leads_elsewhere(entry.name):
                 continue
             try:
                 yield Payload(entry, (self.folder / entry.name).read_bytes())

@@ -18,7 +18,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere
 from domotic_assets.sources.ssh import SSH_PORT, Broken, Session, SshServer
 
 PATIENCE_SECONDS = 15.0
@@ -63,7 +63,7 @@ class SftpFolder(FileFolder):
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
         """As `FileFolder.read`; a file that is no longer as it was listed is left out as well."""
         for entry in entries:
-            if entry.size_bytes > MAX_FILE_BYTES:
+            if entry.size_bytes > MAX_FILE_BYTES or leads_elsewhere(entry.name):
                 continue
             transfer = _Transfer(str(self._path / entry.name), entry)
             content = self._persist(transfer.go_on, transfer.reached)

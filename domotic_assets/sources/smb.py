@@ -9,7 +9,7 @@ from typing import TypeVar
 from domotic_assets.errors import SourceError
 from domotic_assets.sources import smb_share
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere
 from domotic_assets.sources.smb_session import ConnectionLost, Place, SmbSession
 
 _PAUSES_SECONDS = (0.1, 0.4, 1.0, 2.0, 4.0, 6.0)
@@ -43,7 +43,7 @@ class SmbFolder(FileFolder):
         """As `FileFolder.read`; what is there now is read, even if the file has grown since the listing."""
         pauses = iter(_PAUSES_SECONDS)
         for entry in entries:
-            if entry.size_bytes > MAX_FILE_BYTES:
+            if entry.size_bytes > MAX_FILE_BYTES or leads_elsewhere(entry.name):
                 continue
             content = self._ask(partial(smb_share.read, entry=entry), pauses)
             if content is not None:

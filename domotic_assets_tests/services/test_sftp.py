@@ -395,7 +395,7 @@ def test_no_other_key_is_tried(server: SshServer, tmp_path: Path, monkeypatch: p
     home.mkdir()
     (home / "id_ed25519").write_bytes(server.key_file.read_bytes())
     monkeypatch.setenv("HOME", str(tmp_path))
-    error_of(open_folder(server, key_file=None, password="wrong-one"))
+    error_of(open_folder(server, key_file=None, password="wrong-one"))  # pragma: allowlist secret
 
 
 @pytest.mark.parametrize("kind", ["missing", "damaged", "encrypted"])
