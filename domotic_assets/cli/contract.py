@@ -1,0 +1,92 @@
+"""`domotic contract`: how the sources differ from what was agreed, and agreeing to what they are now."""
+
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
+
+# Polars and Delta take a second to import: each command imports what it needs itself.
+if TYPE_CHECKING:
+    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.quality.verdict import Verdict
+
+_sites = click.option(
+    "--sites", type=click.Path(path_type=Path, dir_okay=False), default="sites.yaml", envvar=SITES_VARIABLE,
+    show_default=True, help="The registry; the contract lies beside it.",
+)  # fmt: skip
+_lake = click.option(
+    "--lake", default="data", envvar=LAKE_VARIABLE, show_default=True, help="Folder or address of the lake."
+)
+_day = click.option(
+    "--day",
+    type=click.DateTime(formats=["%Y-%m-%d"]),
+    help="UTC day of the sensor files  [default: the newest that is over]",
+)
+
+
+@click.group()
+def contract() -> None:
+    """Compare the sources' shape with the contract, or agree to it."""
+
+
+@contract.command()
+@_sites
+@_lake
+@_day
+@click.option(
+    "--with", "other", type=click.Path(path_type=Path, dir_okay=False),
+    help="Compare the register with that of this other registry instead.",
+)  # fmt: skip
+def diff(sites: Path, lake: str, day: datetime | None, other: Path | None) -> None:
+    """Show what is new, gone or of another kind; exit code 1 where anything is gone or changed."""
+    from domotic_assets.orchestration import contract_steps
+    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.quality.drift import drift
+
+    work = Workspace.open(Settings.of(sites, lake))
+    if other is not None:
+        found = contract_steps.registers_differ(work, Workspace.open(Settings.of(other, lake)))
+        _show(found, f"the register of {other} against that of {sites}")
+    else:
+        agreed, when = contract_steps.require_contract(work), _date(work, day)
+        found = drift(agreed, contract_steps.observe(work, when))
+        _show(
+            found,
+            f"{when}, the newest forecast and the register against {contract_steps.contract_file(work)}",
+        )
+    sys.exit(1 if found.severity == "ERROR" else 0)
+
+
+@contract.command()
+@_sites
+@_lake
+@_day
+def accept(sites: Path, lake: str, day: datetime | None) -> None:
+    """Write what the sources look like now into the contract."""
+    from domotic_assets.orchestration import contract_steps
+    from domotic_assets.orchestration.workspace import Workspace
+
+    work = Workspace.open(Settings.of(sites, lake))
+    found, result = contract_steps.accept(work, when := _date(work, day))
+    _show(found, f"{when}, the newest forecast and the register against the contract until now")
+    for words in result.kept:
+        click.echo(f"kept, though not seen: {words}")
+    click.echo(f"Wrote {contract_steps.contract_file(work)}: review the change and commit it")
+
+
+def _date(work: "Workspace", day: datetime | None) -> date:
+    from domotic_assets.orchestration.contract_steps import newest_whole_day
+
+    return newest_whole_day(work, datetime.now(UTC)) if day is None else day.date()
+
+
+def _show(found: "Verdict", what: str) -> None:
+    from domotic_assets.quality.drift import describe
+
+    click.echo(f"{what}: {'as agreed' if found.passed else f'{len(found.breaches):,} differences'}")
+    for breach in found.breaches:
+        click.echo(f"{breach.severity:<5} {describe(breach)}")

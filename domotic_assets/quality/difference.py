@@ -1,0 +1,96 @@
+"""What two groups of names lack of each other, and which new name an old one probably became.
+
+The same for fields of categories, rooms of homes and columns of tables; what it means is said elsewhere.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from domotic_assets.quality.contract import Groups, Part, Parts
+
+RESEMBLANCE = 0.6
+"""From how alike two names must be for a new one to stand for an optional one that is absent."""
+
+COMPARED = 200
+"""Characters of a name that are compared: a feed may send names of any length."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a group lacks, has in addition, and what probably became what."""
+
+    gone: tuple[str, ...]
+    new: tuple[str, ...]
+    renamed: Mapping[str, str]
+
+
+def difference(
+    agreed: Parts, found: Parts, same: Callable[[Part, Part], bool], resting: Collection[str] = ()
+) -> Difference:
+    """Names that are gone or new. An optional one is gone only if something new resembles it.
+
+    same: whether a new part may be a renamed one. resting: names whose absence tells nothing.
+    """
+    new = sorted(found.keys() - agreed.keys())
+    absent = sorted(agreed.keys() - found.keys() - set(resting))
+    pairs = sorted(
+        ((_alike(old, name), old, name) for old in absent for name in new if same(agreed[old], found[name])),
+        key=lambda pair: (-pair[0], pair[1:]),
+    )
+    renamed: dict[str, str] = {}
+    for alike, old, name in pairs:
+        if old in renamed or name in renamed.values():
+            continue
+        if alike >= RESEMBLANCE or not agreed[old].optional:
+            renamed[old] = name
+    gone = [name for name in absent if name in renamed or not agreed[name].optional]
+    return Difference(tuple(gone), tuple(new), renamed)
+
+
+def _alike(one: str, other: str) -> float:
+    return SequenceMatcher(None, one[:COMPARED].casefold(), other[:COMPARED].casefold()).ratio()
+
+
+def same_kind(agreed: Part, found: Part) -> bool:
+    """Whether the kinds may be one: `flag or number` is either."""
+    return bool(set(agreed.kind.split(" or ")) & set(found.kind.split(" or ")))
+
+
+def _same_members(agreed: Part, found: Part) -> bool:
+    """Whether two groups share most of their members."""
+    one, other = (set(part.kind.split(", ")) for part in (agreed, found))
+    return 2 * len(one & other) > max(len(one), len(other))
+
+
+def resting_of(group: str, parts: Parts, resting: Collection[str]) -> set[str]:
+    """The members of a group that are among the `group.member` whose absence tells nothing."""
+    return {name for name in parts if f"{group}.{name}" in resting}
+
+
+def group_difference(agreed: Groups, found: Groups, resting: Collection[str] = ()) -> Difference:
+    """As `difference`, of whole groups. One of which any member rests is not missed."""
+    rest = {group for group, parts in agreed.items() if resting_of(group, parts, resting)}
+    return difference(as_parts(agreed), as_parts(found), _same_members, rest)
+
+
+def as_parts(groups: Groups) -> Parts:
+    """Groups as members of one: named by what they hold, optional where all of that is."""
+    return {
+        group: Part(
+            ", ".join(sorted(parts)) or "no column is read",
+            bool(parts) and all(part.optional for part in parts.values()),
+        )
+        for group, parts in groups.items()
+    }
+
+
+def as_spelled(found: Groups, agreed: Groups) -> Groups:
+    """The observed register with the contract's letter case, which differs between installations."""
+    tables = {table.casefold(): table for table in agreed}
+    spelled: dict[str, dict[str, Part]] = {}
+    for table, columns in found.items():
+        name = tables.get(table.casefold(), table)
+        names = {column.casefold(): column for column in agreed.get(name, ())}
+        spelled[name] = {names.get(column.casefold(), column): part for column, part in columns.items()}
+    return spelled

@@ -1,0 +1,234 @@
+"""The shape that sources had: what a day's frames, a forecast file and a register's catalogue look like.
+
+Names, kinds and counts, never a value. A part is marked optional here where it was seen too rarely to be
+missed. Whether any of it differs from what was agreed belongs in `drift`.
+"""
+
+import csv
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from domotic_assets.quality.contract import Groups, Part
+from domotic_assets.schemas.feed import VARIABLES
+from domotic_assets.schemas.register import NEVER_READ, REGISTER
+
+RARE = 0.5
+"""A field in fewer of its category's readings, or a device in fewer of its home's minutes, is not missed."""
+
+HEADER_BYTES = 4096
+
+_KINDS = {"counter": "number", "unix_time": "number"}
+"""Kinds of the product that a feed writes alike."""
+
+
+@dataclass(frozen=True)
+class FeedShape:
+    """A day of sensor files.
+
+    bare: categories that held a value where rooms belong, with its kind. mute: categories whose devices
+    were named and gave no reading. readings: by `category.field`. resting: variables that homes silent on
+    this day sent when last heard: their absence tells nothing.
+    """
+
+    feed: Groups
+    lists: frozenset[str] = frozenset()
+    rooms: Groups = field(default_factory=dict)
+    bare: Mapping[str, str] = field(default_factory=dict)
+    mute: frozenset[str] = frozenset()
+    readings: Mapping[str, int] = field(default_factory=dict)
+    resting: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ForecastShape:
+    """A forecast file; measurements None: its rows could not be read."""
+
+    columns: tuple[str, ...]
+    measurements: Groups | None = None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What was looked at; None where it was not."""
+
+    feed: FeedShape | None = None
+    forecast: ForecastShape | None = None
+    register: Groups | None = None
+
+
+def feed_shape(
+    variables: pl.DataFrame,
+    devices: pl.DataFrame,
+    rejects: pl.DataFrame,
+    unknown: pl.DataFrame,
+    silent: Collection[str] = (),
+    resting: Collection[str] = (),
+) -> FeedShape:
+    """The shape of one UTC date.
+
+    variables, devices, rejects: its rows of silver's tables. unknown: variable, value and value_text of
+    its events whose variable the product does not know. silent: devices named without a reading.
+    """
+    counts = _counts(variables, rejects, unknown)
+    kinds = {variable: _majority(of_kind) for variable, of_kind in counts.items()}
+    readings = {variable: sum(of_kind.values()) for variable, of_kind in counts.items()}
+    fields: dict[str, dict[str, int]] = {}
+    for variable, number in readings.items():
+        category, dot, name = variable.partition(".")
+        if dot:
+            fields.setdefault(category, {})[name] = number
+    seen = _presence(devices, rejects, silent)
+    rare = seen.group_by("category").agg(pl.col("is_rare").all()).filter("is_rare")["category"].to_list()
+    return FeedShape(
+        feed={
+            category: {
+                name: Part(
+                    kinds[f"{category}.{name}"], category in rare or number < RARE * max(numbers.values())
+                )
+                for name, number in numbers.items()
+            }
+            for category, numbers in fields.items()
+        },
+        lists=frozenset(seen.filter(pl.col("place") > 1)["category"]),
+        rooms=_rooms(seen),
+        bare={name: kind for name, kind in kinds.items() if "." not in name and name not in fields},
+        mute=frozenset(seen["category"]) - fields.keys() - kinds.keys(),
+        readings=readings,
+        resting=frozenset(resting),
+    )
+
+
+def _counts(
+    variables: pl.DataFrame, rejects: pl.DataFrame, unknown: pl.DataFrame
+) -> dict[str, dict[str, int]]:
+    """Variable to kind to number of readings, refused ones included."""
+    counts: dict[str, dict[str, int]] = {}
+    for variable, readings in variables.select("variable", "readings").iter_rows():
+        if variable in VARIABLES:
+            kind = VARIABLES[variable].kind
+            counts[variable] = {_KINDS.get(kind, kind): readings}
+    for row in _unknown_kinds(unknown).iter_rows(named=True):
+        counts[row["variable"]] = {kind: number for kind, number in row.items() if kind != "variable"}
+    refused = (
+        rejects.filter(pl.col("source") == "sensor_files")
+        .with_columns(kind=_REFUSED_KIND)
+        .group_by("variable", "kind")
+        .len()
+    )
+    for variable, kind, number in refused.iter_rows():
+        held = counts.setdefault(variable, {})
+        held[kind] = held.get(kind, 0) + number
+    return counts
+
+
+_RAW = pl.col("raw_text").str.strip_chars()
+_REFUSED_KIND = (
+    # NaN and infinity are no other kind: they stand where the right one belongs.
+    pl.when(pl.col("reason") == "not_finite")
+    .then(pl.lit("number"))
+    .when(_RAW.is_in(["true", "false"]))
+    .then(pl.lit("flag"))
+    .when(_RAW.str.starts_with("{"))
+    .then(pl.lit("object"))
+    .when(_RAW.str.starts_with("["))
+    .then(pl.lit("list"))
+    # What was refused as a number although it looks like one stood in quotes.
+    .when((pl.col("reason") != "not_a_number") & _RAW.cast(pl.Float64, strict=False).is_not_null())
+    .then(pl.lit("number"))
+    .otherwise(pl.lit("text"))
+)
+
+
+def _unknown_kinds(unknown: pl.DataFrame) -> pl.DataFrame:
+    """Readings by kind of variables that the product does not know; 0 and 1 may be flags."""
+    number, text = pl.col("value").drop_nulls(), pl.col("value_text").drop_nulls()
+    numbers = unknown.group_by("variable").agg(
+        values=number.len(), flags=number.is_in([0.0, 1.0]).all(),
+        texts=text.len(), states=text.is_in(["on", "off"]).all(),
+    )  # fmt: skip
+    kinds = {
+        "flag or number": ("values", pl.col("flags")),
+        "number": ("values", ~pl.col("flags")),
+        "state or text": ("texts", pl.col("states")),
+        "text": ("texts", ~pl.col("states")),
+    }
+    return numbers.select(
+        "variable",
+        *(pl.when(alike).then(count).otherwise(0).alias(kind) for kind, (count, alike) in kinds.items()),
+    )
+
+
+def _majority(of_kind: Mapping[str, int]) -> str:
+    """The kind of most readings; of equally many the one counted first, which is the product's own."""
+    return max(of_kind, key=lambda kind: of_kind[kind])
+
+
+def _presence(devices: pl.DataFrame, rejects: pl.DataFrame, silent: Collection[str]) -> pl.DataFrame:
+    """home, room, category, place and is_rare of every device that files named."""
+    mute = pl.concat([rejects["device"].drop_nulls(), pl.Series(silent, dtype=pl.String)]).unique()
+    named = pl.concat([devices.select("device", "minutes"), pl.DataFrame({"device": mute})], how="diagonal")
+    part = pl.col("device").str.split("/").list
+    return (
+        named.group_by("device")
+        .agg(pl.col("minutes").max())
+        .select(
+            home=part.get(0),
+            room=part.get(1),
+            category=part.get(2),
+            place=part.get(3).cast(pl.Int64),
+            minutes="minutes",
+        )
+        # One that was only named, never heard, says nothing of how often.
+        .with_columns(
+            is_rare=(pl.col("minutes") < RARE * pl.col("minutes").max().over("home")).fill_null(False)
+        )
+    )
+
+
+def _rooms(seen: pl.DataFrame) -> Groups:
+    rooms: dict[str, dict[str, Part]] = {}
+    for home, room, rare in seen.group_by("home", "room").agg(pl.col("is_rare").all()).iter_rows():
+        rooms.setdefault(home, {})[room] = Part("room", rare)
+    return rooms
+
+
+def header_of(content: bytes) -> tuple[str, ...]:
+    """The fields of a CSV's first line that is not blank."""
+    start = content[:HEADER_BYTES]
+    utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    lines = start.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()
+    first = next((line for line in lines if line.strip()), "")
+    return tuple(name.strip() for name in next(csv.reader([first]), []))
+
+
+def forecast_shape(content: bytes, forecasts: pl.DataFrame) -> ForecastShape:
+    """The shape of a forecast file: its bytes, and its rows of silver/weather_forecasts."""
+    measurements: dict[str, dict[str, Part]] = {}
+    units = (
+        forecasts.group_by("measurement", "variant", "unit")
+        .len()
+        .sort("len", "unit", descending=[False, True])
+    )
+    # Damaged lines may bring a unit of their own: the one of most lines comes last and stays.
+    for measurement, variant, unit, _ in units.iter_rows():
+        measurements.setdefault(measurement, {})[variant] = Part(unit or "none")
+    return ForecastShape(header_of(content), measurements or None)
+
+
+def register_shape(catalogue: Mapping[str, Mapping[str, str]]) -> Groups:
+    """The shape of a register: table to column to kind. Personal tables are left out.
+
+    Of tables that are never read only the name counts, and a column that is never read is optional.
+    """
+    shape: dict[str, dict[str, Part]] = {}
+    for table, columns in catalogue.items():
+        known = REGISTER.get(table.lower())
+        if table.lower() in NEVER_READ:
+            continue
+        read = {column.name.lower() for column in known.columns} if known else set()
+        shape[table] = (
+            {name: Part(kind, name.lower() not in read) for name, kind in columns.items()} if known else {}
+        )
+    return shape
