@@ -30,7 +30,7 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 MINUTES_PER_DAY = 1440
 
 # Their values are personal or secret: an error names the key and never what stood there.
-UNSPOKEN_KEYS = frozenset({"feed_user", "user"})
+UNSPOKEN_KEYS = frozenset({"feed_user", "user", "sender", "recipients"})
 
 
 def _known_zone(name: str) -> str:
@@ -56,6 +56,7 @@ ZoneName = Annotated[str, AfterValidator(_known_zone)]
 MinuteOfDay = Annotated[int, BeforeValidator(_minute_of_day)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+EmailAddress = Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
 
 
 class Entry(BaseModel):
@@ -218,6 +219,64 @@ class Person(Entry):
     consents: Consents = Consents()
 
 
+class Channel(Entry):
+    """Where messages of problems go. A tenant is told of their homes, an engineer of everything."""
+
+    name: Identifier
+    audience: Literal["engineer", "tenant"] = "engineer"
+    homes: tuple[str, ...] = ()
+    at_most_every_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
+
+    @model_validator(mode="after")
+    def _homes_are_a_tenants(self) -> Self:
+        if (self.audience == "tenant") != bool(self.homes):
+            raise ValueError("allowed are homes for the audience tenant, and none for engineer")
+        return self
+
+
+class EmailChannel(Channel):
+    """E-mail by SMTP; always encrypted, the server's certificate always verified."""
+
+    kind: Literal["email"]
+    host: Annotated[str, Field(pattern=r"^[^/:@\s]+$")]
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    tls: Literal["starttls", "implicit"] = "starttls"
+    ca_file: str | None = None
+    sender: EmailAddress
+    recipients: Annotated[tuple[EmailAddress, ...], Field(min_length=1)]
+    user_env: EnvironmentVariable | None = None
+    password_env: EnvironmentVariable | None = None
+
+    @model_validator(mode="after")
+    def _has_user_and_password_or_neither(self) -> Self:
+        if (self.user_env is None) != (self.password_env is None):
+            raise ValueError("allowed are user_env and password_env together, or neither")
+        return self
+
+
+class WebhookChannel(Channel):
+    """A web address that takes JSON. It may hold a credential, so it stands in the environment whole."""
+
+    kind: Literal["webhook"]
+    url_env: EnvironmentVariable
+
+
+class AppriseChannel(Channel):
+    """Any service that apprise knows; its address stands in the environment whole."""
+
+    kind: Literal["apprise"]
+    url_env: EnvironmentVariable
+
+
+AlertChannel = EmailChannel | WebhookChannel | AppriseChannel
+
+
+class Alerts(Entry):
+    """Who is told of problems; nobody by default."""
+
+    channels: tuple[Annotated[AlertChannel, Field(discriminator="kind")], ...] = ()
+
+
 class Tunables(Entry):
     """Figures a site may want to change."""
 
@@ -228,6 +287,7 @@ class Tunables(Entry):
     list_every_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
     seal_after_hours: Annotated[int, Field(ge=1, le=72)] = 6
     seal_quiet_minutes: Annotated[int, Field(ge=0, le=1440)] = 60
+    silent_after_minutes: Annotated[int, Field(ge=2, le=1440)] = 15
 
 
 class Registry(Entry):
@@ -241,12 +301,13 @@ class Registry(Entry):
     tariffs: tuple[Tariff, ...] = ()
     homes: Annotated[tuple[Home, ...], Field(min_length=1)]
     people: tuple[Person, ...] = ()
+    alerts: Alerts = Alerts()
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:
-        _refuse_twice("homes", "id", [home.id for home in self.homes])
-        _refuse_twice("homes", "feed_user", [home.feed_user for home in self.homes])
-        _refuse_twice("weather_sites", "code", [site.code for site in self.weather_sites])
+        _refuse_twice(("homes",), "id", [home.id for home in self.homes])
+        _refuse_twice(("homes",), "feed_user", [home.feed_user for home in self.homes])
+        _refuse_twice(("weather_sites",), "code", [site.code for site in self.weather_sites])
         providers = sorted({tariff.provider for tariff in self.tariffs})
         homes = sorted(home.id for home in self.homes)
         for place, home in enumerate(self.homes):
@@ -257,6 +318,13 @@ class Registry(Entry):
         for place, person in enumerate(self.people):
             if unknown := sorted(set(person.homes) - set(homes)):
                 raise _finding(("people", place, "homes"), f"found {unknown}; known homes are {homes}")
+        names = [channel.name for channel in self.alerts.channels]
+        _refuse_twice(("alerts", "channels"), "name", names)
+        for place, channel in enumerate(self.alerts.channels):
+            if unknown := sorted(set(channel.homes) - set(homes)):
+                raise _finding(
+                    ("alerts", "channels", place, "homes"), f"found {unknown}; known homes are {homes}"
+                )
         _refuse_overlapping_tariffs(self.tariffs)
         return self
 
@@ -279,11 +347,11 @@ def _finding(path: tuple[str | int, ...], message: str) -> PydanticCustomError:
     return PydanticCustomError("registry", "{message}", {"message": message, "path": path})
 
 
-def _refuse_twice(section: str, key: str, values: list[str]) -> None:
+def _refuse_twice(section: tuple[str, ...], key: str, values: list[str]) -> None:
     for place, value in enumerate(values):
         if value in values[:place]:
             found = "" if key in UNSPOKEN_KEYS else f"found {value!r} a second time; "
-            raise _finding((section, place, key), f"{found}each {key} may stand once")
+            raise _finding((*section, place, key), f"{found}each {key} may stand once")
 
 
 def _refuse_overlapping_tariffs(tariffs: tuple[Tariff, ...]) -> None:
@@ -379,15 +447,21 @@ def parse_registry(text: str, name: str = "sites.yaml") -> Registry:
         raise ConfigurationError("\n".join(_explain(e, node, name) for e in error.errors())) from None
 
 
+_KIND_AT = {"sources": 2, "alerts": 3}
+"""Where in a finding's path the kind of an entry of several kinds stands, by section."""
+
+
 def _explain(error: Any, node: yaml.Node | None, name: str) -> str:
     """One line for one finding: file:line, key, found, allowed."""
-    path = list(error.get("ctx", {}).get("path", error["loc"]))
+    loc = list(error["loc"])
     allowed, found = error["msg"].removeprefix("Value error, "), error["input"]
-    known_keys = _allowed_keys(path)
-    # A source's kind stands in the path of its keys, and not in the file.
-    path = [part for place, part in enumerate(path) if not (path[:1] == ["sources"] and place == 2)] + (
+    known_keys = _allowed_keys(loc)
+    # The kind of an entry of several kinds stands in the path of its keys, and not in the file.
+    kind_at = _KIND_AT.get(str(loc[0])) if loc else None
+    named = [part for place, part in enumerate(loc) if place != kind_at] + (
         ["kind"] if error["type"].startswith("union_tag") else []
     )
+    path = list(error.get("ctx", {}).get("path", named))
     line, key = _locate(node, path)
     dotted = ".".join(str(part) for part in path) or "(the whole file)"
     if error["type"] in ("missing", "union_tag_not_found"):
@@ -396,8 +470,8 @@ def _explain(error: Any, node: yaml.Node | None, name: str) -> str:
         return f"{name}:{line}: {dotted}: unknown key; allowed here are {known_keys}"
     if error["type"] == "union_tag_invalid":
         found, allowed = error["ctx"]["tag"], f"allowed are {error['ctx']['expected_tags']}"
-    # An address with an @ in it may hold a password.
-    unspoken = key in UNSPOKEN_KEYS or (key == "address" and "@" in str(found))
+    # What has an @ in it may be an address with a password, or somebody's.
+    unspoken = key in UNSPOKEN_KEYS or "@" in str(found)
     if unspoken or not isinstance(found, str | int | float | bool | None):
         return f"{name}:{line}: {dotted}: {allowed}"
     return f"{name}:{line}: {dotted}: found {found!r}; {allowed}"

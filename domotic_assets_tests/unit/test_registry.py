@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.errors import ConfigurationError
-from domotic_assets.registry import Band, load_sites, parse_registry
+from domotic_assets.registry import Band, EmailChannel, load_sites, parse_registry
 from domotic_assets_tests.builders import FEED_USERS, REGISTRY, registry, sites
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -277,3 +277,104 @@ def test_an_unreadable_encoding_is_named(tmp_path: Path) -> None:
         ConfigurationError, match=r"cannot be read \(UnicodeDecodeError\); expected readable UTF-8"
     ):
         load_sites(file)
+
+
+# Alert channels ------------------------------------------------------------------------------------
+
+EMAIL = (
+    "{name: mail, kind: email, host: mail.example.org, sender: alerts@example.org, "
+    "recipients: [ops@example.org, night@example.org], user_env: MAIL_USER, password_env: MAIL_PASSWORD}"
+)
+HOOK = "{name: hook, kind: webhook, url_env: HOOK_URL}"
+TENANT = "{name: jimmy-s, kind: apprise, url_env: CHAT, audience: tenant, homes: [jimmy]}"
+WITH_CHANNELS = REGISTRY + f"alerts:\n  channels:\n    - {EMAIL}\n    - {HOOK}\n    - {TENANT}\n"
+
+
+def test_nobody_is_alerted_by_default() -> None:
+    assert registry().alerts.channels == ()
+
+
+def test_channels_of_each_kind_load_with_encryption_and_a_rate() -> None:
+    mail, hook, chat = registry(WITH_CHANNELS).alerts.channels
+    assert isinstance(mail, EmailChannel)
+    assert (mail.port, mail.tls, mail.ca_file) == (587, "starttls", None)
+    assert mail.recipients == ("ops@example.org", "night@example.org")
+    assert (hook.kind, hook.audience, hook.at_most_every_minutes) == ("webhook", "engineer", 10)
+    assert (chat.kind, chat.audience, chat.homes) == ("apprise", "tenant", ("jimmy",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "words"),
+    [
+        (
+            "kind: webhook",
+            "kind: pager",
+            "1.kind",
+            "found 'pager'; allowed are 'email', 'webhook', 'apprise'",
+        ),
+        ("kind: webhook, ", "", "1.kind", "nothing found; this key is required"),
+        ("url_env: HOOK_URL", "url_env: https", "1.url_env", "found 'https'; "),
+        ("url_env: HOOK_URL", "url: x", "1.url_env", "nothing found; this key is required"),
+        (
+            "url_env: HOOK_URL",
+            "url_env: A, host: x",
+            "1.host",
+            "at_most_every_minutes, audience, homes, kind",
+        ),
+        ("kind: email", "kind: email, tls: none", "0.tls", "found 'none'; "),
+        ("kind: email", "kind: email, port: 99999", "0.port", "found '99999'; "),
+        (", password_env: MAIL_PASSWORD", "", "0", "user_env and password_env together, or neither"),
+        (
+            "homes: [jimmy]}",
+            "homes: [jim]}",
+            "2.homes",
+            "found ['jim']; known homes are ['jeremie', 'jimmy']",
+        ),
+        (
+            "audience: tenant, homes: [jimmy]",
+            "audience: tenant",
+            "2",
+            "homes for the audience tenant, and none for engineer",
+        ),
+        ("audience: tenant, ", "", "2", "homes for the audience tenant, and none for engineer"),
+        ("name: hook", "name: mail", "1.name", "found 'mail' a second time; each name may stand once"),
+        ("name: hook", "at_most_every_minutes: 0, name: hook", "1.at_most_every_minutes", "found '0'; "),
+    ],
+)
+def test_a_wrong_channel_is_named_with_key_found_and_allowed(
+    old: str, new: str, key: str, words: str
+) -> None:
+    message, _ = refusal(old, new, WITH_CHANNELS)
+    assert f": alerts.channels.{key}: " in message
+    assert words in message
+
+
+@pytest.mark.rule(11)
+@pytest.mark.parametrize(
+    ("old", "new", "secret"),
+    [
+        ("sender: alerts@example.org", "sender: Jimmy Loup", "Loup"),
+        ("night@example.org", "jimmy.loup", "loup"),
+        ("night@example.org", "a@b@jimmy.loup", "loup"),
+        ("url_env: HOOK_URL", "url_env: https://u:hunter2@host", "hunter2"),  # pragma: allowlist secret
+        ("host: mail.example.org", "host: hunter2@mail", "hunter2"),
+    ],
+)
+def test_a_refused_address_of_a_channel_is_never_repeated(old: str, new: str, secret: str) -> None:
+    message, _ = refusal(old, new, WITH_CHANNELS)
+    assert "alerts.channels." in message
+    assert secret not in message
+
+
+def test_the_channels_that_the_documentation_shows_load() -> None:
+    text = (REPOSITORY / "docs" / "alerts.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    kinds = [channel.kind for channel in registry(REGISTRY + example).alerts.channels]
+    assert kinds == ["email", "webhook", "apprise", "apprise"]
+
+
+def test_the_channels_that_the_shipped_registry_has_commented_out_load() -> None:
+    text = (REPOSITORY / "sites.yaml").read_text(encoding="utf-8")
+    before, example = text.split("# alerts:\n")
+    shown = "alerts:\n" + "".join(f"{line[2:]}\n" for line in example.splitlines())
+    assert [channel.name for channel in registry(before + shown).alerts.channels] == ["mail", "jimmy"]

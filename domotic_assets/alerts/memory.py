@@ -1,0 +1,48 @@
+"""What the alerts know between ticks, as a file beside Dagster's records. Nothing secret stands in it."""
+
+import os
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from domotic_assets.alerts.incidents import Known
+from domotic_assets.alerts.runs import FailedRun
+
+FILE = "alerts.json"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What channels were told, and which failed runs were not made good.
+
+    runs_until: up to when ended runs were read. runs_read: those just before, which a look back would repeat.
+    """
+
+    known: Known = field(default_factory=Known)
+    runs_until: datetime | None = None
+    runs_read: tuple[str, ...] = ()
+    failed: tuple[FailedRun, ...] = ()
+
+
+_CODEC = TypeAdapter(Memory)
+
+
+def recall(folder: Path) -> Memory:
+    """What was remembered. Of a file that cannot be read nothing is: at worst a message is sent again."""
+    try:
+        return _CODEC.validate_json((folder / FILE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return Memory()
+
+
+def remember(folder: Path, memory: Memory) -> None:
+    """Replace the file as a whole: whoever is killed leaves the old one or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f"{FILE}.tmp"
+    with aside.open("wb") as handle:
+        handle.write(_CODEC.dump_json(memory))
+        handle.flush()
+        os.fsync(handle.fileno())
+    aside.replace(folder / FILE)

@@ -1,0 +1,147 @@
+"""The words: what an engineer reads, and what a tenant reads, of the same news. At most ten lines."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from domotic_assets.alerts.incidents import Incident, News
+from domotic_assets.alerts.problems import Kind, Problem
+from domotic_assets.localtime import zone
+from domotic_assets.registry import Channel, Registry
+
+NAMED = 3
+"""So many are named; the others are a number."""
+
+_DO: dict[Kind, str] = {
+    "run": "open the run's first red step; what it was to carry is asked for again by itself",
+    "check": "the check's page shows the figures and a sample; `domotic status` shows each home's feed",
+    "silence": "see whether the home's box has power and network, and whether it still writes to the share",
+    "source": "see to the source's server, network and credentials; the feed goes on once it answers",
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message, as text. started, ended: how many problems."""
+
+    title: str
+    text: str
+    started: int = 0
+    ended: int = 0
+
+
+TEST = Message(
+    "domotic: test", "This is a test of the alerts. Messages of problems will come to this address."
+)
+
+
+def message_for(channel: Channel, news: News, registry: Registry, now: datetime) -> Message:
+    """The message that tells a channel's people the news in their words."""
+    return (_for_tenant if channel.audience == "tenant" else _for_engineer)(news, registry, now)
+
+
+def _for_engineer(news: News, registry: Registry, now: datetime) -> Message:
+    started, ended = len(news.started), len(news.ended)
+    counts = {"started": started, "ended": ended, "came and went": len(news.passed)}
+    title = ", ".join(f"{_count(number)} {what}" for what, number in counts.items() if number)
+    clock = _clock(registry.calendar_time_zone, now)
+    lines = _started([one.problem for one in news.started], clock)
+    for word, some in (("Over", news.ended), ("Came and went", news.passed)):
+        families = _families(one.problem for one in some)
+        if families:
+            shown = [f"{_subject(family)} ({_lasted(some, family, clock)})" for family in families]
+            lines.append(f"{word}: {_some(shown, '; ')}.")
+    lines.append(f"Times are of {registry.calendar_time_zone}.")
+    return Message(f"domotic: {title}", "\n".join(lines), started, ended)
+
+
+def _started(problems: Sequence[Problem], clock: Callable[[datetime], str]) -> list[str]:
+    """The first job or check with its last error, place and remedy; of the others a line each."""
+    families = _families(problems)
+    lines = [
+        f"{_subject(family)}, since {clock(min(one.since for one in family))}." for family in families[:NAMED]
+    ]
+    if not lines:
+        return []
+    first = families[0][0]
+    about = [f"  Found: {first.detail}"] if first.detail else []
+    about += [f"  Look: Dagster UI, {first.link}"] if first.link else []
+    lines[1:1] = [*about, f"  Do: {_DO[first.kind]}."]
+    if rest := families[NAMED:]:
+        lines.append(f"And {sum(map(len, rest))} more of {len(rest)} other jobs or checks.")
+    return lines
+
+
+def _families(problems: Iterable[Problem]) -> list[list[Problem]]:
+    """Problems that a person would look at together, the family that began first in front."""
+    ordered = sorted(problems, key=lambda one: (one.family, one.since, one.key))
+    families = [list(members) for _, members in groupby(ordered, lambda one: one.family)]
+    return sorted(families, key=lambda family: min(one.since for one in family))
+
+
+def _subject(family: Sequence[Problem]) -> str:
+    """What is wrong with whom: `Check outliers of silver/sensor_events fails for jimmy, jeremie`."""
+    first = family[0]
+    if first.kind == "run":
+        keys = [one.about for one in family if one.about]
+        return f"Job {first.name} fails" + (f" for {_some(keys)}" if keys else "")
+    if first.kind == "source":
+        return f"The source of {first.about} cannot be read (check {first.name})"
+    homes = [one.home for one in family if one.home]
+    if first.kind == "silence":
+        return f"No readings from {_some(homes)} (check {first.name} of {first.about})"
+    return f"Check {first.name} of {first.about} fails" + (f" for {_some(homes)}" if homes else "")
+
+
+def _lasted(some: Sequence[Incident], family: Sequence[Problem], clock: Callable[[datetime], str]) -> str:
+    """From the first start to the last end of a family."""
+    ends = [one.gone for one in some if one.problem in family and one.gone]
+    return f"{clock(min(one.since for one in family))} to {clock(max(ends))}"
+
+
+def _for_tenant(news: News, registry: Registry, now: datetime) -> Message:
+    homes = {home.id: home for home in registry.homes}
+
+    def say(some: Sequence[Incident], words: str) -> str:
+        """A line a home; the words get its name, and the times on its own clock."""
+        lines = []
+        for one in sorted(some, key=lambda incident: incident.problem.since):
+            home = homes[one.problem.home or ""]
+            clock = _clock(home.time_zone, now)
+            end = "" if one.gone is None else clock(one.gone)
+            lines.append(words.format(home=home.name, since=clock(one.problem.since), end=end))
+        return _some(lines, "\n") if lines else ""
+
+    parts = [
+        say(news.started, "No readings from {home} since {since}."),
+        "Please check that the box has power and that the network works, then wait ten minutes."
+        if news.started
+        else "",
+        say(news.ended, "{home} sends readings again, since {end}."),
+        say(news.passed, "{home} sent no readings from {since} to {end}."),
+    ]
+    title = "No readings from your home" if news.started else "Readings from your home"
+    return Message(title, "\n".join(filter(None, parts)), len(news.started), len(news.ended))
+
+
+def _clock(zone_name: str, now: datetime) -> Callable[[datetime], str]:
+    """How a moment is said there: the time, with the date unless it is today."""
+    here = zone(zone_name)
+    today = now.astimezone(here).date()
+
+    def say(moment: datetime) -> str:
+        local = moment.astimezone(here)
+        return f"{local:%H:%M}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+
+    return say
+
+
+def _some(names: Sequence[str], between: str = ", ") -> str:
+    """The first ones, and how many more."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return between.join(names[:NAMED]) + more
+
+
+def _count(number: int) -> str:
+    return f"{number} problem{'' if number == 1 else 's'}"

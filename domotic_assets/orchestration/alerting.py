@@ -1,0 +1,248 @@
+"""Problems as Dagster's records show them, and the sensor that tells people of them.
+
+What is wrong is read here; when somebody is told, and in which words, is decided in `alerts`.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from dagster import AssetCheckEvaluation, DagsterEventType
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+    AssetCheckExecutionRecord,
+)
+
+from domotic_assets.alerts import incidents
+from domotic_assets.alerts.channels import send
+from domotic_assets.alerts.memory import Memory, recall, remember
+from domotic_assets.alerts.messages import message_for
+from domotic_assets.alerts.problems import Kind, Problem
+from domotic_assets.alerts.runs import EndedRun, Span, overlap, still_failed, without_carried
+from domotic_assets.errors import DomoticError, PartitionError
+from domotic_assets.orchestration import tags
+from domotic_assets.orchestration.checks import FRESHNESS
+from domotic_assets.orchestration.sensors import REACHABLE, standing_sensor
+from domotic_assets.orchestration.windows import read_key
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.silver.masking import mask_log_text
+
+SECONDS = 30
+KINDS: Mapping[tuple[str, bool], Kind] = {(REACHABLE, False): "source", (FRESHNESS, True): "silence"}
+"""Checks that are told of in words of their own, by name and whether a home is meant."""
+
+FIRST_LOOK = timedelta(days=1)
+"""So far back the first tick reads runs."""
+
+RUNS_PER_TICK = 500
+OVERLAP = timedelta(minutes=1)
+"""Runs are read again this far back: a process may write its end a little after others."""
+
+SENDING_SECONDS = 30.0
+"""After this no more is sent in a tick; what is left is sent in the next one."""
+
+DETAIL_CHARACTERS = 300
+
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_FAILURES = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
+_WINDOW_JOBS = (tags.WINDOWS_JOB, tags.BUILD_JOB)
+_OURS = f"{DomoticError.__module__}."
+
+
+def alerts_sensor(work: Workspace) -> dg.SensorDefinition:
+    """The sensor that tells people of problems, and of their end."""
+
+    def tick(context: dg.SensorEvaluationContext, now: datetime) -> dg.SensorResult:
+        repository = context.repository_def
+        checks = repository.asset_graph.asset_check_keys if repository is not None else ()
+        return alerts_tick(work, context.instance, checks, now, context.log.error)
+
+    return standing_sensor(
+        "alerts", SECONDS, [], "Tells the channels of sites.yaml what fails, and when it is over.", tick
+    )
+
+
+def alerts_tick(
+    work: Workspace,
+    instance: dg.DagsterInstance,
+    checks: Collection[dg.AssetCheckKey],
+    now: datetime,
+    report: Callable[[str], object],
+) -> dg.SensorResult:
+    """Look what is wrong, and tell each channel what it is due. report: takes what went wrong with that."""
+    channels = work.registry.alerts.channels
+    if not channels:
+        return dg.SensorResult(skip_reason="sites.yaml names no alert channels")
+    folder = work.settings.dagster_home
+    before = recall(folder)
+    memory = _read_runs(work, instance, before, now)
+    problems = [one.problem for one in memory.failed] + list(failed_checks(work, instance, checks))
+    memory = replace(memory, known=incidents.observe(memory.known, problems, channels, now))
+    sent = 0
+    began = time.monotonic()
+    for channel in channels:
+        news = incidents.due(memory.known, channel, now)
+        if news is None or time.monotonic() - began > SENDING_SECONDS:
+            continue
+        try:
+            message = message_for(channel, news, work.registry, now)
+            left_out = send(channel, message, work.sites, work.settings)
+        except Exception as error:
+            # Whatever breaks in a channel, the others and the next tick go on; its text may hold anything.
+            ours = isinstance(error, DomoticError)
+            report(str(error) if ours else f"alert channel {channel.name}: {type(error).__name__}")
+            known = incidents.refused(memory.known, channel.name, now)
+        else:
+            if left_out is not None:
+                report(f"alert channel {channel.name}: {left_out}")
+            known = incidents.accepted(memory.known, channel.name, news, now)
+            sent += 1
+        # Written at once: whoever is killed later does not send this again.
+        memory = before = replace(memory, known=known)
+        remember(folder, memory)
+    if memory != before:
+        remember(folder, memory)
+    return dg.SensorResult(skip_reason=f"{len(problems)} problems; {sent} messages sent")
+
+
+def _read_runs(work: Workspace, instance: dg.DagsterInstance, memory: Memory, now: datetime) -> Memory:
+    """The failed runs, with those that ended since the last look."""
+    since = (memory.runs_until or now - FIRST_LOOK) - OVERLAP
+    records = instance.get_run_records(
+        dg.RunsFilter(statuses=_ENDED, updated_after=since),
+        limit=RUNS_PER_TICK,
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    # A tag that is put on an old run makes it newly updated: what ended before was read before.
+    ended = [
+        _ended_run(work, instance, record.dagster_run, datetime.fromtimestamp(record.end_time, UTC))
+        for record in records
+        if record.end_time is not None
+        and record.end_time > since.timestamp()
+        and record.dagster_run.run_id not in memory.runs_read
+        and not _is_retried(record.dagster_run)
+    ]
+    failed = still_failed(memory.failed, ended)
+    if failed:
+        listed = [_span((key,)) for key in work.worklist.read().windows]
+
+        def waits(span: Span) -> bool:
+            return any(overlap(span, one) for one in listed)
+
+        failed = without_carried(failed, _WINDOW_JOBS, waits)
+    if not records:
+        return replace(memory, failed=failed)
+    newest = records[-1].update_timestamp
+    lately = (record for record in records if record.update_timestamp > newest - OVERLAP)
+    read = tuple(sorted(record.dagster_run.run_id for record in lately))
+    return replace(memory, runs_until=newest, runs_read=read, failed=failed)
+
+
+def _is_retried(run: dg.DagsterRun) -> bool:
+    """Whether Dagster takes a failed run up again by itself: the last of its retries decides."""
+    return run.status is dg.DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") == "true"
+
+
+def _ended_run(work: Workspace, instance: dg.DagsterInstance, run: dg.DagsterRun, at: datetime) -> EndedRun:
+    named = (run.tags.get(name) for name in ("dagster/partition", tags.RANGE_START, tags.RANGE_END))
+    keys = tuple(dict.fromkeys(key for key in named if key))
+    succeeded = run.status is dg.DagsterRunStatus.SUCCESS
+    return EndedRun(
+        run.job_name,
+        " to ".join(keys),
+        _span(keys),
+        at,
+        succeeded,
+        "" if succeeded else _masked(work, _error_of(instance, run.run_id)),
+        f"/runs/{run.run_id}",
+    )
+
+
+def _span(keys: tuple[str, ...]) -> Span | None:
+    """The time of a run's first to its last key; None where they are no windows."""
+    try:
+        windows = [read_key(key) for key in keys]
+    except PartitionError:
+        return None
+    return (min(w.start for w in windows), max(w.end for w in windows)) if windows else None
+
+
+def _error_of(instance: dg.DagsterInstance, run_id: str) -> str:
+    """A run's first error: our own in its words, of any other its type alone, for it may hold anything."""
+    records = instance.get_records_for_run(run_id, of_type=_FAILURES, limit=10).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        error: Any = getattr(event.event_specific_data, "error", None) if event is not None else None
+        kind = ""
+        while error is not None:
+            name, _, message = str(error.message).partition(": ")
+            if name.startswith(_OURS):
+                return message
+            kind, error = error.cls_name, error.cause
+        if kind:
+            return f"unexpected {kind}"
+    return "the run's process ended without a word"
+
+
+def failed_checks(
+    work: Workspace, instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]
+) -> Iterator[Problem]:
+    """A problem for each check, and each home that it names, whose newest evaluation failed as an ERROR."""
+    for check, record in _newest(instance, checks).items():
+        evaluation = record.evaluation
+        if evaluation is None or evaluation.passed or evaluation.severity is not dg.AssetCheckSeverity.ERROR:
+            continue
+        table = check.asset_key.to_user_string()
+        homes, since = (_by_home(evaluation, name) for name in ("homes", "since"))
+        for home in homes or (None,):
+            yield Problem(
+                KINDS.get((check.name, home is not None), "check"),
+                check.name,
+                table,
+                _moment(since.get(home)) or datetime.fromtimestamp(record.create_timestamp, UTC),
+                home,
+                _masked(work, evaluation.description or ""),
+                f"/assets/{table}?view=checks&checkDetail={check.name}",
+            )
+
+
+def _newest(
+    instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]
+) -> Mapping[dg.AssetCheckKey, AssetCheckExecutionRecord]:
+    """The newest evaluation of each check; one that is only planned or at work has none yet."""
+    storage = instance.event_log_storage
+    newest = dict(storage.get_latest_asset_check_execution_by_key(list(checks)))
+    for check in checks:
+        record = newest.get(check)
+        if record is None or record.status in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
+            continue
+        done = storage.get_asset_check_execution_history(
+            check, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+        )
+        del newest[check]
+        newest.update((check, one) for one in done)
+    return newest
+
+
+def _by_home(evaluation: AssetCheckEvaluation, name: str) -> Mapping[str | None, Any]:
+    """A check's JSON by home; nothing where it has none."""
+    value = evaluation.metadata.get(name)
+    return value.value if isinstance(value, dg.JsonMetadataValue) and isinstance(value.value, dict) else {}
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (TypeError, ValueError):
+        return None
+
+
+def _masked(work: Workspace, text: str) -> str:
+    """The first line, without users and what looks like a secret."""
+    lines = text.strip().splitlines() or [""]
+    users = {home.feed_user for home in work.registry.homes}
+    return mask_log_text(lines[0][:DETAIL_CHARACTERS], users)
