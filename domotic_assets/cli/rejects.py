@@ -1,0 +1,143 @@
+"""`domotic rejects`: what was refused, the file behind it, and trying it again after a fix."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
+
+# Dagster and Polars take a second and more to import: each command imports what it needs itself.
+if TYPE_CHECKING:
+    from domotic_assets.orchestration.reject_steps import RefusedFile, Selection
+    from domotic_assets.orchestration.workspace import Workspace
+
+SHOWN_CHARACTERS = 10_000
+SHOWN_VALUES = 50
+
+_out = Console()
+_err = Console(stderr=True)
+
+_sites = click.option(
+    "--sites", type=click.Path(path_type=Path, dir_okay=False), default="sites.yaml", envvar=SITES_VARIABLE,
+    show_default=True, help="The registry of homes and sources.",
+)  # fmt: skip
+_lake = click.option(
+    "--lake", default="data", envvar=LAKE_VARIABLE, show_default=True, help="Folder or address of the lake."
+)
+_home = click.option("--home", help="Only those of this home.")
+_day = click.option(
+    "--day",
+    type=click.DateTime(formats=["%Y-%m-%d"]),
+    help="Only those of this UTC day (forecasts: of issue).",
+)
+_reason = click.option("--reason", help="Only those with this reason code.")
+
+
+@click.group()
+def rejects() -> None:
+    """Show what was refused and why, and try it again after a fix."""
+
+
+@rejects.command("list")
+@_sites
+@_lake
+@_home
+@_day
+@_reason
+def list_(sites: Path, lake: str, home: str | None, day: datetime | None, reason: str | None) -> None:
+    """Count refused values and quarantined files by home, day and reason, with an example of each."""
+    from domotic_assets.orchestration.reject_steps import by_home_day_reason, meaning, refusals
+
+    counted = by_home_day_reason(refusals(_open(sites, lake), _selection(home, day, reason)))
+    if counted.is_empty():
+        _out.print("Nothing was refused")
+        return
+    headings = ("home", "day", "reason", "refused", "files", "for example", "in file")
+    rows = [[_cell(value) for value in row] for row in counted.iter_rows()]
+    if not _out.is_terminal:
+        for line in (headings, *rows):
+            click.echo("\t".join(line))
+        return
+    table = Table(*headings, caption="`domotic rejects show FILE` shows a file")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _out.print(table)
+    for code in counted["reason"].unique().sort():
+        _out.print(f"{code}: {meaning(code)}", highlight=False)
+
+
+@rejects.command()
+@_sites
+@_lake
+@click.argument("file_id")
+@click.option("--raw", is_flag=True, help="Write the exact bytes instead, secrets and all.")
+@click.option("--output", type=click.File("wb"), default="-", help="With --raw: this file, not the screen.")
+def show(sites: Path, lake: str, file_id: str, raw: bool, output: BinaryIO) -> None:
+    """Show a file as it was received: its name, what was refused of it, and its text without secrets."""
+    from domotic_assets.orchestration.reject_steps import file_behind
+
+    work = _open(sites, lake)
+    file = file_behind(work, file_id)
+    if raw:
+        output.write(file.content)
+    else:
+        _show(file, work)
+
+
+def _show(file: "RefusedFile", work: "Workspace") -> None:
+    from domotic_assets.orchestration.reject_steps import masked_text, meaning
+
+    click.echo(f"name     {file.name!r}")
+    click.echo(f"arrived  {file.arrived_at:%Y-%m-%d %H:%M:%S} UTC, {len(file.content):,} bytes")
+    click.echo(f"refused  {file.refused.height:,}")
+    for row in file.refused.head(SHOWN_VALUES).iter_rows(named=True):
+        whole = row["raw_text"] is None
+        value = "" if whole else f" {row['raw_text']!r}"
+        click.echo(f"  {row['json_path']}{value}: {row['reason']}, {meaning(row['reason'], whole)}")
+    text = masked_text(file, [home.feed_user for home in work.registry.homes])
+    click.echo(f"\n{text[:SHOWN_CHARACTERS]}")
+    if len(text) > SHOWN_CHARACTERS:
+        click.echo(f"… {len(text) - SHOWN_CHARACTERS:,} characters more: --raw writes all")
+
+
+@rejects.command()
+@_sites
+@_lake
+@_home
+@_day
+@_reason
+def replay(sites: Path, lake: str, home: str | None, day: datetime | None, reason: str | None) -> None:
+    """Read refused files again from bronze, with the present code and registry, and carry them to Gold."""
+    with _err.status("carrying"):
+        from domotic_assets.orchestration.replay import replay as replay_refusals
+
+        work = _open(sites, lake)
+        done = replay_refusals(work, _selection(home, day, reason), datetime.now(UTC))
+    how = "by the live feed" if done.live else "by a build"
+    if not done.outcomes:
+        _out.print("Nothing was refused")
+        return
+    _out.print(f"Carried {len(done.windows):,} windows again {how}", highlight=False)
+    for outcome, number in sorted(done.outcomes.items()):
+        _out.print(f"{number:,} {outcome}", highlight=False)
+
+
+def _open(sites: Path, lake: str) -> "Workspace":
+    from domotic_assets.orchestration.workspace import Workspace
+
+    return Workspace.open(Settings.of(sites, lake))
+
+
+def _selection(home: str | None, day: datetime | None, reason: str | None) -> "Selection":
+    from domotic_assets.orchestration.reject_steps import Selection
+
+    return Selection(home, None if day is None else day.date(), reason)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)

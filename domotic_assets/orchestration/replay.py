@@ -1,0 +1,95 @@
+"""Refused values and quarantined files tried again, with the present code and registry."""
+
+import time
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import polars as pl
+
+from domotic_assets.orchestration import build as building
+from domotic_assets.orchestration import tags
+from domotic_assets.orchestration.reject_steps import KEY, Selection, refusals
+from domotic_assets.orchestration.windows import assign, cover, detailed_days, read_key
+from domotic_assets.orchestration.worklist import Task, Work
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import silver
+from domotic_assets.silver.weather import SOURCE as FORECASTS
+
+LIVE_FOR = timedelta(minutes=2)
+"""The daemon of the live feed gives a sign every 30 s."""
+
+LIVE_WAIT_SECONDS = 180
+"""How long a replay waits for the live feed to carry its windows."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of refusals that were tried again: counts by outcome. live: the live feed carried them."""
+
+    outcomes: Counter[str]
+    windows: tuple[str, ...]
+    live: bool
+
+
+def replay(work: Workspace, chosen: Selection, now: datetime) -> Replayed:
+    """Carry the windows of these refusals anew from bronze to Gold, with the present code and registry.
+
+    Where a live feed is at work it does so, and this waits for it; else a build does. Sealed days are
+    carried whole, as days.
+    """
+    before = refusals(work, chosen)
+    forecasts = before.filter(pl.col("source") == FORECASTS)["utc_date"].unique().to_list()
+    minutes = Counter(before["window"].drop_nulls().to_list())
+    with building.open_instance(work) as instance:
+        live = is_live(instance, now)
+        detailed = detailed_days(instance.get_dynamic_partitions(tags.WINDOW))
+    windows = assign(minutes, now, detailed).keys() if live else cover(minutes, now)
+    keys = sorted(window.key for window in windows)
+    tasks = {key: Task() for key in keys}
+
+    def change(held: Work) -> None:
+        held.add(tasks)
+        held.issues.update(forecasts)
+
+    work.worklist.change(change)
+    # The live feed asks for windows of the list; forecasts it only reads when they come.
+    if forecasts or (keys and not live):
+        building.build(work)
+    elif keys:
+        _wait(work, keys)
+    return Replayed(_outcomes(work, before), tuple(keys), live)
+
+
+def is_live(instance: dg.DagsterInstance, now: datetime) -> bool:
+    """Whether a daemon has given a sign lately."""
+    signs = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
+    return bool(signs) and now - datetime.fromtimestamp(max(signs), UTC) < LIVE_FOR
+
+
+def _wait(work: Workspace, keys: Collection[str]) -> None:
+    deadline = time.monotonic() + LIVE_WAIT_SECONDS
+    while time.monotonic() < deadline and not work.worklist.read().windows.keys().isdisjoint(keys):
+        time.sleep(1)
+
+
+def _outcomes(work: Workspace, before: pl.DataFrame) -> Counter[str]:
+    """What became of refusals: each is still refused, now loaded, superseded, or waits to be carried."""
+    dates = before["utc_date"].unique().to_list()
+    still = refusals(work).filter(pl.col("utc_date").is_in(dates)).select(KEY).with_columns(is_still=True)
+    files = work.lake.read(silver.SENSOR_FILES, dates=dates, columns=["file_id", "window", "status"])
+    waiting = [read_key(key) for key in work.worklist.read().windows]
+    rows = before.join(still, on=KEY, how="left", nulls_equal=True).join(
+        files, on=["file_id", "window"], how="left"
+    )
+    found: Counter[str] = Counter()
+    for window, is_still, status in rows.select("window", "is_still", "status").iter_rows():
+        if window is not None and any(task.start <= window < task.end for task in waiting):
+            found["waiting for the live feed"] += 1
+        elif is_still:
+            found["still refused"] += 1
+        else:
+            found["superseded" if status == "superseded" else "now loaded"] += 1
+    return found
