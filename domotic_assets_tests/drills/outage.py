@@ -78,8 +78,9 @@ def history(days: int) -> int:
         now = datetime.now(UTC).replace(second=0, microsecond=0)
         world = running.World(place, HOMES, now - timedelta(days=days), CLEAN)
         # To write these takes a while: up to now is only what is past when that is done.
-        held = world.fill(now)
-        held += world.fill(datetime.now(UTC).replace(second=0, microsecond=0))
+        world.fill(now)
+        world.fill(datetime.now(UTC).replace(second=0, microsecond=0))
+        held = sum(1 for _ in world.folders.share.iterdir())
         first = world.simulation.now
         began = time.time()
         with running.running(world.sites_file, place / "lake", simulate=False) as live:
