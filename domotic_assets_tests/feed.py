@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from domotic_assets.orchestration import assets, ops_assets, sensor_steps, sensors, tags
+from domotic_assets.orchestration import assets, checks, ops_assets, sensor_steps, sensors, tags
 from domotic_assets.orchestration.assets import key
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.orchestration.workspace import Workspace
@@ -51,7 +51,7 @@ class Feed:
         self.work = work
         self.instance = instance or dg.DagsterInstance.ephemeral()
         self._clock = _Clock()
-        for module in (sensors, ops_assets, sensor_steps, assets):
+        for module in (sensors, ops_assets, sensor_steps, assets, checks):
             monkeypatch.setattr(module, "datetime", self._clock)
         self._repository = feed_definitions(work, workspace_resource(work)).get_repository_def()
 
@@ -80,7 +80,11 @@ class Feed:
 
     def reachable(self, table: Table) -> list[tuple[bool, str]]:
         """Each evaluation of a source's check `reachable`, oldest first: passed, and what it says."""
-        check = dg.AssetCheckKey(key(table), sensors.REACHABLE)
+        return self.checked(table, sensors.REACHABLE)
+
+    def checked(self, table: Table, name: str) -> list[tuple[bool, str]]:
+        """Each evaluation of a check, oldest first: passed, and what it says."""
+        check = dg.AssetCheckKey(key(table), name)
         records = self.instance.event_log_storage.get_asset_check_execution_history(check, limit=100)
         found = [record.evaluation for record in reversed(records)]
         return [(one.passed, one.description or "") for one in found if one is not None]

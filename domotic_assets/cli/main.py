@@ -24,7 +24,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from domotic_assets.cli.alerts import alerts
+from domotic_assets.cli.contract import contract
 from domotic_assets.cli.live import run_live
+from domotic_assets.cli.rejects import rejects
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.errors import DomoticError
 from domotic_assets.registry import load_sites
@@ -55,6 +58,9 @@ def cli() -> None:
 
 
 cli.add_command(simulate)
+cli.add_command(contract)
+cli.add_command(alerts)
+cli.add_command(rejects)
 
 
 @cli.command()
@@ -88,6 +94,10 @@ def _show_build(done: "BuildReport", work: "Workspace", took: float) -> None:
         _out.print(f"Built {', '.join(built)} in {took:.0f} s", highlight=False)
     for what, number in sorted(done.left.items()):
         _out.print(f"Left on the share: {_count(number, 'file')} ({_LEFT.get(what, what)})", highlight=False)
+    for check in done.failed_checks:
+        style = "red" if check.severity == "ERROR" else "yellow"
+        line = Text(f"{check.severity} {check.table} {check.name}: {check.what}", style=style)
+        _out.print(line, soft_wrap=True)
     if done.published:
         _out.print(f"Published a new file in {work.serve}", highlight=False, soft_wrap=True)
     else:
@@ -201,7 +211,7 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
         from domotic_assets.orchestration.worklist import LISTED_WHOLE, WorkList
 
         # What the simulated homes sent until now comes at once, and late: a listing finds it.
-        subprocess.run(feed, check=True)
+        subprocess.run(feed, check=True)  # nosec B603
         WorkList(settings.dagster_home).change(lambda held: held.unmark(LISTED_WHOLE))
     sys.exit(run_live(settings, port, _err, [*feed, "--live"] if simulated else None))
 

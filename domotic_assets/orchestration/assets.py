@@ -1,12 +1,13 @@
 """Every table as a Dagster asset: load, call a step, return with metadata. No logic belongs here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import dim_steps, gold_steps, sensor_steps, slow_steps, tags
+from domotic_assets.orchestration import dim_steps, gold_steps, quality_steps, sensor_steps, slow_steps, tags
+from domotic_assets.orchestration.check_results import check_result
 from domotic_assets.orchestration.windows import Window, read_keys
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
@@ -37,6 +38,7 @@ def spec(
     partitions: dg.PartitionsDefinition[str] | None = None,
     *,
     skippable: bool = False,
+    freshness: dg.FreshnessPolicy | None = None,
 ) -> dg.AssetSpec:
     """The asset of a table: its grain, columns and place in the graph."""
     return dg.AssetSpec(
@@ -48,6 +50,7 @@ def spec(
         owners=OWNERS,
         partitions_def=partitions,
         skippable=skippable,
+        freshness_policy=freshness,
         metadata={"dagster/column_schema": _columns(table), "dagster/table_name": table.id},
     )
 
@@ -66,6 +69,23 @@ def _columns(table: Table) -> dg.TableSchema:
     )
 
 
+GRAIN = "grain"
+GRAIN_RULE = "In the windows just written a key stands twice or is null, or a column is not the one declared."
+
+
+def grain_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:
+    """The check of rows just written, which stops a run where it fails: what follows would build on them."""
+    return [
+        dg.AssetCheckSpec(
+            GRAIN,
+            asset=key(table),
+            blocking=True,
+            description=f"{GRAIN_RULE} (ERROR, blocks)",
+        )
+        for table in tables
+    ]
+
+
 def result(work: Workspace, table: Table, **metadata: Any) -> dg.MaterializeResult[Any]:
     """A table's materialisation: where it is, its Delta version, and what the step counted."""
     return dg.MaterializeResult(
@@ -76,6 +96,12 @@ def result(work: Workspace, table: Table, **metadata: Any) -> dg.MaterializeResu
             **{name.replace("_", " "): value for name, value in metadata.items()},
         },
     )
+
+
+def grain_result(work: Workspace, table: Table, windows: Sequence[Window]) -> dg.AssetCheckResult:
+    """The check `grain` of what a run has just written."""
+    verdict = quality_steps.written_keys(work, table, windows)
+    return check_result(key(table), GRAIN, verdict, work.lake.uri(table))
 
 
 def publication(work: Workspace, done: Refreshed) -> dict[str, Any]:
@@ -99,8 +125,17 @@ def days_of(context: dg.AssetExecutionContext) -> list[date]:
     return [date.fromisoformat(day) for day in context.partition_keys]
 
 
+_NOTHING_COMES = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=1), warn_window=timedelta(minutes=20)
+)
+"""When nothing comes at all, the processes of the feed being gone among the reasons; one silent home is
+what the check `freshness` finds."""
+
+
 @dg.multi_asset(
-    name="sensor_files", specs=[spec(bronze.SENSOR_FILES, [], WINDOW)], backfill_policy=_SINGLE_RUN
+    name="sensor_files",
+    specs=[spec(bronze.SENSOR_FILES, [], WINDOW, freshness=_NOTHING_COMES)],
+    backfill_policy=_SINGLE_RUN,
 )
 def bronze_sensor_files(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Files of the share, exactly as received."""
@@ -117,20 +152,25 @@ SENSOR_SILVER = (
     silver.REJECTS,
     silver.SENSOR_FILES,
 )
+_GRAIN_IN_SILVER = (silver.SENSOR_EVENTS, silver.SENSOR_FILES)
 
 
 @dg.multi_asset(
     name="sensor_silver",
     specs=[spec(table, [key(bronze.SENSOR_FILES)], WINDOW) for table in SENSOR_SILVER],
+    check_specs=grain_specs(_GRAIN_IN_SILVER),
     backfill_policy=_SINGLE_RUN,
 )
 def silver_sensor_tables(
     context: dg.AssetExecutionContext, work: Work
-) -> Iterator[dg.MaterializeResult[Any]]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Clean events, the definitions read off them, refused values and what became of each file."""
-    outcome = sensor_steps.flatten_sensor_files(work, windows_of(context))
+    windows = windows_of(context)
+    outcome = sensor_steps.flatten_sensor_files(work, windows)
     for table in SENSOR_SILVER:
         yield result(work, table, **outcome.counts)
+    for table in _GRAIN_IN_SILVER:
+        yield grain_result(work, table, windows)
 
 
 _FACT_STEPS = {
@@ -144,14 +184,22 @@ _FACT_INPUTS = [key(table) for table in (silver.SENSOR_EVENTS, silver.SENSOR_FIL
 @dg.multi_asset(
     name="minute_facts",
     specs=[spec(table, _FACT_INPUTS, WINDOW, skippable=True) for table in _FACT_STEPS],
+    check_specs=grain_specs(_FACT_STEPS),
     can_subset=True,
     backfill_policy=_SINGLE_RUN,
 )
-def gold_minute_facts(context: dg.AssetExecutionContext, work: Work) -> Iterator[dg.MaterializeResult[Any]]:
+def gold_minute_facts(
+    context: dg.AssetExecutionContext, work: Work
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Energy, environment and presence of each minute."""
     for table, step in _FACT_STEPS.items():
         if key(table) in context.selected_asset_keys:
-            yield result(work, table, rows=step(work, windows_of(context)))
+            windows = windows_of(context)
+            yield result(work, table, rows=step(work, windows))
+            yield grain_result(work, table, windows)
+
+
+GRAIN_CHECKS = [*silver_sensor_tables.check_keys, *gold_minute_facts.check_keys]
 
 
 def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.AssetsDefinition]:
@@ -162,8 +210,12 @@ def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.Assets
     issues = dg.DailyPartitionsDefinition(start_date=start, end_offset=4)
     local_days = dg.DailyPartitionsDefinition(start_date=start, timezone=calendar_time_zone, end_offset=4)
 
+    daily = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=27))
+
     @dg.multi_asset(
-        name="weather_files", specs=[spec(bronze.WEATHER_FILES, [], issues)], backfill_policy=_SINGLE_RUN
+        name="weather_files",
+        specs=[spec(bronze.WEATHER_FILES, [], issues, freshness=daily)],
+        backfill_policy=_SINGLE_RUN,
     )
     def weather_files(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         """Forecast files, exactly as received."""

@@ -25,13 +25,24 @@ LANE_WAIT_SECONDS = 60
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build did: window keys, dates, and names on the share that were left where they are."""
+    """What a build did: window keys, dates, names left where they are on the share, failed checks."""
 
     windows: tuple[str, ...]
     issues: tuple[date, ...]
     health_days: tuple[date, ...]
     published: bool
     left: Counter[str]
+    failed_checks: tuple["FailedCheck", ...]
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that found something: of which table, how badly, and what in a line."""
+
+    table: str
+    name: str
+    severity: str
+    what: str
 
 
 def open_instance(work: Workspace) -> dg.DagsterInstance:
@@ -68,7 +79,8 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         if published:
             runner.run(tags.PUBLISH_JOB)
             work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
-    return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left)
+        failed = runner.check() if published or plan.windows or plan.issues else ()
+    return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left, failed)
 
 
 @dataclass(frozen=True)
@@ -104,14 +116,29 @@ class _Runner:
         self._instance = instance
         self._log = log
 
-    def run(self, job: str, first: str | None = None, last: str | None = None) -> None:
+    def run(self, job: str, first: str | None = None, last: str | None = None) -> dg.ExecuteInProcessResult:
         """One run of a job, over the partition keys first … last when given."""
         run_tags = {} if first is None else {tags.RANGE_START: first, tags.RANGE_END: last or first}
         # What tools print (dbt does, a line a test) is kept, and kept off the screen.
         with self._log.open("a") as log, redirect_stdout(log):
-            self._defs.resolve_job_def(job).execute_in_process(
+            return self._defs.resolve_job_def(job).execute_in_process(
                 instance=self._instance, tags=run_tags, run_config=tags.QUIET
             )
+
+    def check(self) -> tuple[FailedCheck, ...]:
+        """A round of checks; those that failed, errors first."""
+        found = self.run(tags.CHECKS_JOB).get_asset_check_evaluations()
+        failed = [
+            FailedCheck(
+                check.asset_key.to_user_string(),
+                check.check_name,
+                check.severity.value,
+                check.description or "",
+            )
+            for check in found
+            if not check.passed
+        ]
+        return tuple(sorted(failed, key=lambda check: (check.severity, check.table, check.name)))
 
     def run_windows(self, keys: Sequence[str]) -> None:
         """The windows job over these keys; those registered together are one run."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import assets, ops_assets, sensors, tags
+from domotic_assets.orchestration import assets, checks, ops_assets, sensors, tags
+from domotic_assets.orchestration.alerting import alerts_sensor
 from domotic_assets.orchestration.lane import lane
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
@@ -30,10 +31,11 @@ def feed_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.De
             assets.silver_register_tables,
             assets.gold_dims,
             *ops_assets.ASSETS,
+            checks.reading_days,
         ],
-        asset_checks=sensors.reachable_checks(work),
+        asset_checks=[*sensors.reachable_checks(work), checks.checks],
         jobs=list(jobs.values()),
-        sensors=sensors.build_sensors(work, jobs),
+        sensors=[*sensors.build_sensors(work, jobs), checks.freshness_sensor(work), alerts_sensor(work)],
         schedules=sensors.build_schedules(work, jobs),
         executor=dg.in_process_executor,
         resources={assets.WORK: workspace},
@@ -47,6 +49,8 @@ def _feed_jobs() -> list[Any]:
     weather = (bronze.WEATHER_FILES, silver.WEATHER_FORECASTS, gold.FACT_WEATHER_HOUR, gold.FACT_WEATHER_DAY)
     health = assets.key(gold.FACT_DEVICE_HEALTH_DAY)
     sensor_tables = [assets.key(table) for table in (bronze.SENSOR_FILES, *assets.SENSOR_SILVER)]
+    judged = assets.key(silver.READING_DAYS)
+    reports = (ops_assets.FEED_STATUS, ops_assets.REJECTS_REPORT)
     windows = [*sensor_tables, *facts, ops_assets.CARRIED]
     register = [assets.key(bronze.REGISTER_ROWS), *assets.silver_register_tables.keys]
     return [
@@ -66,9 +70,11 @@ def _feed_jobs() -> list[Any]:
         _job(tags.DIMS_JOB, dims, "The dimensions, when a device is new."),
         _job(
             tags.REFRESH_JOB,
-            [health, *dims, ops_assets.LAKE_UPKEEP, published, ops_assets.FEED_STATUS],
-            "What need not be there within the minute: health, dimensions, compaction, status.",
+            [health, *dims, ops_assets.LAKE_UPKEEP, published, *reports, judged],
+            "What need not be there within the minute: health, dimensions, compaction, checks, reports.",
+            checked=True,
         ),
+        _job(tags.CHECKS_JOB, [judged], "A round of checks over the last day of the feed.", checked=True),
         _job(tags.LISTING_JOB, [ops_assets.SHARE_LISTING], "The share compared with bronze.", tags.BESIDE),
         _job(tags.UPKEEP_JOB, [ops_assets.RETENTION], "What nobody needs any more is removed.", tags.BESIDE),
     ]
@@ -97,11 +103,22 @@ def workspace_resource(work: Workspace) -> dg.ResourceDefinition:
     return workspace
 
 
-def _job(name: str, keys: Sequence[dg.AssetKey], description: str, lane_of_run: str = tags.DATA) -> Any:
+def _job(
+    name: str,
+    keys: Sequence[dg.AssetKey],
+    description: str,
+    lane_of_run: str = tags.DATA,
+    *,
+    checked: bool = False,
+) -> Any:
+    """A job over assets, and the round of checks where it is `checked`."""
+    wanted = [check for check in assets.GRAIN_CHECKS if check.asset_key in keys]
+    wanted += checks.checks.check_keys if checked else []
+    selection = dg.AssetSelection.assets(*keys).without_checks() | dg.AssetSelection.checks(*wanted)
     # Worker processes would cost ten times the work of a run and are not needed: one process does it.
     return dg.define_asset_job(
         name,
-        dg.AssetSelection.assets(*keys).without_checks(),
+        selection,
         description=description,
         tags={tags.LANE: lane_of_run},
         executor_def=dg.in_process_executor,

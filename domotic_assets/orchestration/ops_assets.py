@@ -3,20 +3,28 @@
 Steps stand in plain modules; here they get their place in the graph and their metadata.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import arrivals, dim_steps, status, tags, upkeep_steps
+from domotic_assets.orchestration import arrivals, dim_steps, reject_steps, status, tags, upkeep_steps
 from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, key, publication, windows_of
 from domotic_assets.schemas import bronze, gold, silver
 
 PUBLISHED = dg.AssetKey(["serve", "domotic_admin"])
-CARRIED, SHARE_LISTING, LAKE_UPKEEP, RETENTION, FEED_STATUS = (
+CARRIED, SHARE_LISTING, LAKE_UPKEEP, RETENTION, FEED_STATUS, REJECTS_REPORT = (
     dg.AssetKey(["ops", name])
-    for name in ("carried_windows", "share_listing", "lake_upkeep", "retention", "feed_status")
+    for name in (
+        "carried_windows",
+        "share_listing",
+        "lake_upkeep",
+        "retention",
+        "feed_status",
+        "rejects_report",
+    )
 )
+REPORTED = timedelta(days=7)
 _SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
@@ -127,4 +135,30 @@ def feed_status(work: Work) -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(metadata={"homes": dg.MetadataValue.md(found.as_markdown())})
 
 
-ASSETS = [published_file, carried_windows, share_listing, lake_upkeep, retention, feed_status]
+@dg.asset(
+    key=REJECTS_REPORT,
+    deps=[
+        dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping())
+        for table in (silver.SENSOR_FILES, silver.REJECTS)
+    ],
+    group_name="ops",
+    kinds={"python"},
+    owners=OWNERS,
+    description="What was refused in the last seven days, by home and reason; `domotic rejects` shows more.",
+)
+def rejects_report(work: Work) -> dg.MaterializeResult[Any]:
+    """Refused values and quarantined files, with what their reasons mean."""
+    since = (datetime.now(UTC) - REPORTED).date()
+    report = reject_steps.reject_report(work, since)
+    return dg.MaterializeResult(metadata={"rejects": dg.MetadataValue.md(report)})
+
+
+ASSETS = [
+    published_file,
+    carried_windows,
+    share_listing,
+    lake_upkeep,
+    retention,
+    feed_status,
+    rejects_report,
+]

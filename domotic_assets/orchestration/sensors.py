@@ -30,7 +30,7 @@ COMPARE_REGISTER_EVERY = timedelta(hours=1)
 REFRESH_EVERY = timedelta(hours=1)
 REFRESH_AT_MOST_EVERY = timedelta(minutes=10)
 LIST_FORECASTS_EVERY = timedelta(hours=1)
-REACHABLE = "reachable"
+REACHABLE, REACHABLE_RULE = "reachable", "The source can be reached and read."
 
 
 Tick = Callable[[Workspace, dg.DagsterInstance, datetime], dg.SensorResult]
@@ -265,6 +265,9 @@ _LOOKS: Mapping[Table, Callable[[Workspace], object]] = {
     bronze.REGISTER_ROWS: slow_steps.pull_register,
 }
 
+WATCHED_SOURCES = tuple(_LOOKS)
+"""Tables whose sources have the check `reachable`."""
+
 
 def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
@@ -280,7 +283,7 @@ def reachable_checks(work: Workspace) -> list[Any]:
     """The checks `reachable`; the sensors report them, and they can be run by hand."""
 
     def check(table: Table) -> dg.AssetChecksDefinition:
-        @dg.asset_check(asset=key(table), name=REACHABLE, description="The source can be reached and read.")
+        @dg.asset_check(asset=key(table), name=REACHABLE, description=f"{REACHABLE_RULE} (ERROR)")
         def reachable() -> dg.AssetCheckResult:
             try:
                 _LOOKS[table](work)

@@ -9,6 +9,7 @@ ALL_TABLES: dict[str, Table] = {
     for table in (
         *bronze.TABLES,
         *silver.TABLES,
+        silver.READING_DAYS,
         *SILVER_REGISTER.values(),
         *SILVER_REGISTER_HISTORY.values(),
         *gold.TABLES,

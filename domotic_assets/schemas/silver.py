@@ -162,4 +162,27 @@ WEATHER_FORECASTS = Table(
     sort=("site", "measurement", "variant", "valid_at", "step"),
 )
 
+READING_DAYS = Table(
+    layer="silver",
+    name="reading_days",
+    grain="one row per device, variable and UTC date, of dates that were over when they were looked at",
+    columns=(
+        text("home", "home id", nullable=False),
+        text("device", "device id", nullable=False),
+        text("variable", "category.field of a bounded number", nullable=False),
+        count("readings", "readings of the date"),
+        count("outliers", "readings out of bounds"),
+        level("low", "10 % of the sizes, of readings that are neither 0 nor out of bounds", "as in unit"),
+        level("middle", "50 % of them", "as in unit"),
+        level("high", "90 % of them", "as in unit"),
+        whole("longest_flat", "most readings in a row of one exact value", nullable=False),
+        UTC_DATE,
+    ),
+    primary_key=("device", "variable", "utc_date"),
+    partition="utc_date",
+    sort=("device", "variable"),
+    note="What later days are compared with by checks; the newest dates only.",
+)
+
+# What a check looked at, and when, decides its rows: it is not among the tables that the feed alone decides.
 TABLES = (SENSOR_EVENTS, SENSOR_FILES, REJECTS, DEVICES, VARIABLES, DEVICE_TYPES, WEATHER_FORECASTS)

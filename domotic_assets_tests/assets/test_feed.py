@@ -359,3 +359,33 @@ def test_both_passes_of_the_autumn_hour_are_carried_live(
     assert (files.height, files["window"].n_unique(), set(files["status"])) == (120, 120, {"loaded"})
     assert household.windows(midnight + timedelta(hours=2, minutes=10)) == []
     household.feed.close()
+
+
+def test_a_silent_home_is_told_once_and_so_is_its_return(household: Household) -> None:
+    feed, deliver, tick = household.feed, household.deliver, household.tick
+
+    def told(text: str) -> list[tuple[bool, str]]:
+        """What the check says anew at a moment."""
+        before = len(feed.checked(silver.SENSOR_FILES, "freshness"))
+        feed.tick(at(text), "freshness")
+        return feed.checked(silver.SENSOR_FILES, "freshness")[before:]
+
+    # The second home of the registry never sent anything.
+    tick(at("09:06"))
+    assert told("09:06") == [(False, "jeremie: silent (last minute never)")]
+    tick(at("09:20"))
+    assert told("09:20") == []
+    tick(at("09:21"))
+    ((passed, what),) = told("09:21")
+    assert not passed
+    assert "jimmy: silent (last minute 2023-09-05 09:04 UTC, minutes silent 16)" in what
+    assert told("09:22") == []
+    deliver(minute_file(at("09:22")))
+    tick(at("09:23:10"))
+    assert told("09:23:20") == [(False, "jeremie: silent (last minute never)")]
+
+
+def test_nothing_is_silent_while_the_feed_catches_up(household: Household) -> None:
+    household.tick(at("09:06"))
+    household.feed.tick(at("11:00"), "freshness")
+    assert household.feed.checked(silver.SENSOR_FILES, "freshness") == []

@@ -1,0 +1,71 @@
+"""A verdict as Dagster shows it: passed or not, how badly, figures, a sample, and where the rows stand."""
+
+from collections import Counter
+from typing import Any
+
+import dagster as dg
+
+from domotic_assets.quality.verdict import Breach, Verdict
+
+BREACHES_SHOWN = 20
+
+
+def check_result(asset: dg.AssetKey, name: str, verdict: Verdict, uri: str) -> dg.AssetCheckResult:
+    """A verdict for the asset's page and for alerts: what is wrong in a line, figures, homes, sample, rows.
+
+    uri: where the asset's table lives. Homes are those of the worst severity, with their breaches' number
+    and, where it is known, when they began.
+    """
+    homes: Counter[str] = Counter()
+    since: dict[str, str] = {}
+    for breach in verdict.breaches:
+        if breach.home is not None and breach.severity == verdict.severity:
+            homes[breach.home] += 1
+            if breach.since is not None:
+                since[breach.home] = breach.since.isoformat()
+    more: dict[str, Any] = {}
+    if verdict.breaches:
+        more = {
+            "breaches": dg.MetadataValue.md(_as_markdown(verdict)),
+            "homes": dg.MetadataValue.json(dict(homes)),
+            "since": dg.MetadataValue.json(since),
+            "rows": dg.MetadataValue.md(_rows_of(uri, verdict.breaches[0])),
+        }
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity[verdict.severity],
+        description=_in_words(verdict),
+        metadata={**verdict.figures, **more},
+    )
+
+
+def _in_words(verdict: Verdict) -> str:
+    if verdict.passed:
+        return "nothing wrong"
+    worst = sorted(verdict.breaches, key=lambda breach: breach.severity)
+    first = "; ".join(_breach_in_words(breach) for breach in worst[:3])
+    others = len(worst) - 3
+    return f"{first}; and {others:,} more" if others > 0 else first
+
+
+def _breach_in_words(breach: Breach) -> str:
+    figures = ", ".join(f"{name} {figure}" for name, figure in breach.figures.items() if figure is not None)
+    return f"{breach.subject}: {breach.reason}" + (f" ({figures})" if figures else "")
+
+
+def _as_markdown(verdict: Verdict) -> str:
+    lines = ["| severity | what | reason | figures |", "|---|---|---|---|"]
+    for breach in verdict.breaches[:BREACHES_SHOWN]:
+        figures = ", ".join(f"{name}: {figure}" for name, figure in breach.figures.items())
+        lines.append(f"| {breach.severity} | {breach.subject} | {breach.reason} | {figures} |")
+    if len(verdict.breaches) > BREACHES_SHOWN:
+        lines.append(f"| | and {len(verdict.breaches) - BREACHES_SHOWN:,} more | | |")
+    return "\n".join(lines)
+
+
+def _rows_of(uri: str, breach: Breach) -> str:
+    """Where the rows of a breach stand, as a line of Polars that shows them."""
+    home = f'.filter(home="{breach.home}")' if breach.home is not None else ""
+    return f'`pl.scan_delta("{uri}"){home}`'

@@ -1,0 +1,113 @@
+"""The checks as Dagster knows them: one operation that makes a round, results with figures and a sample."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from domotic_assets.orchestration import quality_steps
+from domotic_assets.orchestration.assets import Work, key, result, spec
+from domotic_assets.orchestration.check_list import CHECKS, Check
+from domotic_assets.orchestration.check_results import check_result
+from domotic_assets.orchestration.quality_steps import Round
+from domotic_assets.orchestration.sensors import standing_sensor
+from domotic_assets.orchestration.windows import Window
+from domotic_assets.orchestration.worklist import Work as WorkOnList
+from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.schemas import silver
+
+FRESHNESS = "freshness"
+SILENT = "silent: "
+"""Begins the work list's marks of homes that are said to be silent."""
+
+
+def check_key(check: Check) -> dg.AssetCheckKey:
+    """A check as Dagster names it."""
+    return dg.AssetCheckKey(key(check.table), check.name)
+
+
+@dg.multi_asset(
+    name="reading_days",
+    specs=[
+        spec(
+            silver.READING_DAYS,
+            [dg.AssetDep(key(silver.SENSOR_EVENTS), partition_mapping=dg.AllPartitionMapping())],
+        )
+    ],
+)
+def reading_days(work: Work) -> dg.MaterializeResult[Any]:
+    """What the days before looked like, which checks compare the present day with."""
+    return result(work, silver.READING_DAYS, dates=quality_steps.remember_days(work, _judged(work).span.end))
+
+
+@dg.multi_asset_check(
+    name="round_of_checks",
+    specs=[
+        dg.AssetCheckSpec(
+            check.name,
+            asset=key(check.table),
+            description=f"{check.rule} ({check.severities})",
+            additional_deps=[key(silver.READING_DAYS)],
+        )
+        for check in CHECKS
+    ],
+    can_subset=True,
+)
+def checks(context: dg.AssetCheckExecutionContext, work: Work) -> Iterator[dg.AssetCheckResult]:
+    """One round over the last day of the feed, home by home."""
+    judged = _judged(work)
+    for check in CHECKS:
+        if check_key(check) in context.selected_asset_check_keys:
+            yield check_result(key(check.table), check.name, check.judge(judged), work.lake.uri(check.table))
+
+
+def _judged(work: Workspace) -> Round:
+    now = datetime.now(UTC)
+    return Round(work, quality_steps.newest_span(work) or Window(now - quality_steps.SPAN, now), now)
+
+
+def freshness_sensor(work: Workspace) -> dg.SensorDefinition:
+    """Tells the check `freshness` within minutes: a round comes once an hour only."""
+
+    def tick(_context: dg.SensorEvaluationContext, now: datetime) -> dg.SensorResult:
+        news = silent_homes_changed(work, now)
+        if news is None:
+            return dg.SensorResult(skip_reason="no home fell silent or came back")
+        return dg.SensorResult(skip_reason=news.description, asset_events=[news])
+
+    return standing_sensor(FRESHNESS, 60, [], "Finds homes that fall silent, and those that come back.", tick)
+
+
+def silent_homes_changed(work: Workspace, now: datetime) -> dg.AssetCheckEvaluation | None:
+    """What the check `freshness` would say, where it differs from what it said last; else None.
+
+    Nothing is said while the feed catches up: what waits to be carried is not silence.
+    """
+    held = work.worklist.read()
+    patience = timedelta(minutes=work.registry.settings.silent_after_minutes)
+    caught_up = held.looked_until is not None and now - held.looked_until < patience
+    if not caught_up or len(held.windows) > patience / timedelta(minutes=1):
+        return None
+    verdict = quality_steps.present_homes(work, now)
+    silent = {SILENT + str(breach.home) for breach in verdict.breaches}
+    known = {mark for mark in held.marks if mark.startswith(SILENT)}
+    if silent == known:
+        return None
+
+    def change(listed: WorkOnList) -> None:
+        for mark in known - silent:
+            listed.unmark(mark)
+        listed.marks.update(dict.fromkeys(silent - known, now))
+
+    work.worklist.change(change)
+    asset = key(silver.SENSOR_FILES)
+    found = check_result(asset, FRESHNESS, verdict, work.lake.uri(silver.SENSOR_FILES))
+    return dg.AssetCheckEvaluation(
+        asset_key=asset,
+        check_name=FRESHNESS,
+        passed=found.passed,
+        severity=found.severity,
+        description=found.description,
+        metadata=found.metadata,
+    )

@@ -1,0 +1,133 @@
+"""Meters that go backwards: negative, swapped, restarted, glitching; and power that its meter denies."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from domotic_assets.quality.verdict import Breach, Figures, Severity, Verdict, error_if
+
+POWER_FACTOR, POWER_LEAST_WH = 10.0, 50.0
+"""Power summed up and the meter's own rise may differ by less than this, once either is worth a look."""
+
+PLUGS_OVER_HOUSE_WARN, PLUGS_OVER_HOUSE_ERROR, BALANCE_LEAST_WH = 1.1, 2.0, 200.0
+"""All plugs of a home over its house meter: a little is sampling, twice is a wrong meter."""
+
+HOUSE_COVERAGE = 0.95
+"""The house meter's minutes that a balance needs: it has no counter to make up for a missing one."""
+
+_REASONS: Mapping[str, tuple[Severity, str]] = {
+    "counter_negative": ("ERROR", "below zero, which no meter shows"),
+    "counter_backwards": ("ERROR", "lower than before, and not from zero"),
+    "rooms_swapped": ("ERROR", "two meters go on from each other's level"),
+    "counter_restarted": ("WARN", "starts again from zero"),
+    "counter_glitch": ("WARN", "lower for a single reading"),
+}
+
+
+def counters(readings: pl.DataFrame, bound_w: float) -> Verdict:
+    """Meters whose readings fall. readings: ts, home, device, value of a Wh counter, in bounds or not.
+
+    bound_w: the most a device can draw, which tells a restart and a swap from a jump.
+    """
+    series = readings.drop_nulls("value").sort("device", "ts")
+    around = series.with_columns(
+        before=pl.col("value").shift().over("device"),
+        after=pl.col("value").shift(-1).over("device"),
+        most=(pl.col("ts") - pl.col("ts").shift().over("device")).dt.total_seconds() * bound_w / 3600,
+    )
+    negative = around.filter(pl.col("value") < 0)
+    fallen = around.filter(pl.col("value") >= 0, pl.col("value") < pl.col("before"))
+    risen = around.filter(pl.col("value") - pl.col("before") > pl.col("most"))
+    found: list[tuple[Mapping[str, Any], str, str | None]] = []
+    found += [(row, "counter_negative", None) for row in negative.iter_rows(named=True)]
+    found += [(row, *_fall(row, risen)) for row in fallen.iter_rows(named=True)]
+    return Verdict(_by_device(found), {"readings": series.height, "falls": fallen.height})
+
+
+def _fall(row: Mapping[str, Any], risen: pl.DataFrame) -> tuple[str, str | None]:
+    """What a lower reading is; of swapped rooms, the other device."""
+    if row["after"] is not None and row["after"] >= row["before"]:
+        return "counter_glitch", None
+    goes_on_here = pl.col("before").is_between(row["value"] - row["most"], row["value"])
+    goes_on_there = pl.col("value").is_between(row["before"], row["before"] + row["most"])
+    same = (pl.col("home") == row["home"]) & (pl.col("ts") == row["ts"])
+    others = risen.filter(same & goes_on_here & goes_on_there)
+    if not others.is_empty():
+        return "rooms_swapped", others["device"][0]
+    return "counter_restarted" if row["value"] <= row["most"] else "counter_backwards", None
+
+
+def _by_device(found: Iterable[tuple[Mapping[str, Any], str, str | None]]) -> list[Breach]:
+    grouped: dict[tuple[str, str], list[tuple[Mapping[str, Any], str | None]]] = {}
+    for row, reason, other in found:
+        grouped.setdefault((row["device"], reason), []).append((row, other))
+    breaches = []
+    for (device, reason), struck in sorted(grouped.items()):
+        first, other = struck[0]
+        severity, meaning = _REASONS[reason]
+        figures: Figures = {
+            "times": len(struck),
+            "first at": f"{first['ts']:%Y-%m-%d %H:%M} UTC",
+            "before": first["before"],
+            "reading": first["value"],
+            "meaning": meaning if other is None else f"{meaning}: {other}",
+        }
+        breaches.append(Breach(device, reason, severity, figures, first["home"]))
+    return breaches
+
+
+def power_against_meter(energy: pl.DataFrame) -> Verdict:
+    """Plugs whose power, summed up, is another order of magnitude than their meter's rise: another unit.
+
+    energy: device, home, category, power_w, energy_wh, one row a minute.
+    """
+    sums = (
+        energy.filter(pl.col("category") == "plugs")
+        .drop_nulls(["power_w", "energy_wh"])
+        .group_by("home", "device")
+        .agg(from_power=pl.col("power_w").sum() / 60, from_meter=pl.col("energy_wh").sum(), minutes=pl.len())
+        .filter(pl.max_horizontal("from_power", "from_meter") >= POWER_LEAST_WH)
+    )
+    apart = sums.filter(
+        (pl.col("from_power") >= POWER_FACTOR * pl.col("from_meter"))
+        | (pl.col("from_meter") >= POWER_FACTOR * pl.col("from_power"))
+    ).sort("device")
+    breaches = [
+        Breach(
+            row["device"],
+            "power_denied_by_meter",
+            "ERROR",
+            {"Wh from power": round(row["from_power"], 1), "Wh from meter": round(row["from_meter"], 1)},
+            row["home"],
+        )
+        for row in apart.iter_rows(named=True)
+    ]
+    return Verdict(breaches, {"plugs compared": sums.height})
+
+
+def balance(energy: pl.DataFrame, minutes: int) -> Verdict:
+    """Homes whose plugs together took more than the house. energy: as in `power_against_meter`.
+
+    minutes: the length of the span; a house meter that missed some of it is not compared.
+    """
+    sums = energy.group_by("home").agg(
+        plugs=pl.col("energy_wh").filter(pl.col("category") == "plugs").sum(),
+        house=pl.col("energy_wh").filter(pl.col("category") == "consumptions").sum(),
+        covered=pl.col("energy_wh").filter(pl.col("category") == "consumptions").count(),
+    )
+    compared = sums.filter(pl.col("covered") >= HOUSE_COVERAGE * minutes)
+    over = compared.filter(pl.col("plugs") > PLUGS_OVER_HOUSE_WARN * pl.col("house") + BALANCE_LEAST_WH).sort(
+        "home"
+    )
+    breaches = [
+        Breach(
+            row["home"],
+            "plugs_over_house",
+            error_if(row["plugs"] > PLUGS_OVER_HOUSE_ERROR * row["house"] + BALANCE_LEAST_WH),
+            {"Wh of plugs": round(row["plugs"], 1), "Wh of house": round(row["house"], 1)},
+            row["home"],
+        )
+        for row in over.iter_rows(named=True)
+    ]
+    return Verdict(breaches, {"homes compared": compared.height})

@@ -1,0 +1,79 @@
+"""Our own tables: their columns, keys and references, Bronze's bytes, and Gold against Silver."""
+
+from collections.abc import Callable, Collection, Mapping
+
+import polars as pl
+
+from domotic_assets.quality.verdict import Breach, Figures, Verdict
+from domotic_assets.schemas.table import NO_KEY, Table
+
+TOLERANCE = 1e-9
+"""Sums of the same numbers in another order differ by less, relatively."""
+
+
+def keys(table: Table, rows: pl.DataFrame, held: Mapping[str, pl.DataType]) -> Verdict:
+    """Whether a table is what `schemas` declares. rows: its key columns and those that may not be null.
+
+    held: the columns as they are stored. A breach is ours, whatever the feed sent.
+    """
+    breaches = [
+        Breach(f"{table.id}.{name}", "column_differs", "ERROR", {"declared": str(dtype), "stored": stored})
+        for name, dtype in table.schema.items()
+        if (stored := str(held.get(name, "missing"))) != str(dtype)
+    ]
+    breaches += [
+        Breach(f"{table.id}.{name}", "column_unknown", "ERROR", {"stored": str(held[name])})
+        for name in sorted(held.keys() - table.schema.keys())
+    ]
+    doubles = rows.group_by(table.primary_key).len().filter(pl.col("len") > 1).sort(table.primary_key)
+    if not doubles.is_empty():
+        sample = ", ".join(str(value) for value in doubles.row(0)[:-1])
+        figures: Figures = {"keys": doubles.height, "rows": int(doubles["len"].sum()), "first": sample}
+        breaches.append(Breach(table.id, "key_twice", "ERROR", figures))
+    for column in table.columns:
+        nulls = 0 if column.nullable or column.name not in rows.columns else rows[column.name].null_count()
+        if nulls:
+            breaches.append(Breach(f"{table.id}.{column.name}", "key_null", "ERROR", {"rows": nulls}))
+    return Verdict(breaches, {"rows": rows.height})
+
+
+def references(table: Table, rows: pl.DataFrame, known: Mapping[str, Collection[int]]) -> Verdict:
+    """Whether the keys of a fact stand in its dimensions.
+
+    rows: the distinct keys of the fact. known: dimension to its keys, of those that `rows` refers to.
+    """
+    breaches = []
+    for key in table.foreign_keys:
+        if key.table not in known:
+            continue
+        allowed = [*known[key.table], *([NO_KEY] if key.allow_none else [])]
+        lost = rows[key.column].drop_nulls().unique().sort()
+        lost = lost.filter(~lost.is_in(allowed))
+        if len(lost):
+            figures: Figures = {"keys": len(lost), "first": int(lost[0]), "dimension": key.table}
+            breaches.append(Breach(f"{table.id}.{key.column}", "no_such_key", "ERROR", figures))
+    return Verdict(breaches, {"keys": rows.height})
+
+
+def bytes_kept(source: str, files: pl.DataFrame, identify: Callable[[str, bytes], str]) -> Verdict:
+    """Whether Bronze's bytes are those that came: each file's id is the hash of source, name and bytes.
+
+    files: file_id, name, content; rows without content are sightings. identify: name and bytes to the id.
+    """
+    held = files.drop_nulls("content").select("file_id", "name", "content")
+    changed = [file_id for file_id, name, content in held.iter_rows() if identify(name, content) != file_id]
+    figures: Figures = {"files": held.height}
+    if not changed:
+        return Verdict((), figures)
+    breach = Breach(source, "bytes_changed", "ERROR", {"files": len(changed), "first": changed[0]})
+    return Verdict([breach], figures)
+
+
+def reconciled(subject: str, gold: Mapping[str, float], silver: Mapping[str, float]) -> Verdict:
+    """Whether Gold's sums of a day are those of Silver. Both: measure to its sum or count, same names."""
+    breaches = [
+        Breach(f"{subject}.{name}", "differs_from_silver", "ERROR", {"gold": gold[name], "silver": expected})
+        for name, expected in sorted(silver.items())
+        if abs(gold[name] - expected) > TOLERANCE * max(abs(expected), 1.0)
+    ]
+    return Verdict(breaches, {"measures": len(silver)})
