@@ -11,6 +11,7 @@ import dagster as dg
 from domotic_assets.orchestration import assets, checks, ops_assets, sensors, tags
 from domotic_assets.orchestration.alerting import alerts_sensor
 from domotic_assets.orchestration.lane import lane
+from domotic_assets.orchestration.lost_runs import lost_runs_sensor
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 
@@ -35,7 +36,12 @@ def feed_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.De
         ],
         asset_checks=[*sensors.reachable_checks(work), checks.checks],
         jobs=list(jobs.values()),
-        sensors=[*sensors.build_sensors(work, jobs), checks.freshness_sensor(work), alerts_sensor(work)],
+        sensors=[
+            *sensors.build_sensors(work, jobs),
+            checks.freshness_sensor(work),
+            alerts_sensor(work),
+            lost_runs_sensor(),
+        ],
         schedules=sensors.build_schedules(work, jobs),
         executor=dg.in_process_executor,
         resources={assets.WORK: workspace},

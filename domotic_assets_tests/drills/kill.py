@@ -193,7 +193,27 @@ class Drill:
             expected = {version_of(found) for found in self._feed.delivered if lands(found)}
             return running.is_quiet(self._live, self._instance) and expected <= held_versions(self._live)
 
-        return running.wait_until("all is carried", done, SECONDS_TO_RECOVER, 1)
+        try:
+            return running.wait_until("all is carried", done, SECONDS_TO_RECOVER, 1)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {self._unfinished()}") from None
+
+    def _unfinished(self) -> str:
+        """What is still under way or waits, in words."""
+        runs = self._instance.get_run_records(dg.RunsFilter(statuses=running.UNDER_WAY))
+        lacking = {version_of(found) for found in self._feed.delivered if lands(found)}
+        lacking -= held_versions(self._live)
+        under_way = [
+            f"{run.job_name} {run.status.value} since {record.update_timestamp:%H:%M:%S}"
+            for record in runs
+            for run in [record.dagster_run]
+        ]
+        parts = sorted(process.part for process in self._live.processes())
+        waiting = sorted(self._live.work.worklist.read().windows)
+        return (
+            f"runs {under_way}; {len(waiting)} windows wait {waiting[:5]}; "
+            f"{len(lacking)} versions are not in bronze; processes {parts}"
+        )
 
     def refresh(self) -> None:
         """The hourly refresh, now."""
