@@ -181,11 +181,9 @@ def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_
         )
         minutes = [int(at.timestamp()) // 60 for at in ts]
         begin = 0 if start is None else start + 1
-        # One reading more than is kept: the last one kept may ask what follows it.
-        until = min(end + 2, len(ts))
         level = None if start is None else (minutes[start], counters[start])
-        steps = counter_steps(minutes[begin:until], counters[begin:until], bound_w, level)
-        steps = steps[: end + 1 - begin]
+        # The last one is an anchor, which never asks what follows it, or nothing follows.
+        steps = counter_steps(minutes[begin : end + 1], counters[begin : end + 1], bound_w, level)
         out.append(
             pl.DataFrame(
                 {

@@ -73,8 +73,8 @@ def test_a_skipped_reading_takes_the_offset_before_the_change_and_says_so() -> N
     [
         (EARLY_PASS + timedelta(seconds=5), EARLY_PASS),
         (LATE_PASS + timedelta(seconds=5), LATE_PASS),
-        (LATE_PASS - timedelta(minutes=1), LATE_PASS),
-        (LATE_PASS - timedelta(minutes=3), EARLY_PASS),
+        (LATE_PASS - timedelta(minutes=2), LATE_PASS),
+        (LATE_PASS - timedelta(minutes=2, microseconds=1), EARLY_PASS),
     ],
     ids=["first pass", "second pass", "a slow share clock", "first pass, late"],
 )
@@ -91,16 +91,24 @@ def test_without_hints_the_arrival_tells_the_passes_apart(arrived_at: datetime, 
         ([EARLY_PASS.timestamp(), LATE_PASS.timestamp()], LATE_PASS),
         ([LATE_PASS.timestamp(), EARLY_PASS.timestamp()], LATE_PASS),
         ([EARLY_PASS.timestamp() - 86_400, EARLY_PASS.timestamp()], EARLY_PASS),
+        ([EARLY_PASS.timestamp() - 1_800], EARLY_PASS),
     ],
-    ids=["first", "second", "an idle plug beside", "order is no matter", "a day old beside"],
+    ids=[
+        "first",
+        "second",
+        "an idle plug beside",
+        "order is no matter",
+        "a day old beside",
+        "half an hour off",
+    ],
 )
 def test_unix_times_inside_win_over_the_arrival(hints: list[float], utc: datetime) -> None:
     against = EARLY_PASS if utc == LATE_PASS else LATE_PASS
     assert to_utc(REPEATED, ZURICH, against + timedelta(seconds=5), hints).utc == utc
 
 
-def test_a_hint_far_from_both_passes_decides_nothing() -> None:
-    hint = datetime(2023, 10, 28, 12, 0, tzinfo=UTC).timestamp()
+@pytest.mark.parametrize("hint", [EARLY_PASS.timestamp() - 43_200, EARLY_PASS.timestamp() - 1_801])
+def test_a_hint_far_from_both_passes_decides_nothing(hint: float) -> None:
     assert to_utc(REPEATED, ZURICH, LATE_PASS + timedelta(seconds=5), [hint]).utc == LATE_PASS
 
 

@@ -98,7 +98,31 @@ def test_what_bronze_holds_is_known_to_the_next_landing() -> None:
     landing = Landing(registry(), held.select(NOTHING_HELD.columns), NOW)
     later = landing.land([as_file(first), as_file(share_file(motions=None))])
     assert dict(later.counts) == {"seen again": 1, "landed": 1}
+    assert [content is None for content in later.rows["content"]] == [True, False]
     assert (later.rows["arrived_at"] > held["arrived_at"][0]).all()
+
+
+@pytest.mark.rule(6)
+def test_of_the_versions_that_bronze_holds_the_one_that_arrived_last_is_followed() -> None:
+    """Whatever the order in which they are read; an earlier one that comes back is a new version again."""
+    first = share_file()
+    resend = share_file(arrived_at=first.arrived_at + timedelta(minutes=9), motions=None)
+    held = land(first, resend)[0].select(NOTHING_HELD.columns)
+    for rows in (held, held.reverse()):
+        assert dict(Landing(registry(), rows, NOW).land([as_file(resend)]).counts) == {"seen again": 1}
+        back = Landing(registry(), rows, NOW).land([as_file(first)])
+        assert dict(back.counts) == {"landed": 1}
+        assert back.rows["arrived_at"].to_list() == [resend.arrived_at + timedelta(microseconds=1)]
+
+
+@pytest.mark.rule(6)
+def test_a_version_has_its_bytes_and_latest_arrival_whichever_row_holds_them() -> None:
+    first = share_file()
+    rows, _ = land(first, share_file(arrived_at=first.arrived_at + timedelta(minutes=9)))
+    bytes_later = rows.with_columns(content=pl.Series([None, first.content]))
+    for seen in (rows, rows.reverse(), bytes_later, bytes_later.reverse()):
+        folded = versions(seen).row(0, named=True)
+        assert (folded["content"], folded["arrived_at"]) == (first.content, rows["arrived_at"].max())
 
 
 @pytest.mark.rule(2)
@@ -137,12 +161,13 @@ def test_foreign_users_and_foreign_names_are_counted_and_not_landed() -> None:
     body = to_bytes(payload(user="Nobody"))
     rows, counts = land(
         ShareFile("31.08.2023 2144_Nobody_received.json", body, arrived),
+        ShareFile("31.08.2023 2145_Nobody_received.json", to_bytes(payload()), arrived),
         ShareFile("copy.json", body, arrived),
         ShareFile("Thumbs.db", b"", arrived),
         ShareFile("31.08.2023 2144_JimmyLoup_received.tmp", to_bytes(payload()), arrived),
     )
     assert rows.is_empty()
-    assert counts == {"foreign user": 2, "foreign name": 2}
+    assert counts == {"foreign user": 3, "foreign name": 2}
 
 
 @pytest.mark.rule(9)
@@ -196,6 +221,7 @@ def test_forecasts_land_by_their_date_of_issue() -> None:
     assert landed.rows["content"].to_list() == [b"a", None, b"b"]
     assert set(landed.rows["utc_date"]) == {date(2023, 1, 5)}
     assert landed.rows["arrived_at"].is_unique().all()
+    assert set(versions(landed.rows)["content"]) == {b"a", b"b"}
 
 
 def test_outcomes_are_said_in_words() -> None:

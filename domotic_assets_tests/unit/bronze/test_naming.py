@@ -57,8 +57,11 @@ def test_a_name_is_taken_apart(name: str, expected: SensorName) -> None:
     ],
 )
 def test_any_other_name_is_foreign(name: str) -> None:
+    arrived = datetime(2023, 8, 31, 19, 46, 59, tzinfo=UTC)
     assert read_sensor_name(name) is None
     assert NAMES.home(name) is None
+    assert NAMES.window(name, arrived, []) is None
+    assert NAMES.possible_windows(name, arrived) == (datetime(2023, 8, 31, 19, 46, tzinfo=UTC),)
 
 
 @pytest.mark.rule(4)
@@ -104,6 +107,14 @@ def test_a_name_of_a_foreign_user_has_no_home_and_the_window_of_its_arrival() ->
 @pytest.mark.rule(2)
 def test_a_name_of_the_repeated_hour_may_be_either_pass() -> None:
     assert NAMES.possible_windows(REPEATED, SECOND_PASS + SOON) == (FIRST_PASS, SECOND_PASS)
+
+
+@pytest.mark.rule(4)
+def test_a_name_is_not_believed_where_one_of_its_passes_is_not() -> None:
+    """The second pass lies a minute more than a day after arrival, the first less than one."""
+    arrived = SECOND_PASS - timedelta(days=1, minutes=1)
+    assert NAMES.possible_windows(REPEATED, arrived) == (arrived,)
+    assert NAMES.window(REPEATED, arrived, []) is None
 
 
 @pytest.mark.rule(2)
@@ -155,7 +166,8 @@ def test_a_name_that_is_not_believed_says_no_window(digits: str) -> None:
 @pytest.mark.rule(4)
 def test_a_last_write_far_ahead_stands_for_the_start_of_the_present_day() -> None:
     now = datetime(2023, 9, 4, 10, 30, 25, tzinfo=UTC)
-    assert arrival(now + timedelta(hours=23), now) == now + timedelta(hours=23)
+    assert arrival(now + timedelta(days=1), now) == now + timedelta(days=1)
+    assert arrival(now + timedelta(days=1, microseconds=1), now) == datetime(2023, 9, 4, tzinfo=UTC)
     assert arrival(datetime(2099, 1, 1, tzinfo=UTC), now) == datetime(2023, 9, 4, tzinfo=UTC)
 
 
@@ -168,10 +180,26 @@ def test_a_last_write_far_ahead_stands_for_the_start_of_the_present_day() -> Non
         ("2023-09-04T21:59", timedelta(minutes=2), ["04.09.2023 235?_*", "05.09.2023 000?_*"]),
         ("2023-09-04T22:00", timedelta(days=1), ["05.09.2023 *"]),
         ("2023-09-04T00:00", timedelta(days=1), ["04.09.2023 *", "05.09.2023 *"]),
+        ("2023-09-04T01:00", timedelta(hours=12), ["04.09.2023 *"]),
+        (
+            "2023-09-04T01:00",
+            timedelta(hours=11, minutes=59),
+            [f"04.09.2023 {hour:02d}??_*" for hour in range(3, 15)],
+        ),
         # Both passes of the repeated hour stand under the same names.
         ("2023-10-29T00:30", timedelta(hours=1), ["29.10.2023 02??_*"]),
     ],
-    ids=["ten minutes", "two tens of an hour", "two hours", "two days", "a day", "a UTC day", "autumn"],
+    ids=[
+        "ten minutes",
+        "two tens of an hour",
+        "two hours",
+        "two days",
+        "a day",
+        "a UTC day",
+        "half a day",
+        "not quite half a day",
+        "autumn",
+    ],
 )
 def test_patterns_are_as_few_as_hold_the_names_of_a_span(
     start: str, length: timedelta, patterns: list[str]

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domotic_assets.gold.arithmetic import divided
-from domotic_assets.gold.energy import VARIABLES, counter_steps, energy_minutes, energy_steps, lacking_context
+from domotic_assets.gold.energy import (
+    VARIABLES,
+    anchors,
+    counter_steps,
+    energy_minutes,
+    energy_steps,
+    lacking_context,
+)
 from domotic_assets.schemas.gold import FACT_ENERGY_MINUTE
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
 from domotic_assets_tests.builders import registry
@@ -86,6 +93,24 @@ def sound(energy_wh: float) -> tuple[float, bool]:
             id="impossible rise that the next reading goes on from is the level",
         ),
         pytest.param([0, 1], [500, 9_000], [sound(0), FLAGGED], id="impossible rise at the end of the data"),
+        pytest.param(
+            [0, 1, 2],
+            [500, 9_000, 9_100],
+            [sound(0), FLAGGED, sound(100)],
+            id="impossible rise that goes on by exactly the bound",
+        ),
+        pytest.param(
+            [0, 1, 2, 3],
+            [500, 9_000, 9_101, 9_050],
+            [sound(0), FLAGGED, FLAGGED, FLAGGED],
+            id="impossible rise that goes on by more than the bound is no level",
+        ),
+        pytest.param(
+            [0, 1, 2, 3],
+            [500, 9_000, 8_999.984375, 9_010],
+            [sound(0), FLAGGED, FLAGGED, sound(10.015625)],
+            id="impossible rise is no level for the least fall after it",
+        ),
         pytest.param(
             [0, 1, 2, 3],
             [5_000, 400, 420, 430],
@@ -253,9 +278,10 @@ def test_a_power_out_of_bounds_is_left_out_and_the_counter_still_counts() -> Non
 
 
 @pytest.mark.rule(1)
-def test_a_counter_below_zero_is_no_reading_of_a_meter() -> None:
+@pytest.mark.parametrize("below", [-5.0, -0.5])
+def test_a_counter_below_zero_is_no_reading_of_a_meter(below: float) -> None:
     """It is neither a restart nor a level; the power beside it stands."""
-    rows = rebuilt(frame(plug(0, 100), plug(1, -5, 40.0), plug(2, 130)))
+    rows = rebuilt(frame(plug(0, 100), plug(1, below, 40.0), plug(2, 130)))
     assert of_minutes(rows, "energy_wh", "power_w", "counter_total", "is_valid") == {
         0: (0.0, 0.0, 100.0, True),
         1: (None, 40.0, None, False),
@@ -264,14 +290,27 @@ def test_a_counter_below_zero_is_no_reading_of_a_meter() -> None:
 
 
 @pytest.mark.rule(5)
-def test_a_plug_without_counter_or_validity_keeps_what_it_has() -> None:
+def test_a_plug_without_counter_power_or_validity_keeps_what_it_has() -> None:
     """A rejected counter leaves the power; a rejected is_valid is no reason to doubt the reading."""
-    rows = rebuilt(frame(plug(0, 100), plug(1, None, 40.0), plug(2, 120, 30.0, is_valid=None)))
+    some = (plug(1, None, 40.0), plug(2, 120, 30.0, is_valid=None), plug(3, 125, None))
+    rows = rebuilt(frame(plug(0, 100), *some))
     assert of_minutes(rows, "energy_wh", "power_w", "is_valid") == {
         0: (0.0, 0.0, True),
         1: (None, 40.0, True),
         2: (20.0, 30.0, True),
+        3: (5.0, None, True),
     }
+
+
+def test_a_minute_that_says_neither_power_nor_energy_has_no_row() -> None:
+    """All that a rejected reading leaves is whether it is valid."""
+    rows = rebuilt(frame(plug(0, 100), plug(1, None, None), house(1, None), house(2, 60.0)))
+    assert of_minutes(rows, "power_w") == {0: 0.0, 2: 60.0}
+
+
+def test_a_meter_that_says_nothing_of_its_phases_is_believed() -> None:
+    rows = rebuilt(frame(house(0, 60.0, (32.0, 0.0, 28.0), valid=())))
+    assert of_minutes(rows, "power_w", "is_valid") == {0: (60.0, True)}
 
 
 @pytest.mark.rule(1)
@@ -293,9 +332,21 @@ def test_glitches_and_impossible_steps_are_flagged_in_the_fact() -> None:
 @pytest.mark.rule(1)
 def test_a_rebuilt_minute_brings_the_rows_that_it_reaches() -> None:
     """A late reading at minute 2 halves the step after it; rows before its anchor are left alone."""
-    readings = (plug(0, 100), plug(1, 110), plug(2, 115), plug(3, 120), plug(60, 150), plug(61, 160))
-    rows = rebuilt(frame(*readings), [2])
+    before = (plug(-2, 80), plug(-1, 90), plug(0, 100), plug(1, 110))
+    readings = (plug(2, 115), plug(3, 120), plug(60, 150), plug(61, 160))
+    rows = rebuilt(frame(*before, *readings), [2])
     assert of_minutes(rows, "energy_wh") == {2: 5.0, 3: 5.0, 60: 30.0}
+
+
+@pytest.mark.rule(1)
+def test_a_minute_that_lost_the_first_reading_makes_the_next_one_the_first() -> None:
+    rows = rebuilt(frame(plug(1, 110), plug(2, 115), plug(3, 120)), [0])
+    assert of_minutes(rows, "energy_wh") == {1: 0.0, 2: 5.0}
+
+
+def test_only_the_asked_minutes_of_a_house_meter_are_rebuilt() -> None:
+    rows = rebuilt(frame(house(1, 60.0), house(2, 120.0), house(3, 180.0)), [2])
+    assert of_minutes(rows, "energy_wh") == {2: 2.0}
 
 
 @pytest.mark.rule(1)
@@ -338,6 +389,11 @@ def test_the_last_bit_does_not_tell_how_many_rows_were_worked_on_together() -> N
         together.select(pl.col("power_w") / 60)["power_w"][0]
         != together[:1].select(pl.col("power_w") / 60)["power_w"][0]
     ), "Polars divides alike now: `divided` may go"
+
+
+def test_a_phase_out_of_bounds_leaves_the_total_that_the_meter_stands_by() -> None:
+    rows = rebuilt(frame(house(0, 60.0, (32.0, 40_000.0, 28.0), outliers=["power2"])))
+    assert of_minutes(rows, "power_w", "is_valid") == {0: (60.0, True)}
 
 
 def test_a_home_that_feeds_in_has_negative_energy() -> None:
@@ -458,7 +514,7 @@ def least_context(history: History, first: int, last: int) -> dict[int, int]:
     return {time: history[time] for time in times[begin : end + 1]}
 
 
-def as_readings(histories: Mapping[str, History]) -> pl.DataFrame:
+def as_readings(histories: Mapping[str, Mapping[int, float]]) -> pl.DataFrame:
     rows = [
         (device, NOON + timedelta(minutes=minute), float(counter))
         for device, history in histories.items()
@@ -466,6 +522,22 @@ def as_readings(histories: Mapping[str, History]) -> pl.DataFrame:
     ]
     schema = {"device": pl.String(), "ts": UTC_TIME, "counter_total": pl.Float64()}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+@pytest.mark.rule(1)
+def test_an_anchor_goes_on_from_the_reading_before_it() -> None:
+    """By at most 100 Wh a minute, by nothing, and never by the least fall; a first reading is none."""
+    one = {0: 500.0, 1: 600.0, 2: 701.0, 3: 701.0, 4: 700.984375, 6: 900.984375}
+    readings = as_readings({"a/c/plugs/1": {7: 901}, "a/b/plugs/1": one})
+    assert anchors(readings, BOUND_W)["is_anchor"].to_list() == [False, True, False, True, False, True, False]
+
+
+@pytest.mark.rule(1)
+@pytest.mark.parametrize(("rise", "is_sound"), [(6_000, True), (6_001, False)])
+def test_the_bound_of_an_hour_is_that_of_sixty_minutes(rise: int, is_sound: bool) -> None:
+    readings = as_readings({OFFICE: {0: 500, 60: 500 + rise}})
+    steps = energy_steps(readings, NOON, NOON + timedelta(hours=1), BOUND_W)
+    assert steps["is_sound"].to_list() == [True, is_sound]
 
 
 @st.composite
@@ -484,13 +556,15 @@ def changes(draw: st.DrawFn) -> tuple[dict[str, History], dict[str, History], in
 
 @pytest.mark.rule(1)
 @settings(max_examples=400)
-@given(changes())
+@given(changes(), st.booleans())
 def test_a_recalculation_with_the_least_context_is_as_good_as_one_of_everything(
-    change: tuple[dict[str, History], dict[str, History], int, int],
+    change: tuple[dict[str, History], dict[str, History], int, int], is_least: bool
 ) -> None:
     """Rows recomputed for a changed window, laid over the old ones, are those of the whole new history."""
     before, after, first, last = change
-    context = {device: least_context(history, first, last) for device, history in after.items()}
+    context = after
+    if is_least:
+        context = {device: least_context(history, first, last) for device, history in after.items()}
     window = (NOON + timedelta(minutes=first), NOON + timedelta(minutes=last))
     steps = energy_steps(as_readings(context), *window, BOUND_W)
     for device, history in after.items():

@@ -156,6 +156,20 @@ def test_each_home_has_its_own_clock_and_tariff(tariffs: Registry) -> None:
     assert prices(tariffs, ("2023-09-04T16:01", "york"), ("2023-09-04T15:59", "york")) == [None, None]
 
 
+def test_a_band_that_ends_where_it_starts_holds_all_day() -> None:
+    alike = registry(TARIFFS.replace('to: "12:01"', 'to: "12:00"'))
+    minutes = ("2023-09-04T15:59", "2023-09-04T16:00", "2023-09-04T03:59", "2023-09-04T04:00")
+    assert prices(alike, *((minute, "york") for minute in minutes)) == [0.5] * 4
+
+
+def test_a_band_around_midnight_holds_from_its_first_minute_until_before_its_last() -> None:
+    """From 23:59 to 06:00 in New York, four hours behind UTC."""
+    nights = registry(TARIFFS.replace('from: "12:00", to: "12:01"', 'from: "23:59", to: "06:00"'))
+    minutes = ("2023-09-04T03:58", "2023-09-04T03:59", "2023-09-04T09:59", "2023-09-04T10:00")
+    assert prices(nights, *((minute, "york") for minute in minutes)) == [None, 0.5, 0.5, None]
+    assert dim_tariff(nights).row(0)[5:7] == ("23:59", "06:00")
+
+
 def test_without_any_tariff_prices_are_null() -> None:
     bare = registry(TARIFFS[: TARIFFS.index("tariffs:")] + "homes: [{id: free, name: Free, feed_user: C}]\n")
     assert prices(bare, ("2023-09-04T16:00", "free")) == [None]
