@@ -35,7 +35,7 @@ HOMES = registry()
 _USERS = tuple(FEED_USERS.values())
 _HEADER = {"user", "api_token", "datetime"}
 _PLAIN_LINE = re.compile(
-    r"((\d{4}-\d\d-\d\d) \d\d:00:00\+00:00),-?\d{1,5}\.\d,(\d\d),(Sion|Aadorf / Tänikon),"
+    r"((\d{4}-\d\d-\d\d) (?:[01]\d|2[0-3]):00:00\+00:00),-?\d{1,5}\.\d,(\d\d),(Sion|Aadorf / Tänikon),"
     r"(PRED_(?:T_2M|RELHUM_2M|TOT_PREC|GLOB)_(?:ctrl|q10)),[^,\"\x00-\x1f]+",
     re.ASCII,
 )
@@ -292,7 +292,12 @@ def _values_in(content: bytes) -> int | None:
 
 
 def _plain_lines(content: bytes, issue: date) -> int:
-    """How many distinct lines of a forecast need no leniency whatever to be read."""
+    """How many distinct lines of a forecast need no leniency whatever to be read.
+
+    None where the header is UTF-16: then it is ASCII lines that are damaged.
+    """
+    if b"\0" in content.partition(b"\n")[0]:
+        return 0
     days = {str(issue), str(issue + timedelta(days=1))}
     keys = set()
     for line in content.split(b"\n")[1:]:
