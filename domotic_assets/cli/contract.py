@@ -7,20 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
+from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.settings import Settings
 
 # Polars and Delta take a second to import: each command imports what it needs itself.
 if TYPE_CHECKING:
     from domotic_assets.orchestration.workspace import Workspace
     from domotic_assets.quality.verdict import Verdict
 
-_sites = click.option(
-    "--sites", type=click.Path(path_type=Path, dir_okay=False), default="sites.yaml", envvar=SITES_VARIABLE,
-    show_default=True, help="The registry; the contract lies beside it.",
-)  # fmt: skip
-_lake = click.option(
-    "--lake", default="data", envvar=LAKE_VARIABLE, show_default=True, help="Folder or address of the lake."
-)
 _day = click.option(
     "--day",
     type=click.DateTime(formats=["%Y-%m-%d"]),
@@ -34,8 +28,8 @@ def contract() -> None:
 
 
 @contract.command()
-@_sites
-@_lake
+@sites_option
+@lake_option
 @_day
 @click.option(
     "--with", "other", type=click.Path(path_type=Path, dir_okay=False),
@@ -62,8 +56,8 @@ def diff(sites: Path, lake: str, day: datetime | None, other: Path | None) -> No
 
 
 @contract.command()
-@_sites
-@_lake
+@sites_option
+@lake_option
 @_day
 def accept(sites: Path, lake: str, day: datetime | None) -> None:
     """Write what the sources look like now into the contract."""

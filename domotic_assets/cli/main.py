@@ -27,11 +27,12 @@ from rich.text import Text
 from domotic_assets.cli.alerts import alerts
 from domotic_assets.cli.contract import contract
 from domotic_assets.cli.live import run_live
+from domotic_assets.cli.options import lake_option, sites_option
 from domotic_assets.cli.rejects import rejects
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.errors import DomoticError
 from domotic_assets.registry import load_sites
-from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
+from domotic_assets.settings import Settings
 
 # Dagster, Polars and DuckDB take a second and more to import: each command imports what it needs itself.
 if TYPE_CHECKING:
@@ -42,13 +43,6 @@ if TYPE_CHECKING:
 _out = Console()
 _err = Console(stderr=True)
 
-_sites = click.option(
-    "--sites", type=click.Path(path_type=Path, dir_okay=False), default="sites.yaml", envvar=SITES_VARIABLE,
-    show_default=True, help="The registry of homes and sources.",
-)  # fmt: skip
-_lake = click.option(
-    "--lake", default="data", envvar=LAKE_VARIABLE, show_default=True, help="Folder or address of the lake."
-)
 _day = click.DateTime(formats=["%Y-%m-%d"])
 
 
@@ -64,8 +58,8 @@ cli.add_command(rejects)
 
 
 @cli.command()
-@_sites
-@_lake
+@sites_option
+@lake_option
 @click.option("--since", type=_day, help="First UTC day to build again.")
 @click.option("--until", type=_day, help="Last UTC day to build again.")
 def build(sites: Path, lake: str, since: datetime | None, until: datetime | None) -> None:
@@ -115,7 +109,7 @@ def _count(number: int, what: str) -> str:
 
 
 @cli.command()
-@_lake
+@lake_option
 @click.argument("sql")
 def query(lake: str, sql: str) -> None:
     """Ask the published file a question in SQL.
@@ -153,8 +147,8 @@ def _table(columns: list[str], rows: list[list[str]]) -> Table:
 
 
 @cli.command()
-@_sites
-@_lake
+@sites_option
+@lake_option
 def summary(sites: Path, lake: str) -> None:
     """Show energy, cost, air and presence by home and day."""
     from domotic_assets.orchestration.summary import summarise
@@ -195,8 +189,8 @@ def _figure(value: float | None, digits: int) -> str:
 
 
 @cli.command()
-@_sites
-@_lake
+@sites_option
+@lake_option
 @click.option(
     "--port", type=click.IntRange(1024, 65535), default=3000, show_default=True, help="Port on this machine."
 )
@@ -217,8 +211,8 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
 
 
 @cli.command()
-@_sites
-@_lake
+@sites_option
+@lake_option
 def status(sites: Path, lake: str) -> None:
     """Show how the feed of each home stands: last file, lag, what is missing and what was refused."""
     from domotic_assets.orchestration.status import HEADINGS, cells, feed_status

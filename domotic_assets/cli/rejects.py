@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
+from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.settings import Settings
 
 # Dagster and Polars take a second and more to import: each command imports what it needs itself.
 if TYPE_CHECKING:
@@ -22,13 +23,6 @@ SHOWN_VALUES = 50
 _out = Console()
 _err = Console(stderr=True)
 
-_sites = click.option(
-    "--sites", type=click.Path(path_type=Path, dir_okay=False), default="sites.yaml", envvar=SITES_VARIABLE,
-    show_default=True, help="The registry of homes and sources.",
-)  # fmt: skip
-_lake = click.option(
-    "--lake", default="data", envvar=LAKE_VARIABLE, show_default=True, help="Folder or address of the lake."
-)
 _home = click.option("--home", help="Only those of this home.")
 _day = click.option(
     "--day",
@@ -44,8 +38,8 @@ def rejects() -> None:
 
 
 @rejects.command("list")
-@_sites
-@_lake
+@sites_option
+@lake_option
 @_home
 @_day
 @_reason
@@ -72,8 +66,8 @@ def list_(sites: Path, lake: str, home: str | None, day: datetime | None, reason
 
 
 @rejects.command()
-@_sites
-@_lake
+@sites_option
+@lake_option
 @click.argument("file_id")
 @click.option("--raw", is_flag=True, help="Write the exact bytes instead, secrets and all.")
 @click.option("--output", type=click.File("wb"), default="-", help="With --raw: this file, not the screen.")
@@ -106,8 +100,8 @@ def _show(file: "RefusedFile", work: "Workspace") -> None:
 
 
 @rejects.command()
-@_sites
-@_lake
+@sites_option
+@lake_option
 @_home
 @_day
 @_reason
