@@ -418,13 +418,18 @@ def load_sites(file: Path) -> Sites:
             remedy="name one with --sites, or start from the shipped sites.yaml",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"cannot be read ({type(error).__name__})",
-            where=str(file),
-            expected="readable UTF-8 text",
-            remedy="check the file's permissions and encoding",
-        ) from None
+        raise unreadable(file, error) from None
     return Sites(parse_registry(text, str(file)), file.resolve().parent)
+
+
+def unreadable(file: Path, error: Exception) -> ConfigurationError:
+    """What to raise where a configuration file is there and cannot be read."""
+    return ConfigurationError(
+        f"cannot be read ({type(error).__name__})",
+        where=str(file),
+        expected="readable UTF-8 text",
+        remedy="check the file's permissions and encoding",
+    )
 
 
 def parse_registry(text: str, name: str = "sites.yaml") -> Registry:

@@ -5,7 +5,7 @@ A tick looks for the names that are due, writes what is new onto the work list, 
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -15,7 +15,7 @@ from domotic_assets.orchestration import gold_steps, sensor_steps
 from domotic_assets.orchestration.sensor_steps import Discovery
 from domotic_assets.orchestration.windows import (
     assign,
-    day_window,
+    date_window,
     detailed_days,
     is_day,
     keys_between,
@@ -216,7 +216,7 @@ def days_to_seal(work: Workspace, held: Work, registered: Sequence[str], now: da
     pending = {read_key(key).start.date() for key in held.windows}
     found: list[date] = []
     for day in sorted(detailed_days(registered) - pending):
-        end = day_window(datetime.combine(day, datetime.min.time(), UTC)).end
+        end = date_window(day).end
         if now - end < timedelta(hours=settings.seal_after_hours):
             continue
         landed = work.lake.read(bronze.SENSOR_FILES, dates=[day], columns=["arrived_at"])

@@ -14,7 +14,7 @@ from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration import definitions, gold_steps, marts, sensor_steps, slow_steps, tags
 from domotic_assets.orchestration.instance import prepare_home
 from domotic_assets.orchestration.lane import lane
-from domotic_assets.orchestration.windows import cover, ranges, read_key
+from domotic_assets.orchestration.windows import cover, date_window, ranges, read_key
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze
 
@@ -100,7 +100,7 @@ def _plan(work: Workspace, found: sensor_steps.Discovery, since: date | None, un
     if since is not None or until is not None:
         first, last = since or work.registry.history_start, until or now.date()
         held = {*work.lake.dates(bronze.SENSOR_FILES), *(minute.date() for minute in minutes)}
-        again = [datetime.combine(day, datetime.min.time(), UTC) for day in held if first <= day <= last]
+        again = [date_window(day).start for day in held if first <= day <= last]
         windows = set(cover((start + MINUTE * n for start in again for n in _MINUTES_OF_DAY), now))
         issues |= set(work.lake.dates(bronze.WEATHER_FILES))
         issues = {day for day in issues if first <= day <= last}

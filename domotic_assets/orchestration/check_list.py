@@ -222,7 +222,7 @@ def _references(table: Table) -> Check:
         table,
         "ERROR",
         "A key has no row in its dimension.",
-        lambda judged: steps.fact_references(judged.work, table, judged.span),
+        lambda judged: steps.fact_references(judged, table),
     )
 
 

@@ -25,6 +25,7 @@ from domotic_assets.quality.shape import (
     register_shape,
 )
 from domotic_assets.quality.verdict import Breach, Verdict
+from domotic_assets.registry import unreadable
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.feed import VARIABLES
 from domotic_assets.silver.masking import mask
@@ -51,12 +52,7 @@ def load_contract(work: Workspace) -> Contract | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"cannot be read ({type(error).__name__})",
-            where=str(file),
-            expected="readable UTF-8 text",
-            remedy="check the file's permissions and encoding",
-        ) from None
+        raise unreadable(file, error) from None
 
 
 def require_contract(work: Workspace) -> Contract:

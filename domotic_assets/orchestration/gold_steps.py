@@ -1,14 +1,14 @@
 """Silver to the Gold facts: minute facts by window, device health by local day. Plain functions."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from domotic_assets.gold import energy, health, rooms
 from domotic_assets.gold.keys import datetime_key
 from domotic_assets.orchestration.sensor_steps import COUNTING, utc_dates, within
-from domotic_assets.orchestration.windows import Window
+from domotic_assets.orchestration.windows import Window, date_window
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.table import UTC_TIME, Table
@@ -276,7 +276,4 @@ def days_without_gold(work: Workspace) -> list[Window]:
     for table in gold.MINUTE_FACTS:
         if work.lake.version(table) is None:
             missing |= days
-    return [
-        Window(start, start + timedelta(days=1))
-        for start in (datetime.combine(day, datetime.min.time(), UTC) for day in sorted(missing))
-    ]
+    return [date_window(day) for day in sorted(missing)]

@@ -6,7 +6,7 @@ Rules stand in `quality/`; here the lake is read, each frame once, and a check g
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 import polars as pl
 
@@ -14,8 +14,8 @@ from domotic_assets.bronze.landing import identify
 from domotic_assets.errors import SourceError
 from domotic_assets.localtime import MINUTE, zone
 from domotic_assets.orchestration import contract_steps
-from domotic_assets.orchestration.sensor_steps import COUNTING, utc_dates
-from domotic_assets.orchestration.windows import Window, spans
+from domotic_assets.orchestration.sensor_steps import COUNTING, utc_dates, within
+from domotic_assets.orchestration.windows import Window, date_window, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.quality import clocks, counters, files, readings, tables
 from domotic_assets.quality.verdict import Verdict, together
@@ -58,15 +58,10 @@ def remember_days(work: Workspace, end: datetime) -> int:
     present = set(work.lake.dates(silver.SENSOR_EVENTS))
     days = sorted(day for day in wanted if day in present and (day not in held or day in wanted[:2]))
     for day in days:
-        rows = [readings.reading_days(_numbers(work, _day(day), homes)) for homes in _pieces(work)]
+        rows = [readings.reading_days(_numbers(work, date_window(day), homes)) for homes in _pieces(work)]
         dated = pl.concat(rows).with_columns(utc_date=pl.lit(day)).select(silver.READING_DAYS.schema.names())
         work.lake.replace_dates(silver.READING_DAYS, dated, [day])
     return len(days)
-
-
-def _day(day: date) -> Window:
-    start = datetime.combine(day, datetime.min.time(), UTC)
-    return Window(start, start + timedelta(days=1))
 
 
 @dataclass(frozen=True)
@@ -81,6 +76,16 @@ class Round:
     def pieces(self) -> list["Piece"]:
         """The homes, in pieces that fit the memory."""
         return [Piece(self.work, self.span, homes) for homes in _pieces(self.work)]
+
+    @cached_property
+    def known_keys(self) -> dict[str, list[int]]:
+        """Dimension to the keys that facts may refer to."""
+        dimensions = {table.name: table for table in gold.DIMS}
+        targets = {(key.table, key.target) for table in gold.FACTS for key in table.foreign_keys}
+        return {
+            name: self.work.lake.read(dimensions[name], columns=[target])[target].to_list()
+            for name, target in targets
+        }
 
 
 def _pieces(work: Workspace) -> Iterator[list[str]]:
@@ -97,9 +102,7 @@ def _events(work: Workspace, span: Window, homes: Sequence[str], variables: Sequ
     return work.lake.read(
         silver.SENSOR_EVENTS,
         dates=utc_dates([span]),
-        where=pl.col("ts").is_between(span.start, span.end, closed="left")
-        & pl.col("home").is_in(homes)
-        & pl.col("variable").is_in(variables),
+        where=within("ts", [span]) & pl.col("home").is_in(homes) & pl.col("variable").is_in(variables),
         columns=["ts", "home", "device", "variable", "value", "is_outlier"],
     )
 
@@ -150,7 +153,7 @@ class Piece:
         return self.work.lake.read(
             table,
             dates=utc_dates([self.span]),
-            where=_between(table, self.span.start, self.span.end) & pl.col("apartment_key").is_in(homes),
+            where=_inside(table, self.span) & pl.col("apartment_key").is_in(homes),
             columns=list(columns),
         )
 
@@ -192,7 +195,7 @@ class Piece:
 
     @property
     def _windows(self) -> pl.Expr:
-        return pl.col("window").is_between(self.span.start, self.span.end, closed="left") & self._mine
+        return within("window", [self.span]) & self._mine
 
 
 def present_homes(work: Workspace, now: datetime) -> Verdict:
@@ -354,13 +357,11 @@ def bytes_kept(judged: Round) -> Verdict:
         rows = work.lake.read(
             bronze.SENSOR_FILES,
             dates=utc_dates([hour]),
-            where=pl.col("window").is_between(hour.start, hour.end, closed="left"),
+            where=within("window", [hour]),
             columns=["file_id", "name", "content"],
         )
         verdicts.append(
-            tables.bytes_kept(
-                bronze.SENSOR_FILES.id, rows, lambda name, content: identify("sensor_files", name, content)
-            )
+            tables.bytes_kept(bronze.SENSOR_FILES.id, rows, partial(identify, bronze.SENSOR_FILES.name))
         )
         audited += rows.height
         end = hour.start
@@ -370,18 +371,17 @@ def bytes_kept(judged: Round) -> Verdict:
 def written_keys(work: Workspace, table: Table, windows: Sequence[Window]) -> Verdict:
     """Whether the rows of these windows are what `schemas` declares."""
     return together(
-        _keys(work, table, utc_dates([Window(start, end)]), _between(table, start, end))
-        for start, end in spans(windows)
+        _keys(work, table, utc_dates([span]), _inside(table, span))
+        for span in (Window(start, end) for start, end in spans(windows))
     )
 
 
-def _between(table: Table, start: datetime, end: datetime) -> pl.Expr:
-    """Rows of [start, end), by the table's own column of time."""
+def _inside(table: Table, span: Window) -> pl.Expr:
+    """Rows of a span, by the table's own column of time."""
     if "datetime_key" in table.schema:
-        first, last = (int(f"{at:%Y%m%d%H%M}") for at in (start, end))
+        first, last = (int(f"{at:%Y%m%d%H%M}") for at in (span.start, span.end))
         return pl.col("datetime_key").is_between(first, last, closed="left")
-    column = "ts" if "ts" in table.schema else "window"
-    return pl.col(column).is_between(start, end, closed="left")
+    return within("ts" if "ts" in table.schema else "window", [span])
 
 
 def table_keys(work: Workspace, table: Table, span: Window) -> Verdict:
@@ -400,15 +400,9 @@ def _keys(work: Workspace, table: Table, dates: Sequence[date] | None, where: pl
     return tables.keys(table, work.lake.read(table, dates=dates, where=where, columns=sorted(needed)), held)
 
 
-def fact_references(work: Workspace, table: Table, span: Window) -> Verdict:
+def fact_references(judged: Round, table: Table) -> Verdict:
     """Whether the keys of a fact's newest dates stand in its dimensions."""
     columns = sorted({key.column for key in table.foreign_keys})
-    dates = utc_dates([span]) if table.partition == "utc_date" else None
-    rows = work.lake.read(table, dates=dates, columns=columns).unique()
-    known = {
-        key.table: work.lake.read(dimension, columns=[key.target])[key.target].to_list()
-        for key in table.foreign_keys
-        for dimension in gold.DIMS
-        if dimension.name == key.table
-    }
-    return tables.references(table, rows, known)
+    dates = utc_dates([judged.span]) if table.partition == "utc_date" else None
+    rows = judged.work.lake.read(table, dates=dates, columns=columns).unique()
+    return tables.references(table, rows, judged.known_keys)

@@ -62,6 +62,11 @@ def day_window(moment: datetime) -> Window:
     return Window(start, start + timedelta(days=1))
 
 
+def date_window(day: date) -> Window:
+    """A UTC date."""
+    return day_window(datetime.combine(day, datetime.min.time(), UTC))
+
+
 def cover(minutes: Iterable[datetime], now: datetime) -> list[Window]:
     """The coarsest windows, over by `now`, that cover these minutes: days, then hours, then minutes."""
     found: set[Window] = set()
