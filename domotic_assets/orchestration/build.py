@@ -11,7 +11,15 @@ import dagster as dg
 
 from domotic_assets.lake.store import consecutive
 from domotic_assets.localtime import MINUTE
-from domotic_assets.orchestration import definitions, gold_steps, marts, sensor_steps, slow_steps, tags
+from domotic_assets.orchestration import (
+    definitions,
+    gold_steps,
+    marts,
+    scope_steps,
+    sensor_steps,
+    slow_steps,
+    tags,
+)
 from domotic_assets.orchestration.instance import prepare_home
 from domotic_assets.orchestration.lane import lane
 from domotic_assets.orchestration.windows import cover, date_window, ranges, read_key
@@ -79,6 +87,8 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         if published:
             runner.run(tags.PUBLISH_JOB)
             work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
+        if scope_steps.are_behind(work):
+            runner.run(tags.SCOPES_JOB)
         failed = runner.check() if published or plan.windows or plan.issues else ()
     return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left, failed)
 

@@ -21,8 +21,9 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from domotic_assets.orchestration import dim_steps, tags
+from domotic_assets.orchestration import dim_steps, scope_steps, tags
 from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key, publication
+from domotic_assets.orchestration.scopes import published_scopes, scopes_job, scopes_sensor
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
 from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
@@ -70,7 +71,7 @@ def dbt_resource(dbt_project: DbtProject) -> DbtCliResource:
 
 
 def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
-    """The marts, the tests of Gold, and the published file built from nothing."""
+    """The marts, the tests of Gold, the published file built from nothing, and people's files."""
     job = dg.define_asset_job(
         tags.PUBLISH_JOB,
         dg.AssetSelection.groups("marts", "models")
@@ -80,10 +81,11 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
         executor_def=dg.in_process_executor,
         config=tags.QUIET,
     )
+    people = scopes_job()
     dbt_project = project()
     return dg.Definitions(
-        assets=_assets(dbt_project),
-        jobs=[job],
+        assets=[*_assets(dbt_project), published_scopes],
+        jobs=[job, people],
         sensors=[
             standing_sensor(
                 "models",
@@ -91,7 +93,8 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
                 [job],
                 "Builds and tests the published file when its models change, and after a day was closed.",
                 lambda context, now: models_tick(work, context.instance, now),
-            )
+            ),
+            scopes_sensor(work, people),
         ],
         executor=dg.in_process_executor,
         resources={WORK: workspace, "dbt": dbt_resource(dbt_project)},
@@ -102,6 +105,7 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
     @dbt_assets(manifest=dbt_project.manifest_path, project=dbt_project, dagster_dbt_translator=Translator())
     def marts(context: dg.AssetExecutionContext, work: Work, dbt: DbtCliResource) -> Iterator[Any]:
         """Views over Gold in a file built aside, and the tests of both."""
+        scope_steps.refuse_tables_without_rule()
         found = dim_steps.gold_snapshot(work)
         definition = definition_of(DBT_PROJECT)
         file = publish.build_file(work.serve, found.files, found.versions, definition, purpose=PURPOSE)

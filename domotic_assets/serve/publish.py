@@ -24,61 +24,74 @@ from domotic_assets.serve import parts
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, in_load_order
 from domotic_assets.serve.tables import create_table, first_line, identifier, insert_files, literal
 
-SCOPE = "admin"
+ADMIN = "admin"
+"""The scope of who sees everything; the others are named after the login id of a person."""
 KEPT_VERSIONS = 3
 
 # The oldest format of DuckDB 1: what the ODBC drivers of today's BI tools open.
 STORAGE_VERSION = "v1.0.0"
 
-_STEM = f"domotic-{SCOPE}"
-_VERSIONED = re.compile(rf"{_STEM}-(\d{{6,}})\.duckdb")
+_NAMED = re.compile(r"domotic-(?P<scope>.+?)(?:-(?P<version>\d{6,}))?\.duckdb")
 _ASIDE = ".building"
 _LOCK = ".publishing"
 _CATALOG = "published"
+_OWNER_ONLY, _OWNER_ONLY_FOLDER = 0o600, 0o700
+"""A file holds what its scope may see: who else may read it is decided by whoever hands it on."""
 _UNPUBLISHED = 0
 """Version of a file aside; swapping gives it its own."""
 
 
-def published_file(serve: Path) -> Path:
-    """The stable name of the published file in the folder `serve`."""
-    return serve / f"{_STEM}.duckdb"
+def published_file(serve: Path, scope: str = ADMIN) -> Path:
+    """The stable name of a scope's published file in the folder `serve`."""
+    return serve / f"domotic-{scope}.duckdb"
 
 
-def aside_file(serve: Path, purpose: str) -> Path:
+def aside_file(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
     """Where a purpose builds its file; only one builder of a purpose works at a time."""
-    return serve / _ASIDE / purpose / f"{_STEM}.duckdb"
+    return published_file(serve / _ASIDE / purpose, scope)
 
 
-def clear_aside(serve: Path, purpose: str) -> Path:
-    """`aside_file`, its folder made and empty: what a killed builder left is removed."""
-    target = aside_file(serve, purpose)
+def clear_aside(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
+    """`aside_file`, its folder made, empty and nobody else's: what a killed builder left is removed."""
+    target = aside_file(serve, purpose, scope)
     shutil.rmtree(target.parent, ignore_errors=True)
     target.parent.mkdir(parents=True)
+    target.parent.chmod(_OWNER_ONLY_FOLDER)
     return target
 
 
 def is_current(file: Path, versions: Mapping[str, int], definition: str) -> bool:
     """Whether a published file holds exactly these Delta versions by this definition."""
-    wanted = sorted((name, version, definition) for name, version in versions.items())
-    return sorted(_published(file)) == wanted
+    return bool(versions) and stated(file) == (dict(versions), definition)
 
 
 def is_of(file: Path, definition: str) -> bool:
     """Whether there is a published file, and by this definition."""
-    return {found for _, _, found in _published(file)} == {definition}
+    return stated(file)[1] == definition
 
 
-def _published(file: Path) -> list[tuple[str, int, str]]:
-    """Table, Delta version and definition that a published file states; nothing if it cannot be read."""
+def stated(file: Path) -> tuple[dict[str, int], str]:
+    """The Delta versions of the tables and the definition that a published file states.
+
+    Neither where there is no such file, or it cannot be read.
+    """
     if not file.is_file():
-        return []
+        return {}, ""
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
-            return connection.execute(
-                "SELECT table_name, delta_version, definition FROM meta.published WHERE scope = ?", [SCOPE]
-            ).fetchall()
+            return stated_by(connection, identifier(file.stem))
     except duckdb.Error:
-        return []
+        return {}, ""
+
+
+def stated_by(connection: duckdb.DuckDBPyConnection, catalog: str) -> tuple[dict[str, int], str]:
+    """The same of a file that is attached as `catalog`."""
+    rows = connection.execute(
+        f"SELECT table_name, delta_version, definition FROM {catalog}.meta.published"  # noqa: S608
+    ).fetchall()
+    definitions = {definition for _, _, definition in rows}
+    versions = {name: version for name, version, _ in rows}
+    return (versions, definitions.pop()) if len(definitions) == 1 else ({}, "")
 
 
 def build_file(
@@ -116,9 +129,25 @@ def build_file(
 
 
 def swap_in(built: Path, serve: Path) -> Path:
-    """Publish a file that was built aside, and return its versioned name."""
+    """Publish a file that was built aside for the scope of its name, and return its versioned name."""
     with publishing(serve) as swap:
         return swap(built)
+
+
+def remove_scope(serve: Path, scope: str) -> None:
+    """Remove every version of a scope's file; who has one open keeps it."""
+    with publishing(serve):
+        for file in _versions(serve, scope).values():
+            file.unlink()
+        published_file(serve, scope).unlink(missing_ok=True)
+
+
+def published_scopes(serve: Path) -> set[str]:
+    """The scopes that have a file of any version in the folder."""
+    if not serve.is_dir():
+        return set()
+    named = (_NAMED.fullmatch(file.name) for file in serve.iterdir())
+    return {match["scope"] for match in named if match is not None}
 
 
 @contextmanager
@@ -128,14 +157,21 @@ def publishing(serve: Path) -> Iterator[Callable[[Path], Path]]:
     Who reads the present Gold while holding it can never put older content in the place of newer. The
     system takes the right back from a process that dies.
     """
+    with alone(serve, _LOCK):
+        yield lambda built: _swap(built, serve)
+
+
+@contextmanager
+def alone(serve: Path, lock: str) -> Iterator[None]:
+    """Hold a lock file in the folder, which one process has at a time."""
     try:
         serve.mkdir(parents=True, exist_ok=True)
-        lock = (serve / _LOCK).open("w")
+        held = (serve / lock).open("w")
     except OSError as error:
         raise unwritable(serve, error) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lambda built: _swap(built, serve)
+    with held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _swap(built: Path, serve: Path) -> Path:
@@ -143,17 +179,19 @@ def _swap(built: Path, serve: Path) -> Path:
 
     Each step leaves either the old or the new file under the stable name.
     """
-    version = _next_version(serve)
+    scope = built.stem.removeprefix("domotic-")
+    version = _next_version(serve, scope)
     try:
         with duckdb.connect(str(built)) as connection:
             connection.execute("UPDATE meta.published SET version = ?", [version])
             connection.execute("CHECKPOINT")
         _sync(built)
-        versioned = serve / f"{_STEM}-{version:06d}.duckdb"
+        built.chmod(_OWNER_ONLY)
+        versioned = serve / f"domotic-{scope}-{version:06d}.duckdb"
         versioned.hardlink_to(built)
-        built.replace(published_file(serve))
+        built.replace(published_file(serve, scope))
         _sync(serve)
-        for old in _versioned_files(serve)[:-KEPT_VERSIONS]:
+        for old in list(_versions(serve, scope).values())[:-KEPT_VERSIONS]:
             old.unlink()
         shutil.rmtree(built.parent, ignore_errors=True)
     except (OSError, duckdb.IOException) as error:
@@ -190,8 +228,18 @@ def _record(
     versions: Mapping[str, int],
     definition: str,
 ) -> None:
-    """Write `meta.keys` (one row per key column), `meta.parts` and `meta.published` (one row per table)."""
+    """Write `meta.keys`, `meta.parts` and `meta.published`."""
     connection.begin()
+    record_keys(connection, gold.TABLES)
+    parts.create(connection)
+    for name, present in files.items():
+        parts.record(connection, name, present)
+    record_published(connection, ADMIN, versions, definition)
+    connection.commit()
+
+
+def record_keys(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Write `meta.keys`: one row per key column of the tables that the file holds."""
     connection.execute(
         "CREATE TABLE meta.keys (table_name VARCHAR NOT NULL, column_name VARCHAR NOT NULL, "
         "key VARCHAR NOT NULL, references_table VARCHAR, references_column VARCHAR)"
@@ -199,14 +247,19 @@ def _record(
     connection.execute(
         "COMMENT ON TABLE meta.keys IS 'One row per key column of a Gold table; facts enforce none of them.'"
     )
+    held = {table.name for table in tables}
     keys: list[tuple[str, str, str, str | None, str | None]] = []
-    for table in gold.TABLES:
+    for table in tables:
         keys += [(table.name, column, "primary", None, None) for column in table.primary_key]
-        keys += [(table.name, key.column, "foreign", key.table, key.target) for key in table.foreign_keys]
+        foreign = [key for key in table.foreign_keys if key.table in held]
+        keys += [(table.name, key.column, "foreign", key.table, key.target) for key in foreign]
     connection.executemany("INSERT INTO meta.keys VALUES (?, ?, ?, ?, ?)", keys)
-    parts.create(connection)
-    for name, present in files.items():
-        parts.record(connection, name, present)
+
+
+def record_published(
+    connection: duckdb.DuckDBPyConnection, scope: str, versions: Mapping[str, int], definition: str
+) -> None:
+    """Write `meta.published`: one row per Gold table that the file was made from."""
     connection.execute(
         "CREATE TABLE meta.published (version BIGINT NOT NULL, scope VARCHAR NOT NULL, "
         "table_name VARCHAR NOT NULL, delta_version BIGINT NOT NULL, definition VARCHAR NOT NULL)"
@@ -216,25 +269,23 @@ def _record(
     )
     connection.executemany(
         "INSERT INTO meta.published VALUES (?, ?, ?, ?, ?)",
-        [(_UNPUBLISHED, SCOPE, name, version, definition) for name, version in versions.items()],
+        [(_UNPUBLISHED, scope, name, version, definition) for name, version in versions.items()],
     )
-    connection.commit()
 
 
-def _versioned_files(serve: Path) -> list[Path]:
-    """The versioned files, oldest first."""
-    return sorted((file for file in serve.iterdir() if _VERSIONED.fullmatch(file.name)), key=_version)
+def _versions(serve: Path, scope: str) -> dict[int, Path]:
+    """The versioned files of a scope by version, oldest first."""
+    named = ((_NAMED.fullmatch(file.name), file) for file in serve.iterdir())
+    found = {
+        int(match["version"]): file
+        for match, file in named
+        if match is not None and match["scope"] == scope and match["version"] is not None
+    }
+    return dict(sorted(found.items()))
 
 
-def _version(file: Path) -> int:
-    match = _VERSIONED.fullmatch(file.name)
-    assert match is not None
-    return int(match[1])
-
-
-def _next_version(serve: Path) -> int:
-    existing = _versioned_files(serve)
-    return _version(existing[-1]) + 1 if existing else 1
+def _next_version(serve: Path, scope: str) -> int:
+    return max(_versions(serve, scope), default=0) + 1
 
 
 def _sync(path: Path) -> None:

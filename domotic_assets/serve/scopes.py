@@ -1,0 +1,328 @@
+"""Who sees what: the matrix of tables and roles, and what each person of sites.yaml sees by it.
+
+One declarative table, which whatever publishes applies. It ends in windows (a home, local dates, minutes)
+that any store can filter by; how a store filters is that store's business.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from domotic_assets.errors import ConfigurationError, ContractError
+from domotic_assets.localtime import zone
+from domotic_assets.registry import Home, Person, Registry
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.table import surrogate_key
+from domotic_assets.serve.publish import ADMIN
+
+
+class Role(StrEnum):
+    """What somebody is to a home. An admin sees all of every table and is in no matrix."""
+
+    RESIDENT_OWNER = "owner who lives there"
+    RENTER = "renter"
+    OWNER = "owner who does not"
+    TECHNICIAN = "technician"
+
+
+class Reach(StrEnum):
+    """Which rows of a table, or of the Gold tables that a mart is made from."""
+
+    NOTHING = "nothing"
+    ALL = "all"
+    HOMES = "own homes"
+    DATES = "own homes, own dates"
+    LAST_DAY = "own homes, own dates, last 24 h of the data"
+    MONTHS = "own homes, own dates, months that are over"
+    DAYS_IF_CONSENTED = "with `daily_energy_to_owner`: own homes, days that are over"
+    PRESENCE_IF_CONSENTED = "with `presence_to_owner`: own homes, own dates"
+    FILE = "what this file holds"
+
+
+class Subject(StrEnum):
+    """Whose a row of a Gold table is, and by which of its columns."""
+
+    NOBODY = "nobody's"
+    HOME = "a home's"
+    DEVICE = "a home's device's"
+    SITE = "the homes' weather site's"
+    PROVIDER = "the homes' electricity provider's"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of the matrix: the reach of each role. `of`: whose the rows are; None for a mart."""
+
+    resident_owner: Reach
+    renter: Reach
+    owner: Reach
+    technician: Reach
+    of: Subject | None = None
+
+    def reach(self, role: Role) -> Reach:
+        """What the role sees."""
+        return {
+            Role.RESIDENT_OWNER: self.resident_owner,
+            Role.RENTER: self.renter,
+            Role.OWNER: self.owner,
+            Role.TECHNICIAN: self.technician,
+        }[role]
+
+
+_NOTHING, _ALL, _HOMES, _DATES = Reach.NOTHING, Reach.ALL, Reach.HOMES, Reach.DATES
+_LAST_DAY, _MONTHS, _FILE = Reach.LAST_DAY, Reach.MONTHS, Reach.FILE
+_PRESENCE, _DAYS = Reach.PRESENCE_IF_CONSENTED, Reach.DAYS_IF_CONSENTED
+
+MATRIX: Mapping[str, Rule] = {
+    # Table or mart                        owner who lives there, renter, owner who does not, technician
+    gold.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
+    gold.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
+    gold.DIM_APARTMENT.name:          Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
+    gold.DIM_ROOM.name:               Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
+    gold.DIM_DEVICE.name:             Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
+    gold.DIM_TARIFF.name:             Rule(_HOMES, _HOMES, _HOMES, _NOTHING, Subject.PROVIDER),
+    gold.DIM_WEATHER_SITE.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    gold.DIM_MODEL.name:              Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    gold.DIM_HORIZON.name:            Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    gold.DIM_TARGET.name:             Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    gold.FACT_ENERGY_MINUTE.name:     Rule(_DATES, _DATES, _NOTHING, _NOTHING, Subject.HOME),
+    gold.FACT_ENVIRONMENT_MINUTE.name: Rule(_DATES, _DATES, _NOTHING, _LAST_DAY, Subject.HOME),
+    gold.FACT_PRESENCE_MINUTE.name:   Rule(_DATES, _DATES, _PRESENCE, _NOTHING, Subject.HOME),
+    gold.FACT_DEVICE_HEALTH_DAY.name: Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
+    gold.FACT_WEATHER_HOUR.name:      Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    gold.FACT_WEATHER_DAY.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    "mart_energy_daily":              Rule(_DATES, _DATES, _DAYS, _NOTHING),
+    "mart_energy_monthly":            Rule(_DATES, _DATES, _MONTHS, _NOTHING),
+    "mart_environment_hourly":        Rule(_DATES, _DATES, _NOTHING, _LAST_DAY),
+    "mart_comfort_monthly":           Rule(_DATES, _DATES, _MONTHS, _NOTHING),
+    "mart_occupancy_hourly":          Rule(_DATES, _DATES, _PRESENCE, _NOTHING),
+    "mart_device_health":             Rule(_DATES, _DATES, _DATES, _DATES),
+    "mart_daily_weather_summary":     Rule(_HOMES, _HOMES, _HOMES, _HOMES),
+    "mart_gold_tables":               Rule(_FILE, _FILE, _FILE, _FILE),
+}  # fmt: skip
+"""What each role sees of every Gold table and mart.
+
+A mart holds what its query says of the rows within its reach. The reach of a non-resident owner ends with
+a day or month that is over: figures that grow by the minute tell, by their differences, of every minute.
+"""
+
+WITHHELD: Mapping[tuple[str, str], tuple[Role, ...]] = {
+    (gold.DIM_APARTMENT.name, "owner_user_id"): (Role.RENTER, Role.TECHNICIAN),
+}
+"""Columns that are null for a role in the rows that it sees."""
+
+_NO_USER = re.compile(rf"{ADMIN}|.*-\d{{6,}}")
+_LAST_DAY_IS = timedelta(hours=24)
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """Local dates from `since` until the day before `until`."""
+
+    since: date = date.min
+    until: date = date.max
+
+    def within(self, other: "Span") -> "Span":
+        """The dates of both."""
+        return Span(max(self.since, other.since), min(self.until, other.until))
+
+    def without(self, other: "Span") -> "tuple[Span, ...]":
+        """The dates that are not the other's."""
+        before, after = (
+            Span(self.since, min(self.until, other.since)),
+            Span(max(self.since, other.until), self.until),
+        )
+        return tuple(part for part in (before, after) if part)
+
+    def __bool__(self) -> bool:
+        return self.since < self.until
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What one entry of sites.yaml makes a person of one home.
+
+    presence, daily_energy: the dates on which everybody who lives there consents, for an owner who does not.
+    """
+
+    role: Role
+    home: str
+    time_zone: str
+    provider: str | None
+    span: Span
+    presence: tuple[Span, ...] = ()
+    daily_energy: tuple[Span, ...] = ()
+
+    def spans(self, reach: Reach, newest: datetime) -> tuple[Span, ...]:
+        """The local dates within a reach, `newest` being the UTC minute up to which there is data."""
+        today = newest.astimezone(zone(self.time_zone)).date()
+        if reach is Reach.NOTHING:
+            return ()
+        if reach in (Reach.ALL, Reach.HOMES):
+            return (Span(),)
+        if reach is Reach.MONTHS:
+            return (self.span.within(Span(until=today.replace(day=1))),)
+        if reach is Reach.PRESENCE_IF_CONSENTED:
+            return self.presence
+        if reach is Reach.DAYS_IF_CONSENTED:
+            return tuple(span.within(Span(until=today)) for span in self.daily_energy)
+        return (self.span,)
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """Rows of one home with first_date_key <= date_key < end_date_key, and datetime_key > after_minute."""
+
+    apartment_key: int
+    first_date_key: int
+    end_date_key: int
+    after_minute: int = 0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a scope sees of a table or mart: rows in any of the windows, and these providers' tariffs.
+
+    A site's rows are those of the windows' homes, whatever the dates; rows that are nobody's are all seen.
+    """
+
+    windows: tuple[Window, ...]
+    providers: frozenset[str] = frozenset()
+
+    @property
+    def apartment_keys(self) -> tuple[int, ...]:
+        """The homes."""
+        return tuple(sorted({window.apartment_key for window in self.windows}))
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one person sees: all that their entries in sites.yaml give them together."""
+
+    user: str
+    standings: tuple[Standing, ...]
+
+    def cut(self, name: str, newest: datetime) -> Cut | None:
+        """What is seen of a Gold table or mart; None where the person has no such table at all."""
+        rule = MATRIX[name]
+        windows: set[Window] = set()
+        providers: set[str] = set()
+        seen = False
+        for standing in self.standings:
+            reach = rule.reach(standing.role)
+            spans = standing.spans(reach, newest)
+            seen |= bool(spans)
+            windows |= {_window(standing, span, reach, newest) for span in spans if span}
+            providers |= {standing.provider} if spans and standing.provider is not None else set()
+        return Cut(tuple(sorted(windows)), frozenset(providers)) if seen else None
+
+    def cut_for(self, mart: str, table: str, newest: datetime) -> Cut | None:
+        """What a mart may read of a Gold table."""
+        reads_file = any(MATRIX[mart].reach(standing.role) is Reach.FILE for standing in self.standings)
+        return self.cut(table if reads_file else mart, newest)
+
+    def homes_shown(self, table: str, column: str) -> tuple[int, ...] | None:
+        """The homes whose rows show a column; None where no role is denied it."""
+        denied = WITHHELD.get((table, column))
+        if denied is None:
+            return None
+        return tuple(sorted({surrogate_key(s.home) for s in self.standings if s.role not in denied}))
+
+    def definition(self, definition: str) -> str:
+        """A hash of all that decides this person's file besides the data.
+
+        definition: what the admin's file is published by.
+        """
+        rights = repr((definition, sorted(MATRIX.items()), sorted(WITHHELD.items()), self))
+        return hashlib.sha256(rights.encode()).hexdigest()
+
+
+def scopes_of(registry: Registry) -> tuple[Scope, ...]:
+    """One scope for each person but the admins. Raises ConfigurationError for an id that no file can bear."""
+    admins = {person.user for person in registry.people if person.role == "admin"}
+    standings: dict[str, list[Standing]] = {}
+    for place, person in enumerate(registry.people):
+        if person.user in admins:
+            continue
+        if _NO_USER.fullmatch(person.user):
+            raise ConfigurationError(
+                "this login id cannot name a published file",
+                where=f"sites.yaml: people.{place}.user",
+                expected=f"an id other than {ADMIN!r} that does not end in a hyphen and six or more digits",
+                remedy="give the person another id",
+            )
+        standings.setdefault(person.user, []).extend(_standings(registry, person))
+    return tuple(Scope(user, tuple(held)) for user, held in sorted(standings.items()))
+
+
+def refuse_unruled(tables: Iterable[str], marts: Iterable[str]) -> None:
+    """Raise ContractError unless the matrix has a rule for each table and mart, and for nothing else."""
+    wanted = {*tables, *marts}
+    if wanted != MATRIX.keys():
+        raise ContractError(
+            f"no rule for {sorted(wanted - MATRIX.keys())}, "
+            f"a rule for unknown {sorted(MATRIX.keys() - wanted)}",
+            where="access matrix (serve/scopes.py)",
+            expected="what each role sees of every Gold table and mart",
+            remedy="say there who may see the table; until then nobody gets a file",
+        )
+
+
+def _standings(registry: Registry, person: Person) -> list[Standing]:
+    homes = {home.id: home for home in registry.homes}
+    return [_standing(registry, person, homes[name]) for name in person.homes]
+
+
+def _standing(registry: Registry, person: Person, home: Home) -> Standing:
+    span = _span(person)
+    residents = [
+        other
+        for other in registry.people
+        if other.user != person.user and home.id in other.homes and _role(other) in _RESIDENTS
+    ]
+    return Standing(
+        _role(person),
+        home.id,
+        home.time_zone,
+        home.tariff,
+        span,
+        _consented(span, residents, "presence_to_owner"),
+        _consented(span, residents, "daily_energy_to_owner"),
+    )
+
+
+_RESIDENTS = (Role.RESIDENT_OWNER, Role.RENTER)
+
+
+def _role(person: Person) -> Role:
+    if person.role == "owner":
+        return Role.RESIDENT_OWNER if person.lives_there else Role.OWNER
+    return Role.RENTER if person.role == "renter" else Role.TECHNICIAN
+
+
+def _span(person: Person) -> Span:
+    return Span(person.since or date.min, person.until or date.max)
+
+
+def _consented(
+    span: Span, residents: Collection[Person], consent: Literal["presence_to_owner", "daily_energy_to_owner"]
+) -> tuple[Span, ...]:
+    """The dates of a span on which somebody lives there who consents, and nobody who does not."""
+    agreed = {_span(person).within(span) for person in residents if getattr(person.consents, consent)}
+    refused = [_span(person) for person in residents if not getattr(person.consents, consent)]
+    for refusal in refused:
+        agreed = {part for one in agreed for part in one.without(refusal)}
+    return tuple(sorted(one for one in agreed if one))
+
+
+def _window(standing: Standing, span: Span, reach: Reach, newest: datetime) -> Window:
+    after = int((newest - _LAST_DAY_IS).strftime("%Y%m%d%H%M")) if reach is Reach.LAST_DAY else 0
+    return Window(surrogate_key(standing.home), _date_key(span.since), _date_key(span.until), after)
+
+
+def _date_key(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day
