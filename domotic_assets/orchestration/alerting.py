@@ -10,11 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster import AssetCheckEvaluation, DagsterEventType
-from dagster._core.storage.asset_check_execution_record import (
-    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
-    AssetCheckExecutionRecord,
-)
+from dagster import DagsterEventType
 
 from domotic_assets.alerts import incidents
 from domotic_assets.alerts.channels import send
@@ -23,7 +19,7 @@ from domotic_assets.alerts.messages import message_for
 from domotic_assets.alerts.problems import Kind, Problem
 from domotic_assets.alerts.runs import EndedRun, Span, overlap, still_failed, without_carried
 from domotic_assets.errors import DomoticError, PartitionError
-from domotic_assets.orchestration import tags
+from domotic_assets.orchestration import evaluations, tags
 from domotic_assets.orchestration.checks import FRESHNESS
 from domotic_assets.orchestration.sensors import REACHABLE, standing_sensor
 from domotic_assets.orchestration.upkeep_steps import keys_of
@@ -192,53 +188,19 @@ def failed_checks(
     work: Workspace, instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]
 ) -> Iterator[Problem]:
     """A problem for each check, and each home that it names, whose newest evaluation failed as an ERROR."""
-    for check, record in _newest(instance, checks).items():
-        evaluation = record.evaluation
-        if evaluation is None or evaluation.passed or evaluation.severity is not dg.AssetCheckSeverity.ERROR:
+    for found in evaluations.failed(instance, checks):
+        if found.severity is not dg.AssetCheckSeverity.ERROR:
             continue
-        table = check.asset_key.to_user_string()
-        homes, since = (_by_home(evaluation, name) for name in ("homes", "since"))
-        for home in homes or (None,):
-            yield Problem(
-                KINDS.get((check.name, home is not None), "check"),
-                check.name,
-                table,
-                _moment(since.get(home)) or datetime.fromtimestamp(record.create_timestamp, UTC),
-                home,
-                _masked(work, evaluation.description or ""),
-                f"/assets/{table}?view=checks&checkDetail={check.name}",
-            )
-
-
-def _newest(
-    instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]
-) -> Mapping[dg.AssetCheckKey, AssetCheckExecutionRecord]:
-    """The newest evaluation of each check; one that is only planned or at work has none yet."""
-    storage = instance.event_log_storage
-    newest = dict(storage.get_latest_asset_check_execution_by_key(list(checks)))
-    for check in checks:
-        record = newest.get(check)
-        if record is None or record.status in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
-            continue
-        done = storage.get_asset_check_execution_history(
-            check, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+        table, name = found.check.asset_key.to_user_string(), found.check.name
+        yield Problem(
+            KINDS.get((name, found.home is not None), "check"),
+            name,
+            table,
+            found.since,
+            found.home,
+            _masked(work, found.description),
+            f"/assets/{table}?view=checks&checkDetail={name}",
         )
-        del newest[check]
-        newest.update((check, one) for one in done)
-    return newest
-
-
-def _by_home(evaluation: AssetCheckEvaluation, name: str) -> Mapping[str | None, Any]:
-    """A check's JSON by home; nothing where it has none."""
-    value = evaluation.metadata.get(name)
-    return value.value if isinstance(value, dg.JsonMetadataValue) and isinstance(value.value, dict) else {}
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (TypeError, ValueError):
-        return None
 
 
 def _masked(work: Workspace, text: str) -> str:

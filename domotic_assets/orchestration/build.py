@@ -84,13 +84,24 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         runner.run_days(tags.HEALTH_JOB, health_days)
         runner.run(tags.DIMS_JOB)
         published = not marts.is_published(work)
-        if published:
-            runner.run(tags.PUBLISH_JOB)
-            work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
-        if scope_steps.are_behind(work):
-            runner.run(tags.SCOPES_JOB)
-        failed = runner.check() if published or plan.windows or plan.issues else ()
+        try:
+            # Before publishing, as the file says which checks failed.
+            failed = runner.check() if published or plan.windows or plan.issues else ()
+        except Exception:
+            # A check that breaks keeps no rows back.
+            _publish(work, runner)
+            raise
+        _publish(work, runner)
     return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left, failed)
+
+
+def _publish(work: Workspace, runner: "_Runner") -> None:
+    """Bring the published files up to what Gold holds and the checks say."""
+    if not marts.is_published(work):
+        runner.run(tags.PUBLISH_JOB)
+        work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
+    if scope_steps.are_behind(work):
+        runner.run(tags.SCOPES_JOB)
 
 
 @dataclass(frozen=True)

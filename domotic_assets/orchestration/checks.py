@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import quality_steps
+from domotic_assets.orchestration import evaluations, quality_steps
 from domotic_assets.orchestration.assets import Work, key, result, spec
 from domotic_assets.orchestration.check_list import CHECKS, Check
 from domotic_assets.orchestration.check_results import check_result
@@ -16,6 +16,7 @@ from domotic_assets.orchestration.windows import Window
 from domotic_assets.orchestration.worklist import Work as WorkOnList
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import silver
+from domotic_assets.serve.failing_checks import FailingCheck
 
 FRESHNESS = "freshness"
 SILENT = "silent: "
@@ -60,6 +61,21 @@ def checks(context: dg.AssetCheckExecutionContext, work: Work) -> Iterator[dg.As
     for check in CHECKS:
         if check_key(check) in context.selected_asset_check_keys:
             yield check_result(key(check.table), check.name, check.judge(judged), work.lake.uri(check.table))
+
+
+def failing_checks(instance: dg.DagsterInstance) -> list[FailingCheck]:
+    """What the last round of checks found wrong, as published files tell it."""
+    return [
+        FailingCheck(
+            found.check.asset_key.to_user_string(),
+            found.check.name,
+            found.severity.value,
+            found.home,
+            found.breaches,
+            found.since,
+        )
+        for found in evaluations.failed(instance, [check_key(check) for check in CHECKS])
+    ]
 
 
 def _judged(work: Workspace) -> Round:

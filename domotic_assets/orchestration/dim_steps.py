@@ -1,6 +1,7 @@
 """The dimensions and the published file: whole, small, and written only when they differ."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
 from domotic_assets.serve import refresh
 from domotic_assets.serve.catalog import definition_of
+from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.refresh import Refreshed, Snapshot
 
 
@@ -76,10 +78,16 @@ def gold_snapshot(work: Workspace) -> Snapshot:
     )
 
 
-def publish_present(work: Workspace, purpose: str, *, built: Path | None = None) -> Refreshed | None:
+def publish_present(
+    work: Workspace, purpose: str, checks: Sequence[FailingCheck], *, built: Path | None = None
+) -> Refreshed | None:
     """Bring the published file, or one built aside, up to the present Gold; as `refresh.publish_present`."""
+
+    def present() -> Snapshot:
+        return replace(gold_snapshot(work), checks=checks)
+
     return refresh.publish_present(
-        work.serve, lambda: gold_snapshot(work), definition_of(DBT_PROJECT), purpose=purpose, built=built
+        work.serve, present, definition_of(DBT_PROJECT), purpose=purpose, built=built
     )
 
 

@@ -23,6 +23,7 @@ from dagster_dbt import (
 
 from domotic_assets.orchestration import dim_steps, scope_steps, tags
 from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key, publication
+from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.orchestration.scopes import published_scopes, scopes_job, scopes_sensor
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
@@ -123,10 +124,10 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
         owners=OWNERS,
         description="The published file built from nothing, swapped in once dbt's tests pass.",
     )
-    def tested_file(work: Work) -> dg.MaterializeResult[Any]:
+    def tested_file(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         # While dbt worked, others may have published newer rows: these must not go back.
         built = publish.aside_file(work.serve, PURPOSE)
-        done = dim_steps.publish_present(work, PURPOSE, built=built)
+        done = dim_steps.publish_present(work, PURPOSE, failing_checks(context.instance), built=built)
         assert done is not None
         return dg.MaterializeResult(metadata=publication(work, done))
 

@@ -10,6 +10,7 @@ import dagster as dg
 
 from domotic_assets.orchestration import arrivals, dim_steps, reject_steps, status, tags, upkeep_steps
 from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, key, publication, windows_of
+from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.schemas import bronze, gold, silver
 
 PUBLISHED = dg.AssetKey(["serve", "domotic_admin"])
@@ -39,9 +40,9 @@ _SINGLE_RUN = dg.BackfillPolicy.single_run()
     owners=OWNERS,
     description="The DuckDB file that people and BI tools open, brought up to the present Gold.",
 )
-def published_file(work: Work) -> dg.MaterializeResult[Any]:
+def published_file(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """What changed in Gold goes into a copy of the published file, which is swapped in."""
-    done = dim_steps.publish_present(work, "live")
+    done = dim_steps.publish_present(work, "live", failing_checks(context.instance))
     if done is None:
         return dg.MaterializeResult(metadata={"published": "nothing yet: the models build the file first"})
     return dg.MaterializeResult(metadata=publication(work, done))

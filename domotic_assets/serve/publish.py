@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,7 @@ import duckdb
 from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import parts
+from domotic_assets.serve import failing_checks, parts
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, in_load_order
 from domotic_assets.serve.tables import create_table, first_line, identifier, insert_files, literal
 
@@ -183,7 +184,8 @@ def _swap(built: Path, serve: Path) -> Path:
     version = _next_version(serve, scope)
     try:
         with duckdb.connect(str(built)) as connection:
-            connection.execute("UPDATE meta.published SET version = ?", [version])
+            built_at = datetime.now(UTC).replace(tzinfo=None)
+            connection.execute("UPDATE meta.published SET version = ?, built_at_utc = ?", [version, built_at])
             connection.execute("CHECKPOINT")
         _sync(built)
         built.chmod(_OWNER_ONLY)
@@ -228,9 +230,10 @@ def _record(
     versions: Mapping[str, int],
     definition: str,
 ) -> None:
-    """Write `meta.keys`, `meta.parts` and `meta.published`."""
+    """Write `meta.keys`, `meta.parts` and `meta.published`, and make room for `meta.failing_checks`."""
     connection.begin()
     record_keys(connection, gold.TABLES)
+    failing_checks.create(connection)
     parts.create(connection)
     for name, present in files.items():
         parts.record(connection, name, present)
@@ -261,14 +264,15 @@ def record_published(
 ) -> None:
     """Write `meta.published`: one row per Gold table that the file was made from."""
     connection.execute(
-        "CREATE TABLE meta.published (version BIGINT NOT NULL, scope VARCHAR NOT NULL, "
-        "table_name VARCHAR NOT NULL, delta_version BIGINT NOT NULL, definition VARCHAR NOT NULL)"
+        "CREATE TABLE meta.published (version BIGINT NOT NULL, built_at_utc TIMESTAMP, "
+        "scope VARCHAR NOT NULL, table_name VARCHAR NOT NULL, "
+        "delta_version BIGINT NOT NULL, definition VARCHAR NOT NULL)"
     )
     connection.execute(
         "COMMENT ON TABLE meta.published IS 'One row per Gold table: the Delta version that this file holds.'"
     )
     connection.executemany(
-        "INSERT INTO meta.published VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO meta.published VALUES (?, NULL, ?, ?, ?, ?)",
         [(_UNPUBLISHED, scope, name, version, definition) for name, version in versions.items()],
     )
 

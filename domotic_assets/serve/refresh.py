@@ -13,8 +13,9 @@ import duckdb
 
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import parts, publish
+from domotic_assets.serve import failing_checks, parts, publish
 from domotic_assets.serve.catalog import enforced_foreign_keys, in_load_order
+from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.tables import (
     create_table,
     insert_files,
@@ -27,10 +28,11 @@ from domotic_assets.serve.tables import (
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Gold at one moment: of each table the Parquet files and the Delta version."""
+    """Gold at one moment: of each table the Parquet files and the Delta version, and which checks failed."""
 
     files: Mapping[str, Sequence[str]]
     versions: Mapping[str, int]
+    checks: Sequence[FailingCheck] = ()
 
 
 @dataclass(frozen=True)
@@ -54,28 +56,29 @@ def publish_present(
     with publish.publishing(serve) as swap:
         snapshot = present()
         published = publish.published_file(serve)
-        if built is None and publish.is_current(published, snapshot.versions, definition):
+        if built is None and _is_present(published, snapshot, definition):
             return Refreshed(published, {}, 0)
         if built is None:
-            refreshed = refresh_file(serve, snapshot.files, snapshot.versions, definition, purpose=purpose)
+            refreshed = refresh_file(serve, snapshot, definition, purpose=purpose)
         else:
-            refreshed = bring_up(built, snapshot.files, snapshot.versions)
+            refreshed = bring_up(built, snapshot)
         return refreshed and Refreshed(swap(refreshed.file), refreshed.rows, refreshed.parts)
 
 
-def refresh_file(
-    serve: Path,
-    files: Mapping[str, Sequence[str]],
-    versions: Mapping[str, int],
-    definition: str,
-    *,
-    purpose: str,
-) -> Refreshed | None:
+def _is_present(published: Path, snapshot: Snapshot, definition: str) -> bool:
+    """Whether a published file says what a snapshot does."""
+    if not publish.is_current(published, snapshot.versions, definition):
+        return False
+    with duckdb.connect(str(published), read_only=True) as connection:
+        return set(failing_checks.read(connection)) == set(failing_checks.rows(snapshot.checks))
+
+
+def refresh_file(serve: Path, snapshot: Snapshot, definition: str, *, purpose: str) -> Refreshed | None:
     """A copy of the published file aside, brought up to a snapshot of Gold; None if there is none to copy.
 
-    The arguments are those of `publish.build_file`.
+    definition, purpose: as in `publish.build_file`.
     """
-    publish.refuse_other_tables(files, versions)
+    publish.refuse_other_tables(snapshot.files, snapshot.versions)
     published = publish.published_file(serve)
     if not publish.is_of(published, definition):
         return None
@@ -84,11 +87,12 @@ def refresh_file(
         shutil.copyfile(published, target)
     except OSError as error:
         raise publish.unwritable(serve, error) from error
-    return bring_up(target, files, versions)
+    return bring_up(target, snapshot)
 
 
-def bring_up(file: Path, files: Mapping[str, Sequence[str]], versions: Mapping[str, int]) -> Refreshed:
+def bring_up(file: Path, snapshot: Snapshot) -> Refreshed:
     """Bring a file aside up to a snapshot of Gold."""
+    files = snapshot.files
     try:
         with duckdb.connect(str(file)) as connection:
             connection.begin()
@@ -102,8 +106,9 @@ def bring_up(file: Path, files: Mapping[str, Sequence[str]], versions: Mapping[s
                 parts.record(connection, name, change.gained)
             connection.executemany(
                 "UPDATE meta.published SET delta_version = ? WHERE table_name = ?",
-                [(version, name) for name, version in versions.items()],
+                [(version, name) for name, version in snapshot.versions.items()],
             )
+            failing_checks.replace(connection, failing_checks.rows(snapshot.checks))
             connection.commit()
     except (OSError, duckdb.IOException) as error:
         raise publish.unwritable(file.parent, error) from error

@@ -15,7 +15,7 @@ import duckdb
 
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import publish
+from domotic_assets.serve import failing_checks, publish
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, in_load_order, published_columns
 from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject, Window, refuse_unruled
 from domotic_assets.serve.tables import create_table, identifier, literal, name_of
@@ -37,11 +37,24 @@ class PublishedScopes:
 
 def are_current(serve: Path, scopes: Sequence[Scope]) -> bool:
     """Whether the files in the folder are those of these scopes and of the admin's present file."""
-    versions, definition = publish.stated(publish.published_file(serve))
-    return publish.published_scopes(serve) - {publish.ADMIN} <= {scope.user for scope in scopes} and all(
-        publish.is_current(publish.published_file(serve, s.user), versions, s.definition(definition))
-        for s in scopes
-    )
+    of_nobody = publish.published_scopes(serve) - {publish.ADMIN} - {scope.user for scope in scopes}
+    return not of_nobody and not _behind(serve, scopes)
+
+
+def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
+    """The scopes whose file is not of the admin's present file; all where that cannot be read."""
+    try:
+        with duckdb.connect() as connection:
+            _attach_source(connection, serve)
+            versions, _ = publish.stated_by(connection, _SOURCE)
+            definitions = [_definition(connection, scope) for scope in scopes]
+    except duckdb.Error:
+        return list(scopes)
+    return [
+        scope
+        for scope, definition in zip(scopes, definitions, strict=True)
+        if not publish.is_current(publish.published_file(serve, scope.user), versions, definition)
+    ]
 
 
 def publish_scopes(serve: Path, scopes: Sequence[Scope]) -> PublishedScopes:
@@ -54,11 +67,8 @@ def publish_scopes(serve: Path, scopes: Sequence[Scope]) -> PublishedScopes:
         gone = publish.published_scopes(serve) - {publish.ADMIN} - {scope.user for scope in scopes}
         for user in gone:
             publish.remove_scope(serve, user)
-        versions, definition = publish.stated(publish.published_file(serve))
-        for scope in scopes:
-            held = publish.published_file(serve, scope.user)
-            if not publish.is_current(held, versions, scope.definition(definition)):
-                built.append(publish.swap_in(build_scope(serve, scope), serve))
+        for scope in _behind(serve, scopes):
+            built.append(publish.swap_in(build_scope(serve, scope), serve))
     return PublishedScopes(tuple(built), len(scopes) - len(built), len(gone))
 
 
@@ -66,7 +76,7 @@ def build_scope(serve: Path, scope: Scope) -> Path:
     """Build a person's file aside from the admin's published file, and return it."""
     try:
         target = publish.clear_aside(serve, _PURPOSE, scope.user)
-        with _opened(publish.published_file(serve), target) as connection:
+        with _opened(serve, target) as connection:
             _fill(connection, scope)
     except (OSError, duckdb.IOException) as error:
         raise publish.unwritable(serve, error) from error
@@ -74,16 +84,32 @@ def build_scope(serve: Path, scope: Scope) -> Path:
 
 
 @contextmanager
-def _opened(source: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _opened(serve: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the admin's file, the file to build, and room for views in memory."""
     with duckdb.connect(config={"temp_directory": str(target.parent / "spill")}) as connection:
-        connection.execute(f"ATTACH {literal(str(source))} AS {_SOURCE} (READ_ONLY)")
+        _attach_source(connection, serve)
         connection.execute(
             f"ATTACH {literal(str(target))} AS {_TARGET} (STORAGE_VERSION {literal(publish.STORAGE_VERSION)})"
         )
         yield connection
         connection.execute(f"USE {_VIEWS}")
         connection.execute(f"DETACH {_TARGET}")
+
+
+def _attach_source(connection: duckdb.DuckDBPyConnection, serve: Path) -> None:
+    connection.execute(f"ATTACH {literal(str(publish.published_file(serve)))} AS {_SOURCE} (READ_ONLY)")
+
+
+def _definition(connection: duckdb.DuckDBPyConnection, scope: Scope) -> str:
+    """What a scope's file of the attached admin's file is of, besides the data."""
+    _, definition = publish.stated_by(connection, _SOURCE)
+    return scope.definition(definition, _failing_checks(connection, scope))
+
+
+def _failing_checks(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[failing_checks.Row]:
+    """Those of homes in which the person lives now: a stuck motion sensor tells of who is there."""
+    homes = scope.homes_lived_in(_newest(connection))
+    return [row for row in failing_checks.read(connection, _SOURCE) if failing_checks.home_of(row) in homes]
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
@@ -117,9 +143,11 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         if scope.cut(mart, newest) is not None:
             _keep_mart(connection, mart, comment)
     connection.execute(f"USE {_TARGET}")
-    versions, definition = publish.stated_by(connection, _SOURCE)
+    versions, _ = publish.stated_by(connection, _SOURCE)
     publish.record_keys(connection, held)
-    publish.record_published(connection, scope.user, versions, scope.definition(definition))
+    publish.record_published(connection, scope.user, versions, _definition(connection, scope))
+    failing_checks.create(connection)
+    failing_checks.replace(connection, _failing_checks(connection, scope))
 
 
 def _newest(connection: duckdb.DuckDBPyConnection) -> datetime:

@@ -101,6 +101,7 @@ MATRIX: Mapping[str, Rule] = {
     "mart_comfort_monthly":           Rule(_DATES, _DATES, _MONTHS, _NOTHING),
     "mart_occupancy_hourly":          Rule(_DATES, _DATES, _PRESENCE, _NOTHING),
     "mart_device_health":             Rule(_DATES, _DATES, _DATES, _DATES),
+    "mart_feed_freshness":            Rule(_DATES, _DATES, _DATES, _DATES),
     "mart_daily_weather_summary":     Rule(_HOMES, _HOMES, _HOMES, _HOMES),
     "mart_gold_tables":               Rule(_FILE, _FILE, _FILE, _FILE),
 }  # fmt: skip
@@ -159,7 +160,7 @@ class Standing:
 
     def spans(self, reach: Reach, newest: datetime) -> tuple[Span, ...]:
         """The local dates within a reach, `newest` being the UTC minute up to which there is data."""
-        today = newest.astimezone(zone(self.time_zone)).date()
+        today = self._today(newest)
         if reach is Reach.NOTHING:
             return ()
         if reach in (Reach.ALL, Reach.HOMES):
@@ -171,6 +172,13 @@ class Standing:
         if reach is Reach.DAYS_IF_CONSENTED:
             return tuple(span.within(Span(until=today)) for span in self.daily_energy)
         return (self.span,)
+
+    def covers(self, newest: datetime) -> bool:
+        """Whether the entry holds on the date of the newest data."""
+        return self.span.since <= self._today(newest) < self.span.until
+
+    def _today(self, newest: datetime) -> date:
+        return newest.astimezone(zone(self.time_zone)).date()
 
 
 @dataclass(frozen=True, order=True)
@@ -232,12 +240,17 @@ class Scope:
             return None
         return tuple(sorted({surrogate_key(s.home) for s in self.standings if s.role not in denied}))
 
-    def definition(self, definition: str) -> str:
+    def homes_lived_in(self, newest: datetime) -> tuple[int, ...]:
+        """The homes in which the person lives on the date of the newest data."""
+        lived_in = (s for s in self.standings if s.role in _RESIDENTS and s.covers(newest))
+        return tuple(sorted({surrogate_key(standing.home) for standing in lived_in}))
+
+    def definition(self, definition: str, checks: Iterable[object] = ()) -> str:
         """A hash of all that decides this person's file besides the data.
 
-        definition: what the admin's file is published by.
+        definition: what the admin's file is published by. checks: the failing ones that the person sees.
         """
-        rights = repr((definition, sorted(MATRIX.items()), sorted(WITHHELD.items()), self))
+        rights = repr((definition, *checks, sorted(MATRIX.items()), sorted(WITHHELD.items()), self))
         return hashlib.sha256(rights.encode()).hexdigest()
 
 

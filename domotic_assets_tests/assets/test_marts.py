@@ -1,6 +1,6 @@
 """What the marts say of two homes around a midnight, worked out by hand; dbt itself is tested in test_dbt."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +95,13 @@ def test_the_weather_of_a_day_is_the_nearest_forecast(file: Path) -> None:
         "FROM marts.mart_daily_weather_summary WHERE site_name = 'Sion' AND date_key = 20230914",
     )
     assert rows == [(date(2023, 9, 14), 0, 18.0, 10.0, 12.5, 22.0)]
+
+
+def test_how_fresh_a_home_is(file: Path) -> None:
+    """Four hours from 20:00 UTC; the calendar is Zurich's, two hours ahead."""
+    rows = ask(file, "FROM marts.mart_feed_freshness WHERE apartment_id = 'jeremie' ORDER BY subject")
+    newest = (202309142359, datetime(2023, 9, 14, 23, 59), datetime(2023, 9, 15, 1, 59))
+    assert [row[1:] for row in rows] == [
+        ("jeremie", "Apartment Jeremie", subject, *newest)
+        for subject in ("energy", "environment", "presence")
+    ]

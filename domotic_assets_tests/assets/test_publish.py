@@ -6,7 +6,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +305,12 @@ class TestSwap:
             "domotic-admin-000002.duckdb",
         ]
         assert ask(publish.published_file(serve), "SELECT DISTINCT version FROM meta.published") == [(2,)]
+
+    def test_a_file_says_when_it_was_published(self, snapshot: Snapshot, serve: Path) -> None:
+        before = datetime.now(UTC).replace(tzinfo=None)
+        publish_once(serve, snapshot)
+        [(at,)] = ask(publish.published_file(serve), "SELECT DISTINCT built_at_utc FROM meta.published")
+        assert before <= at <= datetime.now(UTC).replace(tzinfo=None)
 
     def test_who_swaps_waits_for_another_process_that_publishes(
         self, snapshot: Snapshot, tmp_path: Path, serve: Path

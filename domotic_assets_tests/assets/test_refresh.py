@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ from domotic_assets.lake.store import Lake
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish, refresh
+from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets_tests.unit.serve.gold_snapshot import (
     HOUSE_METER,
     JIMMY,
@@ -36,6 +37,8 @@ DAY = datetime(2023, 10, 28, tzinfo=UTC)
 class Gold:
     """A Gold layer on Delta, written as the steps write it."""
 
+    checks: Sequence[FailingCheck] = ()
+
     def __init__(self, root: Path) -> None:
         self.lake = Lake(str(root))
         self.serve = root / "serve"
@@ -44,7 +47,8 @@ class Gold:
 
     def snapshot(self) -> refresh.Snapshot:
         found = {table.name: self.lake.snapshot(table) for table in gold.TABLES}
-        return refresh.Snapshot({n: f for n, (_, f) in found.items()}, {n: v for n, (v, _) in found.items()})
+        files, versions = ({n: pair[which] for n, pair in found.items()} for which in (1, 0))
+        return refresh.Snapshot(files, versions, self.checks)
 
     def built(self, purpose: str) -> Path:
         found = self.snapshot()
@@ -147,6 +151,25 @@ def refreshed(place: Gold) -> refresh.Refreshed:
     assert done is not None
     assert_as_built(place)
     return done
+
+
+def test_a_check_that_fails_or_is_over_is_told_though_gold_stays_as_it_is(place: Gold) -> None:
+    failing = FailingCheck(
+        "silver/sensor_files", "freshness", "ERROR", None, 1, datetime(2023, 10, 29, tzinfo=UTC)
+    )
+    assert place.publish_present() == refresh.Refreshed(publish.published_file(place.serve), {}, 0)
+    for checks, version in (([failing], 2), ([], 3)):
+        place.checks = checks
+        for _ in range(2):
+            place.publish_present()
+        with duckdb.connect(str(publish.published_file(place.serve)), read_only=True) as connection:
+            told = connection.execute(
+                "SELECT check_name, severity, since_utc FROM meta.failing_checks"
+            ).fetchall()
+            assert told == [("freshness", "ERROR", datetime(2023, 10, 29)) for _ in checks]
+            assert connection.execute("SELECT DISTINCT version FROM meta.published").fetchall() == [
+                (version,)
+            ]
 
 
 def test_a_new_minute_is_added_and_nothing_else_is_written(place: Gold) -> None:

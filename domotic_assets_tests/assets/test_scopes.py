@@ -8,6 +8,7 @@ import shutil
 import stat
 import struct
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from domotic_assets.errors import ContractError
 from domotic_assets.orchestration import scope_steps, scopes
 from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas.table import surrogate_key
-from domotic_assets.serve import publish, scoped
+from domotic_assets.serve import failing_checks, publish, scoped
 from domotic_assets.serve.catalog import definition_of
+from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.scopes import Scope, scopes_of
 from domotic_assets.simulator.register import personal_values
 from domotic_assets_tests import builders, leaks
@@ -55,6 +57,8 @@ MINUTES_SEEN = {
     "u-technician": (0, END), "u-landlord": (0, 0),
 }  # fmt: skip
 PUBLIC = ("dim_datetime", "dim_date", "fact_weather_hour", "fact_weather_day", "mart_daily_weather_summary")
+
+HOMES_AND_NONE = ("jimmy", "jeremie", None)
 
 Rows = list[tuple[Any, ...]]
 
@@ -217,7 +221,7 @@ class TestLeaks:
             "dim_datetime", "dim_date", "dim_apartment", "dim_room", "dim_device", "dim_tariff",
             "dim_weather_site", "dim_model", "dim_horizon", "dim_target", "fact_device_health_day",
             "fact_weather_hour", "fact_weather_day", "mart_energy_monthly", "mart_comfort_monthly",
-            "mart_device_health", "mart_daily_weather_summary", "mart_gold_tables",
+            "mart_device_health", "mart_daily_weather_summary", "mart_gold_tables", "mart_feed_freshness",
         }  # fmt: skip
         assert ask(file, "SELECT count(*) FROM marts.mart_energy_monthly") == [(0,)]
         assert ask(file, "SELECT count(*) FROM gold.fact_device_health_day") == [(9,)]
@@ -403,6 +407,12 @@ class TestRoles:
         )
 
 
+def tell(serve: Path, *checks: FailingCheck) -> None:
+    """Make the admin's file say that these checks fail."""
+    with duckdb.connect(str(publish.published_file(serve))) as connection:
+        failing_checks.replace(connection, failing_checks.rows(checks))
+
+
 class TestFiles:
     def test_the_build_published_one_for_each_person(self, work: Workspace) -> None:
         assert publish.published_scopes(work.serve) == {"admin", *USERS}
@@ -478,6 +488,25 @@ class TestFiles:
             "UPDATE meta.published SET delta_version = 99 WHERE table_name = 'dim_room'",
         )
         assert len(scoped.publish_scopes(serve, people(PEOPLE)).built) == len(USERS)
+
+    def test_failing_checks_are_told_to_who_lives_in_that_home_now(self, serve: Path) -> None:
+        since = datetime(2023, 9, 14, 21, tzinfo=UTC)
+        tell(serve, *(FailingCheck("silver/a", "stuck", "WARN", home, 2, since) for home in HOMES_AND_NONE))
+        scoped.publish_scopes(serve, people(PEOPLE))
+        told = {user: ask(publish.published_file(serve, user), "FROM meta.failing_checks") for user in USERS}
+        row = ("silver/a", "stuck", "WARN", "home", 2, datetime(2023, 9, 14, 21))
+        for user, home in {"u-moved-in": "jimmy", "u-new": "jeremie"}.items():
+            assert told.pop(user) == [tuple(surrogate_key(home) if v == "home" else v for v in row)]
+        assert set(map(tuple, told.values())) == {()}
+
+    def test_a_check_that_fails_or_is_over_rebuilds_the_files_of_its_home_only(self, serve: Path) -> None:
+        scoped.publish_scopes(serve, people(PEOPLE))
+        tell(serve, FailingCheck("silver/a", "stuck", "WARN", "jimmy", 2, datetime(2023, 9, 14, tzinfo=UTC)))
+        rebuilt = scoped.publish_scopes(serve, people(PEOPLE)).built
+        assert [file.name for file in rebuilt] == ["domotic-u-moved-in-000002.duckdb"]
+        tell(serve)
+        rebuilt = scoped.publish_scopes(serve, people(PEOPLE)).built
+        assert [file.name for file in rebuilt] == ["domotic-u-moved-in-000003.duckdb"]
 
     def test_every_file_of_who_is_no_longer_named_goes(self, serve: Path) -> None:
         for _ in range(2):

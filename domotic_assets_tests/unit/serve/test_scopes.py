@@ -62,6 +62,7 @@ class TestMatrix:
         assert {name for name in seen if not name.startswith("dim_")} == {
             "fact_device_health_day", "fact_weather_hour", "fact_weather_day", "mart_energy_monthly",
             "mart_comfort_monthly", "mart_device_health", "mart_daily_weather_summary", "mart_gold_tables",
+            "mart_feed_freshness",
         }  # fmt: skip
         assert {n for n, rule in scopes.MATRIX.items() if rule.owner is Reach.PRESENCE_IF_CONSENTED} == {
             "fact_presence_minute",
@@ -73,6 +74,7 @@ class TestMatrix:
         assert {name for name in seen if not name.startswith("dim_")} == {
             "fact_device_health_day", "fact_environment_minute", "fact_weather_hour", "fact_weather_day",
             "mart_environment_hourly", "mart_device_health", "mart_daily_weather_summary", "mart_gold_tables",
+            "mart_feed_freshness",
         }  # fmt: skip
 
     def test_who_lives_there_sees_the_same_as_owner_or_renter(self) -> None:
