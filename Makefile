@@ -23,7 +23,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-fuzz drill-mutation security audit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-fuzz drill-mutation drill-readers security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,9 @@ drill-fuzz: setup ## 100,000 mutated files through landing and reading (DRILL='-
 
 drill-mutation: setup ## Rules of energy, time and dedup, changed: what no unit test notices (DRILL='--mutants 20': short)
 	$(BIN)/python -m domotic_assets_tests.drills.mutation $(DRILL)
+
+drill-readers: setup ## Readers in 8 processes beside 100 publications, and killed ones (DRILL='--publications 10': short)
+	$(BIN)/python -m domotic_assets_tests.drills.readers $(DRILL)
 
 security: setup ## Unsafe code, and secrets in tracked files
 	$(BIN)/bandit -q -c pyproject.toml -r domotic_assets
