@@ -23,7 +23,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-fuzz drill-mutation drill-readers security audit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-fuzz drill-mutation drill-readers drill-year security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -91,6 +91,9 @@ drill-mutation: setup ## Rules of energy, time and dedup, changed: what no unit 
 
 drill-readers: setup ## Readers in 8 processes beside 100 publications, and killed ones (DRILL='--publications 10': short)
 	$(BIN)/python -m domotic_assets_tests.drills.readers $(DRILL)
+
+drill-year: setup ## A year of two homes, 30 million rows of minutes: questions, file, publishing (DRILL='--days 14': short)
+	$(BIN)/python -m domotic_assets_tests.drills.year $(DRILL)
 
 security: setup ## Unsafe code, and secrets in tracked files
 	$(BIN)/bandit -q -c pyproject.toml -r domotic_assets
