@@ -5,13 +5,12 @@ Loading, querying and rendering stand in the modules beside this one.
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from domotic_assets.schemas import gold
-from domotic_assets.schemas.table import Aggregation, Column, ForeignKey, Table
+from domotic_assets.schemas.table import Aggregation, Column, Table
 
 GOLD_SCHEMA = "gold"
 MARTS_SCHEMA = "marts"
@@ -46,27 +45,8 @@ def sql_type(column: Column) -> str:
 
 
 def is_dimension(table: Table) -> bool:
-    """Whether a table is a dimension; dimensions carry real keys, facts do not."""
+    """Whether a table is a dimension."""
     return table in gold.DIMS
-
-
-def enforced_foreign_keys(table: Table) -> tuple[ForeignKey, ...]:
-    """The foreign keys that the file itself enforces: those of dimensions that never say "none"."""
-    return tuple(key for key in table.foreign_keys if is_dimension(table) and not key.allow_none)
-
-
-def in_load_order(tables: Sequence[Table]) -> list[Table]:
-    """Tables ordered so that each comes after those that its enforced foreign keys point to."""
-    ordered: list[Table] = []
-    waiting = list(tables)
-    while waiting:
-        loaded = {table.name for table in ordered}
-        ready = [t for t in waiting if {key.table for key in enforced_foreign_keys(t)} <= loaded]
-        if not ready:
-            raise ValueError(f"foreign keys form a ring: {[t.name for t in waiting]}")
-        ordered += ready
-        waiting = [t for t in waiting if t not in ready]
-    return ordered
 
 
 def describe_table(table: Table) -> str:

@@ -21,9 +21,9 @@ _INTRODUCTION = """\
 # The Gold schema
 
 What the published DuckDB file holds in its schema `gold`. Names end in their unit; `datetime_key` is a UTC
-minute, `date_key` a local date; other keys are hashes of natural ids, -1 is "none". Dimensions enforce their
-keys. Facts do not, since an index would slow every load and replacement: tests check theirs, and `meta.keys`
-lists them.
+minute, `date_key` a local date; other keys are hashes of natural ids, -1 is "none". Keys are checked before a
+file is published, and `meta.keys` lists them; the file declares none, as drivers of DuckDB 1.0 could not
+open it.
 """
 
 

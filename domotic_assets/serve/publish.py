@@ -22,8 +22,15 @@ from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import failing_checks, parts
-from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, in_load_order
-from domotic_assets.serve.tables import create_table, first_line, identifier, insert_files, literal
+from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
+from domotic_assets.serve.tables import (
+    create_table,
+    first_line,
+    identifier,
+    insert_files,
+    literal,
+    require_keys,
+)
 
 ADMIN = "admin"
 """The scope of who sees everything; the others are named after the login id of a person."""
@@ -118,9 +125,10 @@ def build_file(
                 f"ATTACH {literal(str(target))} AS {_CATALOG} (STORAGE_VERSION {literal(STORAGE_VERSION)})"
             )
             connection.execute(f"USE {_CATALOG}")
-            _create(connection, in_load_order(gold.TABLES))
-            for table in in_load_order(gold.TABLES):
+            _create(connection, gold.TABLES)
+            for table in gold.TABLES:
                 insert_files(connection, table, files[table.name])
+            require_keys(connection, gold.DIMS)
             _record(connection, files, versions, definition)
             connection.execute("USE memory")
             connection.execute(f"DETACH {_CATALOG}")
@@ -248,7 +256,7 @@ def record_keys(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) 
         "key VARCHAR NOT NULL, references_table VARCHAR, references_column VARCHAR)"
     )
     connection.execute(
-        "COMMENT ON TABLE meta.keys IS 'One row per key column of a Gold table; facts enforce none of them.'"
+        "COMMENT ON TABLE meta.keys IS 'One row per key column of a Gold table; none is declared.'"
     )
     held = {table.name for table in tables}
     keys: list[tuple[str, str, str, str | None, str | None]] = []

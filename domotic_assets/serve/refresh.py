@@ -14,7 +14,6 @@ import duckdb
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import failing_checks, parts, publish
-from domotic_assets.serve.catalog import enforced_foreign_keys, in_load_order
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.tables import (
     create_table,
@@ -22,6 +21,7 @@ from domotic_assets.serve.tables import (
     insert_missing,
     name_of,
     paths,
+    require_keys,
     rows_of_files,
 )
 
@@ -143,26 +143,19 @@ def _bring_up_dimensions(
     changed: Mapping[str, parts.Changes],
     files: Mapping[str, Sequence[str]],
 ) -> dict[str, int]:
-    """New rows are added. A dimension that lost or changed one is made anew, with all that refer to it.
-
-    A row that others refer to can neither be deleted nor, in all its columns, be updated.
-    """
-    anew: set[str] = set()
-    ordered = in_load_order(gold.DIMS)
-    for table in ordered:
-        refers = {key.table for key in enforced_foreign_keys(table)} & anew
-        if refers or (table.name in changed and _lacks_rows(connection, table, files[table.name])):
-            anew.add(table.name)
-    for table in reversed(ordered):
-        if table.name in anew:
-            connection.execute(f"DROP TABLE {name_of(table.name)}")
+    """New rows are added; a dimension that lost or changed one is made anew."""
     rows: dict[str, int] = {}
-    for table in ordered:
-        if table.name in anew:
+    for table in gold.DIMS:
+        if table.name not in changed:
+            continue
+        if _lacks_rows(connection, table, files[table.name]):
+            connection.execute(f"DROP TABLE {name_of(table.name)}")
             create_table(connection, table)
             rows[table.name] = insert_files(connection, table, files[table.name])
-        elif table.name in changed:
+        else:
             rows[table.name] = insert_missing(connection, table, files[table.name])
+    if rows:
+        require_keys(connection, gold.DIMS)
     return rows
 
 

@@ -16,7 +16,7 @@ import duckdb
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import failing_checks, publish
-from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, in_load_order, published_columns
+from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject, Window, refuse_unruled
 from domotic_assets.serve.tables import create_table, identifier, literal, name_of
 
@@ -121,7 +121,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     refuse_unruled((table.name for table in gold.TABLES), (name for name, _, _ in marts))
     newest = _newest(connection)
     cuts = {table.name: scope.cut(table.name, newest) for table in gold.TABLES}
-    held = [table for table in in_load_order(gold.TABLES) if cuts[table.name] is not None]
+    held = [table for table in gold.TABLES if cuts[table.name] is not None]
     for schema in (GOLD_SCHEMA, MARTS_SCHEMA, "meta"):
         connection.execute(f"CREATE SCHEMA {_TARGET}.{schema}")
     for schema in (GOLD_SCHEMA, MARTS_SCHEMA):

@@ -10,29 +10,24 @@ from urllib.parse import unquote
 import duckdb
 
 from domotic_assets.errors import ContractError
-from domotic_assets.schemas.table import UTC_TIME, Column, Table
+from domotic_assets.schemas.table import NO_KEY, UTC_TIME, Column, Table
 from domotic_assets.serve.catalog import (
     GOLD_SCHEMA,
     describe_column,
     describe_table,
-    enforced_foreign_keys,
-    is_dimension,
     published_columns,
     sql_type,
 )
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """An empty table with its keys (dimensions only) and comments."""
+    """An empty table with its comments.
+
+    It declares no keys: drivers of DuckDB 1.0 cannot open a file of today's DuckDB that has any.
+    """
     parts = [
         f"{identifier(column.name)} {sql_type(column)}{'' if column.nullable else ' NOT NULL'}"
         for column in published_columns(table)
-    ]
-    if is_dimension(table):
-        parts.append(f"PRIMARY KEY ({', '.join(map(identifier, table.primary_key))})")
-    parts += [
-        f"FOREIGN KEY ({identifier(key.column)}) REFERENCES {name_of(key.table)} ({identifier(key.target)})"
-        for key in enforced_foreign_keys(table)
     ]
     connection.execute(f"CREATE TABLE {name_of(table.name)} ({', '.join(parts)})")
     connection.execute(f"COMMENT ON TABLE {name_of(table.name)} IS {literal(describe_table(table))}")
@@ -69,6 +64,27 @@ def insert_missing(connection: duckdb.DuckDBPyConnection, table: Table, files: S
         f"({rows_of_files(table)} EXCEPT ALL FROM {name_of(table.name)})"
     )
     return _insert(connection, table, statement, [paths(files)])
+
+
+def require_keys(connection: duckdb.DuckDBPyConnection, dimensions: Sequence[Table]) -> None:
+    """Raise ContractError where a key of a dimension stands twice, or refers to a row that is not there."""
+    for table in dimensions:
+        columns = ", ".join(map(identifier, table.primary_key))
+        twice = connection.execute(
+            f"SELECT {columns} FROM {name_of(table.name)} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"  # noqa: S608
+        ).fetchone()
+        if twice is not None:
+            raise _broken(table, f"key {twice} stands twice")
+        for key in table.foreign_keys:
+            column = f"own.{identifier(key.column)}"
+            lost = connection.execute(
+                f"SELECT {column} FROM {name_of(table.name)} AS own "  # noqa: S608
+                f"ANTI JOIN {name_of(key.table)} AS other ON {column} = other.{identifier(key.target)} "
+                f"WHERE {column} IS NOT NULL AND NOT (? AND {column} = ?) LIMIT 1",
+                [key.allow_none, NO_KEY],
+            ).fetchone()
+            if lost is not None:
+                raise _broken(table, f"{key.column} {lost[0]} is not in {key.table}")
 
 
 def rows_of_files(table: Table) -> str:
@@ -109,12 +125,7 @@ def _insert(
     try:
         counted = connection.execute(statement, parameters).fetchone()
     except (duckdb.BinderException, duckdb.ConstraintException, duckdb.ConversionException) as error:
-        raise ContractError(
-            first_line(error),
-            where=table.id,
-            expected="the columns and keys of its schema",
-            remedy="materialise the table again",
-        ) from error
+        raise _broken(table, first_line(error)) from error
     assert counted is not None
     return int(counted[0])
 
@@ -123,3 +134,12 @@ def _plain(column: Column) -> str:
     """A column of a Parquet file, its UTC times without a zone."""
     name = identifier(column.name)
     return f"make_timestamp(epoch_us({name})) AS {name}" if column.dtype == UTC_TIME else name
+
+
+def _broken(table: Table, what: str) -> ContractError:
+    return ContractError(
+        what,
+        where=table.id,
+        expected="the columns and keys of its schema",
+        remedy="materialise the table again",
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from domotic_assets.orchestration import marts_page
 from domotic_assets.orchestration.assets import key
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.instance import prepare_home
@@ -42,3 +43,9 @@ def test_the_shipped_instance_sends_nothing_and_asks_for_no_address(tmp_path: Pa
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
+
+
+def test_the_page_of_the_marts_is_what_their_definitions_say() -> None:
+    written = marts_page.MARTS_PAGE.read_text(encoding="utf-8")
+    assert written == marts_page.page()
+    assert "gold_fact_energy_minute --> marts_mart_energy_daily" in written

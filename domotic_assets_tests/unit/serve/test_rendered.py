@@ -136,10 +136,3 @@ class TestDefinition:
         before = catalog.definition_of(project)
         monkeypatch.setattr(gold, "TABLES", gold.TABLES[1:])
         assert catalog.definition_of(project) != before
-
-
-def test_tables_load_after_those_they_refer_to() -> None:
-    order = [table.name for table in catalog.in_load_order(gold.TABLES)]
-    assert sorted(order) == sorted(table.name for table in gold.TABLES)
-    assert order.index("dim_apartment") < order.index("dim_room") < order.index("dim_device")
-    assert order.index("dim_date") < order.index("dim_datetime")
