@@ -23,7 +23,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-fuzz drill-mutation drill-readers drill-year security audit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-fuzz drill-mutation drill-readers drill-year security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,8 +62,9 @@ endif
 live: setup ## The feed of SITES as it comes, with Dagster's UI on this machine's PORT; Ctrl+C ends it
 	@$(BIN)/domotic live --sites $(SITES) --lake $(LAKE) --port $(PORT)
 
-test: setup ## All tests, unit tests first; ends with the table of rules
-	DOMOTIC_REQUIRE_RULES=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+test: setup ## All tests, unit tests first; ends with the table of rules, and the coverage
+	DOMOTIC_REQUIRE_RULES=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report=
+	@$(BIN)/python -m domotic_assets_tests.coverage_gate
 
 test-unit: setup ## The pure unit tests alone (seconds)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) domotic_assets_tests/unit
@@ -82,6 +83,9 @@ drill-names: setup ## Cost of finding files among 250,000 names over real SMB (D
 
 drill-days: setup ## A day of minutes and six of hours through Dagster: what stays bounded (DRILL='--minutes 9 --days 0': short)
 	$(BIN)/python -m domotic_assets_tests.drills.days $(DRILL)
+
+drill-law: setup ## 200 random cuts of random feeds: the same rows
+	DOMOTIC_LAW_CASES=200 $(BIN)/python -m pytest -q domotic_assets_tests/assets/test_law_of_windows.py
 
 drill-fuzz: setup ## 100,000 mutated files through landing and reading (DRILL='--files 2000': short)
 	$(BIN)/python -m domotic_assets_tests.drills.fuzz $(DRILL)
@@ -118,5 +122,5 @@ reset: ## Remove everything in data/: the lake with its bronze, and the simulate
 	find data -mindepth 1 -not -name README.md -delete
 
 clean: ## Remove caches and test leftovers; the lake and .venv stay
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dbt/target dbt/logs
+	rm -rf .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dbt/target dbt/logs
 	find domotic_assets domotic_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,6 +21,8 @@ from domotic_assets.simulator.truth import open_truth
 from domotic_assets_tests import builders
 from domotic_assets_tests.lakes import open_lake
 
+pytestmark = pytest.mark.untraced
+
 MINUTE = timedelta(minutes=1)
 LONG_DAY = (datetime(2023, 10, 28, 22, tzinfo=UTC), datetime(2023, 10, 29, 23, tzinfo=UTC))
 SHORT_DAY = (datetime(2023, 3, 25, 23, tzinfo=UTC), datetime(2023, 3, 26, 22, tzinfo=UTC))

@@ -6,6 +6,7 @@ promises. Hypothesis draws the seed of a case and not its files: drawn one by on
 alike, and a failing one could not be made smaller within minutes. A failure names its seed.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ from domotic_assets_tests import builders
 from domotic_assets_tests.lakes import assert_same
 from domotic_assets_tests.memory_lake import MemoryLake
 
+pytestmark = pytest.mark.untraced
+
 TABLES = (
     silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.REJECTS, silver.DEVICES, silver.VARIABLES,
     silver.DEVICE_TYPES, *gold.MINUTE_FACTS, gold.FACT_DEVICE_HEALTH_DAY,
@@ -40,6 +43,8 @@ AUTUMN = datetime(2023, 10, 29, 1, tzinfo=UTC)
 """The second pass of the repeated hour begins; an hour earlier the first did."""
 
 FACT_STEPS = (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts)
+CASES = int(os.environ.get("DOMOTIC_LAW_CASES", "60"))
+"""`make drill-law` shows more."""
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 SEEDS = st.integers(0, 2**64 - 1)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -310,7 +315,7 @@ def show_a_random_case(seed: int, lake_of: LakeOf) -> None:
 
 
 @given(seed=SEEDS)
-@settings(max_examples=200, phases=PHASES)
+@settings(max_examples=CASES, phases=PHASES)
 def test_any_cut_order_and_repeat_gives_the_tables_of_one_run(seed: int) -> None:
     show_a_random_case(seed, MemoryLake)
 

@@ -16,6 +16,8 @@ from domotic_assets.simulator.register import write_register
 from domotic_assets_tests import builders
 from domotic_assets_tests.lakes import assert_same, contents, open_lake
 
+pytestmark = pytest.mark.untraced
+
 MIDNIGHT = datetime(2023, 9, 5, tzinfo=UTC)
 FORECAST = "Time,Value,Prediction,Site,Measurement,Unit\n{0} 06:00:00+00:00,{1},00,Sion,PRED_T_2M_ctrl,C\n"
 

@@ -23,6 +23,8 @@ from domotic_assets.schemas.table import Table
 from domotic_assets.settings import Settings
 from domotic_assets_tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.untraced
+
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 DAYS = [date(2023, 9, 4) + timedelta(days=n) for n in range(7)]

@@ -27,6 +27,8 @@ from domotic_assets.simulator.truth import open_truth
 from domotic_assets_tests import builders
 from domotic_assets_tests.lakes import assert_same, contents, open_lake, versions
 
+pytestmark = pytest.mark.untraced
+
 START = datetime(2023, 9, 4, 20, tzinfo=UTC)
 MINUTES = 10 * 60
 SHARES = {"all": 0.02, "missing": 0.1, "counter_reset": 0.2, "huge": 0.002, "deep_nesting": 0.01}

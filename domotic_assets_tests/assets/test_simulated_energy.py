@@ -31,6 +31,8 @@ from domotic_assets.settings import Settings
 from domotic_assets.simulator.run import Folders, simulate_history
 from domotic_assets_tests.builders import HOMES, REGISTRY, write_sites
 
+pytestmark = pytest.mark.untraced
+
 START, DAYS = date(2023, 9, 4), 3
 MINUTE = timedelta(minutes=1)
 SEED = 2
