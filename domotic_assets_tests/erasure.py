@@ -12,13 +12,15 @@ from deltalake import DeltaTable
 from domotic_assets.alerts import memory
 from domotic_assets.alerts.incidents import Incident, Known, Told
 from domotic_assets.alerts.problems import Problem
+from domotic_assets.orchestration import dim_steps, gold_steps, sensor_steps, slow_steps
 from domotic_assets.orchestration.build import build
+from domotic_assets.orchestration.windows import cover
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests import builders, leaks
-from domotic_assets_tests.leaks import Finding
 from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.leaks import Finding
 
 HOME, OTHER = "jimmy", "jeremie"
 START = datetime(2023, 9, 4, 22, tzinfo=UTC)
@@ -67,7 +69,7 @@ class World:
 
     def findings(self) -> list[Finding]:
         """What the tests' own scan finds of the home below the lake."""
-        return leaks.scan(self.lake, forbidden(self.lake))
+        return leaks.scan(self.lake, forbidden())
 
 
 def simulated(folder: Path) -> World:
@@ -79,25 +81,50 @@ def simulated(folder: Path) -> World:
     return world
 
 
+def carry(work: Workspace) -> None:
+    """Everything new to the tables, as a build does it, without Dagster and without the published file."""
+    now = datetime.now(UTC)
+    found = sensor_steps.discover_sensor_files(work)
+    windows = cover(found.minutes, now)
+    sensor_steps.land_sensor_files(work, windows)
+    sensor_steps.flatten_sensor_files(work, windows)
+    for facts in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
+        facts(work, windows)
+    if issues := slow_steps.discover_forecasts(work):
+        slow_steps.land_forecast_files(work, issues)
+        slow_steps.read_forecasts(work, issues)
+        slow_steps.weather_hour_facts(work, issues)
+        slow_steps.weather_day_facts(work, issues)
+    slow_steps.land_register(work, now)
+    slow_steps.read_register(work)
+    gold_steps.health_facts(work, gold_steps.health_days_to_refresh(work, set()))
+    dim_steps.write_dims(work)
+
+
+def deliver_later(world: World) -> None:
+    """What came later under a name that was there."""
+    for file in (world.folder / "later").iterdir():
+        shutil.copy2(file, world.folder / "share" / file.name)
+
+
 def built(folder: Path) -> World:
     """A lake of two deliveries, with logs, checkpoints and alerts that speak of the home."""
     world = simulated(folder)
     build(world.work())
-    for file in (folder / "later").iterdir():
-        shutil.copy2(file, folder / "share" / file.name)
+    deliver_later(world)
     build(world.work())
     for table in ("bronze/sensor_files", "silver/sensor_events", "gold/fact_energy_minute"):
         DeltaTable(str(world.lake / table)).create_checkpoint()
     problem = Problem("silence", "silent", "silver/sensor_files", START, HOME)
     other = Problem("silence", "silent", "silver/sensor_files", START, OTHER)
     incidents = {one.id: one for one in (Incident(problem, START), Incident(other, START))}
-    told = {"mail": Told({id_: "started" for id_ in incidents})}
+    told = {"mail": Told(dict.fromkeys(incidents, "started"))}
     memory.remember(world.lake / "dagster", memory.Memory(Known(incidents, told)))
     (world.lake / "dagster" / "live.log").write_text(f"ERROR nothing came of {HOME}\n")
     return world
 
 
-def forbidden(lake: Path) -> Mapping[str, str]:
+def forbidden() -> Mapping[str, str]:
     """The home's id, user, name and token, and its surrogate keys as the devices of its files give them."""
     natural = [f"{HOME}/{room}" for room in ("office", "kitchen", "livingroom", "house", "bathroom")]
     natural += [f"{HOME}/office/plugs/1", f"{HOME}/house/consumptions/1", f"{HOME}/livingroom/doorsWindows/1"]
