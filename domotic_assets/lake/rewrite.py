@@ -61,8 +61,8 @@ def batches(lake: Lake, table: Table, day: date | None = None) -> Batches:
     held = lake.delta(table)
     if held is None:
         return
-    chosen = None if day is None else [(str(table.partition), "=", day.isoformat())]
-    for file in held.file_uris(partition_filters=chosen):
+    chosen = None if day is None else f"{table.partition} = '{day}'"
+    for file in held.file_uris(file_pruning_predicate=chosen):
         with pq.ParquetFile(file) as parquet:
             for batch in parquet.iter_batches(BATCH_ROWS):
                 frame = pl.from_arrow(batch)

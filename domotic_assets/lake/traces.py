@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 CHUNK_BYTES = 16 << 20
 BATCH_ROWS = 100_000
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 WORD_SIGNS = 5
 """A shorter text is only found as a word of its own, and only in text: in other bytes chance writes it."""
 
@@ -59,9 +60,8 @@ class Needles:
     @cached_property
     def _bytes(self) -> list[str]:
         """The same as bytes, UTF-8 and UTF-16, and keys as eight bytes; one sign a byte."""
-        spoken = [*self.words, *self.parts]
-        encoded = [text.encode(form) for text in spoken for form in ("utf-8", "utf-16-le", "utf-16-be")]
-        return [form.decode("latin-1") for form in [*encoded, *self._little_endian]] + self._texts
+        encoded = [text.encode(form) for text in self._texts for form in ENCODINGS]
+        return [form.decode("latin-1") for form in [*encoded, *self._little_endian]]
 
     @cached_property
     def _little_endian(self) -> list[bytes]:
@@ -81,7 +81,7 @@ class Needles:
                 continue
             if any(key in chunk for key in self._little_endian):
                 return True
-            if any(self._in_encoded(chunk, encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")):
+            if any(self._in_encoded(chunk, encoding) for encoding in ENCODINGS):
                 return True
         return False
 

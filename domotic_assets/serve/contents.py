@@ -18,8 +18,8 @@ def frames(file: Path) -> Iterator[tuple[str, pl.DataFrame]]:
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
         ).fetchall()
         for schema, table in tables:
-            rows = connection.execute(f"SELECT * FROM {identifier(schema)}.{identifier(table)}")  # noqa: S608
-            for batch in rows.to_arrow_reader(_ROWS):  # type: ignore[union-attr]
+            rows = connection.sql(f"SELECT * FROM {identifier(schema)}.{identifier(table)}")  # noqa: S608
+            for batch in rows.to_arrow_reader(_ROWS):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
                 yield f"{schema}.{table}", frame

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,16 +16,18 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from domotic_assets.alerts import memory
 from domotic_assets.errors import ConfigurationError, LakeError, QueryError
 from domotic_assets.lake import rewrite
-from domotic_assets.orchestration import forget_steps, marts, scope_steps
-from domotic_assets.orchestration.build import build
+from domotic_assets.orchestration import forget_steps, marts, scope_steps, tags
+from domotic_assets.orchestration.build import build, open_instance
 from domotic_assets.orchestration.forget_steps import forget, look
 from domotic_assets.orchestration.home_rows import COUNTS, NOBODYS, OWNED, OWNER_COLUMNS
 from domotic_assets.schemas import ALL_TABLES, bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets_tests import builders, erasure, leaks
-from domotic_assets_tests.erasure import HOME, World
+from domotic_assets_tests.conftest import REPOSITORY
+from domotic_assets_tests.erasure import HOME, OTHER, World
 from domotic_assets_tests.lakes import assert_same, contents, versions
 
 # Of variables and device types one row counts for all homes.
@@ -169,13 +172,23 @@ def test_published_files_are_new_of_one_version_and_of_those_who_may_still_see(f
     ]  # fmt: skip
 
 
+def test_records_keep_the_windows_and_what_they_say_of_other_homes(built: World, forgotten: World) -> None:
+    def windows(world: World) -> list[str]:
+        with open_instance(world.work()) as instance:
+            return list(instance.get_dynamic_partitions(tags.WINDOW))
+
+    assert windows(forgotten) == windows(built) != []
+    incidents = memory.recall(forgotten.lake / "dagster").known.incidents.values()
+    assert [one.problem.home for one in incidents] == [OTHER]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from domotic_assets.lake import rewrite
 from domotic_assets.orchestration import forget_journal, forget_steps, records
 from domotic_assets.serve import publish
-from domotic_assets_tests.erasure import HOME, World
+from domotic_assets_tests.erasure import HOME, OTHER, World
 
 where, wanted = sys.argv[2].rsplit(":", 1)
 modules = {"rewrite": rewrite, "journal": forget_journal, "records": records, "publish": publish}
@@ -267,7 +280,7 @@ def test_it_refuses_while_another_home_sends_as_its_user(named: World) -> None:
 
 
 def test_it_refuses_while_the_contract_names_its_rooms(unnamed: World) -> None:
-    (unnamed.folder / "contract.yaml").write_text("rooms:\n  jimmy:\n    office: room\n")
+    shutil.copy(REPOSITORY / "contract.yaml", unnamed.folder)
     with pytest.raises(ConfigurationError, match="rooms still names 'jimmy'"):
         look(unnamed.work(), HOME)
 
