@@ -1,13 +1,15 @@
 """What the alerts know between ticks, as a file beside Dagster's records. Nothing secret stands in it."""
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from domotic_assets.alerts.incidents import Known
+from domotic_assets.alerts.problems import Problem
 from domotic_assets.alerts.runs import FailedRun
 
 FILE = "alerts.json"
@@ -46,3 +48,19 @@ def remember(folder: Path, memory: Memory) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     aside.replace(folder / FILE)
+
+
+def without(memory: Memory, spoken_of: Callable[[str], bool]) -> Memory:
+    """What is remembered less every incident and failed run of which a text says so."""
+    lasting = {id_: one for id_, one in memory.known.incidents.items() if not spoken_of(_texts(one.problem))}
+    channels = {
+        name: replace(told, incidents={id_: what for id_, what in told.incidents.items() if id_ in lasting})
+        for name, told in memory.known.channels.items()
+        if not spoken_of(name)
+    }
+    failed = tuple(run for run in memory.failed if not spoken_of(_texts(run.problem)))
+    return replace(memory, known=Known(lasting, channels), failed=failed)
+
+
+def _texts(problem: Problem) -> str:
+    return "\n".join(str(value) for value in asdict(problem).values())

@@ -178,6 +178,12 @@ def outcomes_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {what}" for what, number in sorted(counts.items())) or "nothing"
 
 
+def user_of(name: str, content: bytes = b"") -> str | None:
+    """The feed user that a file's name says, else its content; None where neither does."""
+    named = read_sensor_name(name)
+    return _user_inside(content) if named is None else named.user
+
+
 def _user_inside(content: bytes) -> str | None:
     """The `user` of a file whose name says nothing; found without reading the rest."""
     match = _USER.search(content)

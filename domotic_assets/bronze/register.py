@@ -1,10 +1,11 @@
 """Register changes as bronze keeps them, and the state and the versions that their replay gives.
 
-Numbering, dating and replaying belong here; reading the register does not, nor does any judgement of values.
+Numbering, dating and replaying belong here, and which building a row leads to; reading the register does
+not, nor does any judgement of values.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -88,6 +89,47 @@ def row_versions(rows: pl.DataFrame) -> dict[str, list[Version]]:
     for (table, _), of_key in states.items():
         found.setdefault(table, []).extend(_intervals(of_key))
     return found
+
+
+def rows_of_buildings(
+    state: Mapping[str, Mapping[str, Row]], buildings: Collection[int]
+) -> dict[str, dict[str, Row]]:
+    """The rows that lead to one of these buildings, and those that lead to none at all."""
+    rooms = {row["idRoom"] for row in state.get("rooms", {}).values() if row.get("idBuilding") in buildings}
+    return {
+        table: {key: row for key, row in rows.items() if _leads_to_none(row) or _leads(row, buildings, rooms)}
+        for table, rows in state.items()
+    }
+
+
+def rooms_of_buildings(rows: pl.DataFrame, buildings: Collection[int]) -> set[int]:
+    """Ids of the rooms that stood in one of these buildings at any time. rows: `REGISTER_ROWS`."""
+    found: set[int] = set()
+    of_rooms = rows.filter(pl.col("table") == "rooms")
+    for text in (*of_rooms["before"].drop_nulls(), *of_rooms["after"].drop_nulls()):
+        row = json.loads(text)
+        if row.get("idBuilding") in buildings:
+            found.add(row["idRoom"])
+    return found
+
+
+def leads_to(rows: pl.DataFrame, buildings: Collection[int], rooms: Collection[int]) -> pl.Series:
+    """Of each of `REGISTER_ROWS` whether it leads to one of these buildings, or rooms, before or after."""
+    return pl.Series(
+        [
+            any(text is not None and _leads(json.loads(text), buildings, rooms) for text in texts)
+            for texts in rows.select("before", "after").iter_rows()
+        ],
+        dtype=pl.Boolean,
+    )
+
+
+def _leads(row: Row, buildings: Collection[int], rooms: Collection[int]) -> bool:
+    return row.get("idBuilding") in buildings or row.get("idRoom") in rooms
+
+
+def _leads_to_none(row: Row) -> bool:
+    return row.get("idBuilding") is None and row.get("idRoom") is None
 
 
 def _intervals(states: Mapping[datetime, Row | None]) -> Iterator[Version]:

@@ -3,31 +3,22 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from domotic_assets.cli.alerts import alerts
 from domotic_assets.cli.contract import contract
+from domotic_assets.cli.export import export
+from domotic_assets.cli.forget import forget
 from domotic_assets.cli.live import run_live
 from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.cli.progress import progress
 from domotic_assets.cli.rejects import rejects
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.errors import DomoticError
@@ -38,7 +29,7 @@ from domotic_assets.settings import Settings
 if TYPE_CHECKING:
     from domotic_assets.orchestration.build import BuildReport
     from domotic_assets.orchestration.summary import Summary
-    from domotic_assets.orchestration.workspace import Report, Workspace
+    from domotic_assets.orchestration.workspace import Workspace
 
 _out = Console()
 _err = Console(stderr=True)
@@ -55,6 +46,8 @@ cli.add_command(simulate)
 cli.add_command(contract)
 cli.add_command(alerts)
 cli.add_command(rejects)
+cli.add_command(export)
+cli.add_command(forget)
 
 
 @cli.command()
@@ -71,7 +64,7 @@ def build(sites: Path, lake: str, since: datetime | None, until: datetime | None
     with _err.status("starting"):
         from domotic_assets.orchestration import build as building
         from domotic_assets.orchestration.workspace import Workspace
-    with _progress() as report:
+    with progress(_err) as report:
         work = Workspace.open(Settings.of(sites, lake), report)
         done = building.build(work, _date(since), _date(until))
     _show_build(done, work, time.monotonic() - began)
@@ -197,8 +190,11 @@ def _figure(value: float | None, digits: int) -> str:
 @click.option("--simulate", "simulated", is_flag=True, help="Go on with the simulated feed, a file a minute.")
 def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     """Carry the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
+    from domotic_assets.orchestration.forget_journal import refuse_unfinished
+
     load_sites(sites)  # a wrong registry is said in one line here, in pages of them by Dagster
     settings = Settings.of(sites, lake)
+    refuse_unfinished(settings.lake_root)
     domotic = str(Path(sys.executable).with_name("domotic"))
     feed = [domotic, "simulate", "--sites", str(sites.resolve()), "--continue"]
     if simulated:
@@ -231,39 +227,6 @@ def status(sites: Path, lake: str) -> None:
     for name, since in found.unreachable.items():
         _out.print(f"cannot be read since {since:%Y-%m-%d %H:%M} UTC: the source of {name}", style="red")
     sys.exit(1 if found.unreachable else 0)
-
-
-class _RateColumn(ProgressColumn):
-    """Units a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
-
-
-@contextmanager
-def _progress() -> Iterator["Report"]:
-    """A bar a step on a terminal; a line a step elsewhere."""
-    if not _err.is_terminal:
-        yield _plain_report
-        return
-    columns = (
-        TextColumn("{task.description:<30}"), BarColumn(), MofNCompleteColumn(), _RateColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=_err) as progress:
-        bars: dict[str, Any] = {}
-
-        def report(step: str, done: int, total: int) -> None:
-            if step not in bars:
-                bars[step] = progress.add_task(step, total=total)
-            progress.update(bars[step], completed=done, total=total)
-
-        yield report
-
-
-def _plain_report(step: str, done: int, total: int) -> None:
-    if done == total:
-        _err.print(f"{step}: {done:,} done", highlight=False)
 
 
 def _date(moment: datetime | None) -> date | None:

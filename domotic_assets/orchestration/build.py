@@ -13,6 +13,7 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration import (
     definitions,
+    forget_journal,
     gold_steps,
     marts,
     scope_steps,
@@ -66,6 +67,7 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     Raises the DomoticError of the step that failed; the next build takes up what is unfinished.
     """
     work.lake.require_writable()
+    forget_journal.refuse_unfinished(work.lake.root)
     with lane(work.settings.dagster_home, LANE_WAIT_SECONDS), open_instance(work) as instance:
         began = datetime.now(UTC)
         found = sensor_steps.discover_sensor_files(work)
@@ -102,6 +104,16 @@ def _publish(work: Workspace, runner: "_Runner") -> None:
         work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
     if scope_steps.are_behind(work):
         runner.run(tags.SCOPES_JOB)
+
+
+def publish_from_nothing(work: Workspace) -> None:
+    """Bring the dimensions up to Silver and sites.yaml, and build every published file that is missing."""
+    with lane(work.settings.dagster_home, LANE_WAIT_SECONDS), open_instance(work) as instance:
+        runner = _Runner(
+            definitions.build_definitions(work), instance, work.settings.dagster_home / "build.log"
+        )
+        for job in (tags.DIMS_JOB, tags.PUBLISH_JOB, tags.SCOPES_JOB):
+            runner.run(job)
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,28 @@
 """The slow flows: forecasts by date of issue, and the building register. Plain functions."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 import polars as pl
 
 from domotic_assets.bronze.landing import File, land_forecasts, versions
 from domotic_assets.bronze.naming import arrival, is_plausible, read_forecast_name
-from domotic_assets.bronze.register import current_state, last_sequence, register_rows, row_versions
+from domotic_assets.bronze.register import (
+    current_state,
+    last_sequence,
+    register_rows,
+    row_versions,
+    rows_of_buildings,
+)
 from domotic_assets.gold.weather import weather_day, weather_hour
 from domotic_assets.localtime import zone
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
-from domotic_assets.silver.register import current_rows, register_history
+from domotic_assets.silver.register import current_rows, home_of_building, register_history
 from domotic_assets.silver.weather import SOURCE, read_weather_files
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import FilePosition, FileSource
@@ -109,11 +117,21 @@ def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
 
 
 def pull_register(work: Workspace) -> RegisterBatch | None:
-    """The register's changes since bronze; None where sites.yaml names no register."""
+    """The register's changes since bronze; None where sites.yaml names no register.
+
+    As with files: what belongs to a building that no home names is not taken up.
+    """
     source = work.register
     if source is None:
         return None
-    return source.pull(current_state(work.lake.read(bronze.REGISTER_ROWS)), CHANGES_PER_PULL)
+
+    def choose(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+        buildings = state["buildings"].values()
+        ours = {row["idBuilding"] for row in buildings if home_of_building(row, work.registry) is not None}
+        return rows_of_buildings(state, ours)
+
+    known = current_state(work.lake.read(bronze.REGISTER_ROWS))
+    return replace(source, choose=choose).pull(known, CHANGES_PER_PULL)
 
 
 def land_register(work: Workspace, now: datetime) -> Counter[str]:

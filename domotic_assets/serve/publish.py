@@ -151,6 +151,15 @@ def remove_scope(serve: Path, scope: str) -> None:
         published_file(serve, scope).unlink(missing_ok=True)
 
 
+def remove_everything(serve: Path) -> int:
+    """Remove every version of every scope's file and what is built aside; number of published files."""
+    removed = sum(1 for file in serve.glob("*.duckdb*")) if serve.is_dir() else 0
+    for scope in published_scopes(serve):
+        remove_scope(serve, scope)
+    shutil.rmtree(serve / _ASIDE, ignore_errors=True)
+    return removed
+
+
 def published_scopes(serve: Path) -> set[str]:
     """The scopes that have a file of any version in the folder."""
     if not serve.is_dir():

@@ -68,7 +68,7 @@ def _history(
         for column in table.columns:
             value = version.row.get(column.name)
             if column.name == "houseName":
-                record["home"] = _home_of(version.row, registry)
+                record["home"] = home_of_building(version.row, registry)
             elif isinstance(value, str):
                 record[silver_name(column.name)] = masked(value, secrets)
             else:
@@ -77,7 +77,7 @@ def _history(
     return pl.DataFrame(records, schema=silver.schema).sort(silver.sort)
 
 
-def _home_of(building: Row, registry: Registry) -> str | None:
+def home_of_building(building: Row, registry: Registry) -> str | None:
     """The home that names this building, else the home of its user unless that names another building."""
     for home in registry.homes:
         if home.register_building is not None and home.register_building == building["idBuilding"]:

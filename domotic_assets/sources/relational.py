@@ -70,6 +70,7 @@ class RelationalSource:
     begin: the statements that open a transaction in which all tables are seen as of one moment.
     catalogue: reads which tables and columns there are.
     explain: what a failure means, where the database says it in a way of its own.
+    choose: which rows are taken up; those of the known state are followed whatever it says.
     """
 
     engine: sa.Engine
@@ -77,6 +78,7 @@ class RelationalSource:
     begin: tuple[str, ...]
     catalogue: Callable[[sa.Connection], Catalogue]
     explain: Callable[[SQLAlchemyError, str], SourceError | None] = lambda _error, _place: None
+    choose: Callable[[State], State] = lambda state: state
 
     def pull(self, position: State, limit: int) -> RegisterBatch:
         """At most `limit` changes that lead from `position` towards the register as it is now.
@@ -101,7 +103,7 @@ class RelationalSource:
                 expected="a readable database with the register's tables",
                 remedy="check that it is the register and that nobody holds it locked",
             ) from None
-        pending = _changes(position, current)
+        pending = _changes(position, _followed(position, current, self.choose(current)))
         taken = tuple(islice(pending, limit))
         return RegisterBatch(
             items=taken,
@@ -244,6 +246,16 @@ def _number(value: Any) -> float:
         except (ValueError, OverflowError):
             pass
     raise _NotOfType("not_a_number")
+
+
+def _followed(position: State, current: State, chosen: State) -> State:
+    """Of the register as it is now the chosen rows, and those known."""
+    return {
+        table: {
+            key: row for key, row in rows.items() if key in chosen[table] or key in position.get(table, {})
+        }
+        for table, rows in current.items()
+    }
 
 
 def _changes(position: State, current: State) -> Iterator[Change]:

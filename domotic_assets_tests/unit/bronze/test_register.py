@@ -7,7 +7,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domotic_assets.bronze.register import Version, current_state, last_sequence, register_rows, row_versions
+from domotic_assets.bronze.register import (
+    Version,
+    current_state,
+    last_sequence,
+    leads_to,
+    register_rows,
+    rooms_of_buildings,
+    row_versions,
+    rows_of_buildings,
+)
 from domotic_assets.schemas.bronze import REGISTER_ROWS
 
 SEEN = datetime(2023, 9, 4, 7, 0, tzinfo=UTC)
@@ -138,3 +147,37 @@ def test_what_is_open_is_the_current_state() -> None:
     rows = landed()
     still = [version.row for version in row_versions(rows)["rooms"] if version.valid_to is None]
     assert still == list(current_state(rows)["rooms"].values())
+
+
+def test_rows_of_a_building_are_those_that_lead_to_it_by_building_or_room() -> None:
+    state = {
+        "buildings": {"1": {"idBuilding": 1}, "2": {"idBuilding": 2}},
+        "rooms": {"11": {"idRoom": 11, "idBuilding": 1}, "21": {"idRoom": 21, "idBuilding": 2}},
+        "sensors": {"5": {"idSensor": 5, "idRoom": 11}, "6": {"idSensor": 6, "idRoom": 21}},
+        "profile": {"7": {"idProfile": 7, "idBuilding": 2}},
+        "buildingtype": {"3": {"idBuildingType": 3}},
+    }
+    chosen = rows_of_buildings(state, {1})
+    assert {table: list(rows) for table, rows in chosen.items()} == {
+        "buildings": ["1"],
+        "rooms": ["11"],
+        "sensors": ["5"],
+        "profile": [],
+        "buildingtype": ["3"],
+    }
+
+
+def test_a_change_leads_to_a_building_where_the_row_stood_or_stands() -> None:
+    changes = [
+        Seen("rooms", "11", "insert", None, {"idRoom": 11, "idBuilding": 1}),
+        Seen("rooms", "12", "update", {"idRoom": 12, "idBuilding": 1}, {"idRoom": 12, "idBuilding": 2}),
+        Seen("rooms", "13", "delete", {"idRoom": 13, "idBuilding": 1}, None),
+        Seen("rooms", "21", "insert", None, {"idRoom": 21, "idBuilding": 2}),
+        Seen("sensors", "5", "insert", None, {"idSensor": 5, "idRoom": 13}),
+        Seen("sensors", "6", "insert", None, {"idSensor": 6, "idRoom": 21}),
+        Seen("buildingtype", "1", "insert", None, {"idBuildingType": 1, "name": "Maison"}),
+    ]
+    rows = register_rows(changes, "sqlite", 0, SEEN)
+    rooms = rooms_of_buildings(rows, {1})
+    assert rooms == {11, 12, 13}
+    assert leads_to(rows, {1}, rooms).to_list() == [True, True, True, False, True, False, False]

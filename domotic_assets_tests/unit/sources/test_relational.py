@@ -1,6 +1,7 @@
 """The register in SQLite: what may be read, changes against a position, and errors that say what to do."""
 
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,18 @@ def test_the_state_that_bronze_replays_is_the_position(file: Path) -> None:
     landed = register_rows(batch.items, "sqlite", 0, datetime(2023, 9, 4, tzinfo=UTC))
     assert current_state(landed) == batch.position
     assert source(file).pull(current_state(landed), 100).items == ()
+
+
+def test_rows_that_are_not_chosen_stay_out_but_known_ones_are_followed(file: Path) -> None:
+    def none_of_rooms(state: Any) -> Any:
+        return {table: {} if table == "rooms" else rows for table, rows in state.items()}
+
+    choosing = replace(source(file), choose=none_of_rooms)
+    first = choosing.pull({}, 100)
+    assert [change.table for change in first.items] == ["buildings"]
+    known = {**first.position, "rooms": {"10": OFFICE}}
+    execute(file, "update ROOMS set Name = 'Study' where idRoom = 10")
+    second = choosing.pull(known, 100)
+    assert second.items == (Change("rooms", "10", "update", OFFICE, OFFICE | {"name": "Study"}),)
+    execute(file, "delete from ROOMS")
+    assert [change.op for change in choosing.pull(second.position, 100).items] == ["delete"]

@@ -1,0 +1,56 @@
+"""How far a command is, for the person who waits. Which steps there are is the work's business."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+# Polars takes long to import: a command that starts need not wait for it.
+if TYPE_CHECKING:
+    from domotic_assets.orchestration.workspace import Report
+
+
+class _RateColumn(ProgressColumn):
+    """Units a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+
+@contextmanager
+def progress(console: Console) -> Iterator["Report"]:
+    """A bar a step on a terminal; a line a step elsewhere."""
+    if not console.is_terminal:
+        yield lambda step, done, total: _plain(console, step, done, total)
+        return
+    columns = (
+        TextColumn("{task.description:<30}"), BarColumn(), MofNCompleteColumn(), _RateColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield report
+
+
+def _plain(console: Console, step: str, done: int, total: int) -> None:
+    if done == total:
+        console.print(f"{step}: {done:,} done", highlight=False)

@@ -1,0 +1,141 @@
+"""Finds where ids, names and keys stand: in texts, frames, bytes, and Parquet files with their statistics.
+
+What is searched for is given; files of other kinds are decoded by who knows them and passed as frames.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+CHUNK_BYTES = 16 << 20
+BATCH_ROWS = 100_000
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
+WORD_SIGNS = 5
+"""A shorter text is only found as a word of its own, and only in text: in other bytes chance writes it."""
+
+
+@dataclass(frozen=True)
+class Needles:
+    """What must not stand anywhere.
+
+    words: found where they stand alone (`jimmy`, `jimmy/office`, not `jimmys`). parts: found inside other
+    words too, in any letter case. keys: whole numbers, as numbers, digits or eight bytes.
+    """
+
+    words: Collection[str]
+    parts: Collection[str]
+    keys: Collection[int]
+
+    @cached_property
+    def _long(self) -> "Needles":
+        """Those that chance does not write."""
+        words, parts = (
+            [text for text in texts if len(text) >= WORD_SIGNS] for texts in (self.words, self.parts)
+        )
+        return Needles(words, parts, self.keys)
+
+    @cached_property
+    def _precise(self) -> re.Pattern[str]:
+        alone = [*self.words, *(part for part in self.parts if len(part) < WORD_SIGNS)]
+        inside = [part for part in self.parts if len(part) >= WORD_SIGNS]
+        forms = []
+        if alone:
+            forms.append(rf"(?<![\w/-])(?:{_any_of(alone)})(?![\w-])")
+        if inside:
+            forms.append(f"(?i:{_any_of(inside)})")
+        if self.keys:
+            forms.append(rf"(?<!\d)(?:{_any_of(map(str, self.keys))})(?!\d)")
+        return re.compile("|".join(forms) or r"(?!)")
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """For a first look in one pass, which may show too much."""
+        return [*self.words, *self.parts, *map(str, self.keys)]
+
+    @cached_property
+    def _bytes(self) -> list[str]:
+        """The same as bytes, UTF-8 and UTF-16, and keys as eight bytes; one sign a byte."""
+        encoded = [text.encode(form) for text in self._texts for form in ENCODINGS]
+        return [form.decode("latin-1") for form in [*encoded, *self._little_endian]]
+
+    @cached_property
+    def _little_endian(self) -> list[bytes]:
+        return [key.to_bytes(8, "little") for key in self.keys]
+
+    def in_text(self, text: str) -> bool:
+        """Whether one of them stands in a text."""
+        return self._precise.search(text) is not None
+
+    def in_bytes(self, data: bytes) -> bool:
+        """Whether one of them stands in bytes that nobody decodes."""
+        for start in range(0, len(data), CHUNK_BYTES):
+            # Overlapping: what lies across a cut is found too.
+            chunk = data[start : start + CHUNK_BYTES + 4096]
+            first = pl.Series([chunk.decode("latin-1")])
+            if not first.str.contains_any(self._bytes, ascii_case_insensitive=True)[0]:
+                continue
+            if any(key in chunk for key in self._little_endian):
+                return True
+            if any(self._in_encoded(chunk, encoding) for encoding in ENCODINGS):
+                return True
+        return False
+
+    def _in_encoded(self, data: bytes, encoding: str) -> bool:
+        try:
+            return self.in_text(data.decode(encoding))
+        except UnicodeDecodeError:
+            return self._long.in_text(data.decode(encoding, "replace"))
+
+    def in_frame(self, frame: pl.DataFrame) -> set[str]:
+        """The columns in which one of them stands."""
+        return {column.name for column in frame if self._in_column(column)}
+
+    def _in_column(self, column: pl.Series) -> bool:
+        if column.dtype == pl.String:
+            distinct = column.drop_nulls().unique()
+            likely = distinct.filter(distinct.str.contains_any(self._texts, ascii_case_insensitive=True))
+            return any(self.in_text(text) for text in likely)
+        if column.dtype == pl.Binary:
+            return any(self.in_bytes(data) for data in column.drop_nulls().unique())
+        if column.dtype in (pl.Int64, pl.UInt64):
+            return bool(column.is_in(list(self.keys)).any())
+        if column.dtype.is_nested() or column.dtype in (pl.Categorical, pl.Object):
+            return self.in_text("\n".join(map(str, column.to_list())))
+        return False
+
+
+def in_parquet(needles: Needles, file: Path) -> Iterator[str]:
+    """Places of a Parquet file in which one of them stands: its footer, its statistics, its columns."""
+    with pq.ParquetFile(file) as parquet:
+        described = " ".join(f"{name!r} {text!r}" for name, text in (parquet.metadata.metadata or {}).items())
+        if needles.in_text(described):
+            yield "footer"
+        if needles.in_text("\n".join(_statistics(parquet.metadata))):
+            yield "statistics"
+        found: set[str] = set()
+        for batch in parquet.iter_batches(BATCH_ROWS):
+            nested = [field.name for field in batch.schema if field.type.num_fields]
+            if needles.in_text("\n".join(str(batch.column(name).to_pylist()) for name in nested)):
+                found.add(", ".join(nested))
+            frame = pl.from_arrow(batch.drop_columns(nested))
+            assert isinstance(frame, pl.DataFrame)
+            found |= needles.in_frame(frame)
+        yield from (f"column {name}" for name in sorted(found))
+
+
+def _statistics(metadata: pq.FileMetaData) -> Iterator[str]:
+    """Least and greatest value of every column of every row group that states them."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for number in range(group.num_columns):
+            column = group.column(number)
+            if column.statistics is not None and column.statistics.has_min_max:
+                yield from map(str, (column.statistics.min, column.statistics.max))
+
+
+def _any_of(texts: Collection[str] | Iterator[str]) -> str:
+    return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
