@@ -50,8 +50,13 @@ class Journal:
         return cls(ids, secrets.token_hex(16), datetime.now(UTC))
 
     def with_table(self, table: str, done: TableDone) -> "Journal":
-        """And one table more that is written anew."""
-        return replace(self, tables={**self.tables, table: done})
+        """And one table more that is written anew.
+
+        Written a second time, after a kill, it holds nothing of the home any more: the first time counts.
+        """
+        before = self.tables.get(table)
+        kept = done if before is None or done.rows_removed else before
+        return replace(self, tables={**self.tables, table: kept})
 
     @property
     def home_hash(self) -> str:

@@ -1,0 +1,117 @@
+"""`domotic build`, `summary`, `query` and `status` as a person types them, over an hour of two homes."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from domotic_assets.cli import main
+from domotic_assets.cli.main import cli
+from domotic_assets.simulator.run import Folders, Simulation, write_history
+from domotic_assets_tests import builders
+from domotic_assets_tests.lakes import open_lake
+
+START = datetime(2023, 9, 4, 10, tzinfo=UTC)
+MINUTES = 60
+
+
+class Person:
+    """Somebody with a folder, who types."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sites_file, self.lake = builders.write_sites(folder), folder / "lake"
+        simulation = Simulation(
+            open_lake(self.sites_file, self.lake).registry, START, seed=4, defects={}, weather_sites=1
+        )
+        write_history(simulation, Folders.below(folder), MINUTES)
+        (folder / "share" / "04.09.2023 1000_PassingVisitor_received.json").write_text("{}")
+
+    def types(self, command: str, *arguments: str) -> Result:
+        named = [] if command == "query" else ["--sites", str(self.sites_file)]
+        return CliRunner().invoke(cli, [command, *named, "--lake", str(self.lake), *arguments])
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Person:
+    return Person(tmp_path_factory.mktemp("person"))
+
+
+@pytest.fixture(scope="module")
+def first_build(person: Person) -> str:
+    done = person.types("build")
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main._out, "width", 200)
+
+
+def test_a_build_says_what_it_carried_what_it_left_and_what_the_checks_found(first_build: str) -> None:
+    assert "Built 1 window of sensor files, 1 day of device health in " in first_build
+    left = "Left on the share: 1 file (no home in the registry sends as that user)"
+    assert left in first_build
+    assert "ERROR silver/sensor_files freshness: " in first_build
+    assert "Published a new file in " in first_build
+
+
+def test_a_second_build_has_nothing_to_do(person: Person, first_build: str) -> None:
+    assert first_build
+    assert "Nothing new: the published file stays as it is" in person.types("build").output
+
+
+def test_days_are_built_again_when_asked_for(person: Person, first_build: str) -> None:
+    assert first_build
+    again = person.types("build", "--since", "2023-09-04", "--until", "2023-09-04").output
+    assert "Built 1 window of sensor files" in again
+
+
+@pytest.mark.usefixtures("wide")
+def test_the_summary_counts_each_home_and_day(person: Person, first_build: str) -> None:
+    assert first_build
+    shown = person.types("summary").output
+    for home in ("jeremie", "jimmy"):
+        [line] = [line for line in shown.splitlines() if f" {home} " in line]
+        assert line.split("│")[2:4] == [" 2023-09-04 ", "    1.0 "]
+    assert "sensor files    120 loaded" in shown
+
+
+def test_an_answer_in_a_pipe_is_text_with_tabs(person: Person, first_build: str) -> None:
+    assert first_build
+    asked = (
+        "SELECT apartment_id, count(*) AS n FROM fact_environment_minute AS fact "
+        "JOIN dim_room AS room ON room.room_key = fact.room_key JOIN dim_apartment AS apartment "
+        "ON apartment.apartment_key = fact.apartment_key "
+        "WHERE room_id LIKE '%/outdoor' GROUP BY ALL ORDER BY ALL"
+    )
+    assert person.types("query", asked).output == "apartment_id\tn\njeremie\t60\njimmy\t60\n"
+
+
+@pytest.mark.usefixtures("wide")
+def test_an_answer_on_a_terminal_is_a_table(
+    person: Person, first_build: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert first_build
+    monkeypatch.setattr(main._out, "_force_terminal", True)
+    shown = person.types("query", "SELECT 1.5::DOUBLE AS half, NULL AS nothing").output
+    assert "half" in shown
+    assert "1.5" in shown
+    assert "┃" in shown
+    long = person.types("query", f"SELECT '{'x' * 300}' AS long, 2 AS two").output
+    assert "column" in long
+    assert "two" in long
+
+
+@pytest.mark.usefixtures("wide")
+def test_the_status_names_each_home_and_ends_well_while_sources_answer(
+    person: Person, first_build: str
+) -> None:
+    assert first_build
+    shown = person.types("status")
+    assert shown.exit_code == 0
+    assert "windows to be carried: 0" in shown.output
+    for home in ("jeremie", "jimmy"):
+        [line] = [line for line in shown.output.splitlines() if f" {home} " in line]
+        assert line.split("│")[2] == " 2023-09-04 10:59 "
