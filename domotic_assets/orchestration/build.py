@@ -15,6 +15,7 @@ from domotic_assets.orchestration import (
     definitions,
     gold_steps,
     marts,
+    postgres_steps,
     scope_steps,
     sensor_steps,
     slow_steps,
@@ -90,6 +91,8 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         if scope_steps.are_behind(work):
             runner.run(tags.SCOPES_JOB)
         failed = runner.check() if published or plan.windows or plan.issues else ()
+        if postgres_steps.database_is_behind(work):
+            runner.run(tags.DATABASE_JOB)
     return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left, failed)
 
 
