@@ -133,13 +133,13 @@ class _Publication:
         self._record(version)
         if rebuilt:
             for index in layout.indexes():
-                self._target.execute(index)  # type: ignore[arg-type]
+                self._target.execute(index)
         roles.grant(self._target, self._server.database, self._grants(marts, newest))
         for name in ACCESS_TABLES:
-            self._target.execute(f"ANALYZE {qualified(ACCESS_SCHEMA, name)}")  # type: ignore[arg-type]
+            self._target.execute(f"ANALYZE {qualified(ACCESS_SCHEMA, name)}")
         if rebuilt:
             for table in gold.TABLES:
-                self._target.execute(f"ANALYZE {layout.base_of(table)}")  # type: ignore[arg-type]
+                self._target.execute(f"ANALYZE {layout.base_of(table)}")
         return Published(version, rebuilt, rows, ranges, replaced)
 
     def _version(self) -> int:
@@ -162,21 +162,21 @@ class _Publication:
                 remedy="name another database, or drop them yourself",
             )
         names = {name for name, _ in found}
-        roles.grant(self._target, self._server.database, ())
         for schema in SCHEMAS:
             if schema + _OLD in names:
-                self._target.execute(f"DROP SCHEMA {identifier(schema + _OLD)} CASCADE")  # type: ignore[arg-type]
+                self._target.execute(f"DROP SCHEMA {identifier(schema + _OLD)} CASCADE")
             if schema in names:
                 self._target.execute(
-                    f"ALTER SCHEMA {identifier(schema)} RENAME TO {identifier(schema + _OLD)}"  # type: ignore[arg-type]
+                    f"ALTER SCHEMA {identifier(schema)} RENAME TO {identifier(schema + _OLD)}"
                 )
+                roles.shut(self._target, self._server.database, schema + _OLD)
         for statement in layout.statements(marts):
-            self._target.execute(statement)  # type: ignore[arg-type]
+            self._target.execute(statement)
         for schema in SCHEMAS:
             self._target.execute(
                 sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(schema), sql.Literal(ours))
             )
-        self._target.execute(f"REVOKE ALL ON DATABASE {identifier(self._server.database)} FROM PUBLIC")  # type: ignore[arg-type]
+        self._target.execute(f"REVOKE ALL ON DATABASE {identifier(self._server.database)} FROM PUBLIC")
         self._target.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
 
     def _bring_up_gold(self, *, empty: bool) -> tuple[dict[str, Carried], int]:
@@ -253,7 +253,7 @@ class _Publication:
 
     def _clear_mart(self, role: str, name: str) -> None:
         self._target.execute(
-            f"DELETE FROM {qualified(ACCESS_SCHEMA, name)} WHERE role_name = %s",  # type: ignore[arg-type] # noqa: S608
+            f"DELETE FROM {qualified(ACCESS_SCHEMA, name)} WHERE role_name = %s",  # noqa: S608
             [role],
         )
         self._target.execute("DELETE FROM meta.marts WHERE role_name = %s AND mart = %s", [role, name])
@@ -261,7 +261,7 @@ class _Publication:
     def _record(self, version: int) -> None:
         """Write the bookkeeping of `meta`."""
         for name in ("state", "published", "keys"):
-            self._target.execute(f"DELETE FROM {qualified(META_SCHEMA, name)}")  # type: ignore[arg-type] # noqa: S608
+            self._target.execute(f"DELETE FROM {qualified(META_SCHEMA, name)}")  # noqa: S608
         self._target.execute(
             "INSERT INTO meta.state VALUES (%s, %s, %s)", [version, self._definition, self._rights]
         )
@@ -300,4 +300,4 @@ def _drop_old(server: Server) -> None:
     """Remove the schemas that a rebuild replaced; while somebody reads there, the next one does."""
     with suppress(PublishError), dialled(server) as target:
         for schema in SCHEMAS:
-            target.execute(f"DROP SCHEMA IF EXISTS {identifier(schema + _OLD)} CASCADE")  # type: ignore[arg-type]
+            target.execute(f"DROP SCHEMA IF EXISTS {identifier(schema + _OLD)} CASCADE")

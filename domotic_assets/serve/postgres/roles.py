@@ -80,6 +80,17 @@ def settle(connection: Connection, database: str, roles: Collection[str]) -> Non
         )
 
 
+def shut(connection: Connection, database: str, schema: str) -> None:
+    """Take a schema from all our roles; what a statement has already found there it still reads."""
+    found = connection.execute(
+        "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s", [mark(database)]
+    ).fetchall()
+    for (name,) in found:
+        connection.execute(
+            sql.SQL("REVOKE ALL ON SCHEMA {} FROM {}").format(sql.Identifier(schema), sql.Identifier(name))
+        )
+
+
 def grant(connection: Connection, database: str, wanted: Iterable[Grant]) -> None:
     """Give our roles exactly these rights in our schemas."""
     held = {

@@ -102,7 +102,7 @@ def _explained(error: psycopg.Error, place: str) -> PublishError:
                 "an account that may publish from this machine",
                 "correct the variables that user_env and password_env name",
             )
-        case errors.InvalidCatalogName():
+        case psycopg.OperationalError() if "database" in text and "does not exist" in text:
             said = (
                 "the server has no such database",
                 "a database of its own for what is published",

@@ -65,7 +65,7 @@ def copy(
     copied = 0
     with (
         target.cursor() as cursor,
-        cursor.copy(sql.SQL(f"COPY {relation} ({columns}) FROM STDIN (FORMAT csv)")) as stream,  # type: ignore[arg-type]
+        cursor.copy(sql.SQL(f"COPY {relation} ({columns}) FROM STDIN (FORMAT csv)")) as stream,
     ):
         for query in queries:
             for batch in source.sql(query).to_arrow_reader(_BATCH_ROWS):
@@ -143,7 +143,7 @@ def changed_parts(source: duckdb.DuckDBPyConnection, target: Connection) -> Mapp
     """By table the parts that the admin's file holds and the server does not, or the other way round."""
     query = "SELECT table_name, part, file, first_place, last_place FROM {}"
     present = set(source.execute(query.format(f"{cut.SOURCE}.meta.parts")).fetchall())
-    recorded = set(target.execute(query.format(qualified(META_SCHEMA, "parts"))).fetchall())  # type: ignore[arg-type]
+    recorded = set(target.execute(query.format(qualified(META_SCHEMA, "parts"))).fetchall())
     changed: dict[str, list[Part]] = {}
     for part in sorted(present ^ recorded, key=str):
         changed.setdefault(part[0], []).append(part)
