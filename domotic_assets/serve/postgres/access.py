@@ -25,7 +25,7 @@ from domotic_assets.serve.postgres.layout import (
 )
 from domotic_assets.serve.postgres.roles import role_of
 from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject
-from domotic_assets.serve.tables import name_of
+from domotic_assets.serve.tables import identifier, name_of
 
 _TABLES = {
     "days": "apartment_key BIGINT, date_key INTEGER, after_minute BIGINT",
@@ -82,9 +82,9 @@ def shapes_of(connection: duckdb.DuckDBPyConnection) -> list[MartShape]:
 
 def note_access(connection: duckdb.DuckDBPyConnection, readers: Sequence[Reader], newest: datetime) -> None:
     """Fill temporary tables `access_days`, `access_keys` and `access_providers` for all but the admin."""
-    for name, columns in _TABLES.items():
+    for access_table, columns in _TABLES.items():
         connection.execute(
-            f"CREATE TEMP TABLE access_{name} (role_name VARCHAR, table_name VARCHAR, {columns})"
+            f"CREATE TEMP TABLE access_{access_table} (role_name VARCHAR, table_name VARCHAR, {columns})"
         )
     for reader in readers:
         if reader.scope is None:
@@ -110,7 +110,7 @@ def _note_table(
     if subject in KEY_OF and not (subject is Subject.HOME and "date_key" in table.schema):
         _note_keys(connection, role, table.name, f"SELECT {KEY_OF[subject]} FROM ({rows})")  # noqa: S608
     for column in withheld_of(table):
-        shown = f"SELECT apartment_key FROM ({rows}) WHERE {column} IS NOT NULL"  # noqa: S608
+        shown = f"SELECT apartment_key FROM ({rows}) WHERE {identifier(column)} IS NOT NULL"  # noqa: S608
         _note_keys(connection, role, part_name(table.name, column), shown)
 
 

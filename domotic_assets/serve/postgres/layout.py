@@ -217,15 +217,17 @@ def _keyed(column: str, name: str) -> str:
 
 
 def _dated(table: Table) -> str:
-    name = literal(table.name)
+    of_table = literal(table.name)
     days = (
         "(apartment_key, date_key) IN (SELECT allowed.apartment_key, allowed.date_key "  # noqa: S608
-        f"FROM access.days AS allowed WHERE allowed.table_name = {name} AND allowed.after_minute "
+        f"FROM access.days AS allowed WHERE allowed.table_name = {of_table} AND allowed.after_minute "
     )
     if "datetime_key" not in table.schema:
         return f"{days} = 0)"
     # All that are not 0 are the same minute: 24 h before the newest of the data.
-    newest = f"SELECT max(allowed.after_minute) FROM access.days AS allowed WHERE allowed.table_name = {name}"  # noqa: S608
+    newest = (
+        f"SELECT max(allowed.after_minute) FROM access.days AS allowed WHERE allowed.table_name = {of_table}"  # noqa: S608
+    )
     return f"{days} = 0) OR (datetime_key > ({newest}) AND {days} > 0))"
 
 

@@ -34,7 +34,7 @@ from domotic_assets.serve.postgres.layout import (
 from domotic_assets.serve.postgres.server import Connection, Server, dialled
 from domotic_assets.serve.postgres.transfer import Carried
 from domotic_assets.serve.scopes import Scope, refuse_unruled
-from domotic_assets.serve.tables import identifier
+from domotic_assets.serve.tables import identifier, literal
 
 _LOCK = 4_711_202_311
 """One publication into a database at a time, from whatever machine."""
@@ -246,7 +246,7 @@ class _Publication:
             self._target,
             qualified(ACCESS_SCHEMA, shape.name),
             f"role_name, {names}",
-            [f"SELECT '{role}', {names} FROM mart_now"],  # noqa: S608
+            [f"SELECT {literal(role)}, {names} FROM mart_now"],  # noqa: S608
         )
         self._target.execute("INSERT INTO meta.marts VALUES (%s, %s, %s)", [role, shape.name, fingerprint])
         return True
