@@ -80,7 +80,9 @@ def _stated(target: Connection) -> tuple[dict[str, int], str, str] | None:
     if found is None or found[0] is None:
         return None
     state = target.execute("SELECT definition, rights FROM meta.state").fetchone()
-    versions = dict(target.execute("SELECT table_name, delta_version FROM meta.published").fetchall())
+    versions: dict[str, int] = dict(
+        target.execute("SELECT table_name, delta_version FROM meta.published").fetchall()
+    )
     return None if state is None else (versions, *state)
 
 
