@@ -472,7 +472,7 @@ class TestServer:
         ],
     )
     def test_what_is_wrong_is_said_in_one_line_without_names(
-        self, filled: PostgresServer, serve: Path, tmp_path: Path, changes: dict[str, Any], said: str
+        self, filled: PostgresServer, work: Workspace, tmp_path: Path, changes: dict[str, Any], said: str
     ) -> None:
         make_certificate(tmp_path)
         values = {
@@ -484,20 +484,20 @@ class TestServer:
         }
         target = Server(**{**vars(filled.target), **{name: values[value] for name, value in changes.items()}})
         with pytest.raises(PublishError, match=said) as caught:
-            is_behind(target, serve, SCOPES)
+            is_behind(target, work.serve, SCOPES)
         message = str(caught.value)
         assert "\n" not in message
         assert PUBLISHER not in message
         assert filled.password not in message
         assert caught.value.retryable
 
-    def test_a_schema_that_is_not_ours_is_left_alone(self, filled: PostgresServer, serve: Path) -> None:
+    def test_a_schema_that_is_not_ours_is_left_alone(self, filled: PostgresServer, work: Workspace) -> None:
         filled.root("CREATE DATABASE other OWNER publisher", database="postgres")
         try:
             filled.root("CREATE SCHEMA gold", "CREATE TABLE gold.kept AS SELECT 1 AS a", database="other")
             other = Server(f"{HOST}:{filled.port}/other", PUBLISHER, filled.password, filled.ca_file)
             with pytest.raises(PublishError):
-                publish_to(other, serve, ())
+                publish_to(other, work.serve, ())
             assert filled.root("SELECT a FROM gold.kept", database="other") == [(1,)]
         finally:
             filled.root("DROP DATABASE other", database="postgres")
