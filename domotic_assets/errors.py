@@ -50,6 +50,12 @@ class LakeError(DomoticError):
     """The lake cannot be read or written."""
 
 
+class PublishError(DomoticError):
+    """A server that people read from cannot be published to."""
+
+    retryable = True
+
+
 class PartitionError(DomoticError):
     """A run was given no partition key, or one that is not a window."""
 

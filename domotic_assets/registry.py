@@ -277,6 +277,22 @@ class Alerts(Entry):
     channels: tuple[Annotated[AlertChannel, Field(discriminator="kind")], ...] = ()
 
 
+class PostgresqlServer(Entry):
+    """The PostgreSQL database that teams read from. With tls `required` certificate and host are verified."""
+
+    address: Annotated[str, Field(pattern=r"^[^/:@\s]+(:\d{1,5})?/[^/\s]+$")]
+    user_env: EnvironmentVariable
+    password_env: EnvironmentVariable
+    tls: Literal["required", "off"] = "required"
+    ca_file: str | None = None
+
+    @model_validator(mode="after")
+    def _knows_whom_to_trust(self) -> Self:
+        if (self.tls == "required") != (self.ca_file is not None):
+            raise ValueError("allowed is ca_file with tls: required, or tls: off")
+        return self
+
+
 class Tunables(Entry):
     """Figures a site may want to change."""
 
@@ -302,6 +318,7 @@ class Registry(Entry):
     homes: Annotated[tuple[Home, ...], Field(min_length=1)]
     people: tuple[Person, ...] = ()
     alerts: Alerts = Alerts()
+    postgresql: PostgresqlServer | None = None
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:

@@ -16,6 +16,7 @@ from domotic_assets.orchestration import (
     forget_journal,
     gold_steps,
     marts,
+    postgres_steps,
     scope_steps,
     sensor_steps,
     slow_steps,
@@ -98,12 +99,14 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
 
 
 def _publish(work: Workspace, runner: "_Runner") -> None:
-    """Bring the published files up to what Gold holds and the checks say."""
+    """Bring published files, and the database, up to what Gold holds and the checks say."""
     if not marts.is_published(work):
         runner.run(tags.PUBLISH_JOB)
         work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
     if scope_steps.are_behind(work):
         runner.run(tags.SCOPES_JOB)
+    if postgres_steps.database_is_behind(work):
+        runner.run(tags.DATABASE_JOB)
 
 
 def publish_from_nothing(work: Workspace) -> None:

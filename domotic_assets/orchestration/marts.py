@@ -24,6 +24,7 @@ from dagster_dbt import (
 from domotic_assets.orchestration import dim_steps, scope_steps, tags
 from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key, publication
 from domotic_assets.orchestration.checks import failing_checks
+from domotic_assets.orchestration.postgres import database_job, database_sensor, published_database
 from domotic_assets.orchestration.scopes import published_scopes, scopes_job, scopes_sensor
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
@@ -72,7 +73,7 @@ def dbt_resource(dbt_project: DbtProject) -> DbtCliResource:
 
 
 def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
-    """The marts, the tests of Gold, the published file built from nothing, and people's files."""
+    """The marts, the tests of Gold, the published file built from nothing, people's files, the database."""
     job = dg.define_asset_job(
         tags.PUBLISH_JOB,
         dg.AssetSelection.groups("marts", "models")
@@ -83,10 +84,11 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
         config=tags.QUIET,
     )
     people = scopes_job()
+    shared = database_job() if work.registry.postgresql else None
     dbt_project = project()
     return dg.Definitions(
-        assets=[*_assets(dbt_project), published_scopes],
-        jobs=[job, people],
+        assets=[*_assets(dbt_project), published_scopes, *([published_database] if shared else [])],
+        jobs=[job, people, *([shared] if shared else [])],
         sensors=[
             standing_sensor(
                 "models",
@@ -96,6 +98,7 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
                 lambda context, now: models_tick(work, context.instance, now),
             ),
             scopes_sensor(work, people),
+            *([database_sensor(work, shared)] if shared else []),
         ],
         executor=dg.in_process_executor,
         resources={WORK: workspace, "dbt": dbt_resource(dbt_project)},

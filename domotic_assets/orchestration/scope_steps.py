@@ -16,7 +16,7 @@ def refuse_tables_without_rule() -> None:
 
 def are_behind(work: Workspace) -> bool:
     """Whether a person's file is missing, older than the admin's, of other rights, or nobody's."""
-    return not scoped.are_current(work.serve, _scopes(work)) and admin_is_present(work)
+    return not scoped.are_current(work.serve, scopes_now(work)) and admin_is_present(work)
 
 
 def admin_is_present(work: Workspace) -> bool:
@@ -26,9 +26,10 @@ def admin_is_present(work: Workspace) -> bool:
 
 def publish_scopes(work: Workspace) -> scoped.PublishedScopes:
     """Build the files that are behind, and remove those of nobody."""
-    return scoped.publish_scopes(work.serve, _scopes(work))
+    return scoped.publish_scopes(work.serve, scopes_now(work))
 
 
-def _scopes(work: Workspace) -> tuple[Scope, ...]:
+def scopes_now(work: Workspace) -> tuple[Scope, ...]:
+    """What each person but the admins sees by sites.yaml as it is now."""
     # Read again: who loses a right loses it at once, not when some process is started again.
     return scopes_of(load_sites(work.settings.sites_file).registry)

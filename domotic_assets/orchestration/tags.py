@@ -4,6 +4,7 @@ WINDOWS_JOB, BUILD_JOB = "windows", "windows_of_build"
 FORECASTS_JOB, REGISTER_JOB = "forecasts", "register"
 HEALTH_JOB, DIMS_JOB, REFRESH_JOB, CHECKS_JOB = "device_health", "dims", "refresh", "checks"
 LISTING_JOB, UPKEEP_JOB, PUBLISH_JOB, SCOPES_JOB = "listing", "upkeep", "publish", "people"
+DATABASE_JOB = "team_database"
 
 WINDOW = "window"
 """The partitions of the feed's time."""

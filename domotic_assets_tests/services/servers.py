@@ -22,15 +22,25 @@ _SECONDS_TO_START = 20.0
 _SECONDS_TO_END = 10.0
 
 
-def program(name: str, package: str) -> str:
-    """The path of a server's program; without it the test skips, or fails where services are required."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_PLACES}")
-    if found is None:
+def program(name: str, package: str, beside: str = "") -> str:
+    """The path of a server's program; without it the test skips, or fails where services are required.
+
+    beside: a pattern of folders to look in that are on nobody's path.
+    """
+    folders = [str(folder) for folder in sorted(Path("/").glob(beside.removeprefix("/")))] if beside else []
+    found = shutil.which(name, path=":".join([os.environ.get("PATH", ""), _PLACES, *folders]))
+    require(found is not None, name, package)
+    assert found is not None
+    return found
+
+
+def require(installed: bool, name: str, package: str) -> None:
+    """Skip the test where something is not installed, or fail it where services are required."""
+    if not installed:
         message = f"{name} is not installed: apt-get install {package}"
         if os.environ.get(REQUIRE_SERVICES_VARIABLE) == "1":
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
-    return found
 
 
 def free_port() -> int:

@@ -198,9 +198,20 @@ PUT_INTO_SQL = {
     # Quoted texts.
     "literal(str(target))", "literal(STORAGE_VERSION)", "literal(describe_table(table))",
     "literal(describe_column(table, column))",
+    "identifier(column)", "identifier(name)", "identifier(schema + _OLD)", "identifier(ADMIN_ROLE)",
+    "qualified(ACCESS_SCHEMA, name)", "qualified(META_SCHEMA, name)", "name_of(gold.DIM_APARTMENT.name)",
+    "name_of(gold.DIM_DATE.name)", "', '.join(columns)", "', '.join(names)", "KEY_OF[subject]",
+    "base_of(table)", "of_table",
+    "base", "relation", "view", "part", "kept", "shown", "names", "pair", "key", "order", "access_table",
+    "literal(str(admin_file))", "literal(publish.STORAGE_VERSION)", "literal(mart.comment or '')",
+    "literal(meaning)", "literal(words)", "literal(role)",
     # SQL made of the same parts, with values as parameters.
+    "'false' if cut is None else _condition(table, cut)", "cut.rows(table, cuts[table.name], scope)", "rows",
+    "read", "facts", "homes", "keys", "condition", "joins", "span.condition", "_PLACES[table.name]",
+    "parts.PLACES[table.name]",
     "rows_of_files(table)", "where", "between", "', '.join(parts)", "columns", "marks",
     # Constants of the code.
+    "SOURCE", "VIEWS", "cut.SOURCE", "cut.VIEWS", "_TARGET", "catalog", "schema", "kind", "words",
     "place", "_CATALOG", "GOLD_SCHEMA", "MARTS_SCHEMA", "table",
 }  # fmt: skip
 """What the code puts into SQL, each looked at: nothing of it comes from a feed, a file or a person."""

@@ -1,0 +1,170 @@
+"""What a scope sees, as SQL over the admin's published file, attached to a connection as `source`.
+
+Whoever publishes for a person, into a file or a server, asks here, so that all hold the same rows. Who sees
+what stands in `scopes`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.table import Table
+from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
+from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject, Window
+from domotic_assets.serve.tables import identifier, literal, name_of
+
+SOURCE, VIEWS = "source", "memory"
+"""The catalogs of the admin's file, and of views that stand for what a mart may read."""
+_NO_READINGS = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart of the admin's file: its name, the statement that makes it, and its description."""
+
+    name: str
+    sql: str
+    comment: str | None
+
+
+@contextmanager
+def opened(admin_file: Path, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the admin's file; what does not fit into memory goes to the folder `spill`."""
+    with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+        connection.execute(f"ATTACH {literal(str(admin_file))} AS {SOURCE} (READ_ONLY)")
+        yield connection
+
+
+def marts_of(connection: duckdb.DuckDBPyConnection) -> list[Mart]:
+    """The marts, each after those that it is made from."""
+    found = connection.execute(
+        "SELECT view_name, sql, comment FROM duckdb_views() "
+        "WHERE database_name = ? AND schema_name = ? ORDER BY view_oid",
+        [SOURCE, MARTS_SCHEMA],
+    ).fetchall()
+    return [Mart(*row) for row in found]
+
+
+def column_comments(connection: duckdb.DuckDBPyConnection, mart: str) -> dict[str, str]:
+    """What the columns of a mart mean."""
+    found = connection.execute(
+        "SELECT column_name, comment FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ? AND comment IS NOT NULL",
+        [SOURCE, MARTS_SCHEMA, mart],
+    ).fetchall()
+    return dict(found)
+
+
+def make_room(connection: duckdb.DuckDBPyConnection) -> None:
+    """The schemas in which `show_mart` makes its views."""
+    for schema in (GOLD_SCHEMA, MARTS_SCHEMA):
+        connection.execute(f"CREATE SCHEMA {VIEWS}.{schema}")
+
+
+def show_mart(
+    connection: duckdb.DuckDBPyConnection, mart: Mart, scope: Scope | None, newest_minute: datetime
+) -> str:
+    """Make views of a mart and of the rows that it may read for a scope; the mart's name in SQL.
+
+    No scope: the admin's, which reads all.
+    """
+    connection.execute(f"USE {VIEWS}")
+    for table in gold.TABLES:
+        read = (
+            f"FROM {SOURCE}.{name_of(table.name)}"
+            if scope is None
+            else rows(table, scope.cut_for(mart.name, table.name, newest_minute), scope)
+        )
+        connection.execute(f"CREATE OR REPLACE VIEW {name_of(table.name)} AS {read}")
+    connection.execute(mart.sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+    return f"{VIEWS}.{MARTS_SCHEMA}.{identifier(mart.name)}"
+
+
+def newest(connection: duckdb.DuckDBPyConnection) -> datetime:
+    """The UTC minute up to which there is data: the present of a scope, whatever the clock says."""
+    facts = " UNION ALL ".join(
+        f"SELECT max(datetime_key) AS minute FROM {SOURCE}.{name_of(table.name)}"  # noqa: S608
+        for table in gold.MINUTE_FACTS
+    )
+    found = connection.execute(f"SELECT max(minute) FROM ({facts})").fetchone()  # noqa: S608
+    if found is None or found[0] is None:
+        return _NO_READINGS
+    return datetime.strptime(str(found[0]), "%Y%m%d%H%M").replace(tzinfo=UTC)
+
+
+def rows(table: Table, cut: Cut | None, scope: Scope) -> str:
+    """A SELECT of the rows of a Gold table within a cut, without the values that the scope may not see."""
+    columns = []
+    for column in published_columns(table):
+        homes = scope.homes_shown(table.name, column.name)
+        name = identifier(column.name)
+        columns.append(
+            name
+            if homes is None
+            else f"CASE WHEN {_any_of('apartment_key', homes)} THEN {name} END AS {name}"
+        )
+    return (
+        f"SELECT {', '.join(columns)} FROM {SOURCE}.{name_of(table.name)} "  # noqa: S608
+        f"WHERE {'false' if cut is None else _condition(table, cut)}"
+    )
+
+
+def _condition(table: Table, cut: Cut) -> str:
+    """Which rows of a table are within a cut."""
+    homes = _any_of("apartment_key", cut.apartment_keys)
+    match MATRIX[table.name].of:
+        case Subject.NOBODY:
+            return "true"
+        case Subject.HOME:
+            return _in_windows(table, cut.windows)
+        case Subject.DEVICE:
+            seen = _device_seen(cut.windows)
+            dated = "date_key" in table.schema
+            return f"{_in_windows(table, cut.windows)} AND {seen}" if dated else seen
+        case Subject.SITE:
+            sites = f"SELECT weather_site_key FROM {SOURCE}.{name_of(gold.DIM_APARTMENT.name)} WHERE {homes}"  # noqa: S608
+            return f"site_key IN ({sites})"
+        case Subject.PROVIDER:
+            return _any_of("provider", [literal(name) for name in sorted(cut.providers)])
+    raise ValueError(f"{table.name}: the matrix does not say whose its rows are")
+
+
+def _in_windows(table: Table, windows: Sequence[Window]) -> str:
+    """Rows of the windows' homes, and of their dates and minutes where the table has these."""
+    names = table.schema
+    return _either(
+        " AND ".join(
+            [f"apartment_key = {window.apartment_key}"]
+            + (
+                [f"date_key >= {window.first_date_key}", f"date_key < {window.end_date_key}"]
+                if "date_key" in names
+                else []
+            )
+            + ([f"datetime_key > {window.after_minute}"] if "datetime_key" in names else [])
+        )
+        for window in windows
+    )
+
+
+def _device_seen(windows: Sequence[Window]) -> str:
+    """Devices that gave a reading in the windows: others may be of those who lived there before or after."""
+    health, energy = gold.FACT_DEVICE_HEALTH_DAY, gold.FACT_ENERGY_MINUTE
+    return (
+        f"device_key IN (SELECT device_key FROM {SOURCE}.{name_of(health.name)} "  # noqa: S608
+        f"WHERE uptime_pct > 0 AND {_in_windows(health, windows)} "
+        # Health follows within the hour; a meter's rows are there within the minute.
+        f"UNION SELECT device_key FROM {SOURCE}.{name_of(energy.name)} WHERE {_in_windows(energy, windows)})"
+    )
+
+
+def _any_of(column: str, values: Sequence[object]) -> str:
+    return f"{column} IN ({', '.join(map(str, values))})" if values else "false"
+
+
+def _either(conditions: Iterator[str]) -> str:
+    return f"({' OR '.join(f'({condition})' for condition in conditions) or 'false'})"

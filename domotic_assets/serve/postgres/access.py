@@ -1,0 +1,144 @@
+"""Who sees which rows, as the rows of the tables `access.*`, and the marts of each role.
+
+All of it is asked of the admin's published file with the SQL that people's files are built by (`cut`), so
+that a role sees what its person's file would hold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.table import Table
+from domotic_assets.serve import cut
+from domotic_assets.serve.catalog import MARTS_SCHEMA
+from domotic_assets.serve.postgres.layout import (
+    ACCESS_SCHEMA,
+    ADMIN_ROLE,
+    KEY_OF,
+    MartShape,
+    part_name,
+    readable,
+    withheld_of,
+)
+from domotic_assets.serve.postgres.roles import role_of
+from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject
+from domotic_assets.serve.tables import identifier, name_of
+
+_TABLES = {
+    "days": "apartment_key BIGINT, date_key INTEGER, after_minute BIGINT",
+    "keys": "key BIGINT",
+    "providers": "provider VARCHAR",
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who reads: the role, and the scope; None for the admin, who sees all."""
+
+    role: str
+    scope: Scope | None
+
+    def cut(self, name: str, newest: datetime) -> Cut | None:
+        """What of a table or mart; None where nothing of it. Not to be asked for the admin."""
+        assert self.scope is not None
+        return self.scope.cut(name, newest)
+
+    def may_read(self, name: str, newest: datetime) -> bool:
+        """Whether there is such a table or mart for this reader."""
+        return self.scope is None or self.scope.cut(name, newest) is not None
+
+
+def readers_of(scopes: Sequence[Scope]) -> tuple[Reader, ...]:
+    """The admin's role, and that of each person."""
+    return (Reader(ADMIN_ROLE, None), *(Reader(role_of(scope.user), scope) for scope in scopes))
+
+
+def relations_of(reader: Reader, marts: Sequence[MartShape], newest: datetime) -> list[tuple[str, str]]:
+    """Schema and name of the relations that a reader is granted."""
+    held = [table for table in gold.TABLES if reader.may_read(table.name, newest)]
+    shown = [mart.name for mart in marts if reader.may_read(mart.name, newest)]
+    return [
+        *(relation for table in held for relation in readable(table)),
+        *((schema, mart) for mart in shown for schema in (MARTS_SCHEMA, ACCESS_SCHEMA)),
+    ]
+
+
+def shapes_of(connection: duckdb.DuckDBPyConnection) -> list[MartShape]:
+    """The marts as the admin's file has them."""
+    found = []
+    for mart in cut.marts_of(connection):
+        columns = connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() "
+            "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
+            [cut.SOURCE, MARTS_SCHEMA, mart.name],
+        ).fetchall()
+        meanings = tuple(cut.column_comments(connection, mart.name).items())
+        found.append(MartShape(mart.name, tuple(columns), mart.comment or "", meanings))
+    return found
+
+
+def note_access(connection: duckdb.DuckDBPyConnection, readers: Sequence[Reader], newest: datetime) -> None:
+    """Fill temporary tables `access_days`, `access_keys` and `access_providers` for all but the admin."""
+    for access_table, columns in _TABLES.items():
+        connection.execute(
+            f"CREATE TEMP TABLE access_{access_table} (role_name VARCHAR, table_name VARCHAR, {columns})"
+        )
+    for reader in readers:
+        if reader.scope is None:
+            continue
+        for table in gold.TABLES:
+            seen = reader.cut(table.name, newest)
+            if seen is not None:
+                _note_table(connection, reader.role, reader.scope, table, seen)
+
+
+def _note_table(
+    connection: duckdb.DuckDBPyConnection, role: str, scope: Scope, table: Table, seen: Cut
+) -> None:
+    subject = MATRIX[table.name].of
+    rows = cut.rows(table, seen, scope)
+    if subject in (Subject.HOME, Subject.DEVICE) and "date_key" in table.schema:
+        _note_days(connection, role, table, seen)
+    if subject is Subject.PROVIDER:
+        connection.execute(
+            f"INSERT INTO access_providers SELECT DISTINCT ?, ?, provider FROM ({rows})",  # noqa: S608
+            [role, table.name],
+        )
+    if subject in KEY_OF and not (subject is Subject.HOME and "date_key" in table.schema):
+        _note_keys(connection, role, table.name, f"SELECT {KEY_OF[subject]} FROM ({rows})")  # noqa: S608
+    for column in withheld_of(table):
+        shown = f"SELECT apartment_key FROM ({rows}) WHERE {identifier(column)} IS NOT NULL"  # noqa: S608
+        _note_keys(connection, role, part_name(table.name, column), shown)
+
+
+def _note_keys(connection: duckdb.DuckDBPyConnection, role: str, name: str, keys: str) -> None:
+    connection.execute(f"INSERT INTO access_keys SELECT DISTINCT ?, ?, * FROM ({keys})", [role, name])  # noqa: S608
+
+
+def _note_days(connection: duckdb.DuckDBPyConnection, role: str, table: Table, seen: Cut) -> None:
+    """The dates of the calendar that lie in the windows; of windows over one date the widest counts."""
+    for window in seen.windows:
+        connection.execute(
+            "INSERT INTO access_days SELECT ?, ?, ?, date_key, ? "  # noqa: S608
+            f"FROM {cut.SOURCE}.{name_of(gold.DIM_DATE.name)} WHERE date_key >= ? AND date_key < ?",
+            [
+                role,
+                table.name,
+                window.apartment_key,
+                window.after_minute,
+                window.first_date_key,
+                window.end_date_key,
+            ],
+        )
+
+
+ACCESS_QUERIES = {
+    "days": "SELECT role_name, table_name, apartment_key, date_key, min(after_minute) "
+    "FROM access_days GROUP BY ALL",
+    "keys": "SELECT DISTINCT role_name, table_name, key FROM access_keys",
+    "providers": "SELECT DISTINCT role_name, table_name, provider FROM access_providers",
+}
+"""The rows of each table `access.*`, once `note_access` has been there."""

@@ -1,0 +1,237 @@
+"""The tables, views and policies of the database: what is made once, and again when a definition changes.
+
+People read the schemas `gold` and `marts` as in the published file, and `meta`. The schema `access`, which
+nobody may name, holds who sees which rows, and the tables behind views. Every policy asks those tables, so
+none holds a value. Roles read as themselves through views too (security_invoker). The publishing account owns
+the tables and is bound by no policy; everybody else is, and sees nothing unless `access` says so.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.table import Table
+from domotic_assets.serve.catalog import (
+    GOLD_SCHEMA,
+    MARTS_SCHEMA,
+    describe_column,
+    describe_table,
+    is_dimension,
+    published_columns,
+    sql_type,
+)
+from domotic_assets.serve.publish import ADMIN
+from domotic_assets.serve.scopes import MATRIX, WITHHELD, Subject
+from domotic_assets.serve.tables import identifier, literal
+
+ACCESS_SCHEMA, META_SCHEMA = "access", "meta"
+SCHEMAS = (ACCESS_SCHEMA, META_SCHEMA, GOLD_SCHEMA, MARTS_SCHEMA)
+READ_SCHEMAS = (META_SCHEMA, GOLD_SCHEMA, MARTS_SCHEMA)
+ROLE_PREFIX = "domotic_"
+ADMIN_ROLE = ROLE_PREFIX + ADMIN
+
+KEY_OF = {Subject.HOME: "apartment_key", Subject.DEVICE: "device_key", Subject.SITE: "site_key"}
+"""The column by which rows are somebody's, where it is a key."""
+
+_TYPES = {"DOUBLE": "DOUBLE PRECISION"}
+"""Types that are named otherwise than in DuckDB."""
+_SAME_TYPES = {"BIGINT", "INTEGER", "SMALLINT", "VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP"}
+
+_ACCESS = {
+    "days": "apartment_key BIGINT, date_key INTEGER, after_minute BIGINT NOT NULL, "
+    "PRIMARY KEY (role_name, table_name, apartment_key, date_key)",
+    "keys": "key BIGINT, PRIMARY KEY (role_name, table_name, key)",
+    "providers": "provider VARCHAR, PRIMARY KEY (role_name, table_name, provider)",
+}
+ACCESS_TABLES = tuple(_ACCESS)
+
+_META = {
+    "state": "version BIGINT NOT NULL, definition VARCHAR NOT NULL, rights VARCHAR NOT NULL",
+    "published": "version BIGINT NOT NULL, table_name VARCHAR PRIMARY KEY, delta_version BIGINT NOT NULL",
+    "keys": "table_name VARCHAR, column_name VARCHAR, key VARCHAR, references_table VARCHAR, "
+    "references_column VARCHAR",
+    "parts": "table_name VARCHAR NOT NULL, part VARCHAR NOT NULL, file VARCHAR NOT NULL, "
+    "first_place BIGINT, last_place BIGINT",
+    "marts": "role_name NAME, mart VARCHAR, fingerprint VARCHAR NOT NULL, PRIMARY KEY (role_name, mart)",
+}
+READ_META = ("published", "keys")
+
+
+@dataclass(frozen=True)
+class MartShape:
+    """A mart as the admin's file has it: column names with DuckDB's types, and descriptions."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    comment: str
+    column_comments: tuple[tuple[str, str], ...]
+
+
+def withheld_of(table: Table) -> list[str]:
+    """The columns of a table that some roles see as null."""
+    return [column for name, column in WITHHELD if name == table.name]
+
+
+def part_name(table: str, column: str) -> str:
+    """The table behind a view that keeps a withheld column, and its name in `access.keys`."""
+    return f"{table}_{column}"
+
+
+def base_of(table: Table) -> str:
+    """The table that holds the rows: the one that people name, or the one behind its view."""
+    return qualified(ACCESS_SCHEMA if withheld_of(table) else GOLD_SCHEMA, table.name)
+
+
+def qualified(schema: str, name: str) -> str:
+    """A relation in SQL."""
+    return f"{identifier(schema)}.{identifier(name)}"
+
+
+def readable(table: Table) -> list[tuple[str, str]]:
+    """Schema and name of all that a role must be granted to read a Gold table."""
+    behind = [(ACCESS_SCHEMA, part_name(table.name, column)) for column in withheld_of(table)]
+    return [(GOLD_SCHEMA, table.name), *([(ACCESS_SCHEMA, table.name)] if behind else []), *behind]
+
+
+def statements(marts: Sequence[MartShape]) -> list[str]:
+    """All that makes the four schemas; the roles' names that it needs are the admin's alone."""
+    made = [f"CREATE SCHEMA {identifier(schema)}" for schema in SCHEMAS]
+    for name, columns in _ACCESS.items():
+        relation = qualified(ACCESS_SCHEMA, name)
+        made.append(f"CREATE TABLE {relation} (role_name NAME, table_name VARCHAR, {columns})")
+        made += _guarded(relation, "role_name = current_user")
+    made += [f"CREATE TABLE {qualified(META_SCHEMA, name)} ({columns})" for name, columns in _META.items()]
+    for table in gold.TABLES:
+        made += _gold_table(table)
+    for mart in marts:
+        made += _mart(mart)
+    return made
+
+
+def indexes() -> list[str]:
+    """Indexes, made after the rows are there.
+
+    Rows come in the order of time, so a block range index of a few pages finds a day; a tree over them
+    would be as large as the rows and slow every load.
+    """
+    made = []
+    for table in gold.FACTS:
+        names = [name for name in ("datetime_key", "date_key") if name in table.schema]
+        kind = "brin" if table in gold.MINUTE_FACTS else "btree"
+        made.append(f"CREATE INDEX ON {base_of(table)} USING {kind} ({', '.join(names)})")
+    return made
+
+
+def _gold_table(table: Table) -> Iterator[str]:
+    held_back = withheld_of(table)
+    kept = [column for column in published_columns(table) if column.name not in held_back]
+    key = ", ".join(map(identifier, table.primary_key))
+    parts = [
+        f"{identifier(column.name)} {_type_of(sql_type(column))}{'' if column.nullable else ' NOT NULL'}"
+        for column in kept
+    ]
+    parts += [f"PRIMARY KEY ({key})"] if is_dimension(table) else []
+    base = base_of(table)
+    yield f"CREATE TABLE {base} ({', '.join(parts)})"
+    condition = _condition(table)
+    if condition is not None:
+        yield from _guarded(base, condition)
+        yield _everything_to_admin(base)
+    for column in held_back:
+        part = qualified(ACCESS_SCHEMA, part_name(table.name, column))
+        kind = _type_of(sql_type(table.column(column)))
+        yield f"CREATE TABLE {part} (apartment_key BIGINT PRIMARY KEY, {identifier(column)} {kind})"
+        yield from _guarded(part, _keyed("apartment_key", part_name(table.name, column)))
+        yield _everything_to_admin(part)
+    if held_back:
+        yield _joined(table, held_back)
+    yield from _comments(
+        qualified(GOLD_SCHEMA, table.name),
+        "VIEW" if held_back else "TABLE",
+        describe_table(table),
+        ((column.name, describe_column(table, column)) for column in published_columns(table)),
+    )
+
+
+def _joined(table: Table, held_back: Sequence[str]) -> str:
+    """The view that shows a table with its withheld columns, null where the reader may not see them."""
+    columns = ", ".join(identifier(column.name) for column in published_columns(table))
+    joins = " ".join(
+        f"LEFT JOIN {qualified(ACCESS_SCHEMA, part_name(table.name, column))} USING (apartment_key)"
+        for column in held_back
+    )
+    view = qualified(GOLD_SCHEMA, table.name)
+    return f"CREATE VIEW {view} WITH (security_invoker) AS SELECT {columns} FROM {base_of(table)} {joins}"  # noqa: S608
+
+
+def _mart(mart: MartShape) -> Iterator[str]:
+    base, view = qualified(ACCESS_SCHEMA, mart.name), qualified(MARTS_SCHEMA, mart.name)
+    columns = ", ".join(f"{identifier(name)} {_type_of(kind)}" for name, kind in mart.columns)
+    shown = ", ".join(identifier(name) for name, _ in mart.columns)
+    yield f"CREATE TABLE {base} (role_name NAME NOT NULL, {columns})"
+    yield f"CREATE INDEX ON {base} (role_name)"
+    yield from _guarded(base, "role_name = current_user")
+    yield f"CREATE VIEW {view} WITH (security_invoker) AS SELECT {shown} FROM {base}"  # noqa: S608
+    yield from _comments(view, "VIEW", mart.comment, mart.column_comments)
+
+
+def _comments(relation: str, kind: str, words: str, columns: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield f"COMMENT ON {kind} {relation} IS {literal(words)}"
+    for name, meaning in columns:
+        yield f"COMMENT ON COLUMN {relation}.{identifier(name)} IS {literal(meaning)}"
+
+
+def _guarded(relation: str, condition: str) -> list[str]:
+    return [
+        f"ALTER TABLE {relation} ENABLE ROW LEVEL SECURITY",
+        f"CREATE POLICY own_rows ON {relation} FOR SELECT USING ({condition})",
+    ]
+
+
+def _everything_to_admin(relation: str) -> str:
+    return f"CREATE POLICY every_row ON {relation} FOR SELECT TO {identifier(ADMIN_ROLE)} USING (true)"
+
+
+def _condition(table: Table) -> str | None:
+    """Which rows a role sees; None where they are nobody's. Each subquery runs once, not for each row."""
+    subject = MATRIX[table.name].of
+    if subject is Subject.NOBODY or subject is None:
+        return None
+    if subject is Subject.PROVIDER:
+        return (
+            "provider IN (SELECT allowed.provider FROM access.providers AS allowed "  # noqa: S608
+            f"WHERE allowed.table_name = {literal(table.name)})"
+        )
+    keyed = _keyed(KEY_OF[subject], table.name)
+    if subject is Subject.SITE or "date_key" not in table.schema:
+        return keyed
+    dated = _dated(table)
+    return dated if subject is Subject.HOME else f"({dated}) AND {keyed}"
+
+
+def _keyed(column: str, name: str) -> str:
+    return (
+        f"{column} IN (SELECT allowed.key FROM access.keys AS allowed "  # noqa: S608
+        f"WHERE allowed.table_name = {literal(name)})"
+    )
+
+
+def _dated(table: Table) -> str:
+    of_table = literal(table.name)
+    days = (
+        "(apartment_key, date_key) IN (SELECT allowed.apartment_key, allowed.date_key "  # noqa: S608
+        f"FROM access.days AS allowed WHERE allowed.table_name = {of_table} AND allowed.after_minute "
+    )
+    if "datetime_key" not in table.schema:
+        return f"{days} = 0)"
+    # All that are not 0 are the same minute: 24 h before the newest of the data.
+    newest = (
+        f"SELECT max(allowed.after_minute) FROM access.days AS allowed WHERE allowed.table_name = {of_table}"  # noqa: S608
+    )
+    return f"{days} = 0) OR (datetime_key > ({newest}) AND {days} > 0))"
+
+
+def _type_of(duckdb_type: str) -> str:
+    if duckdb_type in _SAME_TYPES:
+        return duckdb_type
+    return _TYPES[duckdb_type]

@@ -1,0 +1,305 @@
+"""Publishes the admin's file into PostgreSQL, with each person's role and rights, in one transaction.
+
+Readers see the version before or the one after, never a part. Only what changed is carried: of facts the
+ranges of Parquet files that came and went, of dimensions and rights the rows, of a mart the whole of a role.
+A changed definition makes the schemas anew beside the old ones, which go when nobody can name them any more.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+from psycopg import sql
+
+from domotic_assets.errors import PublishError
+from domotic_assets.schemas import gold
+from domotic_assets.serve import cut, publish
+from domotic_assets.serve.postgres import access, layout, roles, transfer
+from domotic_assets.serve.postgres.access import Reader
+from domotic_assets.serve.postgres.layout import (
+    ACCESS_SCHEMA,
+    ACCESS_TABLES,
+    META_SCHEMA,
+    READ_META,
+    READ_SCHEMAS,
+    SCHEMAS,
+    MartShape,
+    qualified,
+)
+from domotic_assets.serve.postgres.server import Connection, Server, dialled
+from domotic_assets.serve.postgres.transfer import Carried
+from domotic_assets.serve.scopes import Scope, refuse_unruled
+from domotic_assets.serve.tables import identifier, literal
+
+_LOCK = 4_711_202_311
+"""One publication into a database at a time, from whatever machine."""
+_OLD = "_old"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publication did: of each table that changed the rows that went and came, ranges, marts."""
+
+    version: int
+    rebuilt: bool
+    rows: Mapping[str, Carried]
+    ranges: int
+    marts: int
+
+
+def is_behind(server: Server, serve: Path, scopes: Sequence[Scope]) -> bool:
+    """Whether the database is of another version of the admin's file, definition or rights; dials it."""
+    versions, definition = publish.stated(publish.published_file(serve))
+    if not versions:
+        return False
+    with dialled(server) as target:
+        return _stated(target) != (versions, _definition(definition), _rights(scopes, definition))
+
+
+def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Published | None:
+    """Bring the database up to the admin's present file; None where it is. Raises PublishError."""
+    readers = access.readers_of(scopes)
+    with TemporaryDirectory(prefix="domotic-spill-") as spill, dialled(server) as target:
+        target.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        # The file is opened under the lock, so that no older one comes after a newer.
+        with cut.opened(publish.published_file(serve), Path(spill)) as source:
+            done = _Publication(server, source, target, scopes, readers).run()
+    if done is not None and done.rebuilt:
+        _drop_old(server)
+    return done
+
+
+def _stated(target: Connection) -> tuple[dict[str, int], str, str] | None:
+    """Delta versions, definition and rights of what the database holds; None before the first time."""
+    found = target.execute("SELECT to_regclass('meta.state')").fetchone()
+    if found is None or found[0] is None:
+        return None
+    state = target.execute("SELECT definition, rights FROM meta.state").fetchone()
+    versions: dict[str, int] = dict(
+        target.execute("SELECT table_name, delta_version FROM meta.published").fetchall()
+    )
+    return None if state is None else (versions, *state)
+
+
+def _definition(definition: str) -> str:
+    """What decides the schemas: what the admin's file is published by, and our own layout."""
+    return _hash(definition, *layout.statements(()), *layout.indexes())
+
+
+def _rights(scopes: Sequence[Scope], definition: str) -> str:
+    return _hash(*sorted(scope.definition(definition) for scope in scopes))
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+class _Publication:
+    """One publication, on open connections to the admin's file and the server."""
+
+    def __init__(
+        self,
+        server: Server,
+        source: duckdb.DuckDBPyConnection,
+        target: Connection,
+        scopes: Sequence[Scope],
+        readers: Sequence[Reader],
+    ) -> None:
+        self._server, self._source, self._target = server, source, target
+        self._readers = readers
+        self._versions, definition = publish.stated_by(source, cut.SOURCE)
+        self._definition = _definition(definition)
+        self._rights = _rights(scopes, definition)
+
+    def run(self) -> Published | None:
+        """All steps, in the transaction of the connection."""
+        before = _stated(self._target)
+        if before == (self._versions, self._definition, self._rights):
+            return None
+        marts = access.shapes_of(self._source)
+        refuse_unruled((table.name for table in gold.TABLES), (mart.name for mart in marts))
+        newest = cut.newest(self._source)
+        rebuilt = before is None or before[1] != self._definition
+        version = 1 + (self._version() if before is not None else 0)
+        roles.settle(self._target, self._server.database, [reader.role for reader in self._readers])
+        if rebuilt:
+            self._make_schemas(marts)
+        rows, ranges = self._bring_up_gold(empty=rebuilt)
+        self._bring_up_access(newest)
+        replaced = self._bring_up_marts(marts, newest)
+        self._record(version)
+        if rebuilt:
+            for index in layout.indexes():
+                self._target.execute(index)
+        roles.grant(self._target, self._server.database, self._grants(marts, newest))
+        for name in ACCESS_TABLES:
+            self._target.execute(f"ANALYZE {qualified(ACCESS_SCHEMA, name)}")
+        if rebuilt:
+            for table in gold.TABLES:
+                self._target.execute(f"ANALYZE {layout.base_of(table)}")
+        return Published(version, rebuilt, rows, ranges, replaced)
+
+    def _version(self) -> int:
+        found = self._target.execute("SELECT version FROM meta.state").fetchone()
+        return 0 if found is None else int(found[0])
+
+    def _make_schemas(self, marts: Sequence[MartShape]) -> None:
+        """Move our schemas out of the way and make new ones; others' of the same name are refused."""
+        ours = roles.mark(self._server.database)
+        found = self._target.execute(
+            "SELECT nspname, coalesce(obj_description(oid, 'pg_namespace'), '') = %s "
+            "FROM pg_namespace WHERE nspname = ANY(%s)",
+            [ours, [*SCHEMAS, *(schema + _OLD for schema in SCHEMAS)]],
+        ).fetchall()
+        if foreign := sorted(name for name, is_ours in found if not is_ours):
+            raise PublishError(
+                f"the schemas {foreign} are not ours",
+                where=self._server.address,
+                expected="a database of its own for what is published",
+                remedy="name another database, or drop them yourself",
+            )
+        names = {name for name, _ in found}
+        for schema in SCHEMAS:
+            if schema + _OLD in names:
+                self._target.execute(f"DROP SCHEMA {identifier(schema + _OLD)} CASCADE")
+            if schema in names:
+                self._target.execute(
+                    f"ALTER SCHEMA {identifier(schema)} RENAME TO {identifier(schema + _OLD)}"
+                )
+                roles.shut(self._target, self._server.database, schema + _OLD)
+        for statement in layout.statements(marts):
+            self._target.execute(statement)
+        for schema in SCHEMAS:
+            self._target.execute(
+                sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(schema), sql.Literal(ours))
+            )
+        self._target.execute(f"REVOKE ALL ON DATABASE {identifier(self._server.database)} FROM PUBLIC")
+        self._target.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+
+    def _bring_up_gold(self, *, empty: bool) -> tuple[dict[str, Carried], int]:
+        changed = transfer.changed_parts(self._source, self._target)
+        carried: dict[str, Carried] = {}
+        ranges = 0
+        for table in gold.TABLES:
+            if table.name not in changed:
+                continue
+            if table in gold.FACTS:
+                spans = transfer.ranges_of(changed[table.name])
+                ranges += len(spans)
+                done = transfer.bring_up_fact(self._source, self._target, table, spans, empty=empty)
+            else:
+                done = transfer.bring_up_dimension(self._source, self._target, table)
+            carried[table.name] = done
+        return carried, ranges
+
+    def _bring_up_access(self, newest: datetime) -> None:
+        access.note_access(self._source, self._readers, newest)
+        columns = {
+            "days": "role_name, table_name, apartment_key, date_key, after_minute",
+            "keys": "role_name, table_name, key",
+            "providers": "role_name, table_name, provider",
+        }
+        for name in ACCESS_TABLES:
+            key = columns[name].removesuffix(", after_minute")
+            relation = qualified(ACCESS_SCHEMA, name)
+            transfer.bring_up(
+                self._source, self._target, relation, columns[name], key, access.ACCESS_QUERIES[name]
+            )
+
+    def _bring_up_marts(self, marts: Sequence[MartShape], newest: datetime) -> int:
+        """Replace the marts of each role whose rows are others than those that it has; their number."""
+        cut.make_room(self._source)
+        held = {
+            (role, mart): fingerprint
+            for role, mart, fingerprint in self._target.execute(
+                "SELECT role_name, mart, fingerprint FROM meta.marts"
+            )
+        }
+        sources = cut.marts_of(self._source)
+        replaced = 0
+        for reader in self._readers:
+            for mart, shape in zip(sources, marts, strict=True):
+                shown = cut.show_mart(self._source, mart, reader.scope, newest)
+                if reader.may_read(mart.name, newest):
+                    before = held.pop((reader.role, mart.name), None)
+                    replaced += self._replace_mart(reader.role, shape, shown, before)
+        for role, name in held:
+            self._clear_mart(role, name)
+        return replaced
+
+    def _replace_mart(self, role: str, shape: MartShape, shown: str, before: str | None) -> bool:
+        self._source.execute(f"CREATE OR REPLACE TEMP TABLE mart_now AS FROM {shown}")
+        found = self._source.execute(
+            "SELECT count(*)::VARCHAR || ':' || coalesce(sum(hash(mart_now)::HUGEINT), 0)::VARCHAR "
+            "FROM mart_now"
+        ).fetchall()
+        [(fingerprint,)] = found
+        if fingerprint == before:
+            return False
+        self._clear_mart(role, shape.name)
+        names = ", ".join(identifier(name) for name, _ in shape.columns)
+        transfer.copy(
+            self._source,
+            self._target,
+            qualified(ACCESS_SCHEMA, shape.name),
+            f"role_name, {names}",
+            [f"SELECT {literal(role)}, {names} FROM mart_now"],  # noqa: S608
+        )
+        self._target.execute("INSERT INTO meta.marts VALUES (%s, %s, %s)", [role, shape.name, fingerprint])
+        return True
+
+    def _clear_mart(self, role: str, name: str) -> None:
+        self._target.execute(
+            f"DELETE FROM {qualified(ACCESS_SCHEMA, name)} WHERE role_name = %s",  # noqa: S608
+            [role],
+        )
+        self._target.execute("DELETE FROM meta.marts WHERE role_name = %s AND mart = %s", [role, name])
+
+    def _record(self, version: int) -> None:
+        """Write the bookkeeping of `meta`."""
+        for name in ("state", "published", "keys"):
+            self._target.execute(f"DELETE FROM {qualified(META_SCHEMA, name)}")  # noqa: S608
+        self._target.execute(
+            "INSERT INTO meta.state VALUES (%s, %s, %s)", [version, self._definition, self._rights]
+        )
+        with self._target.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO meta.published VALUES (%s, %s, %s)",
+                [(version, name, held) for name, held in self._versions.items()],
+            )
+        columns = "table_name, column_name, key, references_table, references_column"
+        query = f"SELECT {columns} FROM {cut.SOURCE}.meta.keys"  # noqa: S608
+        transfer.copy(self._source, self._target, qualified(META_SCHEMA, "keys"), columns, [query])
+        columns = "table_name, part, file, first_place, last_place"
+        query = f"SELECT {columns} FROM {cut.SOURCE}.meta.parts"  # noqa: S608
+        transfer.bring_up(
+            self._source,
+            self._target,
+            qualified(META_SCHEMA, "parts"),
+            columns,
+            "table_name, part, file",
+            query,
+        )
+
+    def _grants(self, marts: Sequence[MartShape], newest: datetime) -> list[roles.Grant]:
+        always = [(ACCESS_SCHEMA, name) for name in ACCESS_TABLES]
+        always += [(META_SCHEMA, name) for name in READ_META]
+        wanted: list[roles.Grant] = []
+        for reader in self._readers:
+            wanted.append(roles.Grant("DATABASE", "", self._server.database, reader.role))
+            wanted += [roles.Grant("SCHEMA", schema, "", reader.role) for schema in READ_SCHEMAS]
+            relations = [*always, *access.relations_of(reader, marts, newest)]
+            wanted += [roles.Grant("TABLE", schema, name, reader.role) for schema, name in relations]
+        return wanted
+
+
+def _drop_old(server: Server) -> None:
+    """Remove the schemas that a rebuild replaced; while somebody reads there, the next one does."""
+    with suppress(PublishError), dialled(server) as target:
+        for schema in SCHEMAS:
+            target.execute(f"DROP SCHEMA IF EXISTS {identifier(schema + _OLD)} CASCADE")

@@ -1,0 +1,154 @@
+"""The PostgreSQL server: how it is dialled, and what its errors mean.
+
+No message repeats the server's own text, which holds user names.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from domotic_assets.errors import PublishError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+DIAL_SECONDS = 10
+ANSWER_SECONDS = 60
+"""How long a lock may be waited for, and bytes may stay unanswered."""
+OLDEST_VERSION = 150000
+"""The first with views that are read with the reader's rights."""
+
+_APPLICATION = "domotic"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A database and the account that publishes into it; address: `host[:port]/database`.
+
+    ca_file: who signed the server's certificate; None sends everything unencrypted.
+    """
+
+    address: str
+    user: str = field(repr=False)
+    password: str = field(repr=False)
+    ca_file: Path | None
+
+    @property
+    def database(self) -> str:
+        """The database's name."""
+        return self.address.rpartition("/")[2]
+
+
+@contextmanager
+def dialled(server: Server) -> Iterator[Connection]:
+    """A connection in one transaction, which is committed at the end; raises PublishError."""
+    found = re.fullmatch(r"([^/:@]+)(?::(\d+))?/([^/]+)", server.address)
+    if found is None:
+        raise ValueError("a server's address is host[:port]/database")
+    trust = {"sslmode": "disable"} if server.ca_file is None else _verifying(server.ca_file, server.address)
+    try:
+        with psycopg.connect(
+            host=found[1],
+            port=int(found[2] or 5432),
+            dbname=found[3],
+            user=server.user,
+            password=server.password,
+            application_name=_APPLICATION,
+            connect_timeout=DIAL_SECONDS,
+            tcp_user_timeout=ANSWER_SECONDS * 1000,
+            keepalives_idle=ANSWER_SECONDS,
+            options=f"-c lock_timeout={ANSWER_SECONDS}s -c timezone=UTC -c client_min_messages=error",
+            **trust,
+        ) as connection:
+            _refuse_old(connection, server.address)
+            yield connection
+    except psycopg.Error as error:
+        raise _explained(error, server.address) from None
+
+
+def _verifying(ca_file: Path, place: str) -> dict[str, Any]:
+    if not ca_file.is_file():
+        raise PublishError(
+            f"there is no file {ca_file}",
+            where=place,
+            expected="the certificate of who signed the server's, in PEM",
+            remedy="correct ca_file of postgresql in sites.yaml",
+        )
+    return {"sslmode": "verify-full", "sslrootcert": str(ca_file)}
+
+
+def _refuse_old(connection: Connection, place: str) -> None:
+    if connection.info.server_version < OLDEST_VERSION:
+        raise PublishError(
+            f"the server is version {connection.info.server_version // 10_000}",
+            where=place,
+            expected=f"PostgreSQL {OLDEST_VERSION // 10_000} or newer",
+            remedy="use a newer server",
+        )
+
+
+def _explained(error: psycopg.Error, place: str) -> PublishError:
+    """What the server's or the client's error means."""
+    text = str(error)
+    match error:
+        case errors.InvalidPassword() | errors.InvalidAuthorizationSpecification():
+            said = (
+                "the server refuses the user or the password",
+                "an account that may publish from this machine",
+                "correct the variables that user_env and password_env name",
+            )
+        case psycopg.OperationalError() if "database" in text and "does not exist" in text:
+            said = (
+                "the server has no such database",
+                "a database of its own for what is published",
+                "create it, or correct the address of postgresql in sites.yaml",
+            )
+        case errors.InsufficientPrivilege():
+            said = (
+                "the account lacks a right",
+                "an account that owns the database and has CREATEROLE",
+                "see the set-up in docs/postgresql.md",
+            )
+        case errors.LockNotAvailable():
+            said = (
+                f"somebody held a table for more than {ANSWER_SECONDS} s",
+                "readers, and one publisher at a time",
+                "it is tried again by itself",
+            )
+        case psycopg.OperationalError() if "certificate" in text or "does not match host name" in text:
+            said = (
+                "the server's certificate cannot be trusted",
+                "a certificate for this host by whom ca_file names",
+                "correct ca_file of postgresql in sites.yaml, or the server's certificate",
+            )
+        case psycopg.OperationalError() if "SSL" in text and "authentication" not in text:
+            said = (
+                "the server offers no safe encryption",
+                "TLS, as tls: required says",
+                "switch TLS on in the server; `tls: off` in sites.yaml sends everything readable",
+            )
+        case psycopg.OperationalError() if "authentication failed" in text or "no pg_hba.conf entry" in text:
+            said = (
+                "the server refuses the user, the password or the kind of connection",
+                "an account that may publish from this machine",
+                "correct the variables that user_env and password_env name, or the server's pg_hba.conf",
+            )
+        case psycopg.OperationalError() if error.sqlstate is None or error.sqlstate[:2] in ("08", "57"):
+            said = (
+                "the server cannot be reached or does not answer",
+                "a PostgreSQL server that answers",
+                "check the server, the network and the address; it is tried again by itself",
+            )
+        case _:
+            said = (
+                f"the server reports {type(error).__name__} ({error.sqlstate})",
+                "what is published to be taken",
+                "the server's log says more; what was published before stays",
+            )
+    what, expected, remedy = said
+    return PublishError(what, where=place, expected=expected, remedy=remedy)

@@ -1,0 +1,160 @@
+"""Rows from DuckDB to PostgreSQL: which to carry, and how: in batches of CSV, so memory stays bounded."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow.csv
+from psycopg import sql
+
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.table import Table
+from domotic_assets.serve import cut, parts
+from domotic_assets.serve.catalog import published_columns
+from domotic_assets.serve.postgres.layout import (
+    ACCESS_SCHEMA,
+    META_SCHEMA,
+    base_of,
+    part_name,
+    qualified,
+    withheld_of,
+)
+from domotic_assets.serve.postgres.server import Connection
+from domotic_assets.serve.tables import identifier, name_of
+
+_BATCH_ROWS = 50_000
+_CSV = pyarrow.csv.WriteOptions(include_header=False)
+_PLACES = {
+    **parts.PLACES,
+    gold.FACT_WEATHER_DAY.name: (
+        "to_char(to_date(date_key::text, 'YYYYMMDD') - horizon_days, 'YYYYMMDD')::bigint"
+    ),
+}
+"""`parts.PLACES` as PostgreSQL says it."""
+
+Part = tuple[str, str, str, int | None, int | None]
+"""A row of `meta.parts`: table, part, file, first and last place."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Places of a fact, both ends included."""
+
+    first: int
+    last: int
+
+    @property
+    def condition(self) -> str:
+        """What follows the place in SQL."""
+        return f"BETWEEN {self.first:d} AND {self.last:d}"
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Rows that went and rows that came."""
+
+    deleted: int = 0
+    copied: int = 0
+
+
+def copy(
+    source: duckdb.DuckDBPyConnection, target: Connection, relation: str, columns: str, queries: Iterable[str]
+) -> int:
+    """Append the rows of DuckDB queries to a relation; their number. A null is not an empty text."""
+    copied = 0
+    with (
+        target.cursor() as cursor,
+        cursor.copy(sql.SQL(f"COPY {relation} ({columns}) FROM STDIN (FORMAT csv)")) as stream,
+    ):
+        for query in queries:
+            for batch in source.sql(query).to_arrow_reader(_BATCH_ROWS):
+                buffer = io.BytesIO()
+                pyarrow.csv.write_csv(batch, buffer, _CSV)
+                stream.write(buffer.getbuffer())
+                copied += batch.num_rows
+    return copied
+
+
+def bring_up(
+    source: duckdb.DuckDBPyConnection, target: Connection, relation: str, columns: str, key: str, query: str
+) -> Carried:
+    """Make a relation hold the rows of a DuckDB query; rows that stay are not touched."""
+    target.execute(
+        f"CREATE TEMP TABLE arriving ON COMMIT DROP AS SELECT {columns} FROM {relation} WITH NO DATA"  # noqa: S608
+    )
+    copy(source, target, "arriving", columns, [query])
+    deleted = target.execute(
+        f"DELETE FROM {relation} WHERE ({key}) IN (SELECT {key} FROM "  # noqa: S608
+        f"(SELECT {columns} FROM {relation} EXCEPT SELECT {columns} FROM arriving) AS gone)"
+    ).rowcount
+    copied = target.execute(
+        f"INSERT INTO {relation} ({columns}) "  # noqa: S608
+        f"SELECT {columns} FROM arriving EXCEPT SELECT {columns} FROM {relation}"
+    ).rowcount
+    target.execute("DROP TABLE arriving")
+    return Carried(deleted, copied)
+
+
+def bring_up_dimension(source: duckdb.DuckDBPyConnection, target: Connection, table: Table) -> Carried:
+    """Make a dimension, and the tables of its withheld columns, hold the admin's file's rows."""
+    held_back = withheld_of(table)
+    names = [identifier(c.name) for c in published_columns(table) if c.name not in held_back]
+    columns, key = ", ".join(names), ", ".join(map(identifier, table.primary_key))
+    rows = f"{cut.SOURCE}.{name_of(table.name)}"
+    carried = bring_up(source, target, base_of(table), columns, key, f"SELECT {columns} FROM {rows}")  # noqa: S608
+    for column, relation in withheld_relations(table):
+        pair = f"apartment_key, {identifier(column)}"
+        present = f"SELECT {pair} FROM {rows} WHERE {identifier(column)} IS NOT NULL"  # noqa: S608
+        bring_up(source, target, relation, pair, "apartment_key", present)
+    return carried
+
+
+def withheld_relations(table: Table) -> list[tuple[str, str]]:
+    """The withheld columns of a table, and the relations that keep them."""
+    return [(c, qualified(ACCESS_SCHEMA, part_name(table.name, c))) for c in withheld_of(table)]
+
+
+def bring_up_fact(
+    source: duckdb.DuckDBPyConnection,
+    target: Connection,
+    table: Table,
+    ranges: Sequence[Range],
+    *,
+    empty: bool,
+) -> Carried:
+    """Replace the rows of a fact in these ranges; in an empty table there is nothing to take away."""
+    columns = ", ".join(identifier(column.name) for column in published_columns(table))
+    order = ", ".join(map(identifier, table.sort))
+    deleted = 0
+    for span in [] if empty else ranges:
+        deleted += target.execute(
+            f"DELETE FROM {base_of(table)} WHERE {_PLACES[table.name]} {span.condition}"  # noqa: S608
+        ).rowcount
+    queries = (
+        f"SELECT {columns} FROM {cut.SOURCE}.{name_of(table.name)} "  # noqa: S608
+        f"WHERE {parts.PLACES[table.name]} {span.condition} ORDER BY {order}"
+        for span in ranges
+    )
+    return Carried(deleted, copy(source, target, base_of(table), columns, queries))
+
+
+def changed_parts(source: duckdb.DuckDBPyConnection, target: Connection) -> Mapping[str, list[Part]]:
+    """By table the parts that the admin's file holds and the server does not, or the other way round."""
+    query = "SELECT table_name, part, file, first_place, last_place FROM {}"
+    present = set(source.execute(query.format(f"{cut.SOURCE}.meta.parts")).fetchall())
+    recorded = set(target.execute(query.format(qualified(META_SCHEMA, "parts"))).fetchall())
+    changed: dict[str, list[Part]] = {}
+    for part in sorted(present ^ recorded, key=str):
+        changed.setdefault(part[0], []).append(part)
+    return changed
+
+
+def ranges_of(changed: Sequence[Part]) -> list[Range]:
+    """The ranges that changed parts cover, one for each partition: what is outside them is as it was."""
+    spans: dict[str, Range] = {}
+    for _, part, _, first, last in changed:
+        if first is not None and last is not None:
+            held = spans.get(part, Range(first, last))
+            spans[part] = Range(min(held.first, first), max(held.last, last))
+    return sorted(spans.values(), key=lambda span: span.first)
