@@ -250,11 +250,21 @@ def _publish(work: Workspace, journal: Journal) -> Journal:
     return journal
 
 
+def _forget_database(work: Workspace, journal: Journal) -> Journal:
+    """Out of the database that sites.yaml names, which is filled again from the new published file."""
+    # As above: DuckDB and the server's driver.
+    from domotic_assets.orchestration.postgres_steps import forget_database
+
+    forget_database(work)
+    return journal
+
+
 STORES: tuple[Callable[[Workspace, Journal], Journal], ...] = (
     _forget_tables,
     _forget_published,
     _forget_records,
     _publish,
+    _forget_database,
 )
 """What is done, in order. Each step may be repeated; a store beside these has its step here."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from domotic_assets.orchestration.scope_steps import admin_is_present, scopes_now
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import PostgresqlServer
-from domotic_assets.serve.postgres.publication import Published, is_behind, publish_to
+from domotic_assets.serve.postgres.publication import Published, is_behind, publish_to, remove
 from domotic_assets.serve.postgres.server import Server
 from domotic_assets.serve.scopes import Scope
 
@@ -21,6 +21,17 @@ def publish_database(work: Workspace) -> Published | None:
     """Bring the database up to the admin's file; None where it is. Raises PublishError."""
     entry = work.registry.postgresql
     return None if entry is None else publish_to(*_arguments(work, entry))
+
+
+def forget_database(work: Workspace) -> None:
+    """Publish anew into an emptied database, so that no freed byte of what was there is left in it."""
+    entry = work.registry.postgresql
+    if entry is None:
+        return
+    server, serve, scopes = _arguments(work, entry)
+    remove(server)
+    if admin_is_present(work):
+        publish_to(server, serve, scopes)
 
 
 def _arguments(work: Workspace, entry: PostgresqlServer) -> tuple[Server, Path, Sequence[Scope]]:

@@ -105,6 +105,10 @@ class PostgresServer(Server):
         finally:
             connection.close()
 
+    def files(self) -> list[Path]:
+        """The files in which the server keeps its databases."""
+        return [file for file in (self._folder / "data" / "base").rglob("*") if file.is_file()]
+
     def _answers(self) -> bool:
         try:
             self.root("SELECT 1", database="postgres")

@@ -298,6 +298,26 @@ class _Publication:
         return wanted
 
 
+def remove(server: Server) -> None:
+    """Remove all that was published, with what the server remembers of its values; roles stay.
+
+    Dropping a schema removes its tables' files. Statistics are rows of a catalog, whose freed space keeps its
+    bytes until it is written anew.
+    """
+    with dialled(server) as target:
+        target.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        ours = roles.mark(server.database)
+        found = target.execute(
+            "SELECT nspname FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') = %s", [ours]
+        ).fetchall()
+        for (schema,) in found:
+            target.execute(f"DROP SCHEMA {identifier(schema)} CASCADE")
+    with dialled(server) as target:
+        target.commit()
+        target.autocommit = True
+        target.execute("VACUUM FULL pg_catalog.pg_statistic")
+
+
 def _drop_old(server: Server) -> None:
     """Remove the schemas that a rebuild replaced; while somebody reads there, the next one does."""
     with suppress(PublishError), dialled(server) as target:
