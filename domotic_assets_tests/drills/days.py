@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -39,6 +40,9 @@ query Page($path: [String!]!) { assetNodeOrError(assetKey: {path: $path}) { ... 
   partitionStats { numMaterialized numPartitions numFailed }
   partitionKeysByDimension { partitionKeys }
   assetPartitionStatuses { ... on DefaultPartitionStatuses { materializedPartitions } } } } }
+"""
+KNOWN = """
+query Known($path: [String!]!) { assetNodeOrError(assetKey: {path: $path}) { ... on AssetNode { id } } }
 """
 GOAL_KEYS, GOAL_LOG_FILES, GOAL_QUERY_SECONDS = 3_000, 1_000, 2.0
 
@@ -123,21 +127,32 @@ def web_pages(work: Workspace) -> Iterator[int]:
 
 def page_seconds(port: int) -> tuple[float, float, int]:
     """Seconds of the partition query, first and then again, and the keys that it named."""
+    deadline = time.monotonic() + 120
+    # The pages answer before they have asked the code server what there is.
+    while not _ask(port, KNOWN):
+        assert time.monotonic() < deadline, "the pages do not know the asset"
+        time.sleep(0.5)
     seconds: list[float] = []
     keys = 0
     for _ in range(2):
-        body = {"query": QUERY, "variables": {"path": ["gold", "fact_energy_minute"]}}
-        request = urllib.request.Request(
-            f"http://{live.HOST}:{port}/graphql",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
         began = time.monotonic()
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            found = json.load(answer)["data"]["assetNodeOrError"]
+        found = _ask(port, QUERY)
         seconds.append(time.monotonic() - began)
         keys = len(found["partitionKeysByDimension"][0]["partitionKeys"])
     return seconds[0], seconds[1], keys
+
+
+def _ask(port: int, query: str) -> dict[str, Any]:
+    """What the pages say of the asset; nothing while they do not know it."""
+    body = {"query": query, "variables": {"path": ["gold", "fact_energy_minute"]}}
+    request = urllib.request.Request(
+        f"http://{live.HOST}:{port}/graphql",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        found: dict[str, Any] = json.load(answer)["data"]["assetNodeOrError"]
+    return found
 
 
 def run(minutes: int, days: int) -> int:
@@ -174,8 +189,11 @@ def _days(
             took = time.monotonic() - began
             print(f"{number} minutes carried, {took / number:.2f} s each", file=sys.stderr, flush=True)
     rows.append(measure(clockwork, instance, f"{minutes} live minutes"))
+    # At once, and not at the end alone: what comes after may break.
+    print(rows[-1], file=sys.stderr, flush=True)
     with web_pages(clockwork.work) as port:
         queries.append((str(rows[-1]["when"]), *page_seconds(port)))
+    print(queries[-1], file=sys.stderr, flush=True)
     # The short form seals the day as it is.
     rest_of_day = 1440 - minutes if days else 0
     # A day of which little came live ends in hours, as after an outage.
