@@ -193,7 +193,10 @@ SQL_WORDS = re.compile(
 )
 PUT_INTO_SQL = {
     # Names of our own tables and columns, quoted.
-    "name_of(table.name)", "identifier(schema)", "identifier(column.name)",
+    "name_of(table.name)", "identifier(schema)", "identifier(column.name)", "identifier(key.target)",
+    "name_of(key.table)", "column",
+    # Names that a catalog of our own files gives, quoted.
+    "identifier(table)", "_quoted(table)",
     "', '.join(map(identifier, table.sort))",
     # Quoted texts.
     "literal(str(target))", "literal(STORAGE_VERSION)", "literal(describe_table(table))",
@@ -212,7 +215,7 @@ PUT_INTO_SQL = {
     "rows_of_files(table)", "where", "between", "', '.join(parts)", "columns", "marks",
     # Constants of the code.
     "SOURCE", "VIEWS", "cut.SOURCE", "cut.VIEWS", "_TARGET", "catalog", "schema", "kind", "words",
-    "place", "_CATALOG", "GOLD_SCHEMA", "MARTS_SCHEMA", "table",
+    "place", "_CATALOG", "GOLD_SCHEMA", "MARTS_SCHEMA", "table", "_TABLE", "name",
 }  # fmt: skip
 """What the code puts into SQL, each looked at: nothing of it comes from a feed, a file or a person."""
 
