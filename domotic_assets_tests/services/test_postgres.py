@@ -465,7 +465,7 @@ class TestServer:
         [
             ({"ca_file": "wrong"}, "certificate cannot be trusted"),
             ({"ca_file": None}, "kind of connection"),
-            ({"password": "wrong"}, "refuses the user, the password"),
+            ({"password": "wrong"}, "refuses the user, the password"),  # pragma: allowlist secret
             ({"address": "nowhere"}, "cannot be reached"),
             ({"address": "localhost"}, "certificate cannot be trusted"),
             ({"address": "database"}, "no such database"),
