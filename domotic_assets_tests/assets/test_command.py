@@ -62,12 +62,6 @@ def test_a_second_build_has_nothing_to_do(person: Person, first_build: str) -> N
     assert "Nothing new: the published file stays as it is" in person.types("build").output
 
 
-def test_days_are_built_again_when_asked_for(person: Person, first_build: str) -> None:
-    assert first_build
-    again = person.types("build", "--since", "2023-09-04", "--until", "2023-09-04").output
-    assert "Built 1 window of sensor files" in again
-
-
 @pytest.mark.usefixtures("wide")
 def test_the_summary_counts_each_home_and_day(person: Person, first_build: str) -> None:
     assert first_build
