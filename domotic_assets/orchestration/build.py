@@ -92,15 +92,15 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
             failed = runner.check() if published or plan.windows or plan.issues else ()
         except Exception:
             # A check that breaks keeps no rows back.
-            _publish(work, runner)
+            _publish(work, runner, published)
             raise
-        _publish(work, runner)
+        _publish(work, runner, published)
     return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left, failed)
 
 
-def _publish(work: Workspace, runner: "_Runner") -> None:
+def _publish(work: Workspace, runner: "_Runner", is_new: bool) -> None:
     """Bring published files, and the database, up to what Gold holds and the checks say."""
-    if not marts.is_published(work):
+    if is_new:
         runner.run(tags.PUBLISH_JOB)
         work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
     if scope_steps.are_behind(work):

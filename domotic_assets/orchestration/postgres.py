@@ -13,7 +13,7 @@ from domotic_assets.errors import ConfigurationError, PublishError
 from domotic_assets.orchestration import postgres_steps, tags
 from domotic_assets.orchestration.assets import OWNERS, Work
 from domotic_assets.orchestration.ops_assets import PUBLISHED
-from domotic_assets.orchestration.scopes import LOOK_EVERY_SECONDS
+from domotic_assets.orchestration.scopes import LOOK_EVERY_SECONDS, publishing_job
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 from domotic_assets.orchestration.workspace import Workspace
 
@@ -49,15 +49,8 @@ def published_database(work: Work) -> dg.MaterializeResult[Any]:
 
 
 def database_job() -> Any:
-    """The job that publishes into the database, beside the runs that write the lake."""
-    return dg.define_asset_job(
-        tags.DATABASE_JOB,
-        dg.AssetSelection.assets(DATABASE),
-        description="Gold and marts in PostgreSQL.",
-        tags={tags.LANE: tags.BESIDE},
-        executor_def=dg.in_process_executor,
-        config=tags.QUIET,
-    )
+    """The job that publishes into the database."""
+    return publishing_job(tags.DATABASE_JOB, DATABASE, "Gold and marts in PostgreSQL.")
 
 
 def database_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:

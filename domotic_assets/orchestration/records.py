@@ -17,6 +17,7 @@ from typing import Any
 from domotic_assets.alerts import memory
 from domotic_assets.errors import LakeError
 from domotic_assets.lake.traces import Needles
+from domotic_assets.serve.tables import identifier
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -35,7 +36,7 @@ def cells(file: Path) -> Iterator[tuple[str, int, str | None, list[Any]]]:
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         for table in _tables(connection):
-            rows = connection.execute(f"SELECT rowid, * FROM {_quoted(table)}")  # noqa: S608
+            rows = connection.execute(f"SELECT rowid, * FROM {identifier(table)}")  # noqa: S608
             columns = [column[0] for column in rows.description][1:]
             for number, *values in rows:
                 run = dict(zip(columns, values, strict=True)).get("run_id")
@@ -98,14 +99,14 @@ def _rewrite(file: Path, runs: set[str], rows: list[tuple[str, int]]) -> None:
         with closing(sqlite3.connect(file, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             for table in _tables(connection):
-                described = connection.execute(f"SELECT * FROM {_quoted(table)} LIMIT 0")  # noqa: S608
+                described = connection.execute(f"SELECT * FROM {identifier(table)} LIMIT 0")  # noqa: S608
                 if "run_id" in [column[0] for column in described.description]:
                     connection.executemany(
-                        f"DELETE FROM {_quoted(table)} WHERE run_id = ?",  # noqa: S608
+                        f"DELETE FROM {identifier(table)} WHERE run_id = ?",  # noqa: S608
                         [(run,) for run in runs],
                     )
             for table, number in rows:
-                connection.execute(f"DELETE FROM {_quoted(table)} WHERE rowid = ?", (number,))  # noqa: S608
+                connection.execute(f"DELETE FROM {identifier(table)} WHERE rowid = ?", (number,))  # noqa: S608
             connection.execute("COMMIT")
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -140,7 +141,3 @@ def _inflated(cell: Any) -> Any:
         except zlib.error:
             return cell
     return cell
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -38,11 +38,16 @@ def published_scopes(work: Work) -> dg.MaterializeResult[Any]:
 
 
 def scopes_job() -> Any:
-    """The job that builds people's files, beside the runs that write the lake."""
+    """The job that builds people's files."""
+    return publishing_job(tags.SCOPES_JOB, SCOPES, "The files of people who are no admins.")
+
+
+def publishing_job(name: str, asset: dg.AssetKey, description: str) -> Any:
+    """A job of one asset that publishes, beside the runs that write the lake."""
     return dg.define_asset_job(
-        tags.SCOPES_JOB,
-        dg.AssetSelection.assets(SCOPES),
-        description="The files of people who are no admins.",
+        name,
+        dg.AssetSelection.assets(asset),
+        description=description,
         tags={tags.LANE: tags.BESIDE},
         executor_def=dg.in_process_executor,
         config=tags.QUIET,

@@ -8,6 +8,7 @@ always built from nothing: blocks that a deletion frees would keep their bytes. 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -42,14 +43,18 @@ def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
     """The scopes whose file is not of the admin's present file; all where that cannot be read."""
     try:
         with cut.opened(publish.published_file(serve), serve / _SPILL) as connection:
-            versions, _ = publish.stated_by(connection, cut.SOURCE)
-            definitions = [_definition(connection, scope) for scope in scopes]
+            versions, definition = publish.stated_by(connection, cut.SOURCE)
+            newest, failing = cut.newest(connection), failing_checks.read(connection, cut.SOURCE)
     except duckdb.Error:
         return list(scopes)
     return [
         scope
-        for scope, definition in zip(scopes, definitions, strict=True)
-        if not publish.is_current(publish.published_file(serve, scope.user), versions, definition)
+        for scope in scopes
+        if not publish.is_current(
+            publish.published_file(serve, scope.user),
+            versions,
+            scope.definition(definition, _told(scope, failing, newest)),
+        )
     ]
 
 
@@ -91,18 +96,10 @@ def _opened(serve: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(f"DETACH {_TARGET}")
 
 
-def _definition(connection: duckdb.DuckDBPyConnection, scope: Scope) -> str:
-    """What a scope's file of the attached admin's file is of, besides the data."""
-    _, definition = publish.stated_by(connection, cut.SOURCE)
-    return scope.definition(definition, _failing_checks(connection, scope))
-
-
-def _failing_checks(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[failing_checks.Row]:
-    """Those of homes in which the person lives now: a stuck motion sensor tells of who is there."""
-    homes = scope.homes_lived_in(cut.newest(connection))
-    return [
-        row for row in failing_checks.read(connection, cut.SOURCE) if failing_checks.home_of(row) in homes
-    ]
+def _told(scope: Scope, failing: Sequence[failing_checks.Row], newest: datetime) -> list[failing_checks.Row]:
+    """Failing checks of homes in which the person lives now: a stuck motion sensor tells of who is there."""
+    homes = scope.homes_lived_in(newest)
+    return [row for row in failing if failing_checks.home_of(row) in homes]
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
@@ -127,11 +124,12 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         if scope.cut(mart.name, newest) is not None:
             _keep_mart(connection, mart, shown)
     connection.execute(f"USE {_TARGET}")
-    versions, _ = publish.stated_by(connection, cut.SOURCE)
+    versions, definition = publish.stated_by(connection, cut.SOURCE)
+    told = _told(scope, failing_checks.read(connection, cut.SOURCE), newest)
     publish.record_keys(connection, held)
-    publish.record_published(connection, scope.user, versions, _definition(connection, scope))
+    publish.record_published(connection, scope.user, versions, scope.definition(definition, told))
     failing_checks.create(connection)
-    failing_checks.replace(connection, _failing_checks(connection, scope))
+    failing_checks.replace(connection, told)
 
 
 def _keep_mart(connection: duckdb.DuckDBPyConnection, mart: cut.Mart, shown: str) -> None:
