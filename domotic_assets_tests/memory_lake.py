@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 import polars as pl
+from deltalake import DeltaTable
 
 from domotic_assets.lake.store import Lake, _fit
 from domotic_assets.schemas.table import Table
@@ -34,7 +35,9 @@ class MemoryLake(Lake):
         dates: Iterable[date] | None = None,
         where: pl.Expr | None = None,
         columns: Sequence[str] | None = None,
+        snapshot: DeltaTable | None = None,
     ) -> pl.DataFrame:
+        assert snapshot is None
         rows = self._frame(table)
         if dates is not None:
             assert table.partition is not None

@@ -23,6 +23,14 @@ from domotic_assets.schemas.bronze import SENSOR_FILES, WEATHER_FILES
 _UNIX_TIME = re.compile(rb'"time(?:Plug|Consumption)"\s*:\s*(\d{9,10})(?!\d)')
 _USER = re.compile(rb'"user"\s*:\s*("(?:[^"\\]|\\.)*")')
 
+_LANDED = {
+    name: SENSOR_FILES.schema[name]
+    for name in (
+        "file_id", "name", "arrived_at", "modified_at", "size_bytes", "content", "home", "window",
+        "window_source",
+    )
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -58,16 +66,20 @@ class Landing:
 
     def land(self, files: Iterable[File]) -> Landed:
         """The SENSOR_FILES rows of files that bronze does not hold in this version."""
-        rows: list[dict[str, Any]] = []
+        rows: list[tuple[Any, ...]] = []
         counts: Counter[str] = Counter()
         for file in files:
             outcome, row = self._land_one(file)
             counts[outcome] += 1
             if row is not None:
                 rows.append(row)
-        return Landed(pl.DataFrame(rows, schema=SENSOR_FILES.schema), counts)
+        columns = zip(*rows, strict=True) if rows else ((),) * len(_LANDED)
+        frame = pl.DataFrame(dict(zip(_LANDED, columns, strict=True)), schema=_LANDED)
+        landed = frame.with_columns(utc_date=pl.col("window").dt.date())
+        return Landed(landed.select(SENSOR_FILES.schema.names()), counts)
 
-    def _land_one(self, file: File) -> tuple[str, dict[str, Any] | None]:
+    def _land_one(self, file: File) -> tuple[str, tuple[Any, ...] | None]:
+        """What became of a file, and its values in the order of _LANDED where it makes a row."""
         if not is_sensor_name(file.name):
             return "foreign name", None
         home = self._names.home(file.name)
@@ -89,18 +101,17 @@ class Landing:
         held = (window, file_id) in self._bytes
         self._latest[file.name, window] = (arrived_at, file_id)
         self._bytes.add((window, file_id))
-        return outcome, {
-            "file_id": file_id,
-            "name": file.name,
-            "arrived_at": arrived_at,
-            "modified_at": file.modified_at,
-            "size_bytes": file.size_bytes,
-            "content": None if held else file.content,
-            "home": home.id if home else None,
-            "window": window,
-            "window_source": "name" if named else "arrival",
-            "utc_date": window.date(),
-        }
+        return outcome, (
+            file_id,
+            file.name,
+            arrived_at,
+            file.modified_at,
+            file.size_bytes,
+            None if held else file.content,
+            home.id if home else None,
+            window,
+            "name" if named else "arrival",
+        )
 
     def _hints(self, file: File) -> list[float]:
         """Unix times inside a file whose name stands twice a year; none for all others."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from domotic_assets.localtime import MINUTE, Moment, candidates, clock_reading, floor_minute, to_utc, zone
 from domotic_assets.registry import Home
@@ -28,6 +29,7 @@ class SensorName:
     local: datetime | None
 
 
+@lru_cache(maxsize=4096)
 def read_sensor_name(name: str) -> SensorName | None:
     """User and local minute of `DD.MM.YYYY HHMM_<User>_received.json`; None for any other name."""
     match = _SENSOR_NAME.fullmatch(name)

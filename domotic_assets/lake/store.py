@@ -14,7 +14,7 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from domotic_assets.errors import ContractError, LakeError
-from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.table import Table, is_ordered
 from domotic_assets.settings import is_remote
 
 WRITER = WriterProperties(compression="ZSTD", compression_level=3)
@@ -93,9 +93,13 @@ class Lake:
         dates: Iterable[date] | None = None,
         where: pl.Expr | None = None,
         columns: Sequence[str] | None = None,
+        snapshot: DeltaTable | None = None,
     ) -> pl.DataFrame:
-        """Rows of the table: of some dates of its physical partition, and of a condition; all by default."""
-        snapshot = self.delta(table)
+        """Rows of the table: of some dates of its physical partition, and of a condition; all by default.
+
+        snapshot: one of this table that is at hand, else the current one.
+        """
+        snapshot = self.delta(table) if snapshot is None else snapshot
         names = list(columns or table.schema.names())
         if snapshot is None:
             return table.empty().select(names)
@@ -206,7 +210,8 @@ def _fit(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
                 expected="a value in every row",
                 remedy="mend the step that made it",
             )
-    return rows.sort(table.sort or table.primary_key)
+    order = table.sort or table.primary_key
+    return rows if is_ordered(rows, order) else rows.sort(order)
 
 
 def consecutive(days: Sequence[date]) -> list[tuple[date, date]]:

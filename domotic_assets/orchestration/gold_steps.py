@@ -11,7 +11,7 @@ from domotic_assets.orchestration.sensor_steps import COUNTING, utc_dates, withi
 from domotic_assets.orchestration.windows import Window, date_window
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
-from domotic_assets.schemas.table import UTC_TIME, Table
+from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
 
 HOME_MINUTES_PER_PIECE = 30_000
 """Files' worth of events held at once: ten days of two homes, half an hour of a thousand."""
@@ -144,12 +144,7 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
     read, then the nearest day before and after on which they were seen; further days only while one of
     them gives no reading that settles it.
     """
-    seen = work.lake.read(silver.DEVICES, where=pl.col("category") == "plugs", columns=["device", "utc_date"])
-    days: dict[str, list[date]] = {
-        device: sorted(dates) for device, dates in seen.group_by("device").agg("utc_date").iter_rows()
-    }
-    earliest = {device: first.date() for device in days}
-    latest = {device: last.date() for device in days}
+    days = _plugs_reached(work, first, last)
     bound_w = work.registry.settings.plug_power_bound_w
     loaded = set(utc_dates([Window(first, last + timedelta(minutes=1))]))
     start = first - USUAL_CONTEXT
@@ -158,8 +153,12 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
     if unsettled := [device for device in early if first.date() in days[device]]:
         rest = (pl.col("ts") < start) & pl.col("device").is_in(unsettled)
         events = pl.concat([events, _events_of_dates(work, {first.date()}, rest)])
+    early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+    if early:
+        days |= _dates_of_plugs(work, None, pl.col("device").is_in(early))
+    earliest = {device: first.date() for device in days}
+    latest = {device: last.date() for device in days}
     while True:
-        early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
         more: set[date] = set()
         for device in early:
             if before := [day for day in days[device] if day < earliest[device]]:
@@ -174,6 +173,41 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
         if fresh := more - loaded:
             loaded |= fresh
             events = pl.concat([events, _events_of_dates(work, fresh)])
+        early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+
+
+def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str, list[date]]:
+    """The plugs that a change in [first, last] can reach, with the dates since `first` that saw them.
+
+    A plug not seen since is reached only where Gold still holds a reading of it that is to be replaced.
+    """
+    since = [day for day in work.lake.dates(silver.DEVICES) if day >= first.date()]
+    days = _dates_of_plugs(work, since)
+    keys = pl.DataFrame({"ts": [first, last]}, schema={"ts": UTC_TIME}).select(datetime_key()).to_series()
+    held = work.lake.read(
+        gold.FACT_ENERGY_MINUTE,
+        dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
+        where=pl.col("datetime_key").is_between(keys[0], keys[1]) & pl.col("counter_total").is_not_null(),
+        columns=["device_key"],
+    )
+    if lost := set(held["device_key"]) - {surrogate_key(device) for device in days}:
+        every = _dates_of_plugs(work, None)
+        days |= {device: every[device] for device in every if surrogate_key(device) in lost}
+    return days
+
+
+def _dates_of_plugs(
+    work: Workspace, dates: list[date] | None, where: pl.Expr | None = None
+) -> dict[str, list[date]]:
+    """Plugs and the UTC dates that saw them, oldest first: among these dates, or among all."""
+    plugs = pl.col("category") == "plugs"
+    seen = work.lake.read(
+        silver.DEVICES,
+        dates=dates,
+        where=plugs if where is None else plugs & where,
+        columns=["device", "utc_date"],
+    )
+    return {device: sorted(found) for device, found in seen.group_by("device").agg("utc_date").iter_rows()}
 
 
 def _events_of_dates(work: Workspace, dates: set[date], where: pl.Expr | None = None) -> pl.DataFrame:

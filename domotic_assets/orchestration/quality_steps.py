@@ -14,7 +14,7 @@ from domotic_assets.bronze.landing import identify
 from domotic_assets.errors import SourceError
 from domotic_assets.localtime import MINUTE, zone
 from domotic_assets.orchestration import contract_steps
-from domotic_assets.orchestration.sensor_steps import COUNTING, utc_dates, within
+from domotic_assets.orchestration.sensor_steps import COUNTING, FILES_PER_BATCH, utc_dates, within
 from domotic_assets.orchestration.windows import Window, date_window, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.quality import clocks, counters, files, readings, tables
@@ -370,10 +370,17 @@ def bytes_kept(judged: Round) -> Verdict:
 
 def written_keys(work: Workspace, table: Table, windows: Sequence[Window]) -> Verdict:
     """Whether the rows of these windows are what `schemas` declares."""
-    return together(
-        _keys(work, table, utc_dates([span]), _inside(table, span))
-        for span in (Window(start, end) for start, end in spans(windows))
-    )
+    step = MINUTE * max(1, FILES_PER_BATCH // max(1, len(work.registry.homes)))
+    pieces = [piece for start, end in spans(windows) for piece in _cut(Window(start, end), step)]
+    return _keys(work, table, [(utc_dates([piece]), _inside(table, piece)) for piece in pieces])
+
+
+def _cut(span: Window, step: timedelta) -> Iterator[Window]:
+    """A span in pieces no longer than a step: a key holds its minute, so none stands in two of them."""
+    start = span.start
+    while start < span.end:
+        yield Window(start, min(start + step, span.end))
+        start += step
 
 
 def _inside(table: Table, span: Window) -> pl.Expr:
@@ -386,18 +393,36 @@ def _inside(table: Table, span: Window) -> pl.Expr:
 
 def table_keys(work: Workspace, table: Table, span: Window) -> Verdict:
     """Whether a table is what `schemas` declares: its rows of the span's dates, or all where it has none."""
-    return _keys(work, table, None if table.partition is None else utc_dates([span]), None)
+    return _keys(work, table, [(None if table.partition is None else utc_dates([span]), None)])
 
 
-def _keys(work: Workspace, table: Table, dates: Sequence[date] | None, where: pl.Expr | None) -> Verdict:
+def _keys(
+    work: Workspace, table: Table, pieces: Sequence[tuple[Sequence[date] | None, pl.Expr | None]]
+) -> Verdict:
+    """The verdict on all columns, and on the rows of each piece: of these dates, and of a condition."""
     snapshot = work.lake.delta(table)
     if snapshot is None:
         return Verdict()
     held = pl.scan_delta(snapshot).collect_schema()
     needed = {*table.primary_key, *(column.name for column in table.columns if not column.nullable)}
-    if missing := needed - set(held.names()):
-        return tables.keys(table, table.empty().select(sorted(needed - missing)), held)
-    return tables.keys(table, work.lake.read(table, dates=dates, where=where, columns=sorted(needed)), held)
+    nothing = table.empty().select(sorted(needed))
+    if needed - set(held.names()):
+        return tables.keys(table, nothing.select(sorted(needed & set(held.names()))), held)
+    return together(
+        [
+            tables.keys(table, nothing, held),
+            *(
+                tables.keys(
+                    table,
+                    work.lake.read(
+                        table, dates=dates, where=where, columns=nothing.columns, snapshot=snapshot
+                    ),
+                    table.schema,
+                )
+                for dates, where in pieces
+            ),
+        ]
+    )
 
 
 def fact_references(judged: Round, table: Table) -> Verdict:

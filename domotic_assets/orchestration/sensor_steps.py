@@ -254,7 +254,9 @@ def _flatten_piece(work: Workspace, piece: Window, outcome: Outcome) -> None:
     minutes = (
         pl.concat([flat.files["window"], flat.files["minute"], before["minute"]]).drop_nulls().unique().sort()
     )
-    events = merge(pl.concat([flat.events, _events_of_other_windows(work, piece, minutes)]))
+    others = _events_of_other_windows(work, piece, minutes)
+    crowded = pl.concat([flat.crowded, others["ts"].unique()])
+    events = merge(pl.concat([flat.events, others]), crowded)
     dates_of_minutes = minutes.dt.date()
     touched = dates_of_minutes.unique().sort().to_list()
     are_new = _hold_no_events(work, minutes, touched)

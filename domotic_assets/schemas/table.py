@@ -1,6 +1,7 @@
 """What a column and a table are. The tables themselves stand in the modules beside this one."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,20 @@ UTC_TIME = pl.Datetime("us", "UTC")
 def surrogate_key(natural_id: str) -> int:
     """First 52 bits of SHA-256 of a natural id: exact in JavaScript, Excel and a BIGINT."""
     return int(hashlib.sha256(natural_id.encode()).hexdigest()[:13], 16)
+
+
+def is_ordered(rows: pl.DataFrame, columns: Sequence[str], *, strictly: bool = False) -> bool:
+    """Whether the rows stand in the order of these columns; strictly: and no two of them agree in all.
+
+    Comparing neighbours costs a tenth of sorting. A null in one of the columns is no order.
+    """
+    if any(rows[column].null_count() for column in columns):
+        return False
+    in_order = pl.lit(not strictly)
+    for column in reversed(columns):
+        before, value = pl.col(column).shift(), pl.col(column)
+        in_order = (before < value) | ((before == value) & in_order)
+    return rows.height < 2 or bool(rows.select(in_order.slice(1).all()).item())
 
 
 @dataclass(frozen=True)

@@ -25,17 +25,23 @@ _KNOWN_VARIABLES = pl.DataFrame(
 )
 
 
-def merge(events: pl.DataFrame) -> pl.DataFrame:
-    """One event per device, variable and minute: of two files the greater (arrived_at, name) counts.
+def merge(events: pl.DataFrame, crowded: pl.Series | None = None) -> pl.DataFrame:
+    """One event per device, variable and minute, in the given order: of two files the greater
+    (arrived_at, name) counts.
 
     events: SENSOR_EVENTS with `arrived_at` and `name`. Within one file the later field counts (two
-    spellings of one room).
+    spellings of one room). crowded: the minutes in which two may meet; all, where it is not known.
     """
-    return (
-        events.sort("arrived_at", "name", maintain_order=True)
-        .unique(subset=["ts", "device", "variable"], keep="last", maintain_order=True)
-        .select(SENSOR_EVENTS.schema.names())
-    )
+    columns = SENSOR_EVENTS.schema.names()
+    numbered = events.with_row_index()
+    contested = numbered if crowded is None else numbered.filter(pl.col("ts").is_in(crowded.implode()))
+    if contested.is_empty():
+        return events.select(columns)
+    counting = contested.sort("arrived_at", "name", maintain_order=True).unique(
+        subset=["ts", "device", "variable"], keep="last"
+    )["index"]
+    lost = contested["index"].filter(~contested["index"].is_in(counting.implode()))
+    return numbered.filter(~pl.col("index").is_in(lost.implode())).select(columns)
 
 
 def devices(events: pl.DataFrame) -> pl.DataFrame:

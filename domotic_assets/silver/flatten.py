@@ -1,17 +1,18 @@
 """From bronze file versions to clean events, rejects and one status row per file version.
 
 Pure: frames in, frames out. Which files and minutes a run works on is decided by its caller;
-what a value means is decided in `shape`, and what bytes mean in `document`.
+what a value means is decided in `shape`, whether it fits in `judgement`, and what bytes mean in `document`.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 import polars as pl
 
@@ -20,11 +21,10 @@ from domotic_assets.registry import Home, Registry
 from domotic_assets.schemas.silver import REJECTS, SENSOR_EVENTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.document import Unreadable, read_document
+from domotic_assets.silver.judgement import READINGS, REFUSED, Group, Judged, judge
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
 from domotic_assets.silver.shape import CUT, SECRET_HEADER, Leaf, Shape, interpret, split
 
-TEXT_LIMIT = 500
-RAW_TEXT_LIMIT = 200
 SHORTEST_SECRET = 3
 """A shorter user or token tells nothing, and replacing it would spoil every other text."""
 CLOCK_SLACK = timedelta(days=1)
@@ -35,37 +35,29 @@ MOST_SECRETS, LONGEST_SECRET = 100, 10_000
 """Of one file's header; every text of the file is searched for them."""
 
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
-_STATES = {"on": 1.0, "off": 0.0}
 
 
 @dataclass(frozen=True)
 class Flattened:
     """What file versions became.
 
-    events: SENSOR_EVENTS plus `arrived_at` and `name`, one row per accepted reading. Of one file a
-    device and variable may come twice (two spellings of a room), in the file's order.
-    rejects: REJECTS. files: SENSOR_FILES, one row per file version.
+    events: SENSOR_EVENTS plus `arrived_at` and `name`, one row per accepted reading, by minute, device
+    and variable. Of one file a device and variable may come twice (two spellings of a room), in the
+    file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file version. crowded: the minutes
+    in which a device and variable may stand more than once.
     """
 
     events: pl.DataFrame
     rejects: pl.DataFrame
     files: pl.DataFrame
-
-
-class _Reading(NamedTuple):
-    """One judged value: exactly one of number, text and reason is set, or none for a null."""
-
-    number: float | None = None
-    text: Any = None
-    reason: str | None = None
+    crowded: pl.Series
 
 
 @dataclass(slots=True)
 class _File:
-    """A file version while it is worked on."""
+    """A file version while it is worked on: `row` is its place among the versions given."""
 
-    file_id: str
-    name: str
+    row: int
     arrived_at: datetime
     window: datetime
     named: bool
@@ -80,19 +72,6 @@ class _File:
 
 _Rooms = tuple[tuple[str, str], ...]
 """Spelling to room id: homes that spell their rooms alike share the plans of their shapes."""
-
-
-@dataclass(slots=True)
-class _Group:
-    """Files of one shape and one spelling of rooms: their indices, and their values side by side.
-
-    leaves: rooms and devices without the home, which each file adds.
-    """
-
-    leaves: tuple[Leaf, ...]
-    first_leaf: int
-    files: list[int] = field(default_factory=list)
-    rows: list[list[Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +89,13 @@ def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
     version, and all versions of every (name, window) it holds any of. Of one name only the latest
     readable version counts; the others come back as superseded or quarantined.
     """
-    work = _Flattening(registry)
-    columns = ("file_id", "name", "arrived_at", "window", "window_source", "home", "content")
+    columns = ("name", "arrived_at", "window", "window_source", "home", "content")
     newest_first = versions.sort("name", "window", "arrived_at", descending=[False, False, True])
+    work = _Flattening(registry, newest_first)
     settled: tuple[str, datetime] | None = None
-    for file_id, name, arrived_at, window, source, home, content in newest_first.select(columns).iter_rows():
-        file = _File(file_id, name, arrived_at, window, source == "name", work.homes.get(home))
+    rows = newest_first.select(columns).iter_rows()
+    for row, (name, arrived_at, window, source, home, content) in enumerate(rows):
+        file = _File(row, arrived_at, window, source == "name", work.homes.get(home))
         if work.take(file, content, superseded=(name, window) == settled):
             settled = (name, window)
     return work.result()
@@ -124,8 +104,9 @@ def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
 class _Flattening:
     """Collects files by shape, so that whole columns of values are judged at once."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, versions: pl.DataFrame) -> None:
         self.homes = {home.id: home for home in registry.homes}
+        self._versions = versions
         self._users = registry.home_of_user()
         self._masker = Masker(frozenset(self._users).union(*map(spellings, self._users)))
         self._rooms: dict[str, _Rooms] = {
@@ -135,8 +116,11 @@ class _Flattening:
         self._plans: dict[tuple[_Rooms, Shape], _Plan] = {}
         self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
         self._files: list[_File] = []
-        self._groups: dict[tuple[_Rooms, frozenset[str], Shape], _Group] = {}
+        self._groups: dict[tuple[_Rooms, frozenset[str], Shape], Group] = {}
+        self._places: dict[tuple[str, frozenset[str], Shape], tuple[Group, int]] = {}
         self._leaves: list[Leaf] = []
+        # Each leaf of a shape once for each home that sends it: the leaf's number, and the home.
+        self._named: tuple[list[int], list[str]] = ([], [])
 
     def take(self, file: _File, content: bytes, *, superseded: bool) -> bool:
         """Read one file version; True when it is readable and so settles its name."""
@@ -153,12 +137,26 @@ class _Flattening:
         file.status = "superseded" if superseded else "loaded"
         if not superseded:
             assert file.home is not None
-            group = self._group(shape, file.home, file.own_secrets)
-            group.files.append(len(self._files) - 1)
-            group.rows.append(values)
+            key = (file.home.id, file.own_secrets, shape)
+            place = self._places.get(key)
+            if place is None:
+                place = self._places[key] = self._begin(file.home, file.own_secrets, shape)
+            group, begin = place
+            group.files.append(file.row)
+            group.begins.append(begin)
+            group.values += values
         return True
 
-    def _group(self, shape: Shape, home: Home, own_secrets: frozenset[str]) -> _Group:
+    def _begin(self, home: Home, own_secrets: frozenset[str], shape: Shape) -> tuple[Group, int]:
+        """The group of a home's files of this shape, and where the home's own names for its leaves begin."""
+        group = self._group(shape, home, own_secrets)
+        numbers, homes = self._named
+        begin = len(numbers)
+        numbers.extend(range(group.first_leaf, group.first_leaf + len(group.leaves)))
+        homes.extend([home.id] * len(group.leaves))
+        return group, begin
+
+    def _group(self, shape: Shape, home: Home, own_secrets: frozenset[str]) -> Group:
         """The group of a file; one whose names hold a secret goes with files of the same secrets only."""
         rooms = self._rooms[home.id]
         plan = self._plans.get((rooms, shape))
@@ -177,7 +175,7 @@ class _Flattening:
             leaves = interpret(shape, "", home.rooms, secrets)
         group = self._groups.get((rooms, secrets, shape))
         if group is None:
-            group = self._groups[rooms, secrets, shape] = _Group(leaves, len(self._leaves))
+            group = self._groups[rooms, secrets, shape] = Group(leaves, len(self._leaves))
             self._leaves.extend(leaves)
         return group
 
@@ -213,70 +211,83 @@ class _Flattening:
 
     def result(self) -> Flattened:
         """Judge all values taken so far."""
-        judged = [_judge(group, self._conceal) for group in self._groups.values()]
+        judged = [judge(group, self._conceal) for group in self._groups.values()]
         facts = self._file_facts()
-        leaves = pl.DataFrame(self._leaves, schema=_LEAVES, orient="row")
-        readings = pl.concat([pl.DataFrame(schema=_READINGS), *(part.readings for part in judged)])
-        events = self._events(readings, leaves, facts)
-        refused = pl.DataFrame([r for part in judged for r in part.refused], schema=_REFUSED, orient="row")
+        names = self._names()
+        readings = pl.concat([pl.DataFrame(schema=READINGS), *(part.readings for part in judged)])
+        refused = pl.DataFrame([r for part in judged for r in part.refused], schema=REFUSED, orient="row")
         rejects = (
             refused.with_columns(
-                leaves.select("device", "variable", "json_path")[refused["leaf"]].get_columns()
+                names.select("device", "variable", "json_path")[refused["leaf"]].get_columns()
             )
             .with_columns(facts.drop("file", "reason")[refused["file"]].get_columns())
-            .with_columns(device=pl.concat_str("home", "device"))
             .select(REJECTS.schema.names())
         )
-        counts = {
-            "events": readings.group_by("file").len("events"),
-            "rejects": refused.group_by("file").len("rejects"),
-        }
         return Flattened(
-            events, _told_apart(rejects), self._statuses(readings, leaves, counts, judged, facts)
+            self._events(readings, names, facts),
+            _told_apart(rejects),
+            self._statuses(readings, refused, judged, names, facts),
+            self._crowded(facts),
+        )
+
+    def _names(self) -> pl.DataFrame:
+        """What each leaf of each home is called, and what its values may be.
+
+        `rank` puts devices and variables in order: whole numbers are sorted faster than texts.
+        """
+        numbers, homes = self._named
+        leaves = pl.DataFrame(self._leaves, schema=_LEAVES, orient="row")
+        return (
+            leaves[pl.Series(numbers, dtype=pl.Int64)]
+            .with_columns(home=pl.Series(homes, dtype=pl.String))
+            .with_columns(room=pl.concat_str("home", "room"), device=pl.concat_str("home", "device"))
+            .with_columns(rank=pl.struct("device", "variable").rank("dense"))
         )
 
     def _file_facts(self) -> pl.DataFrame:
         """One row per file with what its events and rejects repeat."""
         files = self._files
-        return pl.DataFrame(
-            {
-                "file": range(len(files)),
-                "file_id": [f.file_id for f in files],
-                "name": [f.name for f in files],
-                "home": [f.home.id if f.home else None for f in files],
-                "window": [f.window for f in files],
-                "minute": [f.minute for f in files],
-                "arrived_at": [f.arrived_at for f in files],
-                "status": [f.status for f in files],
-                "reason": [f.reason for f in files],
-                "time_source": [f.time_source for f in files],
-                "time_note": [f.time_note for f in files],
-            },
-            schema={
-                "file": pl.Int64, "file_id": pl.String, "name": pl.String, "home": pl.String,
-                "window": UTC_TIME, "minute": UTC_TIME, "arrived_at": UTC_TIME, "status": pl.String,
-                "reason": pl.String, "time_source": pl.String, "time_note": pl.String,
-            },
-        ).with_columns(utc_date=pl.col("window").dt.date(), source=pl.lit("sensor_files"))  # fmt: skip
+        given = self._versions.select("file_id", "name", "window", "arrived_at").head(len(files))
+        return given.with_columns(
+            pl.Series("file", range(len(files)), dtype=pl.Int64),
+            pl.Series("home", [f.home.id if f.home else None for f in files], dtype=pl.String),
+            pl.Series("minute", [f.minute for f in files], dtype=UTC_TIME),
+            pl.Series("status", [f.status for f in files], dtype=pl.String),
+            pl.Series("reason", [f.reason for f in files], dtype=pl.String),
+            pl.Series("time_source", [f.time_source for f in files], dtype=pl.String),
+            pl.Series("time_note", [f.time_note for f in files], dtype=pl.String),
+            utc_date=pl.col("window").dt.date(),
+            source=pl.lit("sensor_files"),
+        )
 
-    def _events(self, readings: pl.DataFrame, leaves: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    def _events(self, readings: pl.DataFrame, names: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
         columns = [*SENSOR_EVENTS.schema.names(), "arrived_at", "name"]
+        order = readings.select(
+            minute=facts["minute"].rank("dense")[readings["file"]].cast(pl.Int64),
+            rank=names["rank"][readings["leaf"]].cast(pl.Int64),
+        )
+        # One number for both, and for the place among equals: sorted many times faster than columns.
+        places = (
+            order.select(
+                (pl.col("minute") * (names.height + 1) + pl.col("rank")) * pl.len() + pl.int_range(pl.len())
+            )
+            .to_series()
+            .sort()
+        )
+        ordered = readings[places % max(1, readings.height)]
         return (
-            readings.with_columns(
-                leaves.select("room", "device", "variable", "unit", "minimum", "maximum")[
-                    readings["leaf"]
+            ordered.with_columns(
+                names.select("room", "device", "variable", "unit", "minimum", "maximum")[
+                    ordered["leaf"]
                 ].get_columns()
             )
             .with_columns(
-                facts.select("file_id", "name", "home", "minute", "arrived_at")[
-                    readings["file"]
+                facts.select("file_id", "name", "home", "arrived_at", ts="minute")[
+                    ordered["file"]
                 ].get_columns()
             )
             .with_columns(
-                room=pl.concat_str("home", "room"),
-                device=pl.concat_str("home", "device"),
-                ts=pl.col("minute"),
-                utc_date=pl.col("minute").dt.date(),
+                utc_date=pl.col("ts").dt.date(),
                 is_outlier=(
                     (pl.col("value") < pl.col("minimum")) | (pl.col("value") > pl.col("maximum"))
                 ).fill_null(False),
@@ -284,28 +295,31 @@ class _Flattening:
             .select(columns)
         )
 
+    def _crowded(self, facts: pl.DataFrame) -> pl.Series:
+        """Minutes of two files of a home that count, and of a file that names a device and variable twice."""
+        counting = facts.filter(pl.col("status") == "loaded")
+        shared = counting.filter(pl.struct("home", "minute").is_duplicated())["minute"]
+        twice = [file for group in self._groups.values() if group.repeats for file in group.files]
+        return pl.concat([shared, facts["minute"][twice]]).unique()
+
     def _statuses(
         self,
         readings: pl.DataFrame,
-        leaves: pl.DataFrame,
-        counts: Mapping[str, pl.DataFrame],
-        judged: list["_Judged"],
+        refused: pl.DataFrame,
+        judged: list[Judged],
+        names: pl.DataFrame,
         facts: pl.DataFrame,
     ) -> pl.DataFrame:
-        nulls: dict[int, int] = {}
-        for group in judged:
-            for file, number in group.nulls.items():
-                nulls[file] = nulls.get(file, 0) + number
-        silent = self._silent_devices(readings, leaves)
+        nulls = sum((part.nulls for part in judged), Counter[int]())
+        silent = self._silent_devices(readings, {*nulls, *refused["file"]}, names)
+        files = range(len(self._files))
         return (
-            facts.join(counts["events"], on="file", how="left", maintain_order="left")
-            .join(counts["rejects"], on="file", how="left", maintain_order="left")
+            facts.join(readings.group_by("file").len("events"), on="file", how="left", maintain_order="left")
+            .join(refused.group_by("file").len("rejects"), on="file", how="left", maintain_order="left")
             .with_columns(
                 pl.col("events", "rejects").fill_null(0).cast(pl.Int64),
-                nulls=pl.Series([nulls.get(n, 0) for n in range(len(self._files))], dtype=pl.Int64),
-                silent_devices=pl.Series(
-                    [silent.get(n, []) for n in range(len(self._files))], dtype=pl.List(pl.String)
-                ),
+                nulls=pl.Series([nulls[file] for file in files], dtype=pl.Int64),
+                silent_devices=pl.Series([silent.get(file, []) for file in files], dtype=pl.List(pl.String)),
             )
             .with_columns(
                 status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
@@ -315,33 +329,28 @@ class _Flattening:
             .select(SENSOR_FILES.schema.names())
         )
 
-    def _silent_devices(self, readings: pl.DataFrame, leaves: pl.DataFrame) -> dict[int, list[str]]:
+    def _silent_devices(
+        self, readings: pl.DataFrame, lacking: set[int], names: pl.DataFrame
+    ) -> dict[int, list[str]]:
         """By file, devices that it names and gives no reading of: they still say which sensor a room has.
 
-        By file, not by file_id: the same bytes may come in both passes of the autumn hour.
+        By file, not by file_id: the same bytes may come in both passes of the autumn hour. lacking:
+        the files with a null or a refused value, as no others can have such a device.
         """
-        spoken = readings.select("file", leaves["device"][readings["leaf"]]).unique()
+        incomplete = readings.filter(pl.col("file").is_in(sorted(lacking)))
+        spoken = incomplete.select("file", device=names["device"][incomplete["leaf"]]).unique()
         heard: dict[int, set[str]] = {}
         for file, device in spoken.iter_rows():
             heard.setdefault(file, set()).add(device)
         silent: dict[int, list[str]] = {}
+        devices = names["device"].to_list() if lacking else []
         for group in self._groups.values():
-            named = {leaf.device for leaf in group.leaves}
-            for file in group.files:
-                home = self._files[file].home
-                assert home is not None
-                if missing := named - heard.get(file, set()):
-                    silent[file] = sorted(f"{home.id}{device}" for device in missing)
+            for file, begin in zip(group.files, group.begins, strict=True):
+                if file in lacking:
+                    named = set(devices[begin : begin + len(group.leaves)])
+                    if missing := named - heard.get(file, set()):
+                        silent[file] = sorted(missing)
         return silent
-
-
-@dataclass(slots=True)
-class _Judged:
-    """A group's values judged; `nulls` counts JSON nulls by file."""
-
-    readings: pl.DataFrame
-    refused: list[tuple[int, int, str, str]]
-    nulls: dict[int, int]
 
 
 def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
@@ -358,117 +367,6 @@ _LEAVES = {
     "room": pl.String, "device": pl.String, "variable": pl.String, "kind": pl.String, "unit": pl.String,
     "minimum": pl.Float64, "maximum": pl.Float64, "json_path": pl.String,
 }  # fmt: skip
-_READINGS = {
-    "file": pl.Int64, "leaf": pl.Int64, "value": pl.Float64, "value_text": pl.String,
-    "value_text_length": pl.Int64,
-}  # fmt: skip
-_REFUSED = {"file": pl.Int64, "leaf": pl.Int64, "raw_text": pl.String, "reason": pl.String}
-
-
-def _judge(group: _Group, conceal: Callable[[int, str], str]) -> _Judged:
-    """Judge a group column by column: a column of one clean type at once, any other value by value.
-
-    conceal: takes a file's secrets out of a text of it.
-    """
-    clean: list[tuple[int, pl.Series]] = []
-    mixed: list[tuple[int, int, float | None, str | None, int | None]] = []
-    refused: list[tuple[int, int, str, str]] = []
-    nulls: dict[int, int] = {}
-    columns = zip(*group.rows, strict=True)
-    for number, (leaf, column) in enumerate(zip(group.leaves, columns, strict=True), group.first_leaf):
-        numbers = _clean_column(leaf.kind, column)
-        if numbers is not None:
-            clean.append((number, numbers))
-            continue
-        for file, value in zip(group.files, column, strict=True):
-            reading = _judge_value(leaf.kind, value)
-            if reading.reason is not None:
-                raw = _as_text(value, partial(conceal, file))[:RAW_TEXT_LIMIT]
-                refused.append((file, number, raw, reading.reason))
-            elif reading.text is not None:
-                text = _as_text(reading.text, partial(conceal, file))
-                mixed.append((file, number, None, text[:TEXT_LIMIT], len(text)))
-            elif reading.number is not None:
-                mixed.append((file, number, reading.number, None, None))
-            else:
-                nulls[file] = nulls.get(file, 0) + 1
-    return _Judged(_readings(group, clean, mixed), refused, nulls)
-
-
-def _readings(
-    group: _Group,
-    clean: list[tuple[int, pl.Series]],
-    mixed: list[tuple[int, int, float | None, str | None, int | None]],
-) -> pl.DataFrame:
-    """Readings of a group: its clean columns end to end, then what was judged one by one.
-
-    Where a device and variable stand twice (two spellings of a room), the file's order is kept.
-    """
-    singly = pl.DataFrame(mixed, schema=_READINGS, orient="row")
-    if not clean:
-        return singly
-    files = pl.Series(group.files, dtype=pl.Int64)
-    leaves = pl.Series([number for number, _ in clean], dtype=pl.Int64)
-    together = pl.DataFrame(
-        {
-            "file": pl.concat([files] * len(clean)),
-            "leaf": pl.select(leaf=leaves.repeat_by(len(files)).explode())["leaf"],
-            "value": pl.concat([numbers for _, numbers in clean]),
-        }
-    ).with_columns(value_text=pl.lit(None, pl.String), value_text_length=pl.lit(None, pl.Int64))
-    readings = pl.concat([together, singly])
-    distinct = {(leaf.device, leaf.variable) for leaf in group.leaves}
-    return readings if len(distinct) == len(group.leaves) else readings.sort("leaf", maintain_order=True)
-
-
-def _clean_column(kind: str, column: tuple[Any, ...]) -> pl.Series | None:
-    """The column as numbers when every value is of the type that its kind expects; else None."""
-    types = set(map(type, column))
-    if kind == "flag" or (kind == "unknown" and types == {bool}):
-        return pl.Series(column, dtype=pl.Boolean).cast(pl.Float64) if types == {bool} else None
-    if kind == "state":
-        states = [_STATES.get(value) if type(value) is str else None for value in column]
-        return None if None in states else pl.Series(states, dtype=pl.Float64)
-    if kind in ("text", "no_device") or not types <= {float, int}:
-        return None
-    try:
-        numbers = pl.Series([float(value) for value in column], dtype=pl.Float64)
-    except OverflowError:
-        return None
-    return numbers if numbers.is_finite().all() else None
-
-
-def _judge_value(kind: str, value: Any) -> _Reading:
-    """One value against the kind of its variable; a null is nothing at all."""
-    if value is None:
-        return _Reading()
-    if kind == "no_device":
-        return _Reading(reason="not_an_object")
-    if kind == "flag":
-        return _Reading(number=float(value)) if type(value) is bool else _Reading(reason="not_a_flag")
-    if kind == "state":
-        state = _STATES.get(value) if type(value) is str else None
-        return _Reading(reason="not_a_state") if state is None else _Reading(number=state)
-    if kind == "text":
-        return _Reading(text=value) if type(value) is str else _Reading(reason="not_a_text")
-    if type(value) in (int, float):
-        try:
-            number = float(value)
-        except OverflowError:
-            return _Reading(reason="not_finite")
-        return _Reading(number=number) if math.isfinite(number) else _Reading(reason="not_finite")
-    if kind != "unknown":
-        return _Reading(reason="not_a_number")
-    if type(value) is bool:
-        return _Reading(number=float(value))
-    return _Reading(text=value)
-
-
-def _as_text(value: Any, conceal: Callable[[str], str]) -> str:
-    """A text, or anything else as JSON, concealed; texts inside are before quoting could hide a secret."""
-    if type(value) is str:
-        return conceal(value)
-    return conceal(json.dumps(_masked(value, conceal), ensure_ascii=False))
 
 
 def own_secrets_of(document: Mapping[str, Any]) -> set[str]:
@@ -498,16 +396,6 @@ def spellings(secret: str) -> frozenset[str]:
     # Other letter cases are told here where a mask that ignores case cannot: `ß` as `SS`, `Ü` as `\u00dc`.
     forms = {bare} if bare.isascii() else {bare, bare.upper(), bare.lower()}
     return frozenset(forms | {json.dumps(form)[1:-1] for form in forms})
-
-
-def _masked(value: Any, conceal: Callable[[str], str]) -> Any:
-    if type(value) is str:
-        return conceal(value)
-    if type(value) is dict:
-        return {conceal(key): _masked(item, conceal) for key, item in value.items()}
-    if type(value) is list:
-        return [_masked(item, conceal) for item in value]
-    return value
 
 
 @lru_cache(maxsize=8192)

@@ -58,7 +58,8 @@ class Masker:
 
     def mask(self, text: str, own: frozenset[str]) -> str:
         """`text` without shared secrets and without a file's own."""
-        return mask(text, self._shared | own if self.holds(text, own) else ())
+        secrets = self._shared | own if self.holds(text, own) else frozenset[str]()
+        return (_mask_once if len(text) <= _SHORT else mask)(text, secrets)
 
     def secrets(self, own: frozenset[str]) -> frozenset[str]:
         """The shared secrets and a file's own."""
@@ -78,6 +79,7 @@ def _search(text: str, secrets: frozenset[str]) -> bool:
 
 
 _search_once = lru_cache(maxsize=65_536)(_search)
+_mask_once = lru_cache(maxsize=65_536)(mask)
 
 
 @lru_cache(maxsize=1024)

@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+from polars.testing import assert_frame_equal
 
 from domotic_assets.bronze.landing import File, Landing, versions
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.bronze import SENSOR_FILES
+from domotic_assets.schemas.silver import SENSOR_EVENTS
+from domotic_assets.schemas.table import is_ordered
 from domotic_assets.silver.events import merge
 from domotic_assets.silver.flatten import flatten
 from domotic_assets_tests.builders import SAMPLE_TIME, ShareFile, registry
@@ -56,4 +59,8 @@ def carry(*files: ShareFile, homes: Registry | None = None) -> Carried:
     homes = homes or registry()
     landed = Landing(homes, NOTHING_HELD, NOW).land(map(as_file, files))
     flat = flatten(versions(landed.rows), homes)
-    return Carried(landed.counts, landed.rows, merge(flat.events), flat.rejects, flat.files)
+    events = merge(flat.events, flat.crowded)
+    # Whatever the files are: no two readings meet in a minute that is not said to be crowded.
+    assert_frame_equal(events, merge(flat.events))
+    assert is_ordered(events, SENSOR_EVENTS.sort, strictly=True)
+    return Carried(landed.counts, landed.rows, events, flat.rejects, flat.files)

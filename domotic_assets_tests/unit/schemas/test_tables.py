@@ -4,9 +4,11 @@ import re
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domotic_assets.schemas import ALL_TABLES, gold, silver
-from domotic_assets.schemas.table import NO_KEY, Table, surrogate_key
+from domotic_assets.schemas.table import NO_KEY, Table, is_ordered, surrogate_key
 
 TABLES = list(ALL_TABLES.values())
 GOLD = {table.name: table for table in gold.TABLES}
@@ -119,3 +121,15 @@ def test_a_surrogate_key_is_the_first_52_bits_of_sha_256() -> None:
     # printf jimmy/office | sha256sum | cut -c1-13
     assert surrogate_key("jimmy/office") == 0x73B24484CA3AE
     assert NO_KEY == -1
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["a", "b"]))), st.booleans())
+def test_rows_are_in_order_as_python_sorts_them(pairs: list[tuple[int, str]], strictly: bool) -> None:
+    rows = pl.DataFrame(pairs, schema={"one": pl.Int64, "other": pl.String}, orient="row")
+    expected = sorted(pairs) == pairs and not (strictly and len(set(pairs)) < len(pairs))
+    assert is_ordered(rows, ["one", "other"], strictly=strictly) is expected
+
+
+def test_a_null_is_in_no_order() -> None:
+    assert not is_ordered(pl.DataFrame({"one": [1, None]}), ["one"])
+    assert is_ordered(pl.DataFrame({"one": [1, 2], "other": [None, None]}), ["one"], strictly=True)
