@@ -123,9 +123,10 @@ class Feed:
 
     def _keys(self, run_tags: Mapping[str, str]) -> tuple[str, ...]:
         """The windows of a run's range; of a range of dates its ends."""
-        first, last = run_tags.get(tags.RANGE_START), run_tags.get(tags.RANGE_END)
-        if first is None or last is None:
+        ends = tags.keys_of(run_tags)
+        if ends is None:
             return ()
+        first, last = ends
         held = self.keys
         if first not in held or last not in held:
             return tuple(dict.fromkeys((first, last)))

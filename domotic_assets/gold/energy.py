@@ -172,30 +172,49 @@ def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_
     """
     out: list[pl.DataFrame] = []
     for (device,), own in anchors(readings, bound_w).group_by("device", maintain_order=True):
-        ts = own["ts"].to_list()
-        counters, is_anchor = own["counter_total"].to_list(), own["is_anchor"].to_list()
-        start = max((n for n, at in enumerate(ts) if at < first and is_anchor[n]), default=None)
-        end = next(
-            (n for n in range(1, len(ts)) if ts[n - 1] > last and is_anchor[n]),
-            len(ts) - 1,
+        ts, is_anchor = own["ts"], own["is_anchor"]
+        behind = ((ts.shift() > last) & is_anchor).arg_true()
+        end = behind[0] if len(behind) else len(ts) - 1
+        ahead = ((ts < first) & is_anchor).arg_true()
+        # The reading that counts before the first to be judged: none at the very first.
+        begin = ahead[-1] + 1 if len(ahead) else 0
+        judged = own[max(begin - 1, 0) : end + 1]
+        goes_on = judged["is_anchor"][1:].all()
+        energy_wh, is_sound = (
+            _rises(judged["counter_total"], begin == 0) if goes_on else _steps_of(judged, begin == 0, bound_w)
         )
-        minutes = [int(at.timestamp()) // 60 for at in ts]
-        begin = 0 if start is None else start + 1
-        level = None if start is None else (minutes[start], counters[start])
-        # The last one is an anchor, which never asks what follows it, or nothing follows.
-        steps = counter_steps(minutes[begin : end + 1], counters[begin : end + 1], bound_w, level)
         out.append(
             pl.DataFrame(
                 {
-                    "device": [device] * len(steps),
+                    "device": pl.repeat(device, len(energy_wh), eager=True),
                     "ts": ts[begin : end + 1],
-                    "energy_wh": [energy for energy, _ in steps],
-                    "is_sound": [sound for _, sound in steps],
+                    "energy_wh": energy_wh,
+                    "is_sound": is_sound,
                 },
                 schema=_STEPS,
             )
         )
     return pl.concat([pl.DataFrame(schema=_STEPS), *out])
+
+
+def _rises(counters: pl.Series, from_first: bool) -> tuple[pl.Series, pl.Series]:
+    """The steps of readings that all go on from the one before; as `counter_steps`, whole columns at once."""
+    rises = counters.diff()
+    steps = rises.fill_null(0.0) if from_first else rises[1:]
+    return steps, pl.repeat(True, len(steps), eager=True)
+
+
+def _steps_of(readings: pl.DataFrame, from_first: bool, bound_w: float) -> tuple[pl.Series, pl.Series]:
+    """The steps of any readings, one by one; unless from the very first, the first of them is the level."""
+    minutes = (readings["ts"].dt.epoch("s") // 60).to_list()
+    counters = readings["counter_total"].to_list()
+    level = None if from_first else (minutes[0], counters[0])
+    skip = 0 if from_first else 1
+    steps = counter_steps(minutes[skip:], counters[skip:], bound_w, level)
+    return (
+        pl.Series([energy for energy, _ in steps], dtype=pl.Float64),
+        pl.Series([sound for _, sound in steps], dtype=pl.Boolean),
+    )
 
 
 def lacking_context(

@@ -22,7 +22,6 @@ from domotic_assets.errors import DomoticError, PartitionError
 from domotic_assets.orchestration import evaluations, tags
 from domotic_assets.orchestration.checks import FRESHNESS
 from domotic_assets.orchestration.sensors import REACHABLE, standing_sensor
-from domotic_assets.orchestration.upkeep_steps import keys_of
 from domotic_assets.orchestration.windows import read_key
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.silver.masking import mask_log_text
@@ -145,7 +144,7 @@ def _is_retried(run: dg.DagsterRun) -> bool:
 
 
 def _ended_run(work: Workspace, instance: dg.DagsterInstance, run: dg.DagsterRun, at: datetime) -> EndedRun:
-    keys = tuple(dict.fromkeys(keys_of(run)))
+    keys = tuple(dict.fromkeys(tags.keys_of(run.tags) or ()))
     succeeded = run.status is dg.DagsterRunStatus.SUCCESS
     return EndedRun(
         run.job_name,

@@ -154,7 +154,7 @@ class _Runner:
 
     def run(self, job: str, first: str | None = None, last: str | None = None) -> dg.ExecuteInProcessResult:
         """One run of a job, over the partition keys first … last when given."""
-        run_tags = {} if first is None else {tags.RANGE_START: first, tags.RANGE_END: last or first}
+        run_tags = {} if first is None else tags.of_keys(first, last or first)
         # What tools print (dbt does, a line a test) is kept, and kept off the screen.
         with self._log.open("a") as log, redirect_stdout(log):
             return self._defs.resolve_job_def(job).execute_in_process(

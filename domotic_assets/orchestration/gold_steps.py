@@ -149,11 +149,11 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
     loaded = set(utc_dates([Window(first, last + timedelta(minutes=1))]))
     start = first - USUAL_CONTEXT
     events = _events_of_dates(work, loaded, pl.col("ts") >= start)
-    early, _ = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+    early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
     if unsettled := [device for device in early if first.date() in days[device]]:
         rest = (pl.col("ts") < start) & pl.col("device").is_in(unsettled)
         events = pl.concat([events, _events_of_dates(work, {first.date()}, rest)])
-    early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+        early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
     if early:
         days |= _dates_of_plugs(work, None, pl.col("device").is_in(early))
     earliest = {device: first.date() for device in days}

@@ -134,8 +134,7 @@ def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
         job_name=tags.WINDOWS_JOB,
         run_config=tags.QUIET,
         tags={
-            tags.RANGE_START: choice.keys[0],
-            tags.RANGE_END: choice.keys[-1],
+            **tags.of_keys(choice.keys[0], choice.keys[-1]),
             tags.KIND: choice.kind,
             tags.PRIORITY: _PRIORITIES[choice.kind],
             **by_name,
@@ -154,9 +153,9 @@ def _windows_under_way(instance: dg.DagsterInstance, registered: Sequence[str]) 
     keys: set[str] = set()
     for run in runs_under_way(instance, tags.WINDOWS_JOB):
         kinds.add(cast(arrivals.Kind, run.tags.get(tags.KIND, "late")))
-        first, last = (run.tags.get(name, "") for name in (tags.RANGE_START, tags.RANGE_END))
-        if first in registered and last in registered:
-            keys.update(keys_between(first, last, registered))
+        ends = tags.keys_of(run.tags)
+        if ends is not None and set(ends) <= set(registered):
+            keys.update(keys_between(*ends, registered))
     return arrivals.UnderWay(kinds, keys)
 
 
@@ -231,7 +230,7 @@ def _range_request(job: str, first: date, last: date) -> dg.RunRequest:
     return dg.RunRequest(
         job_name=job,
         run_config=tags.QUIET,
-        tags={tags.RANGE_START: first.isoformat(), tags.RANGE_END: last.isoformat()},
+        tags=tags.of_keys(first.isoformat(), last.isoformat()),
     )
 
 

@@ -1,7 +1,7 @@
 """The slow flows: forecasts by date of issue, and the building register. Plain functions."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from domotic_assets.localtime import zone
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
+from domotic_assets.schemas.table import Table
 from domotic_assets.silver.register import current_rows, home_of_building, register_history
 from domotic_assets.silver.weather import SOURCE, read_weather_files
 from domotic_assets.sources.base import Entry
@@ -85,35 +86,50 @@ def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
     """Bronze → silver/weather_forecasts, and the refused values to silver/rejects."""
     secrets = [home.feed_user for home in work.registry.homes]
     counts: Counter[str] = Counter()
-    for number, issue in enumerate(issues, 1):
-        files = versions(work.lake.read(bronze.WEATHER_FILES, dates=[issue]))
-        reading = read_weather_files(files, secrets)
-        work.lake.replace_dates(silver.WEATHER_FORECASTS, reading.forecasts, [issue])
-        beside = work.lake.read(silver.REJECTS, dates=[issue], where=pl.col("source") != SOURCE)
-        work.lake.replace_dates(silver.REJECTS, pl.concat([beside, reading.rejects]), [issue])
+    for number, piece in enumerate(_pieces(issues), 1):
+        read = [
+            read_weather_files(versions(work.lake.read(bronze.WEATHER_FILES, dates=[issue])), secrets)
+            for issue in piece
+        ]
+        forecasts = pl.concat([reading.forecasts for reading in read])
+        rejects = pl.concat([reading.rejects for reading in read])
+        work.lake.replace_dates(silver.WEATHER_FORECASTS, forecasts, piece)
+        beside = work.lake.read(silver.REJECTS, dates=piece, where=pl.col("source") != SOURCE)
+        work.lake.replace_dates(silver.REJECTS, pl.concat([beside, rejects]), piece)
         counts.update(
-            forecasts=reading.forecasts.height,
-            rejects=reading.rejects.height,
-            nulls=int(reading.summary["nulls"].sum()),
+            forecasts=forecasts.height,
+            rejects=rejects.height,
+            nulls=sum(int(reading.summary["nulls"].sum()) for reading in read),
         )
-        work.report(silver.WEATHER_FORECASTS.id, number, len(issues))
+        work.report(silver.WEATHER_FORECASTS.id, min(number * FILES_PER_BATCH, len(issues)), len(issues))
     return counts
+
+
+def _pieces(issues: Sequence[date]) -> list[Sequence[date]]:
+    """The dates in pieces of as many files as are held at once."""
+    return [issues[start : start + FILES_PER_BATCH] for start in range(0, len(issues), FILES_PER_BATCH)]
 
 
 def weather_hour_facts(work: Workspace, issues: Sequence[date]) -> int:
     """gold/fact_weather_hour of these dates of issue; number of rows."""
-    forecasts = work.lake.read(silver.WEATHER_FORECASTS, dates=issues)
-    rows = weather_hour(forecasts, work.registry.calendar_time_zone)
-    work.lake.replace_dates(gold.FACT_WEATHER_HOUR, rows, issues)
-    return rows.height
+    return _weather_facts(work, gold.FACT_WEATHER_HOUR, issues, weather_hour)
 
 
 def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
     """gold/fact_weather_day of these dates of issue; number of rows."""
-    forecasts = work.lake.read(silver.WEATHER_FORECASTS, dates=issues)
-    rows = weather_day(forecasts, work.registry.calendar_time_zone)
-    work.lake.replace_dates(gold.FACT_WEATHER_DAY, rows, issues)
-    return rows.height
+    return _weather_facts(work, gold.FACT_WEATHER_DAY, issues, weather_day)
+
+
+def _weather_facts(
+    work: Workspace, table: Table, issues: Sequence[date], facts: Callable[[pl.DataFrame, str], pl.DataFrame]
+) -> int:
+    written = 0
+    for piece in _pieces(issues):
+        forecasts = work.lake.read(silver.WEATHER_FORECASTS, dates=piece)
+        rows = facts(forecasts, work.registry.calendar_time_zone)
+        work.lake.replace_dates(table, rows, piece)
+        written += rows.height
+    return written
 
 
 def pull_register(work: Workspace) -> RegisterBatch | None:

@@ -1,5 +1,7 @@
 """Names that jobs, sensors, assets and dagster.yaml share. Nothing personal goes into a run tag."""
 
+from collections.abc import Mapping
+
 WINDOWS_JOB, BUILD_JOB = "windows", "windows_of_build"
 FORECASTS_JOB, REGISTER_JOB = "forecasts", "register"
 HEALTH_JOB, DIMS_JOB, REFRESH_JOB, CHECKS_JOB = "device_health", "dims", "refresh", "checks"
@@ -18,8 +20,27 @@ KIND = "domotic/kind"
 LISTING, BY_NAME = "domotic/listing", "by name"
 """By name: the names of the run's windows are looked for; else the share is listed whole."""
 
+PARTITION = "dagster/partition"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PRIORITY = "dagster/priority"
+
+
+def of_keys(first: str, last: str) -> dict[str, str]:
+    """The tags of a run over the partition keys first … last.
+
+    One key is no range: of a range Dagster asks its records about both ends for every event.
+    """
+    return {PARTITION: first} if first == last else {RANGE_START: first, RANGE_END: last}
+
+
+def keys_of(run_tags: Mapping[str, str]) -> tuple[str, str] | None:
+    """First and last partition key of a run; None of one without."""
+    if PARTITION in run_tags:
+        return run_tags[PARTITION], run_tags[PARTITION]
+    if RANGE_START in run_tags and RANGE_END in run_tags:
+        return run_tags[RANGE_START], run_tags[RANGE_END]
+    return None
+
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 """Run config: the console gets errors only, the run's events all."""

@@ -108,7 +108,7 @@ def prune_runs(instance: dg.DagsterInstance, home: Path, now: datetime, *, keep:
     removed = 0
     for record in instance.get_run_records(dg.RunsFilter(statuses=_ENDED)):
         run = record.dagster_run
-        keys = keys_of(run)
+        keys = tags.keys_of(run.tags) or ()
         same = (run.job_name, *keys)
         if run.job_name in (tags.WINDOWS_JOB, tags.BUILD_JOB) and keys:
             spent = not registered.intersection(keys)
@@ -128,9 +128,3 @@ def _remove_files(home: Path, run_id: str) -> None:
     for file in (home / "history" / "runs").glob(f"{run_id}.db*"):
         file.unlink(missing_ok=True)
     shutil.rmtree(home / "storage" / run_id, ignore_errors=True)
-
-
-def keys_of(run: dg.DagsterRun) -> tuple[str, ...]:
-    """The first and last partition key of a run; none of an unpartitioned one."""
-    named = (run.tags.get(name) for name in ("dagster/partition", tags.RANGE_START, tags.RANGE_END))
-    return tuple(key for key in named if key is not None)

@@ -29,7 +29,7 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import load_sites
 from domotic_assets.schemas import ALL_TABLES
 from domotic_assets.settings import Settings
-from domotic_assets.simulator.homes import write_sites
+from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders, Simulation, publish
 from domotic_assets_tests.services.servers import free_port, listens
 
@@ -50,8 +50,8 @@ GOAL_KEYS, GOAL_LOG_FILES, GOAL_QUERY_SECONDS = 3_000, 1_000, 2.0
 class Clockwork:
     """The feed over a simulated share, at a clock that the drill sets."""
 
-    def __init__(self, folder: Path) -> None:
-        registry = load_sites(REPOSITORY / "sites.yaml").registry
+    def __init__(self, folder: Path, homes: int = 2) -> None:
+        registry = with_homes(load_sites(REPOSITORY / "sites.yaml").registry, homes)
         self.folders = Folders.below(folder)
         self.folders.make()
         write_sites(folder / "sites.yaml", registry)

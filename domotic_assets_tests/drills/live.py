@@ -97,7 +97,7 @@ def _stages(live: Live, files: dict[Minute, float]) -> str:
     with running.records(live) as instance:
         for record in instance.get_run_records(dg.RunsFilter(job_name=tags.WINDOWS_JOB)):
             run = record.dagster_run
-            landed_at = newest.get(run.tags.get(tags.RANGE_END, ""))
+            landed_at = newest.get((tags.keys_of(run.tags) or ("",))[-1])
             if (
                 landed_at is None
                 or record.end_time is None

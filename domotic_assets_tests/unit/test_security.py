@@ -126,7 +126,7 @@ class _Answered(Exception):
     """A request would have gone to the server."""
 
 
-def _refuse(*_: object) -> None:
+def _refuse(*_: object, **__: object) -> None:
     raise _Answered
 
 
