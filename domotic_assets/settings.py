@@ -1,4 +1,4 @@
-"""The sole reader of the environment.
+"""The sole reader, and writer, of the environment.
 
 Which registry and which lake a process works on, and the credentials that sites.yaml names by
 variable. What the homes are is the registry's business.
@@ -58,6 +58,10 @@ class Settings:
                 remedy=f"set {variable} where the command or Dagster is started",
             )
         return value
+
+    def name_dagster_home(self) -> None:
+        """Tell Dagster in this process where its records are: dagster.yaml refers to it."""
+        os.environ[DAGSTER_VARIABLE] = str(self.dagster_home)
 
     @classmethod
     def from_environment(cls) -> "Settings":

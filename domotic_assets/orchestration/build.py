@@ -59,6 +59,7 @@ def open_instance(work: Workspace) -> dg.DagsterInstance:
     """Dagster's records of this lake, started with the shipped dagster.yaml."""
     home = work.settings.dagster_home
     prepare_home(home)
+    work.settings.name_dagster_home()
     return dg.DagsterInstance.from_config(str(home))
 
 

@@ -33,6 +33,7 @@ MOST_VALUES = 5_000
 """A sensor file has some hundred; each costs about 0.1 ms, and a file may not hold up the others."""
 MOST_SECRETS, LONGEST_SECRET = 100, 10_000
 """Of one file's header; every text of the file is searched for them."""
+_LONGEST_HEADER = max(map(len, SECRET_HEADER))
 
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
 
@@ -186,7 +187,7 @@ class _Flattening:
     def _place(self, file: _File, document: dict[str, Any]) -> None:
         """Whose file it is and which minute it measures; raises Unreadable where that cannot be told."""
         user = document.get("user")
-        file.own_secrets = frozenset(own_secrets_of(document))
+        file.own_secrets = own_secrets_of(document)
         inside = self._users.get(user) if type(user) is str else None
         if file.home is None:
             file.home = inside
@@ -369,10 +370,18 @@ _LEAVES = {
 }  # fmt: skip
 
 
-def own_secrets_of(document: Mapping[str, Any]) -> set[str]:
+def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
     """Every text of the file's user and token; raises Unreadable where these are more than any feed sends."""
+    waiting = [
+        value
+        for key, value in document.items()
+        # Another letter case is never longer than the plain one, and most keys are.
+        if len(key) <= _LONGEST_HEADER and key.casefold() in SECRET_HEADER
+    ]
+    if len(waiting) <= len(SECRET_HEADER) and set(map(type, waiting)) <= {str}:
+        # As in nearly every file; the files of a home share them.
+        return _own_texts(tuple(waiting))
     found: set[str] = set()
-    waiting = [value for key, value in document.items() if key.casefold() in SECRET_HEADER]
     while waiting:
         value = waiting.pop()
         if type(value) is dict:
@@ -380,11 +389,18 @@ def own_secrets_of(document: Mapping[str, Any]) -> set[str]:
         elif type(value) is list:
             waiting += value
         elif type(value) is not bool and value is not None:
-            text = str(value)
-            if len(text) > LONGEST_SECRET or len(found) > MOST_SECRETS:
+            found |= _own_texts((str(value),))
+            if len(found) > MOST_SECRETS:
                 raise Unreadable("too_large")
-            found |= spellings(text)
-    return found
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1024)
+def _own_texts(texts: tuple[str, ...]) -> frozenset[str]:
+    """All spellings of some texts; raises Unreadable where one is longer than any feed sends."""
+    if any(len(text) > LONGEST_SECRET for text in texts):
+        raise Unreadable("too_large")
+    return frozenset[str]().union(*map(spellings, texts))
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.instance import prepare_home
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold
-from domotic_assets.settings import Settings
+from domotic_assets.settings import DAGSTER_VARIABLE, Settings
 from domotic_assets_tests.conftest import REPOSITORY
 
 
@@ -38,8 +38,11 @@ def test_every_gold_table_has_checks_and_leads_to_the_published_file(definitions
     assert {name.path[0] for name in tested} == {"bronze", "silver", "gold", "marts"}
 
 
-def test_the_shipped_instance_sends_nothing_and_asks_for_no_address(tmp_path: Path) -> None:
+def test_the_shipped_instance_sends_nothing_and_asks_for_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepare_home(tmp_path / "dagster")
+    monkeypatch.setenv(DAGSTER_VARIABLE, str(tmp_path / "dagster"))
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled

@@ -18,7 +18,7 @@ from domotic_assets.orchestration.windows import read_key
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.feed import QUARANTINE_REASONS, REJECT_REASONS
-from domotic_assets.silver import flatten
+from domotic_assets.silver import judgement
 from domotic_assets_tests.builders import (
     REGISTRY,
     SAMPLE_TIME,
@@ -66,7 +66,7 @@ def reasons(work: Workspace) -> list[str]:
 
 def fix_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on a door may be ajar, which is open."""
-    monkeypatch.setitem(flatten._STATES, "ajar", 1.0)
+    monkeypatch.setitem(judgement._STATES, "ajar", 1.0)
 
 
 def kitchen_door(work: Workspace) -> list[float]:

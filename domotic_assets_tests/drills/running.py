@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import duckdb
 
+from domotic_assets.orchestration.build import open_instance
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import load_sites
 from domotic_assets.serve.publish import published_file
@@ -310,7 +311,7 @@ def landed(work: Workspace, since: float) -> dict[Minute, float]:
 @contextmanager
 def records(live: Live) -> Iterator[dg.DagsterInstance]:
     """Dagster's records of the lake, to be read."""
-    with dg.DagsterInstance.from_config(str(live.home)) as instance:
+    with open_instance(live.work) as instance:
         yield instance
 
 
