@@ -14,8 +14,10 @@ DAYS ?= 3
 # LIVE=0 ends the demo after the table; else a simulated feed goes on, a file a minute and home.
 LIVE ?= 1
 PORT ?= 3000
-# Options of a drill.
+# Options of a drill; suites and options of the bench.
 DRILL ?=
+SUITES ?=
+BENCH ?=
 # Tests of one file share their lake, so a file stays on one worker.
 PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -23,7 +25,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-fuzz drill-mutation drill-readers drill-year security audit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-fuzz drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -98,6 +100,9 @@ drill-readers: setup ## Readers in 8 processes beside 100 publications, and kill
 
 drill-year: setup ## A year of two homes, 30 million rows of minutes: questions, file, publishing (DRILL='--days 14': short)
 	$(BIN)/python -m domotic_assets_tests.drills.year $(DRILL)
+
+bench: setup ## Figures against baselines, into docs/benchmarks.md (SUITES='flatten facts': some; BENCH='--no-docs')
+	$(BIN)/python -m domotic_assets_tests.bench $(SUITES) $(BENCH)
 
 security: setup ## Unsafe code, and secrets in tracked files
 	$(BIN)/bandit -q -c pyproject.toml -r domotic_assets

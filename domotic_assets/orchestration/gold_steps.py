@@ -13,8 +13,11 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
 
-HOME_MINUTES_PER_PIECE = 30_000
-"""Files' worth of events held at once: ten days of two homes, half an hour of a thousand."""
+HOME_MINUTES_PER_PIECE = 12_000
+"""Files' worth of events held at once: four days of two homes, twelve minutes of a thousand."""
+
+DAYS_OF_HEALTH_PER_PIECE = 3
+"""Local dates whose readings are held at once, with a day before and after."""
 
 USUAL_CONTEXT = timedelta(minutes=15)
 """How far before a minute the readings lie that nearly every plug's counter goes on from."""
@@ -280,7 +283,7 @@ def health_facts(work: Workspace, days: Sequence[date]) -> int:
     """gold/fact_device_health_day of these local dates; number of rows."""
     devices = work.lake.read(silver.DEVICES)
     written = 0
-    for number, piece in enumerate(_runs_of(days, 7), 1):
+    for number, piece in enumerate(_runs_of(days, DAYS_OF_HEALTH_PER_PIECE), 1):
         around = health.utc_dates_of(piece)
         events = work.lake.read(
             silver.SENSOR_EVENTS,
@@ -295,7 +298,8 @@ def health_facts(work: Workspace, days: Sequence[date]) -> int:
         rows = health.health_days(events, rejects, devices, piece, work.registry)
         work.lake.replace_dates(gold.FACT_DEVICE_HEALTH_DAY, rows, piece)
         written += rows.height
-        work.report(gold.FACT_DEVICE_HEALTH_DAY.id, min(number * 7, len(days)), len(days))
+        done = min(number * DAYS_OF_HEALTH_PER_PIECE, len(days))
+        work.report(gold.FACT_DEVICE_HEALTH_DAY.id, done, len(days))
     return written
 
 

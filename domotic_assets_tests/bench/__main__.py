@@ -1,0 +1,102 @@
+"""Measure, and write docs/benchmarks.json and docs/benchmarks.md.
+
+    python -m domotic_assets_tests.bench [SUITE ...]
+
+Each suite runs in a process of its own. Suites that are not named keep their figures of before.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from domotic_assets_tests.bench import report
+from domotic_assets_tests.bench.figures import Figure, as_json, as_table, read_json
+
+SUITES = {
+    "flatten": "flattening",
+    "landing": "landing",
+    "history": "history",
+    "minute": "minutes",
+    "late": "corrections",
+    "homes": "many_homes",
+    "facts": "facts",
+    "profile": "profiles",
+}
+"""Suite to its module, which has `run(place) -> list[Figure]`."""
+
+_ONE_CORE = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_ON_ONE_CORE = ("flatten",)
+_PACKAGES = ("polars", "deltalake", "pyarrow", "duckdb", "orjson", "dagster")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def main() -> None:
+    """Read the options and run; exits 1 where a suite fails, not where a goal is missed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("suites", nargs="*", choices=[[], *SUITES], metavar="SUITE", help=", ".join(SUITES))
+    parser.add_argument("--data", type=Path, help="folder for made data, kept; else a temporary one")
+    parser.add_argument("--no-docs", action="store_true", help="print only")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.inside:
+        (suite,) = options.suites
+        figures = importlib.import_module(f"domotic_assets_tests.bench.{SUITES[suite]}").run(options.data)
+        print(json.dumps([asdict(figure) for figure in figures]))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        place = options.data or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        for suite in options.suites or SUITES:
+            figures = _measured(suite, place)
+            print(f"\n{suite}\n{as_table(figures)}", flush=True)
+            if not options.no_docs:
+                _keep(suite, figures, place)
+
+
+def _measured(suite: str, place: Path) -> list[Figure]:
+    print(f"measuring {suite}", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", __spec__.parent, suite, "--data", str(place), "--inside"]
+    environment = os.environ | (_ONE_CORE if suite in _ON_ONE_CORE else {})
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment)
+    return [Figure(**row) for row in json.loads(done.stdout.splitlines()[-1])]
+
+
+def _keep(suite: str, figures: list[Figure], place: Path) -> None:
+    """Replace the suite's figures, and the pictures that it made, in the docs."""
+    for picture in place.glob("*.svg"):
+        shutil.move(picture, DOCS / picture.name)
+    file = DOCS / "benchmarks.json"
+    held, about = read_json(file)
+    kept = [figure for figure in held if figure.suite != suite] + figures
+    order = list(SUITES)
+    kept.sort(key=lambda figure: order.index(figure.suite))
+    about[suite] = _about()
+    file.write_text(as_json(kept, about))
+    (DOCS / "benchmarks.md").write_text(report.page(kept, about))
+
+
+def _about() -> str:
+    """Date, machine, load and versions."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {memory:.0f} GB, "
+        f"load of the last 15 minutes {os.getloadavg()[2]:.1f}, Python {platform.python_version()}, "
+        f"{packages}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The whole history from a folder to the published file by `domotic build`, and twice as much of it."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import duckdb
+
+from domotic_assets.schemas import silver
+from domotic_assets.serve.publish import published_file
+from domotic_assets_tests.bench import samples
+from domotic_assets_tests.bench.figures import Figure
+from domotic_assets_tests.bench.measuring import Cost, cost_of
+from domotic_assets_tests.lakes import open_lake
+
+DAYS = 85
+"""Two homes send 244,800 files in 85 days, without what is missing and with what is sent twice."""
+
+DOMOTIC = str(Path(sys.executable).with_name("domotic"))
+
+
+def run(place: Path) -> list[Figure]:
+    """Figures of the whole history, and of half of it: one build each, as they take minutes."""
+    half, whole = (_built(place, days) for days in (DAYS // 2, DAYS))
+    files, events, cost = whole
+    note = f"{files:,} files, {events:,} events, one build"
+    share = files / half[0]
+    return [
+        Figure("history", "CPU", cost.cpu_s, "s", goal=200, at_most=True, note=note),
+        Figure("history", "wall", cost.wall_s, "s", goal=120, at_most=True, note=note),
+        Figure("history", "peak memory", cost.peak_mb, "MB", goal=1_500, at_most=True, note=note),
+        Figure(
+            "history", "CPU, to half of it", cost.cpu_s, "s", "half the history", half[2].cpu_s,
+            cost.cpu_s / half[2].cpu_s * 2 / share, 2.1, at_most=True, note=f"{share:.2f} × the files",
+        ),
+        Figure(
+            "history", "peak memory, to half of it", cost.peak_mb, "MB", "half the history",
+            half[2].peak_mb, cost.peak_mb / half[2].peak_mb, 1.1, at_most=True,
+        ),
+    ]  # fmt: skip
+
+
+def _built(place: Path, days: int) -> tuple[int, int, Cost]:
+    """Files, events and cost of a build from nothing; every file is accounted for."""
+    feed = samples.simulated(place, days * 1440)
+    lake = place / "lake-of-history"
+    shutil.rmtree(lake, ignore_errors=True)
+    cost = cost_of([DOMOTIC, "build", "--sites", str(feed.sites_file), "--lake", str(lake)])
+    work = open_lake(feed.sites_file, lake)
+    files = work.lake.read(silver.SENSOR_FILES, columns=["status", "events"])
+    events = int(files["events"].sum())
+    with duckdb.connect(str(published_file(work.serve)), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM gold.fact_energy_minute").fetchone() != (0,)
+    shutil.rmtree(lake)
+    return files.height, events, cost

@@ -1,0 +1,212 @@
+"""A live minute of two homes by the plain functions, step by step, and how it grows with the table's commits.
+
+Each minute is committed as a run commits it, to every table and to the published file, with upkeep each hour;
+what Dagster adds is measured by a few real runs beside it, and by `make drill-live` from landing to readable.
+"""
+
+import resource
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+from domotic_assets.orchestration import (
+    arrivals,
+    dim_steps,
+    gold_steps,
+    quality_steps,
+    sensor_steps,
+    upkeep_steps,
+)
+from domotic_assets.orchestration.build import build, open_instance
+from domotic_assets.orchestration.windows import read_key
+from domotic_assets.schemas import gold, silver
+from domotic_assets.simulator.run import write_history
+from domotic_assets_tests.bench.figures import Figure
+from domotic_assets_tests.bench.plots import growth
+from domotic_assets_tests.drills.days import Clockwork
+
+MINUTES = (1_000, 10_000)
+HUNDRED = 100
+GROWTH = 1.3
+DAGSTER_RUNS = 5
+CHECKED = (silver.SENSOR_EVENTS, silver.SENSOR_FILES, *gold.MINUTE_FACTS)
+STEPS = ("look", "bronze", "silver", "gold", "checks", "publish", "finish")
+
+
+class Minutes:
+    """A lake that minutes are carried into, and what each step of each minute took."""
+
+    def __init__(self, folder: Path, homes: int = 2, before: int = 60) -> None:
+        self.clockwork = Clockwork(folder, homes)
+        self.work = self.clockwork.work
+        self.wall: dict[str, list[float]] = defaultdict(list)
+        self.cpu: dict[str, list[float]] = defaultdict(list)
+        # The first build makes the tables, the dimensions and the file that the minutes go into.
+        write_history(self.clockwork.simulation, self.clockwork.folders, 0, goes_on=True)
+        self.clockwork.pass_minutes(before)
+        build(self.work)
+        now = self.clockwork.simulation.now
+        self.work.worklist.change(lambda held: setattr(held, "looked_until", now))
+        self._registered: list[str] = []
+
+    def carry(self) -> None:
+        """Let a minute pass and carry what came of it."""
+        now = self.clockwork.pass_minutes(1)
+        spent = {"wall": 0.0, "cpu": 0.0}
+        with self._step("look", spent):
+            arrivals.look(self.work, self._registered, now)
+        while True:
+            choice = arrivals.choose(self.work.worklist.read(), self._registered, now)
+            if choice is None:
+                break
+            self._registered += choice.register
+            self._carry(choice, spent, now)
+        self.wall["all"].append(spent["wall"])
+        self.cpu["all"].append(spent["cpu"])
+
+    def _carry(self, choice: arrivals.RunChoice, spent: dict[str, float], now: datetime) -> None:
+        work, windows = self.work, [read_key(key) for key in choice.keys]
+        with self._step("bronze", spent):
+            sensor_steps.land_sensor_files(work, windows, by_name=not choice.whole_listing)
+        with self._step("silver", spent):
+            sensor_steps.flatten_sensor_files(work, windows)
+        with self._step("gold", spent):
+            for step in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
+                step(work, windows)
+        with self._step("checks", spent):
+            for table in CHECKED:
+                assert quality_steps.written_keys(work, table, windows).passed
+        with self._step("publish", spent):
+            assert dim_steps.publish_present(work, "live", []) is not None
+        with self._step("finish", spent):
+            upkeep_steps.finish_windows(work, windows, now)
+
+    @contextmanager
+    def _step(self, name: str, spent: dict[str, float]) -> Iterator[None]:
+        began, cpu = time.monotonic(), _cpu_seconds()
+        yield
+        took, used = time.monotonic() - began, _cpu_seconds() - cpu
+        self.wall[name].append(took)
+        self.cpu[name].append(used)
+        spent["wall"] += took
+        spent["cpu"] += used
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def run(place: Path, most: int = MINUTES[-1]) -> list[Figure]:
+    """The steps of a minute, and its median after 1,000 and 10,000 against the first hundred."""
+    folder = place / "lake-of-minutes"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    minutes = Minutes(folder)
+    figures: list[Figure] = []
+    first = None
+    upkeep: list[float] = []
+    for number in range(1, most + 1):
+        minutes.carry()
+        if number % 60 == 0:
+            began = time.monotonic()
+            upkeep_steps.keep_lake_up(minutes.work, minutes.clockwork.simulation.now)
+            upkeep.append(time.monotonic() - began)
+        if number == HUNDRED:
+            first = _median_of_last(minutes)
+            figures += _steps(minutes)
+        if number in MINUTES:
+            assert first is not None
+            wall, cpu = _median_of_last(minutes)
+            against = f"the first {HUNDRED}"
+            figures += [
+                Figure(
+                    "minute",
+                    f"p50 after {number:,} minutes, wall",
+                    wall,
+                    "s",
+                    against,
+                    first[0],
+                    wall / first[0],
+                    GROWTH,
+                    True,
+                ),
+                Figure(
+                    "minute",
+                    f"p50 after {number:,} minutes, CPU",
+                    cpu,
+                    "s",
+                    against,
+                    first[1],
+                    cpu / first[1],
+                    GROWTH,
+                    True,
+                ),
+                Figure("minute", f"upkeep of an hour, by {number:,} minutes", median(upkeep), "s"),
+            ]
+    figures += _dagster(minutes)
+    (place / "benchmarks-growth.svg").write_text(_plot(minutes))
+    shutil.rmtree(folder)
+    return figures
+
+
+def _median_of_last(minutes: Minutes) -> tuple[float, float]:
+    return median(minutes.wall["all"][-HUNDRED:]), median(minutes.cpu["all"][-HUNDRED:])
+
+
+def _steps(minutes: Minutes) -> list[Figure]:
+    """Medians of each step over the minutes so far."""
+    note = "p50 of the first hundred"
+    return [
+        figure
+        for step in (*STEPS, "all")
+        for figure in (
+            Figure("minute", f"{step}, wall", median(minutes.wall[step]), "s", note=note),
+            Figure("minute", f"{step}, CPU", median(minutes.cpu[step]), "s", note=note),
+        )
+    ]
+
+
+def _plot(minutes: Minutes) -> str:
+    """Medians of each hundred minutes."""
+    kinds = {"wall, s": minutes.wall["all"], "CPU, s": minutes.cpu["all"]}
+    return growth(
+        "A live minute by the plain functions, medians of hundreds",
+        "minutes committed",
+        {
+            name: [
+                (first + HUNDRED, median(found[first : first + HUNDRED]))
+                for first in range(0, len(found) - HUNDRED + 1, HUNDRED)
+            ]
+            for name, found in kinds.items()
+        },
+    )
+
+
+def _dagster(minutes: Minutes) -> list[Figure]:
+    """What a run through Dagster, in this process, takes beside the steps."""
+    seconds: list[float] = []
+    with open_instance(minutes.work) as instance:
+        for _ in range(DAGSTER_RUNS):
+            now = minutes.clockwork.pass_minutes(1)
+            cpu = _cpu_seconds()
+            minutes.clockwork.carry(instance, now)
+            seconds.append(_cpu_seconds() - cpu)
+    plain = median(minutes.cpu["all"][-HUNDRED:])
+    found = median(seconds)
+    return [
+        Figure(
+            "minute",
+            "a minute through Dagster in process, CPU",
+            found,
+            "s",
+            "the plain functions",
+            plain,
+            found / plain,
+        )
+    ]

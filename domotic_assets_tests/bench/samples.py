@@ -1,0 +1,80 @@
+"""What the bench works on: simulated homes with their usual defects, and the measured week."""
+
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from domotic_assets.bronze.landing import File, Landing, versions
+from domotic_assets.registry import Registry, load_sites
+from domotic_assets.schemas import bronze
+from domotic_assets.simulator.homes import with_homes, write_sites
+from domotic_assets.simulator.run import Folders, Simulation, write_history
+from domotic_assets.sources.folder import LocalFolder
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REAL_WEEK = REPOSITORY.parent / "shared" / "real_week"
+FIRST_DAY = datetime(2023, 9, 4, tzinfo=UTC)
+SEED = 20230904
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A share of sensor files in a folder, and the registry of its homes."""
+
+    folder: Path
+    registry: Registry
+
+    @property
+    def sites_file(self) -> Path:
+        """The registry's file."""
+        return self.folder / "sites.yaml"
+
+    @property
+    def share(self) -> Path:
+        """The folder of sensor files."""
+        return self.folder / "share"
+
+
+def simulated(place: Path, minutes: int, homes: int = 2) -> Feed:
+    """Simulated minutes of some homes, every defect at its usual share; made where not there yet."""
+    folder = place / f"homes{homes}-minutes{minutes}"
+    registry = with_homes(load_sites(REPOSITORY / "sites.yaml").registry, homes)
+    if not (folder / "complete").exists():
+        folders = Folders.below(folder)
+        folders.make()
+        write_sites(folder / "sites.yaml", registry)
+        write_history(Simulation(registry, FIRST_DAY, seed=SEED), folders, minutes)
+        (folder / "complete").touch()
+    return Feed(folder, load_sites(folder / "sites.yaml").registry)
+
+
+def real_week(place: Path) -> Feed | None:
+    """The measured week, unpacked; None where it is not on this machine."""
+    if not REAL_WEEK.exists():
+        return None
+    folder = place / "real-week"
+    registry = load_sites(REPOSITORY / "sites.yaml").registry
+    if not (folder / "complete").exists():
+        (folder / "share").mkdir(parents=True, exist_ok=True)
+        with tarfile.open(REAL_WEEK / "share.tar.xz") as archive:
+            archive.extractall(folder / "share", filter="data")
+        write_sites(folder / "sites.yaml", registry)
+        (folder / "complete").touch()
+    return Feed(folder, registry)
+
+
+def files_of(feed: Feed, number: int) -> list[File]:
+    """The first files of a share by name, read into memory."""
+    folder = LocalFolder(feed.share)
+    found = folder.read(folder.entries()[:number])
+    return [File(one.entry.name, one.entry.size_bytes, one.entry.modified_at, one.content) for one in found]
+
+
+def bronze_of(feed: Feed, files: Sequence[File]) -> pl.DataFrame:
+    """The files as `flatten` takes them: one row per file version."""
+    nothing = bronze.SENSOR_FILES.empty().select("name", "window", "file_id", "arrived_at")
+    return versions(Landing(feed.registry, nothing, datetime.now(UTC)).land(files).rows)
