@@ -6,7 +6,7 @@ from html import escape
 from zlib import crc32
 
 WIDTH, ROW = 1200, 15
-LEAST_WIDTH = 0.7
+LEAST_WIDTH = 2.0
 """Narrower frames are left out: they would be specks of a large file."""
 _CHARACTER = 6.3
 
