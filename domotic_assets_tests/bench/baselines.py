@@ -2,22 +2,20 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import polars as pl
 
-Loads = Callable[[bytes], Any]
 
-
-def loops(contents: Sequence[bytes], loads: Loads = json.loads) -> list[dict[str, Any]]:
+def loops(contents: Sequence[bytes]) -> list[dict[str, Any]]:
     """(b) Parse each file and walk it with loops, a dict for each reading."""
     rows: list[dict[str, Any]] = []
     for content in contents:
         try:
-            document = loads(content)
+            document = json.loads(content)
         except ValueError:
             continue
         if not isinstance(document, dict):

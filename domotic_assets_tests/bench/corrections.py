@@ -1,7 +1,6 @@
 """What a correction costs in a year of sealed days: late files, a day again, a home forgotten."""
 
 import shutil
-import sys
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -13,12 +12,12 @@ from domotic_assets.schemas import ALL_TABLES
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import cost_of
+from domotic_assets_tests.drills.running import DOMOTIC
 from domotic_assets_tests.lakes import open_lake
 
 DAYS = 365
 LATE_FILES = 5
 FORGOTTEN = "jimmy"
-DOMOTIC = str(Path(sys.executable).with_name("domotic"))
 
 
 def run(place: Path, days: int = DAYS) -> list[Figure]:

@@ -33,8 +33,7 @@ WITH plugs AS (
   SELECT ts, device,
     max(value) FILTER (variable = 'plugs.power' AND NOT is_outlier) AS power,
     max(value) FILTER (variable = 'plugs.total') AS total,
-    coalesce(max(value) FILTER (variable = 'plugs.is_valid'), 1) = 1 AS valid,
-    bool_or(variable = 'plugs.power' AND is_outlier) AS odd
+    coalesce(max(value) FILTER (variable = 'plugs.is_valid'), 1) = 1 AS valid
   FROM events WHERE variable IN ('plugs.power', 'plugs.total', 'plugs.is_valid') GROUP BY ALL
   HAVING count(value) FILTER (variable IN ('plugs.power', 'plugs.total')) > 0),
 readings AS (

@@ -19,13 +19,8 @@ FILES = 6_000
 def run(place: Path) -> list[Figure]:
     """Figures of simulated files with defects, and of the real week's."""
     figures: list[Figure] = []
-    feeds = {
-        "simulated files": samples.simulated(place, 3 * 1440),
-        "the real week's files": samples.real_week(place),
-    }
-    for what, feed in feeds.items():
-        if feed is not None:
-            figures += measured(what, feed, samples.files_of(feed, FILES))
+    for what, feed in samples.both(place, 3 * 1440).items():
+        figures += measured(what, feed, samples.files_of(feed, FILES))
     return figures
 
 

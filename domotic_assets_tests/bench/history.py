@@ -1,7 +1,6 @@
 """The whole history from a folder to the published file by `domotic build`, and twice as much of it."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import duckdb
@@ -11,12 +10,11 @@ from domotic_assets.serve.publish import published_file
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import Cost, cost_of
+from domotic_assets_tests.drills.running import DOMOTIC
 from domotic_assets_tests.lakes import open_lake
 
 DAYS = 85
 """Two homes send 244,800 files in 85 days, without what is missing and with what is sent twice."""
-
-DOMOTIC = str(Path(sys.executable).with_name("domotic"))
 
 
 def run(place: Path) -> list[Figure]:

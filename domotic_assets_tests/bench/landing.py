@@ -18,13 +18,8 @@ from domotic_assets_tests.lakes import open_lake
 def run(place: Path) -> list[Figure]:
     """Figures of simulated files, and of the real week's, with a warm cache."""
     figures: list[Figure] = []
-    feeds = {
-        "simulated files": samples.simulated(place, 7 * 1440),
-        "the real week's files": samples.real_week(place),
-    }
-    for what, feed in feeds.items():
-        if feed is not None:
-            figures += _of(what, feed, place)
+    for what, feed in samples.both(place, 7 * 1440).items():
+        figures += _of(what, feed, place)
     return figures
 
 

@@ -2,7 +2,6 @@
 
 import resource
 import shutil
-import sys
 from pathlib import Path
 from statistics import median
 
@@ -11,10 +10,10 @@ from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import cost_of
 from domotic_assets_tests.bench.minutes import STEPS, Minutes
+from domotic_assets_tests.drills.running import DOMOTIC
 from domotic_assets_tests.lakes import open_lake
 
 HOMES, HOUR, LIVE = 1_000, 60, 5
-DOMOTIC = str(Path(sys.executable).with_name("domotic"))
 
 
 def run(place: Path) -> list[Figure]:

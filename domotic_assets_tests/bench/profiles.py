@@ -16,9 +16,9 @@ from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.flames import flame_graph
 from domotic_assets_tests.bench.minutes import Minutes
+from domotic_assets_tests.drills.running import DOMOTIC
 
 PY_SPY = str(Path(sys.executable).with_name("py-spy"))
-DOMOTIC = str(Path(sys.executable).with_name("domotic"))
 DAYS, MINUTES = 14, 60
 SAMPLES_A_SECOND = 50
 LEAST_SHARE = 0.01

@@ -67,6 +67,13 @@ def real_week(place: Path) -> Feed | None:
     return Feed(folder, registry)
 
 
+def both(place: Path, minutes: int) -> dict[str, Feed]:
+    """Simulated minutes of two homes, and the measured week where it is on this machine."""
+    week = real_week(place)
+    measured = {} if week is None else {"the real week's files": week}
+    return {"simulated files": simulated(place, minutes), **measured}
+
+
 def files_of(feed: Feed, number: int) -> list[File]:
     """The first files of a share by name, read into memory."""
     folder = LocalFolder(feed.share)
