@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 import polars as pl
-from deltalake import DeltaTable
 
+from domotic_assets.lake.listing import Between
 from domotic_assets.lake.store import Lake, _fit
 from domotic_assets.schemas.table import Table
 
@@ -33,15 +33,16 @@ class MemoryLake(Lake):
         table: Table,
         *,
         dates: Iterable[date] | None = None,
+        between: Between | None = None,
         where: pl.Expr | None = None,
         columns: Sequence[str] | None = None,
-        snapshot: DeltaTable | None = None,
     ) -> pl.DataFrame:
-        assert snapshot is None
         rows = self._frame(table)
         if dates is not None:
             assert table.partition is not None
             rows = rows.filter(pl.col(table.partition).is_in(sorted(dates)))
+        if between is not None:
+            rows = rows.filter(pl.col(between[0]).is_between(between[1], between[2]))
         if where is not None:
             rows = rows.filter(where)
         return rows.select(list(columns or table.schema.names()))
@@ -52,14 +53,16 @@ class MemoryLake(Lake):
 
     def replace_values(
         self, table: Table, rows: pl.DataFrame, column: str, values: pl.Series, dates: pl.Series
-    ) -> None:
+    ) -> bool:
         assert table.partition is not None
         asked = pl.DataFrame({column: values, table.partition: dates})
         assert rows.join(asked, on=asked.columns, how="anti").is_empty(), (
             f"{table.id}: rows beside the values"
         )
-        kept = self._frame(table).filter(~pl.col(column).is_in(values.implode()))
+        before = self._frame(table)
+        kept = before.filter(~pl.col(column).is_in(values.implode()))
         self._put(table, pl.concat([kept, _fit(table, rows)]))
+        return kept.height < before.height
 
     def replace_dates(self, table: Table, rows: pl.DataFrame, dates: Sequence[date]) -> None:
         assert table.partition is not None

@@ -6,6 +6,7 @@ Nothing is ever merged: rows are appended, or a range of them is replaced in one
 
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.lake.listing import Between, Listing
 from domotic_assets.schemas.table import Table, is_ordered
 from domotic_assets.settings import is_remote
 
@@ -64,19 +66,36 @@ class Lake:
         A thread opens a table once and then brings it up to date, with whatever others committed:
         opening reads the log from its last checkpoint on, ten times as long.
         """
+        opened = self._open(table)
+        return None if opened is None else opened.snapshot
+
+    def _open(self, table: Table) -> "_Open | None":
         uri = self.uri(table)
         place = _place(uri)
-        held, snapshot = self._opened.tables.get(uri, (None, None))
+        opened = self._opened.tables.get(uri)
         try:
-            if snapshot is None or held != place:
-                snapshot = DeltaTable(uri)
-            else:
-                snapshot.update_incremental()
+            if opened is None or opened.place != place:
+                opened = self._opened.tables[uri] = _Open(place, DeltaTable(uri))
+            elif not _is_newest(uri, opened.snapshot.version()):
+                opened.snapshot.update_incremental()
         except TableNotFoundError:
             self._opened.tables.pop(uri, None)
             return None
-        self._opened.tables[uri] = (place, snapshot)
-        return snapshot
+        return opened
+
+    def _listing(self, table: Table) -> Listing | None:
+        """The files of the current snapshot; None while the table does not exist."""
+        opened = self._open(table)
+        if opened is None:
+            return None
+        if opened.listing is None or opened.listing.version != opened.snapshot.version():
+            opened.listing = Listing.of(opened.snapshot, self.uri(table))
+        return opened.listing
+
+    def held_schema(self, table: Table) -> pl.Schema | None:
+        """The columns that the table has, whatever `schemas` declares; None while it does not exist."""
+        listing = self._listing(table)
+        return None if listing is None else listing.schema
 
     def version(self, table: Table) -> int | None:
         """The Delta version of the table; None while it does not exist."""
@@ -95,33 +114,29 @@ class Lake:
 
     def dates(self, table: Table) -> list[date]:
         """The values of the physical partition that hold rows, oldest first."""
-        snapshot = self.delta(table)
-        if snapshot is None or table.partition is None:
+        listing = self._listing(table)
+        if listing is None or table.partition is None:
             return []
-        found = {partition[table.partition] for partition in snapshot.partitions()}
-        return sorted(date.fromisoformat(str(value)) for value in found)
+        return sorted(set(listing.partitions[table.partition]))
 
     def read(
         self,
         table: Table,
         *,
         dates: Iterable[date] | None = None,
+        between: Between | None = None,
         where: pl.Expr | None = None,
         columns: Sequence[str] | None = None,
-        snapshot: DeltaTable | None = None,
     ) -> pl.DataFrame:
-        """Rows of the table: of some dates of its physical partition, and of a condition; all by default.
+        """Rows of the table: of some dates of its physical partition, of a range, and of a condition.
 
-        snapshot: one of this table that is at hand, else the current one.
+        Files that hold nothing of the dates and the range are not opened; a condition alone opens all.
         """
-        snapshot = self.delta(table) if snapshot is None else snapshot
+        listing = self._listing(table)
         names = list(columns or table.schema.names())
-        if snapshot is None:
+        if listing is None:
             return table.empty().select(names)
-        rows = pl.scan_delta(snapshot)
-        if dates is not None:
-            assert table.partition is not None
-            rows = rows.filter(pl.col(table.partition).is_in(sorted(dates)))
+        rows = listing.scan(table.partition, dates, between)
         if where is not None:
             rows = rows.filter(where)
         return rows.select(names).collect()
@@ -133,25 +148,31 @@ class Lake:
 
     def replace_values(
         self, table: Table, rows: pl.DataFrame, column: str, values: pl.Series, dates: pl.Series
-    ) -> None:
+    ) -> bool:
         """Replace every row whose `column` is one of `values` by the given rows.
 
         column: one that grows with the physical partition (a minute). dates: the partition of each
         value. One commit for each run of consecutive dates, so that a value far off does not make
-        everything between be rewritten; a date that holds nothing yet is appended to.
+        everything between be rewritten; where nothing lies between the values yet, rows are appended,
+        which spares the search for what to replace. Returns whether the table held any of the values.
         """
         partition = table.partition
         assert partition is not None
-        held = set(self.dates(table))
+        present = set(self.dates(table))
+        replaced = False
         for first, last in consecutive(dates.unique().sort().to_list()):
             inside = values.filter(dates.is_between(first, last))
             new = rows.filter(pl.col(partition).is_between(first, last))
-            if not any(first <= day <= last for day in held):
+            low, high = inside.min(), inside.max()
+            days = [day for day in present if first <= day <= last]
+            between = (column, low, high)
+            held = self.read(table, dates=days, between=between, columns=[column])[column]
+            if held.is_empty():
                 self.append(table, new)
                 continue
-            low, high = inside.min(), inside.max()
-            between = pl.col(partition).is_between(first, last) & pl.col(column).is_between(low, high)
-            kept = self.read(table, where=between & ~pl.col(column).is_in(inside.implode()))
+            replaced |= held.is_in(inside.implode()).any()
+            others = ~pl.col(column).is_in(inside.implode())
+            kept = self.read(table, dates=days, between=between, where=others)
             span = (
                 f"{partition} = '{first}'"
                 if first == last
@@ -159,6 +180,7 @@ class Lake:
             )
             bounds = f"{column} >= {_literal(low)} AND {column} <= {_literal(high)}"
             self._write(table, pl.concat([kept, new]), f"{span} AND {bounds}")
+        return replaced
 
     def replace_dates(self, table: Table, rows: pl.DataFrame, dates: Sequence[date]) -> None:
         """Replace whole dates of the physical partition by the given rows, in one commit."""
@@ -208,11 +230,33 @@ class Lake:
             ) from error
 
 
+@dataclass
+class _Open:
+    """A table that was opened: which folder that was, and the files of the version last read."""
+
+    place: tuple[int, int] | None
+    snapshot: DeltaTable
+    listing: Listing | None = None
+
+
 class _Opened(threading.local):
     """The tables that a thread has opened, by place: none is ever used by two threads."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, tuple[tuple[int, int] | None, DeltaTable]] = {}
+        self.tables: dict[str, _Open] = {}
+
+
+def _is_newest(uri: str, version: int) -> bool:
+    """Whether a version is the table's last, where two looks into a folder's log tell that.
+
+    Versions have no gaps. A log that was cleared has lost this version with the next, and tells nothing.
+    """
+    log = f"{uri}/_delta_log"
+    return (
+        not is_remote(uri)
+        and Path(log, f"{version:020}.json").exists()
+        and not Path(log, f"{version + 1:020}.json").exists()
+    )
 
 
 def _place(uri: str) -> tuple[int, int] | None:

@@ -7,7 +7,10 @@ import polars as pl
 
 from domotic_assets.gold import energy, health, rooms
 from domotic_assets.gold.keys import datetime_key
-from domotic_assets.orchestration.sensor_steps import COUNTING, utc_dates, within
+from domotic_assets.lake.listing import Between
+from domotic_assets.localtime import MINUTE
+from domotic_assets.orchestration.ahead import ahead
+from domotic_assets.orchestration.sensor_steps import COUNTING, read_within, utc_dates
 from domotic_assets.orchestration.windows import Window, date_window
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
@@ -49,12 +52,8 @@ def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
     A file version that counts no longer still names the minutes that it once filled. One of the
     repeated autumn hour may have stood in the other pass: seen again later, it changes over.
     """
-    files = work.lake.read(
-        silver.SENSOR_FILES,
-        dates=utc_dates(windows),
-        where=within("window", windows),
-        columns=["window", "minute", "home", "time_note"],
-    )
+    columns = ["window", "minute", "home", "time_note"]
+    files = read_within(work, silver.SENSOR_FILES, "window", windows, columns)
     repeated = files.filter(pl.col("time_note") == "repeated_in_autumn")
     return (
         pl.concat(
@@ -125,13 +124,21 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
     rows = rows.filter(inside | ~pl.col("datetime_key").is_in(others))
     # Rows outside the minutes belong to single devices; the other devices of those minutes stay.
     reached = rows.filter(~inside)
-    beside = work.lake.read(
+    replaced = pl.concat([minutes, _moments(reached)]).unique().sort()
+    return pl.concat([rows, _beside(work, reached)]), replaced
+
+
+def _beside(work: Workspace, reached: pl.DataFrame) -> pl.DataFrame:
+    """What Gold holds of other devices in the minutes of these rows."""
+    if reached.is_empty():
+        return reached
+    keys = reached["datetime_key"]
+    return work.lake.read(
         gold.FACT_ENERGY_MINUTE,
         dates=reached["utc_date"].unique().to_list(),
-        where=pl.col("datetime_key").is_in(reached["datetime_key"].unique().implode()),
+        between=("datetime_key", keys.min(), keys.max()),
+        where=pl.col("datetime_key").is_in(keys.unique().implode()),
     ).join(reached, on=["datetime_key", "device_key"], how="anti")
-    replaced = pl.concat([minutes, _moments(reached)]).unique().sort()
-    return pl.concat([rows, beside]), replaced
 
 
 def _moments(rows: pl.DataFrame) -> pl.Series:
@@ -151,11 +158,13 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
     bound_w = work.registry.settings.plug_power_bound_w
     loaded = set(utc_dates([Window(first, last + timedelta(minutes=1))]))
     start = first - USUAL_CONTEXT
-    events = _events_of_dates(work, loaded, pl.col("ts") >= start)
+    end = date_window(last.date()).end
+    events = _events_of_dates(work, loaded, between=("ts", start, end))
     early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
     if unsettled := [device for device in early if first.date() in days[device]]:
-        rest = (pl.col("ts") < start) & pl.col("device").is_in(unsettled)
-        events = pl.concat([events, _events_of_dates(work, {first.date()}, rest)])
+        rest = ("ts", date_window(first.date()).start, start - MINUTE)
+        of_these = pl.col("device").is_in(unsettled)
+        events = pl.concat([events, _events_of_dates(work, {first.date()}, of_these, rest)])
         early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
     if early:
         days |= _dates_of_plugs(work, None, pl.col("device").is_in(early))
@@ -190,7 +199,8 @@ def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str
     held = work.lake.read(
         gold.FACT_ENERGY_MINUTE,
         dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
-        where=pl.col("datetime_key").is_between(keys[0], keys[1]) & pl.col("counter_total").is_not_null(),
+        between=("datetime_key", keys[0], keys[1]),
+        where=pl.col("counter_total").is_not_null(),
         columns=["device_key"],
     )
     if lost := set(held["device_key"]) - {surrogate_key(device) for device in days}:
@@ -213,12 +223,15 @@ def _dates_of_plugs(
     return {device: sorted(found) for device, found in seen.group_by("device").agg("utc_date").iter_rows()}
 
 
-def _events_of_dates(work: Workspace, dates: set[date], where: pl.Expr | None = None) -> pl.DataFrame:
-    """Energy events of these dates, or those of them that meet a condition."""
+def _events_of_dates(
+    work: Workspace, dates: set[date], where: pl.Expr | None = None, between: Between | None = None
+) -> pl.DataFrame:
+    """Energy events of these dates, or those of them of a range and of a condition."""
     wanted = pl.col("variable").is_in(energy.VARIABLES)
     return work.lake.read(
         silver.SENSOR_EVENTS,
         dates=dates,
+        between=between,
         where=wanted if where is None else where & wanted,
         columns=_EVENT_COLUMNS,
     )
@@ -234,7 +247,8 @@ def _events_between(work: Workspace, first: datetime, last: datetime, where: pl.
     return work.lake.read(
         silver.SENSOR_EVENTS,
         dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
-        where=pl.col("ts").is_between(first, last) & where,
+        between=("ts", first, last),
+        where=where,
         columns=_EVENT_COLUMNS,
     )
 
@@ -243,9 +257,8 @@ def _silent_devices(work: Workspace, minutes: pl.Series) -> pl.DataFrame:
     """ts, home, room, device of devices that a counting file of these minutes names without a reading."""
     files = work.lake.read(
         silver.SENSOR_FILES,
-        where=pl.col("minute").is_between(minutes.min(), minutes.max())
-        & pl.col("status").is_in(COUNTING)
-        & (pl.col("silent_devices").list.len() > 0),
+        between=("minute", minutes.min(), minutes.max()),
+        where=pl.col("status").is_in(COUNTING) & (pl.col("silent_devices").list.len() > 0),
         columns=["minute", "home", "silent_devices"],
     )
     return (
@@ -282,25 +295,29 @@ def health_days_to_refresh(work: Workspace, touched: Collection[date]) -> list[d
 def health_facts(work: Workspace, days: Sequence[date]) -> int:
     """gold/fact_device_health_day of these local dates; number of rows."""
     devices = work.lake.read(silver.DEVICES)
-    written = 0
-    for number, piece in enumerate(_runs_of(days, DAYS_OF_HEALTH_PER_PIECE), 1):
-        around = health.utc_dates_of(piece)
-        events = work.lake.read(
-            silver.SENSOR_EVENTS,
-            dates=around,
-            columns=["ts", "home", "device", "variable", "value", "is_outlier"],
-        )
-        rejects = work.lake.read(
-            silver.REJECTS,
-            where=pl.col("minute").dt.date().is_in(around),
-            columns=["home", "minute", "device"],
-        )
-        rows = health.health_days(events, rejects, devices, piece, work.registry)
+    pieces = _runs_of(days, DAYS_OF_HEALTH_PER_PIECE)
+    written = done = 0
+    for piece, rows in ahead((piece, _health_of(work, devices, piece)) for piece in pieces):
         work.lake.replace_dates(gold.FACT_DEVICE_HEALTH_DAY, rows, piece)
         written += rows.height
-        done = min(number * DAYS_OF_HEALTH_PER_PIECE, len(days))
+        done += len(piece)
         work.report(gold.FACT_DEVICE_HEALTH_DAY.id, done, len(days))
     return written
+
+
+def _health_of(work: Workspace, devices: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
+    around = health.utc_dates_of(days)
+    events = work.lake.read(
+        silver.SENSOR_EVENTS,
+        dates=around,
+        columns=["ts", "home", "device", "variable", "value", "is_outlier"],
+    )
+    rejects = work.lake.read(
+        silver.REJECTS,
+        where=pl.col("minute").dt.date().is_in(around),
+        columns=["home", "minute", "device"],
+    )
+    return health.health_days(events, rejects, devices, days, work.registry)
 
 
 def _runs_of(days: Sequence[date], length: int) -> list[list[date]]:

@@ -12,9 +12,10 @@ import polars as pl
 
 from domotic_assets.bronze.landing import identify
 from domotic_assets.errors import SourceError
+from domotic_assets.lake.listing import Between
 from domotic_assets.localtime import MINUTE, zone
 from domotic_assets.orchestration import contract_steps
-from domotic_assets.orchestration.sensor_steps import COUNTING, FILES_PER_BATCH, utc_dates, within
+from domotic_assets.orchestration.sensor_steps import COUNTING, FILES_PER_BATCH, read_within, utc_dates
 from domotic_assets.orchestration.windows import Window, date_window, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.quality import clocks, counters, files, readings, tables
@@ -102,7 +103,8 @@ def _events(work: Workspace, span: Window, homes: Sequence[str], variables: Sequ
     return work.lake.read(
         silver.SENSOR_EVENTS,
         dates=utc_dates([span]),
-        where=within("ts", [span]) & pl.col("home").is_in(homes) & pl.col("variable").is_in(variables),
+        between=_of_minutes(silver.SENSOR_EVENTS, span),
+        where=pl.col("home").is_in(homes) & pl.col("variable").is_in(variables),
         columns=["ts", "home", "device", "variable", "value", "is_outlier"],
     )
 
@@ -129,12 +131,8 @@ class Piece:
 
     def files(self) -> pl.DataFrame:
         """silver/sensor_files of the span's windows, of these homes."""
-        return self.work.lake.read(
-            silver.SENSOR_FILES,
-            dates=utc_dates([self.span]),
-            where=self._windows,
-            columns=["home", "window", "minute", "arrived_at", "status", "reason"],
-        )
+        columns = ["home", "window", "minute", "arrived_at", "status", "reason"]
+        return self._of_windows(silver.SENSOR_FILES, columns)
 
     def energy(self, *more: str) -> pl.DataFrame:
         """gold/fact_energy_minute of the span, with home, device and category."""
@@ -153,7 +151,8 @@ class Piece:
         return self.work.lake.read(
             table,
             dates=utc_dates([self.span]),
-            where=_inside(table, self.span) & pl.col("apartment_key").is_in(homes),
+            between=_of_minutes(table, self.span),
+            where=pl.col("apartment_key").is_in(homes),
             columns=list(columns),
         )
 
@@ -168,21 +167,11 @@ class Piece:
 
     def rejects(self) -> pl.DataFrame:
         """home and variable of the refused values of the span."""
-        return self.work.lake.read(
-            silver.REJECTS,
-            dates=utc_dates([self.span]),
-            where=self._windows,
-            columns=["home", "variable"],
-        )
+        return self._of_windows(silver.REJECTS, ["home", "variable"])
 
     def sent(self) -> pl.DataFrame:
         """home, window and arrival of every file version and sighting of the span."""
-        return self.work.lake.read(
-            bronze.SENSOR_FILES,
-            dates=utc_dates([self.span]),
-            where=self._windows,
-            columns=["home", "window", "arrived_at"],
-        )
+        return self._of_windows(bronze.SENSOR_FILES, ["home", "window", "arrived_at"])
 
     def first_minutes(self) -> dict[str, datetime]:
         """Home to its first reading ever."""
@@ -193,9 +182,8 @@ class Piece:
     def _mine(self) -> pl.Expr:
         return pl.col("home").is_in(self.homes)
 
-    @property
-    def _windows(self) -> pl.Expr:
-        return within("window", [self.span]) & self._mine
+    def _of_windows(self, table: Table, columns: Sequence[str]) -> pl.DataFrame:
+        return read_within(self.work, table, "window", [self.span], columns, self._mine)
 
 
 def present_homes(work: Workspace, now: datetime) -> Verdict:
@@ -354,12 +342,8 @@ def bytes_kept(judged: Round) -> Verdict:
     end, audited = span.end, 0
     while end > span.start and audited < FILES_AUDITED:
         hour = Window(max(end - timedelta(hours=1), span.start), end)
-        rows = work.lake.read(
-            bronze.SENSOR_FILES,
-            dates=utc_dates([hour]),
-            where=within("window", [hour]),
-            columns=["file_id", "name", "content"],
-        )
+        columns = ["file_id", "name", "content"]
+        rows = read_within(work, bronze.SENSOR_FILES, "window", [hour], columns)
         verdicts.append(
             tables.bytes_kept(bronze.SENSOR_FILES.id, rows, partial(identify, bronze.SENSOR_FILES.name))
         )
@@ -372,7 +356,7 @@ def written_keys(work: Workspace, table: Table, windows: Sequence[Window]) -> Ve
     """Whether the rows of these windows are what `schemas` declares."""
     step = MINUTE * max(1, FILES_PER_BATCH // max(1, len(work.registry.homes)))
     pieces = [piece for start, end in spans(windows) for piece in _cut(Window(start, end), step)]
-    return _keys(work, table, [(utc_dates([piece]), _inside(table, piece)) for piece in pieces])
+    return _keys(work, table, [(utc_dates([piece]), _of_minutes(table, piece)) for piece in pieces])
 
 
 def _cut(span: Window, step: timedelta) -> Iterator[Window]:
@@ -383,12 +367,12 @@ def _cut(span: Window, step: timedelta) -> Iterator[Window]:
         start += step
 
 
-def _inside(table: Table, span: Window) -> pl.Expr:
-    """Rows of a span, by the table's own column of time."""
+def _of_minutes(table: Table, span: Window) -> Between:
+    """A span by the table's own column of time."""
+    first, last = span.start, span.end - MINUTE
     if "datetime_key" in table.schema:
-        first, last = (int(f"{at:%Y%m%d%H%M}") for at in (span.start, span.end))
-        return pl.col("datetime_key").is_between(first, last, closed="left")
-    return within("ts" if "ts" in table.schema else "window", [span])
+        return "datetime_key", int(f"{first:%Y%m%d%H%M}"), int(f"{last:%Y%m%d%H%M}")
+    return "ts" if "ts" in table.schema else "window", first, last
 
 
 def table_keys(work: Workspace, table: Table, span: Window) -> Verdict:
@@ -397,13 +381,12 @@ def table_keys(work: Workspace, table: Table, span: Window) -> Verdict:
 
 
 def _keys(
-    work: Workspace, table: Table, pieces: Sequence[tuple[Sequence[date] | None, pl.Expr | None]]
+    work: Workspace, table: Table, pieces: Sequence[tuple[Sequence[date] | None, Between | None]]
 ) -> Verdict:
-    """The verdict on all columns, and on the rows of each piece: of these dates, and of a condition."""
-    snapshot = work.lake.delta(table)
-    if snapshot is None:
+    """The verdict on all columns, and on the rows of each piece: of these dates, and of a range."""
+    held = work.lake.held_schema(table)
+    if held is None:
         return Verdict()
-    held = pl.scan_delta(snapshot).collect_schema()
     needed = {*table.primary_key, *(column.name for column in table.columns if not column.nullable)}
     nothing = table.empty().select(sorted(needed))
     if needed - set(held.names()):
@@ -414,12 +397,10 @@ def _keys(
             *(
                 tables.keys(
                     table,
-                    work.lake.read(
-                        table, dates=dates, where=where, columns=nothing.columns, snapshot=snapshot
-                    ),
+                    work.lake.read(table, dates=dates, between=between, columns=nothing.columns),
                     table.schema,
                 )
-                for dates, where in pieces
+                for dates, between in pieces
             ),
         ]
     )

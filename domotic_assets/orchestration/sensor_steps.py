@@ -4,18 +4,20 @@ Each step takes windows, works through them in pieces that fit the memory, and m
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from domotic_assets.bronze.landing import File, Landing, is_sensor_name, versions
+from domotic_assets.bronze.landing import File, Landed, Landing, is_sensor_name, versions
 from domotic_assets.bronze.naming import NameReader, arrival, name_patterns, read_sensor_name
 from domotic_assets.localtime import MINUTE
+from domotic_assets.orchestration.ahead import ahead
 from domotic_assets.orchestration.windows import Window, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
+from domotic_assets.schemas.table import Table
 from domotic_assets.silver.events import (
     device_types,
     devices,
@@ -24,7 +26,7 @@ from domotic_assets.silver.events import (
     variables,
     variables_with,
 )
-from domotic_assets.silver.flatten import flatten
+from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets.sources.base import Entry, Payload
 from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource
 
@@ -136,18 +138,23 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bo
     source = FileSource(work.sensor_folder, accept, _patterns(work, listed))
     held = _held(work, listed)
     landing = Landing(work.registry, held.select(_HELD[:4]), now)
-    position = FilePosition(_entries(held))
     done = 0
-    while True:
-        batch = source.pull(position, FILES_PER_BATCH)
-        landed = landing.land(_files(batch.items))
+    for landed, waiting in ahead(_landed(source, landing, FilePosition(_entries(held)))):
         work.lake.append(bronze.SENSOR_FILES, landed.rows)
         outcome.counts.update(landed.counts)
+        done += landed.counts.total()
+        work.report("bronze/sensor_files", done, done + waiting)
+    return outcome
+
+
+def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Iterator[tuple[Landed, int]]:
+    """Batch after batch of the source as bronze rows, and how many files wait behind it."""
+    while True:
+        batch = source.pull(position, FILES_PER_BATCH)
         position = batch.position
-        done += len(batch.items)
-        work.report("bronze/sensor_files", done, done + len(position.waiting or ()))
+        yield landing.land(_files(batch.items)), len(position.waiting or ())
         if not batch.more:
-            return outcome
+            return
 
 
 def _patterns(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None) -> Sequence[str]:
@@ -166,20 +173,13 @@ def _held(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | 
         # Patterns of hours show up to an hour more on both sides, and a clock may change; of days, a day.
         for margin in [timedelta(hours=3) if end - start < timedelta(hours=12) else timedelta(days=2)]
     ]
-    return work.lake.read(
-        bronze.SENSOR_FILES, dates=utc_dates(wider), where=within("window", wider), columns=_HELD
-    )
+    return read_within(work, bronze.SENSOR_FILES, "window", wider, _HELD)
 
 
 def homes_heard(work: Workspace, start: datetime, end: datetime) -> pl.DataFrame:
     """home and window of the files that bronze holds of [start, end), one row each."""
     span = Window(start, end)
-    held = work.lake.read(
-        bronze.SENSOR_FILES,
-        dates=utc_dates([span]),
-        where=within("window", [span]),
-        columns=["home", "window"],
-    )
+    held = read_within(work, bronze.SENSOR_FILES, "window", [span], ["home", "window"])
     return held.drop_nulls().unique()
 
 
@@ -193,8 +193,8 @@ def flatten_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
     pieces = _pieces(work, windows)
     total = sum(files for _, files in pieces)
     done = 0
-    for within, files in pieces:
-        _flatten_piece(work, within, outcome)
+    for piece, files, flat in ahead((piece, files, _flattened(work, piece)) for piece, files in pieces):
+        _write_piece(work, piece, flat, outcome)
         done += files
         work.report("silver/sensor_events", done, total)
     return outcome
@@ -206,6 +206,29 @@ def unflattened_minutes(work: Workspace) -> list[datetime]:
     landed = work.lake.read(bronze.SENSOR_FILES, columns=on).group_by(on[:2]).agg(pl.col("arrived_at").max())
     taken = work.lake.read(silver.SENSOR_FILES, columns=on)
     return landed.join(taken, on=on, how="anti")["window"].unique().to_list()
+
+
+def read_within(
+    work: Workspace,
+    table: Table,
+    column: str,
+    windows: Sequence[Window],
+    columns: Sequence[str] | None = None,
+    where: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Rows of a table by UTC date whose minute in `column` lies in one of the windows, and of a condition."""
+    found = spans(windows)
+    if not found:
+        return table.empty().select(columns or table.schema.names())
+    if len(found) > 1:
+        where = within(column, windows) if where is None else where & within(column, windows)
+    return work.lake.read(
+        table,
+        dates=utc_dates(windows),
+        between=(column, found[0][0], found[-1][1] - MINUTE),
+        where=where,
+        columns=columns,
+    )
 
 
 def within(column: str, windows: Iterable[Window]) -> pl.Expr:
@@ -227,12 +250,7 @@ def utc_dates(windows: Iterable[Window]) -> list[date]:
 
 def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, int]]:
     """Consecutive pieces of the windows, of about FILES_PER_BATCH bronze rows each."""
-    rows = work.lake.read(
-        bronze.SENSOR_FILES,
-        dates=utc_dates(windows),
-        where=within("window", windows),
-        columns=["window"],
-    )
+    rows = read_within(work, bronze.SENSOR_FILES, "window", windows, ["window"])
     pieces: list[tuple[Window, int]] = []
     for start, end in spans(windows):
         inside = rows.filter(pl.col("window").is_between(start, end, closed="left"))
@@ -247,10 +265,12 @@ def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, in
     return pieces
 
 
-def _flatten_piece(work: Workspace, piece: Window, outcome: Outcome) -> None:
-    dates, inside = utc_dates([piece]), within("window", [piece])
-    flat = flatten(versions(work.lake.read(bronze.SENSOR_FILES, dates=dates, where=inside)), work.registry)
-    before = work.lake.read(silver.SENSOR_FILES, dates=dates, where=inside, columns=["minute"])
+def _flattened(work: Workspace, piece: Window) -> Flattened:
+    return flatten(versions(read_within(work, bronze.SENSOR_FILES, "window", [piece])), work.registry)
+
+
+def _write_piece(work: Workspace, piece: Window, flat: Flattened, outcome: Outcome) -> None:
+    before = read_within(work, silver.SENSOR_FILES, "window", [piece], ["minute"])
     minutes = (
         pl.concat([flat.files["window"], flat.files["minute"], before["minute"]]).drop_nulls().unique().sort()
     )
@@ -259,8 +279,8 @@ def _flatten_piece(work: Workspace, piece: Window, outcome: Outcome) -> None:
     events = merge(pl.concat([flat.events, others]), crowded)
     dates_of_minutes = minutes.dt.date()
     touched = dates_of_minutes.unique().sort().to_list()
-    are_new = _hold_no_events(work, minutes, touched)
-    work.lake.replace_values(silver.SENSOR_EVENTS, events, "ts", minutes, dates_of_minutes)
+    # Of a run that was broken off neither: what it wrote may be registered or not.
+    are_new = not work.lake.replace_values(silver.SENSOR_EVENTS, events, "ts", minutes, dates_of_minutes)
     _register_definitions(work, touched, events if are_new else None)
     windows = flat.files["window"].unique().sort()
     work.lake.replace_values(silver.REJECTS, flat.rejects, "window", windows, windows.dt.date())
@@ -275,8 +295,8 @@ def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series)
     """Events of these minutes that come from files whose own window lies elsewhere."""
     elsewhere = work.lake.read(
         silver.SENSOR_FILES,
-        where=pl.col("minute").is_between(minutes.min(), minutes.max())
-        & pl.col("minute").is_in(minutes.implode())
+        between=("minute", minutes.min(), minutes.max()),
+        where=pl.col("minute").is_in(minutes.implode())
         & pl.col("status").is_in(COUNTING)
         & ~within("window", [piece]),
         columns=["file_id", "window", "utc_date"],
@@ -288,12 +308,6 @@ def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series)
     ).join(elsewhere.select("file_id", "window"), on=["file_id", "window"], how="semi")
     events = flatten(versions(rows), work.registry).events
     return events.filter(pl.col("ts").is_in(minutes.implode()))
-
-
-def _hold_no_events(work: Workspace, minutes: pl.Series, dates: list[date]) -> bool:
-    """Whether silver has no event of these minutes yet, of a run that was broken off neither."""
-    inside = pl.col("ts").is_between(minutes.min(), minutes.max()) & pl.col("ts").is_in(minutes.implode())
-    return work.lake.read(silver.SENSOR_EVENTS, dates=dates, where=inside, columns=["ts"]).is_empty()
 
 
 def _register_definitions(work: Workspace, dates: list[date], added: pl.DataFrame | None) -> None:

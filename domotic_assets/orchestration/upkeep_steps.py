@@ -59,12 +59,7 @@ def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) ->
     """Strike windows off the work list, note the days of health that they touch, compact finished days."""
     days = [window.start.date() for window in windows if is_day(window.key)]
     compacted = _keep_up(work, MINUTE_TABLES, days).get("data files compacted", 0) if days else 0
-    landed = work.lake.read(
-        bronze.SENSOR_FILES,
-        dates=sorted({window.start.date() for window in windows}),
-        where=sensor_steps.within("window", windows),
-        columns=["arrived_at"],
-    )
+    landed = sensor_steps.read_within(work, bronze.SENSOR_FILES, "window", windows, ["arrived_at"])
     newest: datetime | None = landed.select(pl.col("arrived_at").max()).item()
     touched = gold_steps.local_days(work, windows)
     keys = tuple(window.key for window in windows)

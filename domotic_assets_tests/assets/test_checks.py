@@ -95,7 +95,8 @@ def reasons(verdict: Verdict) -> set[tuple[str, str, str]]:
 
 def add(work: Workspace, table: Table, rows: pl.DataFrame) -> None:
     """Rows that no step of ours would write."""
-    write_deltalake(work.lake.uri(table), rows.to_arrow(), mode="append")
+    partitions = None if table.partition is None else [table.partition]
+    write_deltalake(work.lake.uri(table), rows.to_arrow(), mode="append", partition_by=partitions)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)

@@ -51,8 +51,8 @@ def minutes(*offsets: int) -> pl.Series:
     return pl.Series([DAY + timedelta(minutes=offset) for offset in offsets], dtype=UTC_TIME)
 
 
-def replace(lake: Lake, new: pl.DataFrame, values: pl.Series) -> None:
-    lake.replace_values(READINGS, new, "ts", values, values.dt.date())
+def replace(lake: Lake, new: pl.DataFrame, values: pl.Series) -> bool:
+    return lake.replace_values(READINGS, new, "ts", values, values.dt.date())
 
 
 def held(lake: Lake, table: Table = READINGS) -> list[tuple[object, ...]]:
@@ -95,6 +95,17 @@ def test_minutes_on_both_sides_of_midnight_are_replaced_in_one_commit(lake: Lake
     assert held(lake) == [(1438, "a", 1), (1439, "a", 20), (1440, "a", 30), (1441, "a", 4)]
     assert before is not None
     assert lake.version(READINGS) == before + 1
+
+
+def test_where_nothing_lies_rows_are_added_and_no_file_is_rewritten(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (9, "a", 9)))
+    before = paths_of(lake, "2023-09-04")
+    assert not replace(lake, rows((4, "a", 4), (5, "a", 5)), minutes(4, 5))
+    assert before < paths_of(lake, "2023-09-04")
+    assert replace(lake, rows((5, "a", 50)), minutes(5))
+    # Of these two the table holds what lies between, and neither.
+    assert not replace(lake, rows((2, "a", 2), (8, "a", 8)), minutes(2, 8))
+    assert held(lake) == [(1, "a", 1), (2, "a", 2), (4, "a", 4), (5, "a", 50), (8, "a", 8), (9, "a", 9)]
 
 
 def test_an_empty_frame_deletes_what_it_replaces(lake: Lake) -> None:
@@ -211,3 +222,42 @@ def test_the_lake_on_disk_holds_what_the_one_in_memory_holds_after_the_same_writ
 def test_consecutive_dates_are_one_run(days: Sequence[int], runs: list[tuple[int, int]]) -> None:
     found = consecutive([date(2023, 9, day) for day in days])
     assert [(first.day, last.day) for first, last in found] == runs
+
+
+def test_a_read_opens_only_the_files_that_may_hold_what_is_asked_for(lake: Lake) -> None:
+    for offset in (1, 2, 1441, 1442):
+        lake.append(READINGS, rows((offset, "a", offset)))
+    wanted = minutes(2, 2)
+    kept = [file for file in lake.files(READINGS) if pl.read_parquet(file)["value"].to_list() == [2]]
+    for file in set(lake.files(READINGS)) - set(kept):
+        Path(file).unlink()
+    found = lake.read(READINGS, dates=[DAY.date()], between=("ts", wanted[0], wanted[1]))
+    assert found["value"].to_list() == [2]
+    assert lake.read(READINGS, between=("ts", wanted[0], wanted[1]))["value"].to_list() == [2]
+    with pytest.raises(FileNotFoundError):
+        lake.read(READINGS, dates=[DAY.date()])
+
+
+def test_a_range_holds_both_its_ends_whatever_the_log_says_of_the_column(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (2, "a", 2), (3, "a", 3)))
+    lake.append(READINGS, rows((4, "a", 4)).with_columns(value=pl.lit(None, pl.Int64)))
+    assert lake.read(READINGS, between=("value", 2, 3))["value"].to_list() == [2, 3]
+    assert lake.read(READINGS, between=("utc_date", DAY.date(), DAY.date())).height == 4
+    assert lake.read(READINGS, between=("value", 5, 6)).is_empty()
+    assert lake.read(READINGS, dates=[]).schema == READINGS.schema
+
+
+def test_what_others_commit_is_seen_even_when_the_log_was_cleared_since(lake: Lake, tmp_path: Path) -> None:
+    lake.append(READINGS, rows((1, "a", 1)))
+    assert lake.version(READINGS) == 0
+    # Another thread's handle is another writer.
+    other = Lake(str(tmp_path))
+    for offset in range(2, 6):
+        other.append(READINGS, rows((offset, "a", offset)))
+    table = other.delta(READINGS)
+    assert table is not None
+    table.create_checkpoint()
+    for version in range(4):
+        Path(lake.uri(READINGS), "_delta_log", f"{version:020}.json").unlink()
+    assert lake.version(READINGS) == 4
+    assert [value for _, _, value in held(lake)] == [1, 2, 3, 4, 5]

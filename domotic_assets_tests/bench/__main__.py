@@ -25,6 +25,7 @@ from domotic_assets_tests.bench.figures import Figure, as_json, as_table, read_j
 SUITES = {
     "flatten": "flattening",
     "landing": "landing",
+    "silver": "silver",
     "history": "history",
     "minute": "minutes",
     "late": "corrections",

@@ -1,16 +1,20 @@
 """From bytes in memory to clean events, on one core: against loops over dicts, and the parser alone."""
 
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 
 import polars as pl
 
 from domotic_assets.bronze.landing import File
+from domotic_assets.registry import Registry
 from domotic_assets.silver.events import merge
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets_tests.bench import baselines, samples
 from domotic_assets_tests.bench.figures import Figure
-from domotic_assets_tests.bench.measuring import medians
+from domotic_assets_tests.bench.measuring import REPEATS, medians, wall_of
 
 FILES = 6_000
 """As many as a run of history holds at once."""
@@ -20,7 +24,8 @@ def run(place: Path) -> list[Figure]:
     """Figures of simulated files with defects, and of the real week's."""
     figures: list[Figure] = []
     for what, feed in samples.both(place, 3 * 1440).items():
-        figures += measured(what, feed, samples.files_of(feed, FILES))
+        files = samples.files_of(feed, FILES)
+        figures += [*measured(what, feed, files), on_two_cores(what, feed, files)]
     return figures
 
 
@@ -66,6 +71,32 @@ def measured(what: str, feed: samples.Feed, files: Sequence[File], repeats: int 
         )
         for key, baseline, ratio, goal in against
     ]
+
+
+def on_two_cores(what: str, feed: samples.Feed, files: Sequence[File]) -> Figure:
+    """What a second process brings that flattens one half and hands its events back."""
+    rows = samples.bronze_of(feed, files).sort("window")
+    halves = [rows.head(rows.height // 2), rows.tail(rows.height - rows.height // 2)]
+    alone: list[float] = []
+    both: list[float] = []
+    # Spawned: Polars hangs in a forked process.
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
+        registries = [feed.registry] * 2
+        found = sum(part.height for part in workers.map(_events, halves, registries))
+        assert found >= _events(rows, feed.registry).height > 0
+        for _ in range(REPEATS):
+            alone.append(wall_of(lambda: _events(rows, feed.registry)))
+            both.append(wall_of(lambda: list(workers.map(_events, halves, registries))))
+    micro = [median(seconds) / len(files) * 1e6 for seconds in (both, alone)]
+    return Figure(
+        "flatten", f"{what}, wall a file by two spawned processes", micro[0], "µs", "one process", micro[1],
+        micro[1] / micro[0], 1.7, note="events handed back",
+    )  # fmt: skip
+
+
+def _events(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    flat = flatten(rows, registry)
+    return merge(flat.events, flat.crowded)
 
 
 def accounted_for(flat: Flattened, rows: pl.DataFrame) -> int:

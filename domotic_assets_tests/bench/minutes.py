@@ -6,6 +6,7 @@ what Dagster adds is measured by a few real runs beside it, and by `make drill-l
 
 import resource
 import shutil
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -117,6 +118,9 @@ def run(place: Path, most: int = MINUTES[-1]) -> list[Figure]:
             began = time.monotonic()
             upkeep_steps.keep_lake_up(minutes.work, minutes.clockwork.simulation.now)
             upkeep.append(time.monotonic() - began)
+        if number % HUNDRED == 0:
+            wall, cpu = _median_of_last(minutes)
+            print(f"minute {number:,}: p50 {wall:.3f} s, {cpu:.3f} CPU s", file=sys.stderr, flush=True)
         if number == HUNDRED:
             first = _median_of_last(minutes)
             figures += _steps(minutes)

@@ -7,6 +7,7 @@ from domotic_assets_tests.bench.figures import Figure, as_table
 _HEADINGS = {
     "flatten": "From bytes to events",
     "landing": "From files to bronze",
+    "silver": "From bronze to silver",
     "history": "A history from a folder to the published file",
     "minute": "A live minute",
     "late": "A late file, a day again, a home forgotten",

@@ -1,0 +1,93 @@
+"""The data files of a Delta snapshot and what its log says of them, so that a read opens only those it needs.
+
+Polars can do as much from a snapshot, and works out the statistics of all files anew for each read: eight
+of the ten milliseconds that a minute's rows cost. Tables here have no deletion vectors or mapped columns.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+from deltalake import DeltaTable
+
+Between = tuple[str, Any, Any]
+"""A column of whole numbers or whole minutes, and the least and greatest value wanted of it.
+
+Whole minutes, as the log keeps the milliseconds of a time and drops what is finer.
+"""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One version of a table: its columns, its files, and of each file the values of partition columns.
+
+    bounds: of a column the least and the greatest value in each file, null where the log does not say.
+    """
+
+    version: int
+    schema: pl.Schema
+    files: list[str]
+    partitions: dict[str, list[Any]]
+    bounds: dict[str, tuple[list[Any], list[Any]]]
+
+    @classmethod
+    def of(cls, snapshot: DeltaTable, uri: str) -> "Listing":
+        """What the log says of a snapshot of the table at `uri`."""
+        said = snapshot.get_add_actions(flatten=True)
+        names = set(said.schema.names)
+        schema = pl.Schema(snapshot.schema())
+
+        def column(name: str) -> list[Any]:
+            found: list[Any] = said.column(name).to_pylist()
+            return found
+
+        return cls(
+            snapshot.version(),
+            schema,
+            [f"{uri}/{path}" for path in column("path")],
+            {name: column(f"partition.{name}") for name in snapshot.metadata().partition_columns},
+            {
+                name: (column(f"min.{name}"), column(f"max.{name}"))
+                for name, dtype in schema.items()
+                if (dtype == pl.Int64 or isinstance(dtype, pl.Datetime)) and f"min.{name}" in names
+            },
+        )
+
+    def scan(
+        self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
+    ) -> pl.LazyFrame:
+        """The rows of some values of the physical partition, and of a range of a column."""
+        files = self._files(partition, dates, between)
+        rows = pl.LazyFrame(schema=self.schema)
+        if files:
+            rows = pl.scan_parquet(
+                files,
+                schema=self.schema,
+                hive_partitioning=bool(self.partitions),
+                hive_schema={name: self.schema[name] for name in self.partitions} or None,
+                missing_columns="insert",
+                extra_columns="ignore",
+                glob=False,
+            )
+        return rows if between is None else rows.filter(pl.col(between[0]).is_between(*between[1:]))
+
+    def _files(
+        self, partition: str | None, dates: Iterable[date] | None, between: Between | None
+    ) -> list[str]:
+        """The files that may hold such rows."""
+        chosen: Iterable[int] = range(len(self.files))
+        if dates is not None:
+            assert partition is not None
+            wanted, held = set(dates), self.partitions[partition]
+            chosen = [number for number in chosen if held[number] in wanted]
+        if between is not None and between[0] in self.bounds:
+            least, most = self.bounds[between[0]]
+            low, high = between[1:]
+            chosen = [
+                number
+                for number in chosen
+                if least[number] is None or (least[number] <= high and most[number] >= low)
+            ]
+        return [self.files[number] for number in chosen]
