@@ -1,6 +1,7 @@
 """Device health by local day: what was expected of a device, what came, and what was wrong with it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -68,8 +69,45 @@ def days_to_refresh(
     return sorted(days)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What came of devices by local date, in some minutes; of disjoint minutes it adds up.
+
+    counts: device, local_date, present (minutes with a reading), wrong (outliers and readings that call
+    themselves invalid). levels: device, local_date, value, readings: how often each charge was read.
+    """
+
+    counts: pl.DataFrame
+    levels: pl.DataFrame
+
+
+def seen_in(events: pl.DataFrame, registry: Registry) -> Seen:
+    """What came in the minutes of these silver events; all events of a minute are among them."""
+    dated = events.with_columns(local_date=local_date(registry.time_zones()))
+    invalid = pl.col("variable").is_in(VALIDITY_VARIABLES) & (pl.col("value") == 0.0)
+    charge = pl.col("variable").is_in(BATTERY_VARIABLES) & ~pl.col("is_outlier")
+    return Seen(
+        dated.group_by(_DEVICE_DAY).agg(
+            present=pl.col("ts").n_unique().cast(pl.Int64),
+            wrong=(pl.col("is_outlier") | invalid).sum().cast(pl.Int64),
+        ),
+        dated.filter(charge & pl.col("value").is_not_null())
+        .group_by(*_DEVICE_DAY, "value")
+        .agg(readings=pl.len().cast(pl.Int64)),
+    )
+
+
+def seen_together(parts: Iterable[Seen]) -> Seen:
+    """What came in the minutes of all parts."""
+    counts, levels = zip(*((part.counts, part.levels) for part in parts), strict=True)
+    return Seen(
+        pl.concat(counts).group_by(_DEVICE_DAY).agg(pl.col("present", "wrong").sum()),
+        pl.concat(levels).group_by(*_DEVICE_DAY, "value").agg(pl.col("readings").sum()),
+    )
+
+
 def health_days(
-    events: pl.DataFrame,
+    seen: Seen,
     rejects: pl.DataFrame,
     devices: pl.DataFrame,
     days: Collection[date],
@@ -77,21 +115,20 @@ def health_days(
 ) -> pl.DataFrame:
     """FACT_DEVICE_HEALTH_DAY rows of the given local dates.
 
-    events, rejects: silver, whole for these dates in every home's zone. devices: silver, whole.
+    seen, rejects: of all minutes of these dates in every home's zone. devices: silver, whole.
     """
     zones = registry.time_zones()
     expected = expected_days(devices, registry).filter(pl.col("local_date").is_in(list(days)))
     newest: datetime = devices["last_ts"].max()  # type: ignore[assignment]
     expected = expected.with_columns(expected=_expected_minutes(expected, newest, zones))
-    dated = events.with_columns(local_date=local_date(zones))
-    battery = pl.col("value").filter(pl.col("variable").is_in(BATTERY_VARIABLES) & ~pl.col("is_outlier"))
-    invalid = pl.col("variable").is_in(VALIDITY_VARIABLES) & (pl.col("value") == 0.0)
-    seen = dated.group_by(_DEVICE_DAY).agg(
-        present=pl.col("ts").n_unique().cast(pl.Int64),
-        wrong=(pl.col("is_outlier") | invalid).sum().cast(pl.Int64),
-        battery_min_pct=battery.min(),
-        # In one order, whatever files the events came from: a sum of floats depends on it.
-        battery_avg_pct=battery.sort().mean(),
+    charges = (
+        # In one order, whatever came first: a sum of floats depends on it.
+        seen.levels.sort(*_DEVICE_DAY, "value")
+        .group_by(_DEVICE_DAY, maintain_order=True)
+        .agg(
+            battery_min_pct=pl.col("value").min(),
+            battery_avg_pct=(pl.col("value") * pl.col("readings")).sum() / pl.col("readings").sum(),
+        )
     )
     refused = (
         rejects.filter(pl.col("minute").is_not_null() & pl.col("device").is_not_null())
@@ -100,7 +137,8 @@ def health_days(
         .agg(refused=pl.len().cast(pl.Int64))
     )
     rows = (
-        expected.join(seen, on=_DEVICE_DAY, how="left")
+        expected.join(seen.counts, on=_DEVICE_DAY, how="left")
+        .join(charges, on=_DEVICE_DAY, how="left")
         .join(refused, on=_DEVICE_DAY, how="left")
         .with_columns(pl.col("present", "wrong", "refused").fill_null(0))
         .with_columns(

@@ -11,7 +11,7 @@ from domotic_assets.lake.listing import Between
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.ahead import ahead
 from domotic_assets.orchestration.sensor_steps import COUNTING, read_within, utc_dates
-from domotic_assets.orchestration.windows import Window, date_window
+from domotic_assets.orchestration.windows import Window, cut, date_window, parts, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
@@ -19,8 +19,8 @@ from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
 HOME_MINUTES_PER_PIECE = 12_000
 """Files' worth of events held at once: four days of two homes, twelve minutes of a thousand."""
 
-DAYS_OF_HEALTH_PER_PIECE = 3
-"""Local dates whose readings are held at once, with a day before and after."""
+DAYS_OF_HEALTH_PER_PIECE = 30
+"""Local dates whose counts are held at once; readings of a day before and after are read with them."""
 
 USUAL_CONTEXT = timedelta(minutes=15)
 """How far before a minute the readings lie that nearly every plug's counter goes on from."""
@@ -74,8 +74,10 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
     all_minutes = touched["minute"].unique().sort()
     written = 0
     pieces = _pieces(touched)
-    for number, minutes in enumerate(pieces, 1):
-        rows, replaced = rebuild(work, minutes, all_minutes)
+    rebuilt = (rebuild(work, minutes, all_minutes) for minutes in pieces)
+    # Energy asks what Gold holds: there a piece is written before the next one is worked out.
+    in_turn = rebuilt if table is gold.FACT_ENERGY_MINUTE else ahead(rebuilt)
+    for number, (rows, replaced) in enumerate(in_turn, 1):
         keys = pl.DataFrame({"ts": replaced}).select(datetime_key(), utc_date=pl.col("ts").dt.date())
         work.lake.replace_values(table, rows, "datetime_key", keys["datetime_key"], keys["utc_date"])
         written += rows.height
@@ -85,16 +87,13 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
 
 def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
     """The minutes in order, cut where enough is together and where a gap of a day makes context dear."""
-    pieces: list[list[datetime]] = []
-    files = 0
+    stretches: list[list[tuple[datetime, int]]] = []
     for minute, number in touched.group_by("minute").len().sort("minute").iter_rows():
-        far = bool(pieces) and minute - pieces[-1][-1] > timedelta(days=1)
-        if not pieces or far or files + number > HOME_MINUTES_PER_PIECE:
-            pieces.append([])
-            files = 0
-        pieces[-1].append(minute)
-        files += number
-    return [pl.Series(piece, dtype=UTC_TIME) for piece in pieces]
+        if not stretches or minute - stretches[-1][-1][0] > timedelta(days=1):
+            stretches.append([])
+        stretches[-1].append((minute, number))
+    pieces = (piece for stretch in stretches for piece in cut(stretch, HOME_MINUTES_PER_PIECE))
+    return [pl.Series([minute for minute, _ in piece], dtype=UTC_TIME) for piece in pieces]
 
 
 def _environment(work: Workspace, minutes: pl.Series, _run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
@@ -295,9 +294,9 @@ def health_days_to_refresh(work: Workspace, touched: Collection[date]) -> list[d
 def health_facts(work: Workspace, days: Sequence[date]) -> int:
     """gold/fact_device_health_day of these local dates; number of rows."""
     devices = work.lake.read(silver.DEVICES)
-    pieces = _runs_of(days, DAYS_OF_HEALTH_PER_PIECE)
     written = done = 0
-    for piece, rows in ahead((piece, _health_of(work, devices, piece)) for piece in pieces):
+    for piece in _runs_of(days, DAYS_OF_HEALTH_PER_PIECE):
+        rows = _health_of(work, devices, piece)
         work.lake.replace_dates(gold.FACT_DEVICE_HEALTH_DAY, rows, piece)
         written += rows.height
         done += len(piece)
@@ -307,17 +306,18 @@ def health_facts(work: Workspace, days: Sequence[date]) -> int:
 
 def _health_of(work: Workspace, devices: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
     around = health.utc_dates_of(days)
-    events = work.lake.read(
-        silver.SENSOR_EVENTS,
-        dates=around,
-        columns=["ts", "home", "device", "variable", "value", "is_outlier"],
+    columns = ["ts", "home", "device", "variable", "value", "is_outlier"]
+    seen = health.seen_together(
+        health.seen_in(read_within(work, silver.SENSOR_EVENTS, "ts", [part], columns), work.registry)
+        for start, end in spans(map(date_window, around))
+        for part in parts(Window(start, end), HOME_MINUTES_PER_PIECE, len(work.registry.homes))
     )
     rejects = work.lake.read(
         silver.REJECTS,
         where=pl.col("minute").dt.date().is_in(around),
         columns=["home", "minute", "device"],
     )
-    return health.health_days(events, rejects, devices, days, work.registry)
+    return health.health_days(seen, rejects, devices, days, work.registry)
 
 
 def _runs_of(days: Sequence[date], length: int) -> list[list[date]]:

@@ -16,7 +16,7 @@ from domotic_assets.lake.listing import Between
 from domotic_assets.localtime import MINUTE, zone
 from domotic_assets.orchestration import contract_steps
 from domotic_assets.orchestration.sensor_steps import COUNTING, FILES_PER_BATCH, read_within, utc_dates
-from domotic_assets.orchestration.windows import Window, date_window, spans
+from domotic_assets.orchestration.windows import Window, date_window, parts, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.quality import clocks, counters, files, readings, tables
 from domotic_assets.quality.verdict import Verdict, together
@@ -354,17 +354,11 @@ def bytes_kept(judged: Round) -> Verdict:
 
 def written_keys(work: Workspace, table: Table, windows: Sequence[Window]) -> Verdict:
     """Whether the rows of these windows are what `schemas` declares."""
-    step = MINUTE * max(1, FILES_PER_BATCH // max(1, len(work.registry.homes)))
-    pieces = [piece for start, end in spans(windows) for piece in _cut(Window(start, end), step)]
+    homes = len(work.registry.homes)
+    pieces = [
+        piece for start, end in spans(windows) for piece in parts(Window(start, end), FILES_PER_BATCH, homes)
+    ]
     return _keys(work, table, [(utc_dates([piece]), _of_minutes(table, piece)) for piece in pieces])
-
-
-def _cut(span: Window, step: timedelta) -> Iterator[Window]:
-    """A span in pieces no longer than a step: a key holds its minute, so none stands in two of them."""
-    start = span.start
-    while start < span.end:
-        yield Window(start, min(start + step, span.end))
-        start += step
 
 
 def _of_minutes(table: Table, span: Window) -> Between:

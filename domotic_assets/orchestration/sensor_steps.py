@@ -14,7 +14,7 @@ from domotic_assets.bronze.landing import File, Landed, Landing, is_sensor_name,
 from domotic_assets.bronze.naming import NameReader, arrival, name_patterns, read_sensor_name
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.ahead import ahead
-from domotic_assets.orchestration.windows import Window, spans
+from domotic_assets.orchestration.windows import Window, cut, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.table import Table
@@ -254,14 +254,10 @@ def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, in
     pieces: list[tuple[Window, int]] = []
     for start, end in spans(windows):
         inside = rows.filter(pl.col("window").is_between(start, end, closed="left"))
-        first, files = start, 0
-        for minute, number in inside.group_by("window").len().sort("window").iter_rows():
-            if files and files + number > FILES_PER_BATCH:
-                pieces.append((Window(first, minute), files))
-                first, files = minute, 0
-            files += number
-        if files:
-            pieces.append((Window(first, end), files))
+        parts = cut(inside.group_by("window").len().sort("window").iter_rows(), FILES_PER_BATCH)
+        edges = [start, *(part[0][0] for part in parts[1:]), end]
+        for first, last, part in zip(edges, edges[1:], parts, strict=False):
+            pieces.append((Window(first, last), sum(number for _, number in part)))
     return pieces
 
 

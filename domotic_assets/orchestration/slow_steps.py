@@ -19,12 +19,13 @@ from domotic_assets.bronze.register import (
 )
 from domotic_assets.gold.weather import weather_day, weather_hour
 from domotic_assets.localtime import zone
+from domotic_assets.orchestration.ahead import ahead
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
 from domotic_assets.silver.register import current_rows, home_of_building, register_history
-from domotic_assets.silver.weather import SOURCE, read_weather_files
+from domotic_assets.silver.weather import SOURCE, WeatherReading, read_weather_files
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import FilePosition, FileSource
 from domotic_assets.sources.relational import RegisterBatch
@@ -84,25 +85,35 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
 
 def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
     """Bronze → silver/weather_forecasts, and the refused values to silver/rejects."""
-    secrets = [home.feed_user for home in work.registry.homes]
     counts: Counter[str] = Counter()
-    for number, piece in enumerate(_pieces(issues), 1):
-        read = [
-            read_weather_files(versions(work.lake.read(bronze.WEATHER_FILES, dates=[issue])), secrets)
-            for issue in piece
-        ]
-        forecasts = pl.concat([reading.forecasts for reading in read])
-        rejects = pl.concat([reading.rejects for reading in read])
-        work.lake.replace_dates(silver.WEATHER_FORECASTS, forecasts, piece)
+    done = 0
+    pieces = _pieces(issues)
+    for piece, read in ahead((piece, _read_issues(work, piece)) for piece in pieces):
+        work.lake.replace_dates(silver.WEATHER_FORECASTS, read.forecasts, piece)
         beside = work.lake.read(silver.REJECTS, dates=piece, where=pl.col("source") != SOURCE)
-        work.lake.replace_dates(silver.REJECTS, pl.concat([beside, rejects]), piece)
+        work.lake.replace_dates(silver.REJECTS, pl.concat([beside, read.rejects]), piece)
         counts.update(
-            forecasts=forecasts.height,
-            rejects=rejects.height,
-            nulls=sum(int(reading.summary["nulls"].sum()) for reading in read),
+            forecasts=read.forecasts.height,
+            rejects=read.rejects.height,
+            nulls=int(read.summary["nulls"].sum()),
         )
-        work.report(silver.WEATHER_FORECASTS.id, min(number * FILES_PER_BATCH, len(issues)), len(issues))
+        done += len(piece)
+        work.report(silver.WEATHER_FORECASTS.id, done, len(issues))
     return counts
+
+
+def _read_issues(work: Workspace, issues: Sequence[date]) -> WeatherReading:
+    """The forecasts of some dates of issue, read a date at a time."""
+    secrets = [home.feed_user for home in work.registry.homes]
+    read = [
+        read_weather_files(versions(work.lake.read(bronze.WEATHER_FILES, dates=[issue])), secrets)
+        for issue in issues
+    ]
+    return WeatherReading(
+        pl.concat([one.forecasts for one in read]),
+        pl.concat([one.rejects for one in read]),
+        pl.concat([one.summary for one in read]),
+    )
 
 
 def _pieces(issues: Sequence[date]) -> list[Sequence[date]]:

@@ -5,7 +5,7 @@ Nothing here knows Dagster.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import zip_longest
@@ -107,6 +107,39 @@ def assign(files: Mapping[datetime, int], now: datetime, detailed: Collection[da
         for minute in minutes:
             found[Window(minute, minute + MINUTE)] += files[minute]
     return found
+
+
+def parts(span: Window, files: int, homes: int) -> Iterator[Window]:
+    """A span in parts of at most so many files of so many homes, or of a minute; no minute is in two."""
+    step = MINUTE * max(1, files // max(1, homes))
+    start = span.start
+    while start < span.end:
+        yield Window(start, min(start + step, span.end))
+        start += step
+
+
+def cut(files: Iterable[tuple[datetime, int]], most: int) -> list[list[tuple[datetime, int]]]:
+    """Minutes and their files, in order, in pieces of at most `most` files, or of one minute.
+
+    A piece ends at its last midnight, if that leaves it half full: a date of which one piece holds all
+    becomes one file in each table, which nothing need compact.
+    """
+    pieces: list[list[tuple[datetime, int]]] = [[]]
+    held = midnight = before_midnight = 0
+    for minute, number in files:
+        if pieces[-1] and minute.date() != pieces[-1][-1][0].date():
+            midnight, before_midnight = len(pieces[-1]), held
+        while pieces[-1] and held + number > most:
+            piece = pieces.pop()
+            at, before = len(piece), held
+            if 2 * before_midnight >= most:
+                at, before = midnight, before_midnight
+            pieces += [piece[:at], piece[at:]]
+            held -= before
+            midnight = before_midnight = 0
+        pieces[-1].append((minute, number))
+        held += number
+    return [piece for piece in pieces if piece]
 
 
 def is_day(key: str) -> bool:

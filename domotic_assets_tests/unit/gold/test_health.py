@@ -6,12 +6,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from domotic_assets.gold.health import (
     days_to_refresh,
     expected_days,
     health_days,
     local_days_of,
+    seen_in,
+    seen_together,
     utc_dates_of,
 )
 from domotic_assets.schemas.gold import FACT_DEVICE_HEALTH_DAY
@@ -86,7 +89,14 @@ def health(
 ) -> dict[tuple[str, date], dict[str, Any]]:
     """Rows of fact_device_health_day by device and day."""
     refused = as_rejects() if rejects is None else rejects
-    rows = health_days(as_events(events), refused, devices, list(days), registry())
+    found = as_events(events)
+    # As long stretches come: in parts of minutes, in any order. What came adds up.
+    minute = pl.col("ts").dt.minute()
+    parts = [seen_in(found.filter(minute % 3 == rest), registry()) for rest in (2, 0, 1)]
+    rows = health_days(seen_together(parts), refused, devices, list(days), registry())
+    whole = health_days(seen_in(found, registry()), refused, devices, list(days), registry())
+    order = ["local_date", "device_key"]
+    assert_frame_equal(whole.sort(order), rows.sort(order), check_exact=True)
     assert rows.schema == FACT_DEVICE_HEALTH_DAY.schema
     names = {surrogate_key(device): device for device in devices["device"].unique()}
     return {(names[row["device_key"]], row["local_date"]): row for row in rows.to_dicts()}

@@ -3,9 +3,22 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domotic_assets.errors import PartitionError
-from domotic_assets.orchestration.windows import Window, cover, day_window, ranges, read_key, read_keys, spans
+from domotic_assets.localtime import MINUTE
+from domotic_assets.orchestration.windows import (
+    Window,
+    cover,
+    cut,
+    day_window,
+    parts,
+    ranges,
+    read_key,
+    read_keys,
+    spans,
+)
 
 
 def at(text: str) -> datetime:
@@ -102,3 +115,55 @@ def test_the_order_of_registration_and_not_of_time_makes_a_range() -> None:
         ("2023-09-05", "2023-09-05"),
         ("2023-09-04", "2023-09-04"),
     ]
+
+
+MIDNIGHT = datetime(2023, 9, 4, tzinfo=UTC)
+
+
+def numbered(*hours: tuple[float, int]) -> list[tuple[datetime, int]]:
+    """(hours after midnight, files) as minutes and files."""
+    return [(MIDNIGHT + timedelta(hours=after), number) for after, number in hours]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ([], []),
+        ([(0, 10)], [[10]]),
+        # A minute that alone is too much is a piece.
+        ([(0, 25), (1, 3)], [[25], [3]]),
+        ([(0, 5), (1, 5), (2, 1)], [[5, 5], [1]]),
+        # Full after a midnight: the date that was begun goes into the next piece, whole.
+        ([(0, 4), (23, 3), (24, 1), (25, 1), (26, 2)], [[4, 3], [1, 1, 2]]),
+        # Full at a midnight.
+        ([(0, 4), (23, 6), (24, 1)], [[4, 6], [1]]),
+        # The last of several midnights.
+        ([(0, 3), (24, 3), (48, 3), (49, 3)], [[3, 3], [3, 3]]),
+        # Cut at midnight the piece would be nearly empty.
+        ([(23, 1), (24, 5), (25, 4), (26, 2)], [[1, 5, 4], [2]]),
+    ],
+)
+def test_pieces_end_at_midnight_where_that_leaves_them_half_full(
+    files: list[tuple[float, int]], expected: list[list[int]]
+) -> None:
+    assert [[number for _, number in piece] for piece in cut(numbered(*files), 10)] == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 6000), st.integers(1, 12)), unique_by=lambda one: one[0]))
+def test_pieces_keep_every_minute_in_order_and_hold_no_more_than_they_may(
+    found: list[tuple[int, int]],
+) -> None:
+    files = [(MIDNIGHT + timedelta(minutes=at), number) for at, number in sorted(found)]
+    pieces = cut(files, 20)
+    assert [one for piece in pieces for one in piece] == files
+    assert all(0 < sum(number for _, number in piece) <= 20 for piece in pieces)
+
+
+def test_a_span_is_parted_so_that_a_part_holds_few_files() -> None:
+    span = Window(MIDNIGHT, MIDNIGHT + timedelta(minutes=10))
+    found = [
+        ((part.start - MIDNIGHT) // MINUTE, (part.end - MIDNIGHT) // MINUTE) for part in parts(span, 8, 2)
+    ]
+    assert found == [(0, 4), (4, 8), (8, 10)]
+    assert len(list(parts(span, 6_000, 2))) == 1
+    assert len(list(parts(span, 6, 1_000))) == 10
