@@ -3,10 +3,11 @@
 Rules stand in `quality/`; here the lake is read, each frame once, and a check gets its frames.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, partial
+from typing import Any
 
 import polars as pl
 
@@ -352,32 +353,54 @@ def bytes_kept(judged: Round) -> Verdict:
     return together(verdicts)
 
 
+_BY_MINUTE = (bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, *gold.MINUTE_FACTS)
+"""Tables by UTC date that are long, and have the minute in their key."""
+
+
 def written_keys(work: Workspace, table: Table, windows: Sequence[Window]) -> Verdict:
     """Whether the rows of these windows are what `schemas` declares."""
+    return _keys(work, table, _parts(work, table, windows))
+
+
+def _parts(work: Workspace, table: Table, windows: Iterable[Window]) -> list[Mapping[str, Any]]:
+    """The windows in parts that fit the memory, as `Lake.read` takes them: no key stands in two."""
     homes = len(work.registry.homes)
-    pieces = [
-        piece for start, end in spans(windows) for piece in parts(Window(start, end), FILES_PER_BATCH, homes)
+    return [
+        {"dates": utc_dates([part]), "between": _of_minutes(table, part)}
+        for start, end in spans(windows)
+        for part in parts(Window(start, end), FILES_PER_BATCH, homes)
     ]
-    return _keys(work, table, [(utc_dates([piece]), _of_minutes(table, piece)) for piece in pieces])
+
+
+def _time_of(table: Table) -> str:
+    """A table's own column of minutes."""
+    return next(name for name in ("datetime_key", "ts", "window") if name in table.schema)
 
 
 def _of_minutes(table: Table, span: Window) -> Between:
-    """A span by the table's own column of time."""
-    first, last = span.start, span.end - MINUTE
-    if "datetime_key" in table.schema:
-        return "datetime_key", int(f"{first:%Y%m%d%H%M}"), int(f"{last:%Y%m%d%H%M}")
-    return "ts" if "ts" in table.schema else "window", first, last
+    """A span by the table's own column of minutes."""
+    column, first, last = _time_of(table), span.start, span.end - MINUTE
+    if column == "datetime_key":
+        return column, int(f"{first:%Y%m%d%H%M}"), int(f"{last:%Y%m%d%H%M}")
+    return column, first, last
 
 
 def table_keys(work: Workspace, table: Table, span: Window) -> Verdict:
     """Whether a table is what `schemas` declares: its rows of the span's dates, or all where it has none."""
-    return _keys(work, table, [(None if table.partition is None else utc_dates([span]), None)])
+    if table.partition is None:
+        return _keys(work, table, [{}])
+    dates = utc_dates([span])
+    if table not in _BY_MINUTE:
+        return _keys(work, table, [{"dates": dates}])
+    whole = [Window(start, end) for start, end in spans(map(date_window, dates))]
+    # Beside the parts, rows whose minute is null or lies on another date than the one they are kept under.
+    column, low, high = _of_minutes(table, Window(whole[0].start, whole[-1].end))
+    astray = pl.col(column).is_null() | ~pl.col(column).is_between(low, high)
+    return _keys(work, table, [*_parts(work, table, whole), {"dates": dates, "where": astray}])
 
 
-def _keys(
-    work: Workspace, table: Table, pieces: Sequence[tuple[Sequence[date] | None, Between | None]]
-) -> Verdict:
-    """The verdict on all columns, and on the rows of each piece: of these dates, and of a range."""
+def _keys(work: Workspace, table: Table, pieces: Sequence[Mapping[str, Any]]) -> Verdict:
+    """The verdict on all columns, and on the rows of each piece, which `Lake.read` takes."""
     held = work.lake.held_schema(table)
     if held is None:
         return Verdict()
@@ -391,10 +414,10 @@ def _keys(
             *(
                 tables.keys(
                     table,
-                    work.lake.read(table, dates=dates, between=between, columns=nothing.columns),
+                    work.lake.read(table, columns=nothing.columns, **piece),
                     table.schema,
                 )
-                for dates, between in pieces
+                for piece in pieces
             ),
         ]
     )

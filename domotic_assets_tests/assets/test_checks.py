@@ -108,6 +108,17 @@ KEYS = [check for check in CHECKS if check.name == "keys"]
 REFERENCES = [check for check in CHECKS if check.name == "references"]
 
 
+def test_a_key_is_found_twice_though_its_minute_lies_on_another_date_than_it_is_kept_under(
+    work: Workspace,
+) -> None:
+    (check,) = (check for check in KEYS if check.table is silver.SENSOR_EVENTS)
+    row = work.lake.read(silver.SENSOR_EVENTS, dates=[START.date()]).head(1)
+    add(work, silver.SENSOR_EVENTS, row.with_columns(pl.col("ts").dt.offset_by("-400d")))
+    assert reasons(judge(work, check)) == set()
+    add(work, silver.SENSOR_EVENTS, row.with_columns(pl.col("ts").dt.offset_by("-400d")))
+    assert reasons(judge(work, check)) == {("ERROR", "key_twice", silver.SENSOR_EVENTS.id)}
+
+
 @pytest.mark.parametrize("check", KEYS, ids=lambda check: check.table.id)
 def test_a_key_that_stands_twice_is_found(work: Workspace, check: Check) -> None:
     table = check.table
