@@ -90,6 +90,13 @@ class Lake:
             return None
         if opened.listing is None or opened.listing.version != opened.snapshot.version():
             opened.listing = Listing.of(opened.snapshot, self.uri(table))
+        if list(opened.listing.partitions) != ([table.partition] if table.partition else []):
+            raise LakeError(
+                f"the table is partitioned by {sorted(opened.listing.partitions) or 'nothing'}",
+                where=self.uri(table),
+                expected=table.partition or "no partitions",
+                remedy="move its folder away, and build again: it was not written by this program",
+            )
         return opened.listing
 
     def held_schema(self, table: Table) -> pl.Schema | None:

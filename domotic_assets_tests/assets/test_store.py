@@ -7,6 +7,7 @@ from random import Random
 
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 from polars.testing import assert_frame_equal
 
 from domotic_assets.errors import ContractError, LakeError
@@ -261,3 +262,9 @@ def test_what_others_commit_is_seen_even_when_the_log_was_cleared_since(lake: La
         Path(lake.uri(READINGS), "_delta_log", f"{version:020}.json").unlink()
     assert lake.version(READINGS) == 4
     assert [value for _, _, value in held(lake)] == [1, 2, 3, 4, 5]
+
+
+def test_a_table_that_others_partitioned_otherwise_is_refused_in_one_line(lake: Lake) -> None:
+    write_deltalake(lake.uri(READINGS), rows((1, "a", 1)).to_arrow())
+    with pytest.raises(LakeError, match="partitioned by nothing"):
+        lake.read(READINGS)
