@@ -243,13 +243,8 @@ def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame
 
 
 def _events_between(work: Workspace, first: datetime, last: datetime, where: pl.Expr) -> pl.DataFrame:
-    return work.lake.read(
-        silver.SENSOR_EVENTS,
-        dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
-        between=("ts", first, last),
-        where=where,
-        columns=_EVENT_COLUMNS,
-    )
+    span = Window(first, last + MINUTE)
+    return read_within(work, silver.SENSOR_EVENTS, "ts", [span], _EVENT_COLUMNS, where)
 
 
 def _silent_devices(work: Workspace, minutes: pl.Series) -> pl.DataFrame:

@@ -101,13 +101,9 @@ def _numbers(work: Workspace, span: Window, homes: Sequence[str]) -> pl.DataFram
 
 
 def _events(work: Workspace, span: Window, homes: Sequence[str], variables: Sequence[str]) -> pl.DataFrame:
-    return work.lake.read(
-        silver.SENSOR_EVENTS,
-        dates=utc_dates([span]),
-        between=_of_minutes(silver.SENSOR_EVENTS, span),
-        where=pl.col("home").is_in(homes) & pl.col("variable").is_in(variables),
-        columns=["ts", "home", "device", "variable", "value", "is_outlier"],
-    )
+    columns = ["ts", "home", "device", "variable", "value", "is_outlier"]
+    mine = pl.col("home").is_in(homes) & pl.col("variable").is_in(variables)
+    return read_within(work, silver.SENSOR_EVENTS, "ts", [span], columns, mine)
 
 
 @dataclass(frozen=True)
@@ -372,14 +368,10 @@ def _parts(work: Workspace, table: Table, windows: Iterable[Window]) -> list[Map
     ]
 
 
-def _time_of(table: Table) -> str:
-    """A table's own column of minutes."""
-    return next(name for name in ("datetime_key", "ts", "window") if name in table.schema)
-
-
 def _of_minutes(table: Table, span: Window) -> Between:
     """A span by the table's own column of minutes."""
-    column, first, last = _time_of(table), span.start, span.end - MINUTE
+    column = next(name for name in ("datetime_key", "ts", "window") if name in table.schema)
+    first, last = span.start, span.end - MINUTE
     if column == "datetime_key":
         return column, int(f"{first:%Y%m%d%H%M}"), int(f"{last:%Y%m%d%H%M}")
     return column, first, last
