@@ -74,7 +74,7 @@ class _Peak:
         return self._most_kb / 1024
 
     def _watch(self) -> None:
-        while not self._done.wait(0.5):
+        while not self._done.wait(0.1):
             self._most_kb = max(self._most_kb, sum(map(_pss_kb, _tree(self._pid))))
 
 
