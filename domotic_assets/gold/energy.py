@@ -14,7 +14,6 @@ from domotic_assets.gold.keys import minute_fact
 from domotic_assets.gold.tariffs import price_of_minutes
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.gold import FACT_ENERGY_MINUTE
-from domotic_assets.schemas.table import UTC_TIME
 
 PLUG_VARIABLES = ("plugs.power", "plugs.total", "plugs.is_valid")
 HOUSE_VARIABLES = (
@@ -25,9 +24,7 @@ HOUSE_VARIABLES = (
 VARIABLES = (*PLUG_VARIABLES, *HOUSE_VARIABLES)
 
 _ID = ("ts", "home", "room", "device")
-_STEPS = pl.Schema(
-    {"device": pl.String(), "ts": UTC_TIME, "energy_wh": pl.Float64(), "is_sound": pl.Boolean()}
-)
+_STEPS = ("device", "ts", "energy_wh", "is_sound")
 
 
 def counter_steps(
@@ -170,50 +167,45 @@ def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_
     first) to the first anchor behind `last` whose own reading before lies behind `last` (or the very
     last). One row per device and reading: device, ts, energy_wh, is_sound.
     """
-    out: list[pl.DataFrame] = []
-    for (device,), own in anchors(readings, bound_w).group_by("device", maintain_order=True):
-        ts, is_anchor = own["ts"], own["is_anchor"]
-        behind = ((ts.shift() > last) & is_anchor).arg_true()
-        end = behind[0] if len(behind) else len(ts) - 1
-        ahead = ((ts < first) & is_anchor).arg_true()
-        # The reading that counts before the first to be judged: none at the very first.
-        begin = ahead[-1] + 1 if len(ahead) else 0
-        judged = own[max(begin - 1, 0) : end + 1]
-        goes_on = judged["is_anchor"][1:].all()
-        energy_wh, is_sound = (
-            _rises(judged["counter_total"], begin == 0) if goes_on else _steps_of(judged, begin == 0, bound_w)
-        )
-        out.append(
-            pl.DataFrame(
-                {
-                    "device": pl.repeat(device, len(energy_wh), eager=True),
-                    "ts": ts[begin : end + 1],
-                    "energy_wh": energy_wh,
-                    "is_sound": is_sound,
-                },
-                schema=_STEPS,
-            )
-        )
-    return pl.concat([pl.DataFrame(schema=_STEPS), *out])
+    place, begin = pl.col("place"), pl.col("begin")
+    marked = anchors(readings, bound_w).with_columns(
+        place=pl.int_range(pl.len()).over("device"), before=pl.col("ts").shift().over("device")
+    )
+    reach = marked.group_by("device").agg(
+        # The first to be judged comes after the reading that counts before it: none at the very first.
+        begin=place.filter("is_anchor", pl.col("ts") < first).max().add(1).fill_null(0),
+        end=place.filter("is_anchor", pl.col("before") > last).min().fill_null(pl.len() - 1),
+    )
+    judged = (
+        marked.join(reach, on="device", maintain_order="left")
+        .filter(place.is_between(begin - 1, "end"))
+        .with_columns(is_level=(place == begin - 1) | (place == 0))
+        .with_columns(goes_on=(pl.col("is_anchor") | pl.col("is_level")).all().over("device"))
+    )
+    # Nearly every counter only rises: all of those are one subtraction of columns.
+    rises = (
+        judged.filter("goes_on")
+        .with_columns(energy_wh=pl.col("counter_total").diff().over("device").fill_null(0.0), is_sound=True)
+        .filter(place >= begin)
+    )
+    others = judged.filter(~pl.col("goes_on")).partition_by("device", maintain_order=True)
+    return pl.concat(
+        [rises.select(_STEPS), *(_steps_of(own, own["begin"][0] == 0, bound_w) for own in others)]
+    )
 
 
-def _rises(counters: pl.Series, from_first: bool) -> tuple[pl.Series, pl.Series]:
-    """The steps of readings that all go on from the one before; as `counter_steps`, whole columns at once."""
-    rises = counters.diff()
-    steps = rises.fill_null(0.0) if from_first else rises[1:]
-    return steps, pl.repeat(True, len(steps), eager=True)
-
-
-def _steps_of(readings: pl.DataFrame, from_first: bool, bound_w: float) -> tuple[pl.Series, pl.Series]:
-    """The steps of any readings, one by one; unless from the very first, the first of them is the level."""
+def _steps_of(readings: pl.DataFrame, from_first: bool, bound_w: float) -> pl.DataFrame:
+    """The steps of one device's readings, one by one; unless from the very first, the first is the level."""
     minutes = (readings["ts"].dt.epoch("s") // 60).to_list()
     counters = readings["counter_total"].to_list()
     level = None if from_first else (minutes[0], counters[0])
     skip = 0 if from_first else 1
     steps = counter_steps(minutes[skip:], counters[skip:], bound_w, level)
-    return (
-        pl.Series([energy for energy, _ in steps], dtype=pl.Float64),
-        pl.Series([sound for _, sound in steps], dtype=pl.Boolean),
+    return readings[skip:].select(
+        "device",
+        "ts",
+        energy_wh=pl.Series([energy for energy, _ in steps], dtype=pl.Float64),
+        is_sound=pl.Series([sound for _, sound in steps], dtype=pl.Boolean),
     )
 
 

@@ -1,7 +1,7 @@
 """Silver to the Gold facts: minute facts by window, device health by local day. Plain functions."""
 
-from collections.abc import Callable, Collection, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -23,7 +23,9 @@ DAYS_OF_HEALTH_PER_PIECE = 30
 """Local dates whose counts are held at once; readings of a day before and after are read with them."""
 
 USUAL_CONTEXT = timedelta(minutes=15)
-"""How far before a minute the readings lie that nearly every plug's counter goes on from."""
+"""How far before and after a minute the readings lie that settle the level of nearly every plug's counter."""
+
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 _EVENT_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "value_text", "is_outlier"]
 
@@ -149,42 +151,48 @@ def _moments(rows: pl.DataFrame) -> pl.Series:
 def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl.DataFrame:
     """Energy events of [first, last], with as much before and after as the counters' steps ask for.
 
-    A few minutes before settle the level of nearly every plug. For the others the rest of that day is
-    read, then the nearest day before and after on which they were seen; further days only while one of
-    them gives no reading that settles it.
+    A few minutes around settle the level of nearly every plug. Of the others the rest of the day is
+    read, then the nearest day before and after on which they were seen, and further days only while
+    no reading settles it.
     """
     days = _plugs_reached(work, first, last)
     bound_w = work.registry.settings.plug_power_bound_w
-    loaded = set(utc_dates([Window(first, last + timedelta(minutes=1))]))
-    start = first - USUAL_CONTEXT
-    end = date_window(last.date()).end
-    events = _events_of_dates(work, loaded, between=("ts", start, end))
+    start, end = first - USUAL_CONTEXT, last + USUAL_CONTEXT
+    around = utc_dates([Window(start, end + MINUTE)])
+    events = _energy_events(work, around, ("ts", start, end))
     early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
-    if unsettled := [device for device in early if first.date() in days[device]]:
-        rest = ("ts", date_window(first.date()).start, start - MINUTE)
-        of_these = pl.col("device").is_in(unsettled)
-        events = pl.concat([events, _events_of_dates(work, {first.date()}, of_these, rest)])
-        early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
     if early:
         days |= _dates_of_plugs(work, None, pl.col("device").is_in(early))
-    earliest = {device: first.date() for device in days}
-    latest = {device: last.date() for device in days}
+    before = {plug: iter([day for day in reversed(days[plug]) if day <= first.date()]) for plug in days}
+    after = {plug: iter([day for day in days[plug] if day >= last.date()]) for plug in days}
     while True:
-        more: set[date] = set()
-        for device in early:
-            if before := [day for day in days[device] if day < earliest[device]]:
-                earliest[device] = before[-1]
-                more.add(before[-1])
-        for device in late:
-            if after := [day for day in days[device] if day > latest[device]]:
-                latest[device] = after[0]
-                more.add(after[0])
+        more = [
+            *_next_days(work, early, before, (_EVER[0], start - MINUTE)),
+            *_next_days(work, late, after, (end + MINUTE, _EVER[1])),
+        ]
         if not more:
             return events
-        if fresh := more - loaded:
-            loaded |= fresh
-            events = pl.concat([events, _events_of_dates(work, fresh)])
-        early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+        if any(not found.is_empty() for found in more):
+            events = pl.concat([events, *more])
+            early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+
+
+def _next_days(
+    work: Workspace,
+    plugs: Collection[str],
+    days: Mapping[str, Iterator[date]],
+    within: tuple[datetime, datetime],
+) -> list[pl.DataFrame]:
+    """Energy events of each plug's next day, as far as they lie within; none where no plug has one left."""
+    wanted = [(plug, day) for plug in plugs if (day := next(days[plug], None)) is not None]
+    if not wanted:
+        return []
+    chosen = pl.DataFrame(wanted, schema={"device": pl.String, "day": pl.Date}, orient="row")
+    events = _energy_events(
+        work, chosen["day"].unique(), ("ts", *within), pl.col("device").is_in(chosen["device"].implode())
+    )
+    of_plugs_and_days = [pl.col("device"), pl.col("ts").dt.date()]
+    return [events.join(chosen, left_on=of_plugs_and_days, right_on=["device", "day"], how="semi")]
 
 
 def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str, list[date]]:
@@ -222,10 +230,10 @@ def _dates_of_plugs(
     return {device: sorted(found) for device, found in seen.group_by("device").agg("utc_date").iter_rows()}
 
 
-def _events_of_dates(
-    work: Workspace, dates: set[date], where: pl.Expr | None = None, between: Between | None = None
+def _energy_events(
+    work: Workspace, dates: Iterable[date], between: Between, where: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """Energy events of these dates, or those of them of a range and of a condition."""
+    """Energy events of these dates and of a range, or those of them that a condition picks."""
     wanted = pl.col("variable").is_in(energy.VARIABLES)
     return work.lake.read(
         silver.SENSOR_EVENTS,
