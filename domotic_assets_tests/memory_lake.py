@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 
 from domotic_assets.lake.listing import Between
-from domotic_assets.lake.store import Lake, _fit
+from domotic_assets.lake.store import NO_MARKS, Lake, Marks, _fit
 from domotic_assets.schemas.table import Table
 
 
@@ -20,6 +20,7 @@ class MemoryLake(Lake):
         super().__init__(root)
         self._frames: dict[str, pl.DataFrame] = {}
         self._versions: dict[str, int] = {}
+        self._marks: dict[tuple[str, str], int] = {}
 
     def version(self, table: Table) -> int | None:
         return self._versions.get(table.id)
@@ -47,12 +48,22 @@ class MemoryLake(Lake):
             rows = rows.filter(where)
         return rows.select(list(columns or table.schema.names()))
 
-    def append(self, table: Table, rows: pl.DataFrame) -> None:
+    def mark(self, table: Table, name: str) -> int:
+        return self._marks.get((table.id, name), 0)
+
+    def append(self, table: Table, rows: pl.DataFrame, marks: Marks = NO_MARKS) -> bool:
         if not rows.is_empty():
-            self._put(table, pl.concat([self._frame(table), _fit(table, rows)]))
+            self._put(table, pl.concat([self._frame(table), _fit(table, rows)]), marks)
+        return not rows.is_empty()
 
     def replace_values(
-        self, table: Table, rows: pl.DataFrame, column: str, values: pl.Series, dates: pl.Series
+        self,
+        table: Table,
+        rows: pl.DataFrame,
+        column: str,
+        values: pl.Series,
+        dates: pl.Series,
+        marks: Marks = NO_MARKS,
     ) -> bool:
         assert table.partition is not None
         asked = pl.DataFrame({column: values, table.partition: dates})
@@ -61,14 +72,18 @@ class MemoryLake(Lake):
         )
         before = self._frame(table)
         kept = before.filter(~pl.col(column).is_in(values.implode()))
-        self._put(table, pl.concat([kept, _fit(table, rows)]))
-        return kept.height < before.height
+        if rows.is_empty() and kept.height == before.height:
+            return False
+        self._put(table, pl.concat([kept, _fit(table, rows)]), marks)
+        return True
 
-    def replace_dates(self, table: Table, rows: pl.DataFrame, dates: Sequence[date]) -> None:
+    def replace_dates(
+        self, table: Table, rows: pl.DataFrame, dates: Sequence[date], marks: Marks = NO_MARKS
+    ) -> None:
         assert table.partition is not None
         assert set(rows[table.partition].to_list()) <= set(dates), f"{table.id}: rows beside the dates"
         kept = self._frame(table).filter(~pl.col(table.partition).is_in(list(dates)))
-        self._put(table, pl.concat([kept, _fit(table, rows)]))
+        self._put(table, pl.concat([kept, _fit(table, rows)]), marks)
 
     def replace_all(self, table: Table, rows: pl.DataFrame) -> bool:
         raise NotImplementedError("the steps of the sensor feed replace minutes and days only")
@@ -78,6 +93,7 @@ class MemoryLake(Lake):
             self._frames[table.id] = table.empty()
         return self._frames[table.id]
 
-    def _put(self, table: Table, rows: pl.DataFrame) -> None:
+    def _put(self, table: Table, rows: pl.DataFrame, marks: Marks) -> None:
         self._frames[table.id] = rows
+        self._marks |= {(table.id, name): number for name, number in marks.items()}
         self._versions[table.id] = self._versions.get(table.id, -1) + 1

@@ -5,14 +5,14 @@ Nothing is ever merged: rows are appended, or a range of them is replaced in one
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from domotic_assets.errors import ContractError, LakeError
@@ -30,6 +30,11 @@ PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 24 hours",
 }
 """What a table's own log does about its length: at a commit a minute about 360 + 100 files stay."""
+
+Marks = Mapping[str, int]
+"""Names with a number each that a commit leaves in the log beside its rows, all or nothing with them
+(Delta's application transactions). Of two writers that leave one at once, one is refused."""
+NO_MARKS: Marks = {}
 
 
 class Lake:
@@ -148,25 +153,37 @@ class Lake:
             rows = rows.filter(where)
         return rows.select(names).collect()
 
-    def append(self, table: Table, rows: pl.DataFrame) -> None:
-        """Add rows in one commit; nothing is written for none."""
+    def mark(self, table: Table, name: str) -> int:
+        """The number that the table's last write under this name left; 0 where there is none."""
+        snapshot = self.delta(table)
+        return 0 if snapshot is None else snapshot.transaction_version(name) or 0
+
+    def append(self, table: Table, rows: pl.DataFrame, marks: Marks = NO_MARKS) -> bool:
+        """Add rows in one commit; nothing is written for none. Returns whether something was."""
         if not rows.is_empty():
-            self._write(table, rows)
+            self._write(table, rows, marks=marks)
+        return not rows.is_empty()
 
     def replace_values(
-        self, table: Table, rows: pl.DataFrame, column: str, values: pl.Series, dates: pl.Series
+        self,
+        table: Table,
+        rows: pl.DataFrame,
+        column: str,
+        values: pl.Series,
+        dates: pl.Series,
+        marks: Marks = NO_MARKS,
     ) -> bool:
         """Replace every row whose `column` is one of `values` by the given rows.
 
         column: one that grows with the physical partition (a minute). dates: the partition of each
         value. One commit for each run of consecutive dates, so that a value far off does not make
         everything between be rewritten; where nothing lies between the values yet, rows are appended,
-        which spares the search for what to replace. Returns whether the table held any of the values.
+        which spares the search for what to replace. Returns whether anything was written.
         """
         partition = table.partition
         assert partition is not None
         present = set(self.dates(table))
-        replaced = False
+        wrote = False
         for first, last in consecutive(dates.unique().sort().to_list()):
             inside = values.filter(dates.is_between(first, last))
             new = rows.filter(pl.col(partition).is_between(first, last))
@@ -175,9 +192,8 @@ class Lake:
             between = (column, low, high)
             held = self.read(table, dates=days, between=between, columns=[column])[column]
             if held.is_empty():
-                self.append(table, new)
+                wrote |= self.append(table, new, marks)
                 continue
-            replaced |= held.is_in(inside.implode()).any()
             others = ~pl.col(column).is_in(inside.implode())
             kept = self.read(table, dates=days, between=between, where=others)
             span = (
@@ -186,18 +202,21 @@ class Lake:
                 else f"{partition} >= '{first}' AND {partition} <= '{last}'"
             )
             bounds = f"{column} >= {_literal(low)} AND {column} <= {_literal(high)}"
-            self._write(table, pl.concat([kept, new]), f"{span} AND {bounds}")
-        return replaced
+            self._write(table, pl.concat([kept, new]), f"{span} AND {bounds}", marks=marks)
+            wrote = True
+        return wrote
 
-    def replace_dates(self, table: Table, rows: pl.DataFrame, dates: Sequence[date]) -> None:
+    def replace_dates(
+        self, table: Table, rows: pl.DataFrame, dates: Sequence[date], marks: Marks = NO_MARKS
+    ) -> None:
         """Replace whole dates of the physical partition by the given rows, in one commit."""
         partition = table.partition
         assert partition is not None
         if not set(self.dates(table)) & set(dates):
-            self.append(table, rows)
+            self.append(table, rows, marks)
             return
         listed = ", ".join(f"'{day}'" for day in sorted(dates))
-        self._write(table, rows, f"{partition} IN ({listed})")
+        self._write(table, rows, f"{partition} IN ({listed})", marks=marks)
 
     def replace_all(self, table: Table, rows: pl.DataFrame) -> bool:
         """Make the table hold exactly these rows; False, and no commit, when it does already."""
@@ -210,7 +229,13 @@ class Lake:
         return True
 
     def _write(
-        self, table: Table, rows: pl.DataFrame, predicate: str | None = None, *, everything: bool = False
+        self,
+        table: Table,
+        rows: pl.DataFrame,
+        predicate: str | None = None,
+        *,
+        everything: bool = False,
+        marks: Marks = NO_MARKS,
     ) -> None:
         """One commit: append, or replace what the predicate (or everything) selects."""
         fitted = _fit(table, rows)
@@ -220,7 +245,10 @@ class Lake:
             "description": table.grain,
             "configuration": PROPERTIES,
             "writer_properties": WRITER,
-            "commit_properties": CommitProperties(max_commit_retries=15),
+            "commit_properties": CommitProperties(
+                max_commit_retries=15,
+                app_transactions=[Transaction(name, number) for name, number in marks.items()],
+            ),
         }
         try:
             target = self.delta(table) or self.uri(table)

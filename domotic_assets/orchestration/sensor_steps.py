@@ -14,18 +14,12 @@ from domotic_assets.bronze.landing import File, Landed, Landing, is_sensor_name,
 from domotic_assets.bronze.naming import NameReader, arrival, name_patterns, read_sensor_name
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.ahead import ahead
+from domotic_assets.orchestration.definition_steps import NAMING, Definitions
 from domotic_assets.orchestration.windows import Window, cut, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.table import Table
-from domotic_assets.silver.events import (
-    device_types,
-    devices,
-    devices_with,
-    merge,
-    variables,
-    variables_with,
-)
+from domotic_assets.silver.events import merge
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets.sources.base import Entry, Payload
 from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource
@@ -273,11 +267,7 @@ def _write_piece(work: Workspace, piece: Window, flat: Flattened, outcome: Outco
     others = _events_of_other_windows(work, piece, minutes)
     crowded = pl.concat([flat.crowded, others["ts"].unique()])
     events = merge(pl.concat([flat.events, others]), crowded)
-    dates_of_minutes = minutes.dt.date()
-    touched = dates_of_minutes.unique().sort().to_list()
-    # Of a run that was broken off neither: what it wrote may be registered or not.
-    are_new = not work.lake.replace_values(silver.SENSOR_EVENTS, events, "ts", minutes, dates_of_minutes)
-    _register_definitions(work, touched, events if are_new else None)
+    _write_events(work, events, minutes)
     windows = flat.files["window"].unique().sort()
     work.lake.replace_values(silver.REJECTS, flat.rejects, "window", windows, windows.dt.date())
     work.lake.replace_values(silver.SENSOR_FILES, flat.files, "window", windows, windows.dt.date())
@@ -285,6 +275,23 @@ def _write_piece(work: Workspace, piece: Window, flat: Flattened, outcome: Outco
     outcome.counts.update(
         events=events.height, rejects=flat.rejects.height, nulls=int(flat.files["nulls"].sum())
     )
+
+
+def _write_events(work: Workspace, events: pl.DataFrame, minutes: pl.Series) -> None:
+    """Put these events in place of what silver holds of the minutes, and register what they name."""
+    dates = minutes.dt.date()
+    registry = Definitions.of(work.lake, dates.unique().sort().to_list(), len(work.registry.homes))
+    before = work.lake.read(
+        silver.SENSOR_EVENTS,
+        dates=registry.dates,
+        between=("ts", minutes.min(), minutes.max()),
+        where=pl.col("ts").is_in(minutes.implode()),
+        columns=NAMING,
+    )
+    wrote = work.lake.replace_values(
+        silver.SENSOR_EVENTS, events, "ts", minutes, dates, marks=registry.following
+    )
+    registry.bring_up(before, events, wrote=wrote)
 
 
 def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series) -> pl.DataFrame:
@@ -304,27 +311,6 @@ def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series)
     ).join(elsewhere.select("file_id", "window"), on=["file_id", "window"], how="semi")
     events = flatten(versions(rows), work.registry).events
     return events.filter(pl.col("ts").is_in(minutes.implode()))
-
-
-def _register_definitions(work: Workspace, dates: list[date], added: pl.DataFrame | None) -> None:
-    """Devices, variables and device types of UTC dates.
-
-    added: the events just written, where their minutes held none before: they are put on top of what is
-    registered. Otherwise the whole dates are read off their events, as what was counted is not known.
-    """
-    seen = counted = None
-    if added is not None:
-        seen = devices_with(work.lake.read(silver.DEVICES, dates=dates), added)
-        counted = variables_with(work.lake.read(silver.VARIABLES, dates=dates), added)
-    if seen is None or counted is None:
-        columns = ["ts", "home", "room", "device", "variable", "value_text", "utc_date"]
-        events = work.lake.read(silver.SENSOR_EVENTS, dates=dates, columns=columns)
-        seen, counted = devices(events), variables(events)
-    work.lake.replace_dates(silver.DEVICES, seen, dates)
-    work.lake.replace_dates(silver.VARIABLES, counted, dates)
-    types = device_types(seen)
-    if not types.equals(work.lake.read(silver.DEVICE_TYPES, dates=dates).sort(types.columns)):
-        work.lake.replace_dates(silver.DEVICE_TYPES, types, dates)
 
 
 def _entries(held: pl.DataFrame) -> frozenset[Entry]:

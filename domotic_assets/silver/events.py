@@ -72,22 +72,27 @@ def devices(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def devices_with(held: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame | None:
-    """`devices` of dates whose DEVICES rows are held and whose other events are `added`.
+def devices_changed(
+    held: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame
+) -> tuple[pl.DataFrame, list[str]]:
+    """`devices` of dates of which DEVICES rows are held, once the events `after` stand in for `before`.
 
-    None where an added reading does not come after the held ones of its device: then the last word
-    of the date is not known.
+    before, after: all events of some minutes. Comes with the devices whose row that does not tell:
+    they lost a reading, or an earlier one now says another thing of a door than the last word known.
     """
     key = ["device", "utc_date"]
+    said, say = _words(before), _words(after)
+    lost = said.join(say, on=said.columns, how="anti", nulls_equal=True)["device"]
+    added = after.join(said, on=["device", "ts"], how="anti")
     new = devices(added)
-    both = held.join(new, on=key, suffix=" added")
-    if not both.filter(pl.col("first_ts added") <= pl.col("last_ts")).is_empty():
-        return None
     spoke = added.filter(pl.col("variable") == _OPENING).select(key).unique()
+    both = held.join(new, on=key, suffix=" added")
     silent = both.join(spoke, on=key, how="anti").select(*key, "device_type")
-    new = new.update(silent, on=key)
-    return (
-        pl.concat([held, new])
+    doubtful = both.join(spoke, on=key, how="semi").filter(
+        pl.col("first_ts added") <= pl.col("last_ts"), pl.col("device_type added") != pl.col("device_type")
+    )["device"]
+    rows = (
+        pl.concat([held, new.update(silent, on=key)])
         .group_by(key)
         .agg(
             pl.col("home", "room", "category", "device_type").last(),
@@ -96,6 +101,15 @@ def devices_with(held: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame | None
             pl.col("minutes").sum(),
         )
         .select(DEVICES.schema.names())
+    )
+    return rows, sorted({*lost, *doubtful})
+
+
+def _words(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per device and minute, with what it says a door or window is."""
+    return events.group_by("device", "ts").agg(
+        spoken=pl.col("variable").eq(_OPENING).any(),
+        word=pl.col("value_text").filter(pl.col("variable") == _OPENING).last(),
     )
 
 
@@ -116,11 +130,13 @@ def variables(events: pl.DataFrame) -> pl.DataFrame:
     return _described(events.group_by("variable", "utc_date").agg(readings=pl.len().cast(pl.Int64)))
 
 
-def variables_with(held: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:
-    """`variables` of dates whose VARIABLES rows are held and whose other events are `added`."""
+def variables_changed(held: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """`variables` of dates of which VARIABLES rows are held, once `after` stands in for `before`."""
     counts = ["variable", "utc_date", "readings"]
-    both = pl.concat([held.select(counts), variables(added).select(counts)])
-    return _described(both.group_by("variable", "utc_date").agg(pl.col("readings").sum()))
+    gone = variables(before).with_columns(-pl.col("readings"))
+    parts = [rows.select(counts) for rows in (held, gone, variables(after))]
+    changed = pl.concat(parts).group_by("variable", "utc_date").agg(pl.col("readings").sum())
+    return _described(changed.filter(pl.col("readings") > 0))
 
 
 def _described(counts: pl.DataFrame) -> pl.DataFrame:

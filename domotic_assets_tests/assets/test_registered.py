@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from domotic_assets.lake.store import NO_MARKS, Marks
 from domotic_assets.orchestration import gold_steps, sensor_steps
 from domotic_assets.orchestration.windows import Window
 from domotic_assets.orchestration.workspace import Workspace
@@ -26,6 +27,7 @@ NOTHING: dict[str, Any] = dict.fromkeys(
     ("plugs", "doorsWindows", "motions", "meteos", "humidities", "consumptions")
 )
 PLUG = {"plugs": {"Office": {"power": 17.6, "total": 1000.0, "is_valid": True}}}
+HUMIDITY = {"humidities": {"Office": {"humidity": 50}}}
 MOTION = {"motions": {"Office": {"motion": True}}}
 
 
@@ -42,10 +44,12 @@ class WatchedLake(MemoryLake):
         self.event_rows += rows.height if table is silver.SENSOR_EVENTS else 0
         return rows
 
-    def replace_dates(self, table: Table, rows: pl.DataFrame, dates: Sequence[Any]) -> None:
+    def replace_dates(
+        self, table: Table, rows: pl.DataFrame, dates: Sequence[Any], marks: Marks = NO_MARKS
+    ) -> None:
         if table is self.breaks_at:
             raise KeyboardInterrupt
-        super().replace_dates(table, rows, dates)
+        super().replace_dates(table, rows, dates, marks)
 
 
 class Feed:
@@ -118,6 +122,21 @@ def test_a_run_broken_off_between_events_and_definitions_is_made_good(feed: Feed
     assert_as_read_off_all_events(feed)
 
 
+@pytest.mark.parametrize(
+    "table", [silver.DEVICES, silver.VARIABLES, silver.DEVICE_TYPES], ids=lambda t: t.name
+)
+def test_a_late_file_after_a_run_broken_off_makes_it_good_too(feed: Feed, table: Table) -> None:
+    feed.deliver(0, **PLUG)
+    feed.lake.breaks_at = table
+    with pytest.raises(KeyboardInterrupt):
+        feed.deliver(1, **MOTION)
+    feed.lake.breaks_at = None
+    # As many readings as before, of another device: only the numbers beside them tell.
+    feed.deliver(1, arrives_after=timedelta(seconds=30), **HUMIDITY)
+    feed.deliver(2, **PLUG)
+    assert_as_read_off_all_events(feed)
+
+
 def test_a_minute_late_in_the_day_reads_no_more_events_than_one_early_in_it(feed: Feed) -> None:
     read: list[int] = []
     for minute in range(60):
@@ -125,3 +144,17 @@ def test_a_minute_late_in_the_day_reads_no_more_events_than_one_early_in_it(feed
         feed.deliver(minute, **PLUG)
         read.append(feed.lake.event_rows - before)
     assert read[59] == read[20] < 60
+
+
+def test_a_file_that_comes_late_reads_no_more_events_late_in_the_day(feed: Feed) -> None:
+    read: list[int] = []
+    for minute in range(120):
+        if minute != 30:
+            feed.deliver(minute, **PLUG)
+        if minute in (60, 119):
+            before = feed.lake.event_rows
+            feed.deliver(30, arrives_after=timedelta(minutes=minute), **PLUG)
+            read.append(feed.lake.event_rows - before)
+    assert_as_read_off_all_events(feed)
+    # A quarter of an hour on both sides of the minute, three readings each, and what stood there.
+    assert read[0] <= read[1] < 4 * 40

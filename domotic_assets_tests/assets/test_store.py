@@ -1,5 +1,6 @@
 """The lake's writes: exactly what was named is replaced, nothing else is rewritten or lost."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -7,7 +8,8 @@ from random import Random
 
 import polars as pl
 import pytest
-from deltalake import write_deltalake
+from deltalake import CommitProperties, Transaction, write_deltalake
+from deltalake.exceptions import DeltaError
 from polars.testing import assert_frame_equal
 
 from domotic_assets.errors import ContractError, LakeError
@@ -101,11 +103,11 @@ def test_minutes_on_both_sides_of_midnight_are_replaced_in_one_commit(lake: Lake
 def test_where_nothing_lies_rows_are_added_and_no_file_is_rewritten(lake: Lake) -> None:
     lake.append(READINGS, rows((1, "a", 1), (9, "a", 9)))
     before = paths_of(lake, "2023-09-04")
-    assert not replace(lake, rows((4, "a", 4), (5, "a", 5)), minutes(4, 5))
+    replace(lake, rows((4, "a", 4), (5, "a", 5)), minutes(4, 5))
     assert before < paths_of(lake, "2023-09-04")
-    assert replace(lake, rows((5, "a", 50)), minutes(5))
+    replace(lake, rows((5, "a", 50)), minutes(5))
     # Of these two the table holds what lies between, and neither.
-    assert not replace(lake, rows((2, "a", 2), (8, "a", 8)), minutes(2, 8))
+    replace(lake, rows((2, "a", 2), (8, "a", 8)), minutes(2, 8))
     assert held(lake) == [(1, "a", 1), (2, "a", 2), (4, "a", 4), (5, "a", 50), (8, "a", 8), (9, "a", 9)]
 
 
@@ -116,11 +118,53 @@ def test_an_empty_frame_deletes_what_it_replaces(lake: Lake) -> None:
 
 
 def test_replacing_nothing_by_nothing_is_no_commit(lake: Lake) -> None:
-    replace(lake, rows(), minutes(1))
+    assert not replace(lake, rows(), minutes(1))
     assert lake.version(READINGS) is None
-    lake.append(READINGS, rows((1, "a", 1)))
-    replace(lake, rows(), minutes(5 * 1440))
+    assert lake.append(READINGS, rows((1, "a", 1)))
+    assert not replace(lake, rows(), minutes(5 * 1440))
     assert lake.version(READINGS) == 0
+
+
+@pytest.mark.parametrize("kind", [Lake, MemoryLake])
+def test_a_write_leaves_its_mark_beside_its_rows(tmp_path: Path, kind: type[Lake]) -> None:
+    lake = kind(str(tmp_path))
+    assert lake.mark(READINGS, "a") == 0
+    at = minutes(1)
+    assert lake.replace_values(READINGS, rows((1, "a", 1)), "ts", at, at.dt.date(), {"a": 1})
+    assert lake.replace_values(READINGS, rows((1, "a", 2)), "ts", at, at.dt.date(), {"a": 2})
+    assert lake.mark(READINGS, "a") == 2
+    lake.replace_dates(READINGS, rows((7, "c", 7)), [date(2023, 9, 4)], {"a": 3})
+    assert lake.mark(READINGS, "a") == 3
+    # Nothing written, nothing marked; and a write without a mark leaves what there is.
+    far = minutes(5 * 1440)
+    assert not lake.replace_values(READINGS, rows(), "ts", far, far.dt.date(), {"a": 9})
+    lake.append(READINGS, rows((2, "a", 2)))
+    assert (lake.mark(READINGS, "a"), lake.mark(READINGS, "b")) == (3, 0)
+
+
+def test_marks_outlive_compaction_and_a_log_that_was_cleared(lake: Lake) -> None:
+    for number in range(3):
+        lake.append(READINGS, rows((number, "a", number)), {"a": number})
+    delta = lake.delta(READINGS)
+    assert delta is not None
+    delta.optimize.compact()
+    delta.create_checkpoint()
+    for file in Path(lake.uri(READINGS), "_delta_log").glob("*.json"):
+        os.utime(file, (0, 0))
+    delta.cleanup_metadata()
+    assert Lake(lake.root).mark(READINGS, "a") == 2
+
+
+def test_of_two_writers_that_leave_the_same_mark_one_is_refused(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1)))
+    first, second = Lake(lake.root), Lake(lake.root)
+    snapshot = second.delta(READINGS)
+    assert snapshot is not None
+    first.append(READINGS, rows((2, "a", 2)), {"a": 1})
+    marked = CommitProperties(app_transactions=[Transaction("a", 1)])
+    with pytest.raises(DeltaError):
+        write_deltalake(snapshot, rows((3, "a", 3)), mode="append", commit_properties=marked)
+    assert held(lake) == [(1, "a", 1), (2, "a", 2)]
 
 
 def test_dates_are_replaced_whole_and_an_empty_frame_deletes_them(lake: Lake) -> None:

@@ -14,10 +14,10 @@ from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.events import (
     device_types,
     devices,
-    devices_with,
+    devices_changed,
     merge,
     variables,
-    variables_with,
+    variables_changed,
 )
 
 TS = datetime(2023, 8, 31, 19, 44, tzinfo=UTC)
@@ -168,43 +168,69 @@ def feed(readings: list[tuple[int, tuple[str, str, str | None]]]) -> pl.DataFram
     )
 
 
+NO_EVENTS = feed([])
+
+
 def assert_same_rows(found: pl.DataFrame, expected: pl.DataFrame) -> None:
     assert_frame_equal(found, expected, check_row_order=False, check_exact=True)
 
 
-@given(readings=FEEDS, added=st.sets(st.integers(0, 9)))
-def test_definitions_with_new_minutes_on_top_are_those_of_all_events(
-    readings: list[tuple[int, tuple[str, str, str | None]]], added: set[int]
+@given(readings=FEEDS, later=FEEDS, changed=st.sets(st.integers(0, 9)))
+def test_definitions_after_some_minutes_changed_are_those_of_all_events(
+    readings: list[tuple[int, tuple[str, str, str | None]]],
+    later: list[tuple[int, tuple[str, str, str | None]]],
+    changed: set[int],
 ) -> None:
-    before = feed([reading for reading in readings if reading[0] not in added])
-    after = feed([reading for reading in readings if reading[0] in added])
-    whole = pl.concat([before, after])
-    assert_same_rows(variables_with(variables(before), after), variables(whole))
-    found = devices_with(devices(before), after)
-    if found is not None:
-        assert_same_rows(found, devices(whole))
+    others = feed([reading for reading in readings if reading[0] not in changed])
+    before = feed([reading for reading in readings if reading[0] in changed])
+    after = feed([reading for reading in later if reading[0] in changed])
+    held, whole = pl.concat([others, before]), pl.concat([others, after])
+    assert_same_rows(variables_changed(variables(held), before, after), variables(whole))
+    found, unsettled = devices_changed(devices(held), before, after)
+    settled = ~pl.col("device").is_in(unsettled)
+    assert_same_rows(found.filter(settled), devices(whole).filter(settled))
 
 
 @given(readings=FEEDS, cut=st.integers(0, 10))
-def test_minutes_that_come_in_order_never_ask_for_the_whole_date(
+def test_minutes_that_come_in_order_leave_nothing_unsettled(
     readings: list[tuple[int, tuple[str, str, str | None]]], cut: int
 ) -> None:
     before = feed([reading for reading in readings if reading[0] < cut])
-    assert devices_with(devices(before), feed([r for r in readings if r[0] >= cut])) is not None
+    after = feed([reading for reading in readings if reading[0] >= cut])
+    assert devices_changed(devices(before), NO_EVENTS, after)[1] == []
 
 
-def test_a_minute_between_those_held_asks_for_the_whole_date() -> None:
+@given(minute=st.integers(0, 9), readings=FEEDS)
+def test_a_minute_between_those_held_leaves_only_doors_unsettled(
+    minute: int, readings: list[tuple[int, tuple[str, str, str | None]]]
+) -> None:
+    held = feed([reading for reading in readings if reading[0] != minute])
+    added = feed([reading for reading in readings if reading[0] == minute])
+    assert set(devices_changed(devices(held), NO_EVENTS, added)[1]) <= {DOOR}
+
+
+@pytest.mark.parametrize(("word", "unsettled"), [("Window", []), ("Door", [DOOR])])
+def test_an_earlier_word_of_a_door_counts_only_where_it_is_another_one(
+    word: str, unsettled: list[str]
+) -> None:
     held = devices(
         feed([(1, (DOOR, "doorsWindows.type", "Door")), (3, (DOOR, "doorsWindows.type", "Window"))])
     )
-    for minute in (2, 3):
-        assert devices_with(held, feed([(minute, (DOOR, "doorsWindows.type", "Door"))])) is None
+    found, asked = devices_changed(held, NO_EVENTS, feed([(2, (DOOR, "doorsWindows.type", word))]))
+    assert asked == unsettled
+    assert unsettled or found.select("device_type", "minutes").rows() == [("window", 3)]
+
+
+def test_a_device_that_lost_a_reading_is_unsettled() -> None:
+    plug = [(minute, ("jimmy/office/plugs/1", "plugs.power", None)) for minute in (1, 2, 3)]
+    found = devices_changed(devices(feed(plug)), feed(plug[1:2]), NO_EVENTS)
+    assert found[1] == ["jimmy/office/plugs/1"]
 
 
 @pytest.mark.rule(3)
 def test_a_later_minute_that_does_not_say_what_a_door_is_leaves_it_one() -> None:
     held = devices(feed([(1, (DOOR, "doorsWindows.type", "Door"))]))
     for said, expected in (("switch", "door"), ("type", "opening")):
-        found = devices_with(held, feed([(2, (DOOR, f"doorsWindows.{said}", None))]))
-        assert found is not None
+        found, unsettled = devices_changed(held, NO_EVENTS, feed([(2, (DOOR, f"doorsWindows.{said}", None))]))
+        assert unsettled == []
         assert found.select("device_type", "minutes").rows() == [(expected, 2)]
