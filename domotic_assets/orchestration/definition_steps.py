@@ -25,7 +25,7 @@ FILES_AT_ONCE = 6_000
 
 
 @dataclass(frozen=True)
-class Definitions:
+class DateDefinitions:
     """The definitions of UTC dates whose events are about to be written.
 
     written: the number of each date's last write of events. in_step: whether what is registered is what
@@ -39,7 +39,7 @@ class Definitions:
     in_step: bool
 
     @classmethod
-    def of(cls, lake: Lake, dates: Sequence[date], homes: int) -> "Definitions":
+    def of(cls, lake: Lake, dates: Sequence[date], homes: int) -> "DateDefinitions":
         """The definitions of these dates as they stand."""
         names = [f"definitions of {day}" for day in dates]
         written, registered = (

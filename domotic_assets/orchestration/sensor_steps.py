@@ -14,7 +14,7 @@ from domotic_assets.bronze.landing import File, Landed, Landing, is_sensor_name,
 from domotic_assets.bronze.naming import NameReader, arrival, name_patterns, read_sensor_name
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.ahead import ahead
-from domotic_assets.orchestration.definition_steps import NAMING, Definitions
+from domotic_assets.orchestration.definition_steps import NAMING, DateDefinitions
 from domotic_assets.orchestration.windows import Window, cut, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
@@ -280,18 +280,18 @@ def _write_piece(work: Workspace, piece: Window, flat: Flattened, outcome: Outco
 def _write_events(work: Workspace, events: pl.DataFrame, minutes: pl.Series) -> None:
     """Put these events in place of what silver holds of the minutes, and register what they name."""
     dates = minutes.dt.date()
-    registry = Definitions.of(work.lake, dates.unique().sort().to_list(), len(work.registry.homes))
+    definitions = DateDefinitions.of(work.lake, dates.unique().sort().to_list(), len(work.registry.homes))
     before = work.lake.read(
         silver.SENSOR_EVENTS,
-        dates=registry.dates,
+        dates=definitions.dates,
         between=("ts", minutes.min(), minutes.max()),
         where=pl.col("ts").is_in(minutes.implode()),
         columns=NAMING,
     )
     wrote = work.lake.replace_values(
-        silver.SENSOR_EVENTS, events, "ts", minutes, dates, marks=registry.following
+        silver.SENSOR_EVENTS, events, "ts", minutes, dates, marks=definitions.following
     )
-    registry.bring_up(before, events, wrote=wrote)
+    definitions.bring_up(before, events, wrote=wrote)
 
 
 def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series) -> pl.DataFrame:

@@ -27,9 +27,14 @@ def run(place: Path) -> list[Figure]:
         Figure("history", "CPU", cost.cpu_s, "s", goal=200, at_most=True, note=note),
         Figure("history", "wall", cost.wall_s, "s", goal=120, at_most=True, note=note),
         Figure("history", "peak memory", cost.peak_mb, "MB", goal=1_500, at_most=True, note=note),
-        Figure(
-            "history", "CPU, to half of it", cost.cpu_s, "s", "half the history", half[2].cpu_s,
-            cost.cpu_s / half[2].cpu_s * 2 / share, 2.1, at_most=True, note=f"{share:.2f} × the files",
+        *(
+            Figure(
+                "history", f"{kind}, to half of it", seconds, "s", "half the history", before,
+                seconds / before * 2 / share, 2.1, at_most=True, note=f"{share:.2f} × the files",
+            )
+            for kind, seconds, before in (
+                ("CPU", cost.cpu_s, half[2].cpu_s), ("wall", cost.wall_s, half[2].wall_s),
+            )
         ),
         Figure(
             "history", "peak memory, to half of it", cost.peak_mb, "MB", "half the history",

@@ -104,13 +104,12 @@ def _cpu_seconds() -> float:
 
 
 def run(place: Path, most: int = MINUTES[-1]) -> list[Figure]:
-    """The steps of a minute, and its median after 1,000 and 10,000 against the first hundred."""
-    folder = place / "lake-of-minutes"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    minutes = Minutes(folder)
+    """The steps of a minute, and its median after 1,000 and 10,000 against the first hundred of a lake.
+
+    That lake is begun anew beside each: over hours a machine that others share changes its speed.
+    """
+    minutes = _begun(place / "lake-of-minutes")
     figures: list[Figure] = []
-    first = None
     upkeep: list[float] = []
     for number in range(1, most + 1):
         minutes.carry()
@@ -122,41 +121,40 @@ def run(place: Path, most: int = MINUTES[-1]) -> list[Figure]:
             wall, cpu = _median_of_last(minutes)
             print(f"minute {number:,}: p50 {wall:.3f} s, {cpu:.3f} CPU s", file=sys.stderr, flush=True)
         if number == HUNDRED:
-            first = _median_of_last(minutes)
             figures += _steps(minutes)
         if number in MINUTES:
-            assert first is not None
-            wall, cpu = _median_of_last(minutes)
-            against = f"the first {HUNDRED}"
-            figures += [
-                Figure(
-                    "minute",
-                    f"p50 after {number:,} minutes, wall",
-                    wall,
-                    "s",
-                    against,
-                    first[0],
-                    wall / first[0],
-                    GROWTH,
-                    True,
-                ),
-                Figure(
-                    "minute",
-                    f"p50 after {number:,} minutes, CPU",
-                    cpu,
-                    "s",
-                    against,
-                    first[1],
-                    cpu / first[1],
-                    GROWTH,
-                    True,
-                ),
-                Figure("minute", f"upkeep of an hour, by {number:,} minutes", median(upkeep), "s"),
-            ]
+            figures += _growth(number, _median_of_last(minutes), _first_hundred(place / "lake-beside"))
+            figures.append(Figure("minute", f"upkeep of an hour, by {number:,} minutes", median(upkeep), "s"))
     figures += _dagster(minutes)
     (place / "benchmarks-growth.svg").write_text(_plot(minutes))
-    shutil.rmtree(folder)
+    shutil.rmtree(place / "lake-of-minutes")
     return figures
+
+
+def _begun(folder: Path) -> Minutes:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return Minutes(folder)
+
+
+def _first_hundred(folder: Path) -> tuple[float, float]:
+    """Medians, wall and CPU, of the first minutes of a new lake."""
+    minutes = _begun(folder)
+    for _ in range(HUNDRED):
+        minutes.carry()
+    shutil.rmtree(folder)
+    return _median_of_last(minutes)
+
+
+def _growth(number: int, now: tuple[float, float], first: tuple[float, float]) -> list[Figure]:
+    against = f"the first {HUNDRED} of a lake begun beside"
+    return [
+        Figure(
+            "minute", f"p50 after {number:,} minutes, {kind}", seconds, "s", against, baseline,
+            seconds / baseline, GROWTH, True,
+        )
+        for kind, seconds, baseline in zip(("wall", "CPU"), now, first, strict=True)
+    ]  # fmt: skip
 
 
 def _median_of_last(minutes: Minutes) -> tuple[float, float]:
