@@ -81,8 +81,9 @@ def devices_changed(
     they lost a reading, or an earlier one now says another thing of a door than the last word known.
     """
     key = ["device", "utc_date"]
-    said, say = _words(before), _words(after)
-    lost = said.join(say, on=said.columns, how="anti", nulls_equal=True)["device"]
+    said = _words(before)
+    again = after.join(said, on=["device", "ts"], how="semi")
+    lost = said.join(_words(again), on=said.columns, how="anti", nulls_equal=True)["device"]
     added = after.join(said, on=["device", "ts"], how="anti")
     new = devices(added)
     spoke = added.filter(pl.col("variable") == _OPENING).select(key).unique()
