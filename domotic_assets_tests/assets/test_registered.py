@@ -158,3 +158,13 @@ def test_a_file_that_comes_late_reads_no_more_events_late_in_the_day(feed: Feed)
     assert_as_read_off_all_events(feed)
     # A quarter of an hour on both sides of the minute, three readings each, and what stood there.
     assert read[0] <= read[1] < 4 * 40
+
+
+def test_a_minute_after_midnight_reads_a_quarter_of_an_hour_of_the_day_before(feed: Feed) -> None:
+    midnight = 16 * 60
+    for minute in range(midnight - 120, midnight + 3):
+        before = feed.lake.event_rows
+        feed.deliver(minute, **PLUG)
+        read = feed.lake.event_rows - before
+    assert_as_read_off_all_events(feed)
+    assert 3 * 16 <= read < 4 * 20
