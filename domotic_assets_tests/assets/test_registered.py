@@ -126,13 +126,13 @@ def test_a_run_broken_off_between_events_and_definitions_is_made_good(feed: Feed
     "table", [silver.DEVICES, silver.VARIABLES, silver.DEVICE_TYPES], ids=lambda t: t.name
 )
 def test_a_late_file_after_a_run_broken_off_makes_it_good_too(feed: Feed, table: Table) -> None:
-    feed.deliver(0, **PLUG)
+    feed.deliver(0, **PLUG, **HUMIDITY)
     feed.lake.breaks_at = table
     with pytest.raises(KeyboardInterrupt):
-        feed.deliver(1, **MOTION)
+        feed.deliver(1, **HUMIDITY, **MOTION)
     feed.lake.breaks_at = None
-    # As many readings as before, of another device: only the numbers beside them tell.
-    feed.deliver(1, arrives_after=timedelta(seconds=30), **HUMIDITY)
+    # Whether what the broken run wrote was counted, only the numbers beside it tell.
+    feed.deliver(1, arrives_after=timedelta(seconds=30), **MOTION)
     feed.deliver(2, **PLUG)
     assert_as_read_off_all_events(feed)
 
