@@ -179,8 +179,8 @@ def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_
     judged = (
         marked.join(reach, on="device", maintain_order="left")
         .filter(place.is_between(begin - 1, "end"))
-        .with_columns(is_level=(place == begin - 1) | (place == 0))
-        .with_columns(goes_on=(pl.col("is_anchor") | pl.col("is_level")).all().over("device"))
+        # The first of them is the level that the others go on from.
+        .with_columns(goes_on=(pl.col("is_anchor") | (place == (begin - 1).clip(0))).all().over("device"))
     )
     # Nearly every counter only rises: all of those are one subtraction of columns.
     rises = (

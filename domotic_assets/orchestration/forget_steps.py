@@ -17,6 +17,7 @@ from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.lake import rewrite
 from domotic_assets.lake.traces import Needles, in_parquet
 from domotic_assets.orchestration import contract_steps, forget_journal, records
+from domotic_assets.orchestration.definition_steps import NAMING
 from domotic_assets.orchestration.forget_journal import Journal, TableDone
 from domotic_assets.orchestration.home_rows import COUNTS, OWNED, HomeRows, rows_of_home, rows_still_there
 from domotic_assets.orchestration.lane import lane
@@ -200,9 +201,8 @@ def _recount(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | 
             pass
         others = pl.col("home") != rows.ids.home
         if table == silver.VARIABLES:
-            columns = ["ts", "home", "room", "device", "variable", "value_text", "utc_date"]
             yield variables(
-                work.lake.read(silver.SENSOR_EVENTS, dates=[day], where=others, columns=columns)
+                work.lake.read(silver.SENSOR_EVENTS, dates=[day], where=others, columns=NAMING)
             ).select(table.schema.names())
         else:
             yield device_types(work.lake.read(silver.DEVICES, dates=[day], where=others)).select(

@@ -1,13 +1,12 @@
 """Silver to the Gold facts: minute facts by window, device health by local day. Plain functions."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
 from domotic_assets.gold import energy, health, rooms
 from domotic_assets.gold.keys import datetime_key
-from domotic_assets.lake.listing import Between
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.ahead import ahead
 from domotic_assets.orchestration.sensor_steps import COUNTING, read_within, utc_dates
@@ -158,8 +157,7 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
     days = _plugs_reached(work, first, last)
     bound_w = work.registry.settings.plug_power_bound_w
     start, end = first - USUAL_CONTEXT, last + USUAL_CONTEXT
-    around = utc_dates([Window(start, end + MINUTE)])
-    events = _energy_events(work, around, ("ts", start, end))
+    events = _events_between(work, start, end, pl.col("variable").is_in(energy.VARIABLES))
     early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
     if early:
         days |= _dates_of_plugs(work, None, pl.col("device").is_in(early))
@@ -188,8 +186,12 @@ def _next_days(
     if not wanted:
         return []
     chosen = pl.DataFrame(wanted, schema={"device": pl.String, "day": pl.Date}, orient="row")
-    events = _energy_events(
-        work, chosen["day"].unique(), ("ts", *within), pl.col("device").is_in(chosen["device"].implode())
+    events = work.lake.read(
+        silver.SENSOR_EVENTS,
+        dates=chosen["day"].unique(),
+        between=("ts", *within),
+        where=pl.col("device").is_in(chosen["device"].implode()) & pl.col("variable").is_in(energy.VARIABLES),
+        columns=_EVENT_COLUMNS,
     )
     of_plugs_and_days = [pl.col("device"), pl.col("ts").dt.date()]
     return [events.join(chosen, left_on=of_plugs_and_days, right_on=["device", "day"], how="semi")]
@@ -228,20 +230,6 @@ def _dates_of_plugs(
         columns=["device", "utc_date"],
     )
     return {device: sorted(found) for device, found in seen.group_by("device").agg("utc_date").iter_rows()}
-
-
-def _energy_events(
-    work: Workspace, dates: Iterable[date], between: Between, where: pl.Expr | None = None
-) -> pl.DataFrame:
-    """Energy events of these dates and of a range, or those of them that a condition picks."""
-    wanted = pl.col("variable").is_in(energy.VARIABLES)
-    return work.lake.read(
-        silver.SENSOR_EVENTS,
-        dates=dates,
-        between=between,
-        where=wanted if where is None else where & wanted,
-        columns=_EVENT_COLUMNS,
-    )
 
 
 def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame:
