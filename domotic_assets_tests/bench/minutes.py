@@ -114,6 +114,7 @@ def run(place: Path, most: int = MINUTES[-1]) -> list[Figure]:
     for number in range(1, most + 1):
         minutes.carry()
         if number % 60 == 0:
+            minutes.clockwork.age_logs()
             began = time.monotonic()
             upkeep_steps.keep_lake_up(minutes.work, minutes.clockwork.simulation.now)
             upkeep.append(time.monotonic() - began)

@@ -70,14 +70,18 @@ class Clockwork:
                 publish(delivery, self.folders, in_place=True)
         return self.simulation.now + timedelta(seconds=5)
 
-    def keep_up(self) -> None:
-        """The hour's upkeep. Logs keep six hours: here hours pass in minutes, so each file is aged first."""
+    def age_logs(self) -> None:
+        """Make log files as old as their commits are here: logs keep six hours, which pass in minutes."""
         moment = self.simulation.now
         for table in ALL_TABLES.values():
             for file in Path(self.work.lake.uri(table)).glob("_delta_log/*"):
                 age = (moment - self._logged.setdefault(file, moment)).total_seconds()
                 os.utime(file, (time.time() - age,) * 2)
-        upkeep_steps.keep_lake_up(self.work, moment)
+
+    def keep_up(self) -> None:
+        """The hour's upkeep, as of the clock of the simulation."""
+        self.age_logs()
+        upkeep_steps.keep_lake_up(self.work, self.simulation.now)
 
     def carry(self, instance: dg.DagsterInstance, now: datetime) -> None:
         """Tick as the daemon would, until a tick asks for nothing."""
