@@ -114,6 +114,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             tracing.start()
 
 
+@pytest.fixture
+def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds of this process leave the published files alone."""
+    # Here, as unit tests do not wait for all that a lake imports.
+    from domotic_assets_tests.lakes import leave_unpublished
+
+    leave_unpublished(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of shared data beside the repository; without it a test is skipped, on CI it fails."""

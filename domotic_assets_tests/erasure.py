@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pytest
 from deltalake import DeltaTable
 
 from domotic_assets.alerts import memory
@@ -20,7 +21,7 @@ from domotic_assets.schemas import silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests import builders, leaks
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.lakes import leave_unpublished, open_lake
 from domotic_assets_tests.leaks import Finding
 
 HOME, OTHER = "jimmy", "jeremie"
@@ -112,7 +113,9 @@ def deliver_later(world: World) -> None:
 def built(folder: Path) -> World:
     """A lake of two deliveries, with logs, checkpoints and alerts that speak of the home."""
     world = simulated(folder)
-    build(world.work())
+    with pytest.MonkeyPatch.context() as patch:
+        leave_unpublished(patch)
+        build(world.work())
     deliver_later(world)
     build(world.work())
     for table in ("bronze/sensor_files", "silver/sensor_events", "gold/fact_energy_minute"):

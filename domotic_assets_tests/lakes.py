@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
+from domotic_assets.orchestration import marts, scope_steps
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
@@ -20,6 +22,12 @@ EVERY_TABLE = (*bronze.TABLES, *RIGHT_OF_BRONZE)
 def open_lake(sites_file: Path, lake: Path) -> Workspace:
     """A registry and a lake, apart from any environment."""
     return Workspace.open(Settings.of(sites_file, str(lake), {}))
+
+
+def leave_unpublished(patch: pytest.MonkeyPatch) -> None:
+    """Builds leave the published files alone, where the tables are what counts: dbt takes ten seconds."""
+    patch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
+    patch.setattr(scope_steps, "are_behind", lambda work: False)  # noqa: ARG005
 
 
 def contents(work: Workspace, tables: Iterable[Table] = RIGHT_OF_BRONZE) -> dict[str, pl.DataFrame]:

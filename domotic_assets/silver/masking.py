@@ -5,8 +5,10 @@ the registry and the user and token of the file at hand.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import lru_cache
+
+import polars as pl
 
 MASK = "***"
 REPLACEMENT_CHARACTER = "�"
@@ -31,6 +33,9 @@ _SHORT = 20_000
 # Control characters (C0, DEL, C1) would break a log line or a terminal; a lone surrogate is no valid text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
+# Other cases of ASCII letters that are not ASCII (long s, Kelvin sign, two i), and what is no character.
+_ODD_CASES = re.compile("[\u017f\u212a\u0130\u0131\ud800-\udfff]")
+
 
 def mask(text: str, secrets: Collection[str]) -> str:
     """`text` with each secret, in any letter case, replaced by `***` and each control character by U+FFFD.
@@ -40,6 +45,22 @@ def mask(text: str, secrets: Collection[str]) -> str:
     pattern = _pattern(frozenset(secrets))
     masked = pattern.sub(MASK, text) if pattern is not None else text
     return _UNPRINTABLE.sub(REPLACEMENT_CHARACTER, masked)
+
+
+def mask_all(texts: Iterable[str], secrets: Collection[str]) -> dict[str, str]:
+    """`mask` of each text, by the text: thousands of secrets are looked for in all texts at once."""
+    plain, other = _by_plainness(frozenset(secrets))
+    distinct = set(texts)
+    simple = [text for text in distinct if _ODD_CASES.search(text) is None]
+    found = pl.Series(simple, dtype=pl.String).str.contains_any(
+        pl.Series(plain, dtype=pl.String).implode(), ascii_case_insensitive=True
+    )
+    clean = {
+        text
+        for text, holds in zip(simple, found, strict=True)
+        if not holds and (other is None or other.search(text) is None)
+    }
+    return {text: mask(text, () if text in clean else secrets) for text in distinct}
 
 
 class Masker:
@@ -91,7 +112,12 @@ def _by_plainness(secrets: frozenset[str]) -> tuple[list[str], re.Pattern[str] |
 
 def mask_log_text(text: str, secrets: Collection[str]) -> str:
     """`mask` for a log line of unknown content: what looks like a token, user or contact goes as well."""
-    masked = _USER_IN_FILE_NAME.sub(rf"\g<1>{MASK}\g<2>", mask(text, secrets))
+    return mask_suspicious(mask(text, secrets))
+
+
+def mask_suspicious(text: str) -> str:
+    """A log line without what looks like a token, user or contact."""
+    masked = _USER_IN_FILE_NAME.sub(rf"\g<1>{MASK}\g<2>", text)
     return _PERSONAL.sub(MASK, _LABELLED_SECRET.sub(rf"\g<1>\g<2>{MASK}", masked))
 
 

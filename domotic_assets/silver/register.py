@@ -4,7 +4,7 @@ Which home a building is, and what must not be told of it, is decided here; join
 the feed's devices is Gold's.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from domotic_assets.schemas.register import (
     RegisterTable,
     silver_name,
 )
-from domotic_assets.silver.masking import mask, mask_log_text
+from domotic_assets.silver.masking import mask_all, mask_suspicious
 
 Row = Mapping[str, Any]
 
@@ -58,21 +58,23 @@ def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
 
 
 def _history(
-    table: RegisterTable, versions: Iterable[RowVersion], registry: Registry, secrets: Collection[str]
+    table: RegisterTable, versions: Collection[RowVersion], registry: Registry, secrets: Collection[str]
 ) -> pl.DataFrame:
     silver = SILVER_REGISTER_HISTORY[table.name]
-    masked = mask_log_text if table.name == _LOG_TABLE else mask
+    texts = (value for version in versions for value in version.row.values() if isinstance(value, str))
+    masked = mask_all(texts, secrets)
+    if table.name == _LOG_TABLE:
+        masked = {text: mask_suspicious(without) for text, without in masked.items()}
+    names = [(column.name, silver_name(column.name)) for column in table.columns]
     records = []
     for version in versions:
         record: dict[str, Any] = {"valid_from": version.valid_from, "valid_to": version.valid_to}
-        for column in table.columns:
-            value = version.row.get(column.name)
-            if column.name == "houseName":
+        for name, called in names:
+            value = version.row.get(name)
+            if name == "houseName":
                 record["home"] = home_of_building(version.row, registry)
-            elif isinstance(value, str):
-                record[silver_name(column.name)] = masked(value, secrets)
             else:
-                record[silver_name(column.name)] = value
+                record[called] = masked[value] if isinstance(value, str) else value
         records.append(record)
     return pl.DataFrame(records, schema=silver.schema).sort(silver.sort)
 

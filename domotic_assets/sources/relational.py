@@ -185,14 +185,16 @@ def _rows(
     refused: list[Refusal],
 ) -> dict[str, Row]:
     rows: dict[str, Row] = {}
+    nothing: dict[str, Value] = dict.fromkeys(column.name for column in table.columns)
+    taken = [(column.name, _TAKEN_AS[column.dtype]) for column in present]
     for record in records:
-        row: dict[str, Value] = {column.name: None for column in table.columns}
+        row = dict(nothing)
         failed: list[tuple[str, Any]] = []
-        for column, value in zip(present, record, strict=True):
+        for (name, as_declared), value in zip(taken, record, strict=True):
             try:
-                row[column.name] = _coerce(value, column.dtype)
+                row[name] = None if value is None else as_declared(value)
             except _NotOfType as error:
-                failed.append((column.name, error.args[0]))
+                failed.append((name, error.args[0]))
         key = None if row[table.key] is None else str(row[table.key])
         refused.extend(Refusal(table.name, key, name, reason) for name, reason in failed)
         if key is None:
@@ -210,24 +212,9 @@ class _NotOfType(Exception):
     """A value that the declared type cannot hold; the argument is the reason."""
 
 
-def _coerce(value: Any, dtype: pl.DataType) -> Value:
-    """`value` as the declared type; raises _NotOfType where it is none."""
-    if value is None:
-        return None
-    if dtype == pl.Int64():
-        return _whole(value)
-    if dtype == pl.Float64():
-        return _number(value)
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, str | int | float | Decimal):
-        return str(value)
-    raise _NotOfType("not_a_text")
-
-
 def _whole(value: Any) -> int:
+    if type(value) is int and abs(value) < INT64_LIMIT:
+        return value
     try:
         exact = Decimal(value.strip() if isinstance(value, str) else value)
         if exact == exact.to_integral_value() and abs(exact) < INT64_LIMIT:
@@ -246,6 +233,22 @@ def _number(value: Any) -> float:
         except (ValueError, OverflowError):
             pass
     raise _NotOfType("not_a_number")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str | int | float | Decimal):
+        return str(value)
+    raise _NotOfType("not_a_text")
+
+
+_TAKEN_AS: Mapping[pl.DataType, Callable[[Any], Value]] = {
+    pl.Int64(): _whole, pl.Float64(): _number, pl.String(): _text,
+}  # fmt: skip
+"""How a value becomes one of a column's declared type; each raises _NotOfType where it is none."""
 
 
 def _followed(position: State, current: State, chosen: State) -> State:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from domotic_assets.orchestration import gold_steps, marts, sensor_steps
+from domotic_assets.orchestration import gold_steps, sensor_steps
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.windows import cover
 from domotic_assets.orchestration.workspace import Workspace
@@ -21,18 +21,12 @@ from domotic_assets.simulator.truth import open_truth
 from domotic_assets_tests import builders
 from domotic_assets_tests.lakes import open_lake
 
-pytestmark = pytest.mark.untraced
+pytestmark = [pytest.mark.untraced, pytest.mark.usefixtures("unpublished")]
 
 MINUTE = timedelta(minutes=1)
 LONG_DAY = (datetime(2023, 10, 28, 22, tzinfo=UTC), datetime(2023, 10, 29, 23, tzinfo=UTC))
 SHORT_DAY = (datetime(2023, 3, 25, 23, tzinfo=UTC), datetime(2023, 3, 26, 22, tzinfo=UTC))
 """Start and end in UTC of 29 October and 26 March 2023 in Sion: 25 and 23 hours."""
-
-
-@pytest.fixture(autouse=True)
-def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds that leave the published file alone: its tests are elsewhere, and cost half a minute."""
-    monkeypatch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
 
 
 def feed(folder: Path, day: tuple[datetime, datetime]) -> Workspace:

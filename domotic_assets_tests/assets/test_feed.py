@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domotic_assets.orchestration import arrivals, marts, ops_assets, sensor_steps, tags
+from domotic_assets.orchestration import arrivals, ops_assets, sensor_steps, tags
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.upkeep_steps import MINUTE_TABLES
 from domotic_assets.orchestration.windows import Window
@@ -19,7 +19,7 @@ from domotic_assets.simulator.register import write_register
 from domotic_assets.sources.base import Entry
 from domotic_assets_tests import builders
 from domotic_assets_tests.feed import Feed, Run
-from domotic_assets_tests.lakes import assert_same, contents, open_lake
+from domotic_assets_tests.lakes import assert_same, contents, leave_unpublished, open_lake
 
 TODAY = datetime(2023, 9, 5, tzinfo=UTC)
 """A day without a change of clocks; the homes' clocks show two hours more."""
@@ -105,7 +105,7 @@ class Household:
 @pytest.fixture
 def household(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Household]:
     """A home that has sent its files from 09:00 to 09:04, but for 09:02; they are in Gold."""
-    monkeypatch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
+    leave_unpublished(monkeypatch)
     found = Household(tmp_path, monkeypatch)
     found.deliver(*minute_files("09:00", 5, but=["09:02"]))
     assert found.windows(at("09:05:10")) == [
@@ -338,7 +338,7 @@ def test_both_passes_of_the_autumn_hour_are_carried_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second pass writes over the names of the first, as it does on the real share."""
-    monkeypatch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
+    leave_unpublished(monkeypatch)
     household = Household(tmp_path, monkeypatch)
     midnight = datetime(2023, 10, 29, tzinfo=UTC)
     household.tick(midnight - MINUTE)

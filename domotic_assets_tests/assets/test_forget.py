@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 from domotic_assets.alerts import memory
 from domotic_assets.errors import ConfigurationError, LakeError, QueryError
 from domotic_assets.lake import rewrite
-from domotic_assets.orchestration import forget_steps, marts, scope_steps, tags
+from domotic_assets.orchestration import forget_steps, tags
 from domotic_assets.orchestration.build import build, open_instance
 from domotic_assets.orchestration.forget_steps import forget, look
 from domotic_assets.orchestration.home_rows import COUNTS, NOBODYS, OWNED, OWNER_COLUMNS
@@ -64,10 +64,8 @@ def unnamed(named: World) -> World:
 
 
 @pytest.fixture
-def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
+def unpublished(unpublished: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """Builds and erasures that publish nothing, where the tables are what counts."""
-    monkeypatch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
-    monkeypatch.setattr(scope_steps, "are_behind", lambda work: False)  # noqa: ARG005
     kept = tuple(step for step in forget_steps.STORES if step is not forget_steps._publish)
     monkeypatch.setattr(forget_steps, "STORES", kept)
 

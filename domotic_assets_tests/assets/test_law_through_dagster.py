@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domotic_assets.orchestration import marts, sensor_steps, slow_steps
+from domotic_assets.orchestration import sensor_steps, slow_steps
 from domotic_assets.orchestration.build import BuildReport, build
 from domotic_assets.orchestration.windows import day_window
 from domotic_assets.orchestration.workspace import Workspace
@@ -92,12 +92,6 @@ class Homestead:
     def receive(self, delivery: Delivery) -> None:
         builders.write_share(self._folder / "share", delivery.files)
         builders.write_share(self._folder / "weather", [delivery.forecast])
-
-
-@pytest.fixture
-def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds that leave the published file alone: its tests are elsewhere, and cost half a minute."""
-    monkeypatch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
 
 
 @pytest.mark.rule(6)

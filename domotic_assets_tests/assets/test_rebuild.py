@@ -18,14 +18,13 @@ import pytest
 
 from domotic_assets.cli import main as command
 from domotic_assets.orchestration import build as building
-from domotic_assets.orchestration import marts
 from domotic_assets.orchestration.build import build
 from domotic_assets.schemas import silver
 from domotic_assets.simulator.defects import DEFECTS
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.simulator.truth import open_truth
 from domotic_assets_tests import builders
-from domotic_assets_tests.lakes import assert_same, contents, open_lake, versions
+from domotic_assets_tests.lakes import assert_same, contents, leave_unpublished, open_lake, versions
 
 pytestmark = pytest.mark.untraced
 
@@ -82,7 +81,9 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> World:
 def built(night: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     """The undisturbed lake: a build of each delivery."""
     world = night.copy(tmp_path_factory.mktemp("built"))
-    world.build()
+    with pytest.MonkeyPatch.context() as patch:
+        leave_unpublished(patch)
+        world.build()
     world.deliver_later()
     world.build()
     return world
@@ -92,12 +93,6 @@ def built(night: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 def again(built: World, tmp_path: Path) -> World:
     """A copy of the undisturbed lake to do things to."""
     return built.copy(tmp_path)
-
-
-@pytest.fixture
-def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds that leave the published file alone, where the tables are what counts."""
-    monkeypatch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
 
 
 def published(world: World) -> dict[str, tuple[int, int]]:

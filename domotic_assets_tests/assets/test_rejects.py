@@ -33,6 +33,8 @@ from domotic_assets_tests.builders import (
 from domotic_assets_tests.feed import Feed
 from domotic_assets_tests.lakes import assert_same, contents, open_lake
 
+pytestmark = pytest.mark.usefixtures("unpublished")
+
 SITES = REGISTRY.replace("  register_rows: {kind: sqlite, address: register.sqlite}\n", "")
 DAY = "2023-08-31"
 NOW = datetime(2023, 9, 2, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domotic_assets.orchestration import marts, tags
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold
@@ -16,7 +16,7 @@ from domotic_assets.simulator.register import write_register
 from domotic_assets.simulator.run import Delivery, Folders, Simulation, publish
 from domotic_assets_tests import builders
 from domotic_assets_tests.feed import Feed
-from domotic_assets_tests.lakes import assert_same, contents, open_lake
+from domotic_assets_tests.lakes import assert_same, contents, leave_unpublished, open_lake
 from domotic_assets_tests.services.mariadb import mariadb
 from domotic_assets_tests.services.openssh import openssh
 from domotic_assets_tests.services.samba import samba
@@ -76,7 +76,7 @@ def test_a_day_from_servers_is_the_day_from_folders(
     from_servers: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the defects that a feed has; 23 hours come at once, the last one minute by minute."""
-    monkeypatch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
+    leave_unpublished(monkeypatch)
     folders = Folders.below(tmp_path)
     simulation = Simulation(from_servers.registry, MIDNIGHT, weather_sites=3)
     later: list[Delivery] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domotic_assets.orchestration import marts, tags
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
@@ -17,6 +17,7 @@ from domotic_assets.simulator.register import write_register
 from domotic_assets.sources import sftp, ssh
 from domotic_assets_tests import builders
 from domotic_assets_tests.feed import Feed, Run
+from domotic_assets_tests.lakes import leave_unpublished
 from domotic_assets_tests.services.mariadb import MariadbServer, mariadb
 from domotic_assets_tests.services.openssh import SshServer, openssh
 from domotic_assets_tests.services.samba import SambaServer, samba
@@ -40,7 +41,7 @@ class Installation:
         source: tuple[str, str],
         environment: Mapping[str, str],
     ) -> None:
-        monkeypatch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
+        leave_unpublished(monkeypatch)
         text = builders.REGISTRY.replace(*source)
         assert text != builders.REGISTRY
         self.folder = folder

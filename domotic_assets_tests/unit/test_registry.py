@@ -253,6 +253,11 @@ def test_broken_yaml_names_its_line() -> None:
     assert "not valid YAML" in message
 
 
+def test_a_character_that_yaml_forbids_names_its_line() -> None:
+    message, line = refusal("    floor: 2\n", "    floor: \x07\n")
+    assert message.startswith(f"sites.yaml:{line}: not valid YAML: the character U+0007")
+
+
 def test_a_key_that_stands_twice_is_refused() -> None:
     message, line = refusal("weather_site: Visp\n", "weather_site: Visp\n    floor: 3\n")
     assert message.startswith(f"sites.yaml:{line + 1}: not valid YAML: the key 'floor' stands twice")

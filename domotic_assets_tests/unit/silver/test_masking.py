@@ -1,10 +1,10 @@
 """Masking: secrets in any letter case, overlapping ones, control characters, and log lines."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domotic_assets.silver.masking import Masker, mask, mask_log_text
+from domotic_assets.silver.masking import Masker, mask, mask_all, mask_log_text
 
 pytestmark = pytest.mark.rule(11)
 
@@ -68,6 +68,16 @@ def test_a_masker_gives_what_mask_gives_with_all_secrets_together(
     text: str, shared: set[str], own: set[str]
 ) -> None:
     assert Masker(shared).mask(text, frozenset(own)) == mask(text, shared | own)
+
+
+@example(texts=["aßb"], secrets={"ß"})
+@example(texts=["aſb", "aSb"], secrets={"s"})
+@example(texts=["a\u212ab"], secrets={"k"})
+@example(texts=["aİb"], secrets={"i"})
+@example(texts=["aıb"], secrets={"I"})
+@given(texts=st.lists(st.text("sSkKiIßſKİıab/\x01\ud800 ", max_size=40)), secrets=st.sets(ODD, max_size=4))
+def test_many_texts_at_once_are_masked_as_one_by_one(texts: list[str], secrets: set[str]) -> None:
+    assert mask_all(texts, secrets) == {text: mask(text, secrets) for text in texts}
 
 
 def test_a_secret_that_goes_on_after_a_shared_one_leaves_no_rest() -> None:
