@@ -117,7 +117,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture
 def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds of this process leave the published files alone."""
-    # Here, as unit tests do not wait for all that a lake imports.
+    # Here, as unit tests do not wait for what a lake imports.
     from domotic_assets_tests.lakes import leave_unpublished
 
     leave_unpublished(monkeypatch)

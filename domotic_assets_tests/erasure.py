@@ -14,7 +14,6 @@ from domotic_assets.alerts import memory
 from domotic_assets.alerts.incidents import Incident, Known, Told
 from domotic_assets.alerts.problems import Problem
 from domotic_assets.orchestration import dim_steps, gold_steps, sensor_steps, slow_steps
-from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.windows import cover
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import silver
@@ -112,6 +111,9 @@ def deliver_later(world: World) -> None:
 
 def built(folder: Path) -> World:
     """A lake of two deliveries, with logs, checkpoints and alerts that speak of the home."""
+    # Here, as a process that forgets does not wait for all that a build imports.
+    from domotic_assets.orchestration.build import build
+
     world = simulated(folder)
     with pytest.MonkeyPatch.context() as patch:
         leave_unpublished(patch)
