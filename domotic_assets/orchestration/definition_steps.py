@@ -13,15 +13,12 @@ import polars as pl
 
 from domotic_assets.lake.store import Lake, Marks
 from domotic_assets.localtime import MINUTE
-from domotic_assets.orchestration.windows import date_window, parts
+from domotic_assets.orchestration.windows import FILES_AT_ONCE, date_window, parts
 from domotic_assets.schemas import silver
 from domotic_assets.silver.events import device_types, devices, devices_changed, variables_changed
 
 NAMING = ("ts", "home", "room", "device", "variable", "value_text", "utc_date")
 """The columns of events that say what there is."""
-
-FILES_AT_ONCE = 6_000
-"""Files' worth of events held at once where a whole date is read."""
 
 
 @dataclass(frozen=True)

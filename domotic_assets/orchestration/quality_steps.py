@@ -16,8 +16,8 @@ from domotic_assets.errors import SourceError
 from domotic_assets.lake.listing import Between
 from domotic_assets.localtime import MINUTE, zone
 from domotic_assets.orchestration import contract_steps
-from domotic_assets.orchestration.sensor_steps import COUNTING, FILES_PER_BATCH, read_within, utc_dates
-from domotic_assets.orchestration.windows import Window, date_window, parts, spans
+from domotic_assets.orchestration.sensor_steps import COUNTING, read_within, utc_dates
+from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, date_window, parts, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.quality import clocks, counters, files, readings, tables
 from domotic_assets.quality.verdict import Verdict, together
@@ -364,7 +364,7 @@ def _parts(work: Workspace, table: Table, windows: Iterable[Window]) -> list[Map
     return [
         {"dates": utc_dates([part]), "between": _of_minutes(table, part)}
         for start, end in spans(windows)
-        for part in parts(Window(start, end), FILES_PER_BATCH, homes)
+        for part in parts(Window(start, end), FILES_AT_ONCE, homes)
     ]
 
 

@@ -15,7 +15,7 @@ from domotic_assets.bronze.naming import NameReader, arrival, name_patterns, rea
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.ahead import ahead
 from domotic_assets.orchestration.definition_steps import NAMING, DateDefinitions
-from domotic_assets.orchestration.windows import Window, cut, spans
+from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, cut, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.table import Table
@@ -23,9 +23,6 @@ from domotic_assets.silver.events import merge
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets.sources.base import Entry, Payload
 from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource
-
-FILES_PER_BATCH = 6_000
-"""Files held in memory at once: about 25 MB of bytes and 400,000 events."""
 
 SETTLE = timedelta(seconds=2)
 """A file whose last write is younger is left for the next look. A slower sender costs a version more:
@@ -144,7 +141,7 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bo
 def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Iterator[tuple[Landed, int]]:
     """Batch after batch of the source as bronze rows, and how many files wait behind it."""
     while True:
-        batch = source.pull(position, FILES_PER_BATCH)
+        batch = source.pull(position, FILES_AT_ONCE)
         position = batch.position
         yield landing.land(_files(batch.items)), len(position.waiting or ())
         if not batch.more:
@@ -243,12 +240,12 @@ def utc_dates(windows: Iterable[Window]) -> list[date]:
 
 
 def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, int]]:
-    """Consecutive pieces of the windows, of about FILES_PER_BATCH bronze rows each."""
+    """Consecutive pieces of the windows, of about FILES_AT_ONCE bronze rows each."""
     rows = read_within(work, bronze.SENSOR_FILES, "window", windows, ["window"])
     pieces: list[tuple[Window, int]] = []
     for start, end in spans(windows):
         inside = rows.filter(pl.col("window").is_between(start, end, closed="left"))
-        parts = cut(inside.group_by("window").len().sort("window").iter_rows(), FILES_PER_BATCH)
+        parts = cut(inside.group_by("window").len().sort("window").iter_rows(), FILES_AT_ONCE)
         edges = [start, *(part[0][0] for part in parts[1:]), end]
         for first, last, part in zip(edges, edges[1:], parts, strict=False):
             pieces.append((Window(first, last), sum(number for _, number in part)))

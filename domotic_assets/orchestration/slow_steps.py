@@ -24,7 +24,7 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
-from domotic_assets.silver.register import current_rows, home_of_building, register_history
+from domotic_assets.silver.register import BuildingHomes, current_rows, register_history
 from domotic_assets.silver.weather import SOURCE, WeatherReading, read_weather_files
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import FilePosition, FileSource
@@ -153,8 +153,8 @@ def pull_register(work: Workspace) -> RegisterBatch | None:
         return None
 
     def choose(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-        buildings = state["buildings"].values()
-        ours = {row["idBuilding"] for row in buildings if home_of_building(row, work.registry) is not None}
+        homes = BuildingHomes(work.registry)
+        ours = {row["idBuilding"] for row in state["buildings"].values() if homes.of(row) is not None}
         return rows_of_buildings(state, ours)
 
     known = current_state(work.lake.read(bronze.REGISTER_ROWS))

@@ -61,6 +61,7 @@ def _history(
     table: RegisterTable, versions: Collection[RowVersion], registry: Registry, secrets: Collection[str]
 ) -> pl.DataFrame:
     silver = SILVER_REGISTER_HISTORY[table.name]
+    homes = BuildingHomes(registry)
     texts = (value for version in versions for value in version.row.values() if isinstance(value, str))
     masked = mask_all(texts, secrets)
     if table.name == _LOG_TABLE:
@@ -72,20 +73,29 @@ def _history(
         for name, called in names:
             value = version.row.get(name)
             if name == "houseName":
-                record["home"] = home_of_building(version.row, registry)
+                record["home"] = homes.of(version.row)
             else:
                 record[called] = masked[value] if isinstance(value, str) else value
         records.append(record)
     return pl.DataFrame(records, schema=silver.schema).sort(silver.sort)
 
 
-def home_of_building(building: Row, registry: Registry) -> str | None:
-    """The home that names this building, else the home of its user unless that names another building."""
-    for home in registry.homes:
-        if home.register_building is not None and home.register_building == building["idBuilding"]:
-            return home.id
-    user = str(building.get("houseName") or "").strip().lower()
-    for home in registry.homes:
-        if home.register_building is None and home.feed_user.lower() == user:
-            return home.id
-    return None
+class BuildingHomes:
+    """Which home a building is: the one that names it, else that of its user unless that names another.
+
+    Of two homes that would do the first of sites.yaml counts.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        last_first = registry.homes[::-1]
+        self._named = {
+            home.register_building: home.id for home in last_first if home.register_building is not None
+        }
+        self._users = {
+            home.feed_user.lower(): home.id for home in last_first if home.register_building is None
+        }
+
+    def of(self, building: Row) -> str | None:
+        """The home's id; None where no home has this building."""
+        user = str(building.get("houseName") or "").strip().lower()
+        return self._named.get(building["idBuilding"]) or self._users.get(user)
