@@ -15,7 +15,8 @@ from domotic_assets.localtime import MINUTE
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _FORMATS = {_DAY: "%Y-%m-%d", _HOUR: "%Y-%m-%dT%H", MINUTE: "%Y-%m-%dT%H:%M"}
-_LENGTHS = {10: _DAY, 13: _HOUR, 16: MINUTE}
+_LENGTH_OF_DAY = 10
+_LENGTHS = {_LENGTH_OF_DAY: _DAY, 13: _HOUR, 16: MINUTE}
 
 FILES_AT_ONCE = 6_000
 """Files held in memory at once, and cut into pieces by: about 25 MB of bytes and 400,000 events."""
@@ -147,12 +148,13 @@ def cut(files: Iterable[tuple[datetime, int]], most: int) -> list[list[tuple[dat
 
 def is_day(key: str) -> bool:
     """Whether a key is that of a day."""
-    return len(key) == len("2026-11-21")
+    return len(key) == _LENGTH_OF_DAY
 
 
 def detailed_days(keys: Iterable[str]) -> set[date]:
     """The days of which minutes or hours have keys."""
-    return {read_key(key).start.date() for key in keys if not is_day(key)}
+    days = {key[:_LENGTH_OF_DAY] for key in keys if not is_day(key)}
+    return {read_key(day).start.date() for day in days}
 
 
 def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:

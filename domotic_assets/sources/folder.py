@@ -1,15 +1,19 @@
 """A folder of this machine (or one that it has mounted)."""
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry, Payload
 from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere
+
+_NOTHING = "(?!)"
+"""Matches no name."""
 
 
 class LocalFolder(FileFolder):
@@ -21,9 +25,10 @@ class LocalFolder(FileFolder):
 
     def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
         """As `FileFolder.entries`; a file's status is asked for only where its name matches."""
+        matches = _matcher(patterns)
         try:
             with os.scandir(self.folder) as listing:
-                matching = (found for found in listing if _matches(found.name, patterns))
+                matching = (found for found in listing if matches(found.name))
                 return sorted(filter(None, map(_entry, matching)), key=lambda entry: entry.name)
         except OSError as error:
             raise SourceError(
@@ -47,8 +52,9 @@ class LocalFolder(FileFolder):
             yield Payload(entry, content)
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return patterns is EVERYTHING or any(fnmatchcase(name, pattern) for pattern in patterns)
+def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
+    """What tells whether a name matches one of the patterns: one look for all, as a folder may hold years."""
+    return re.compile("|".join(map(translate, patterns)) or _NOTHING).match
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:

@@ -25,6 +25,7 @@ from domotic_assets.orchestration import (
 )
 from domotic_assets.orchestration.build import build, open_instance
 from domotic_assets.orchestration.windows import read_key
+from domotic_assets.orchestration.worklist import Task
 from domotic_assets.schemas import gold, silver
 from domotic_assets.simulator.run import write_history
 from domotic_assets_tests.bench.figures import Figure
@@ -60,7 +61,7 @@ class Minutes:
         now = self.clockwork.pass_minutes(1)
         spent = {"wall": 0.0, "cpu": 0.0}
         with self._step("look", spent):
-            arrivals.look(self.work, self._registered, now)
+            self._look(now)
         while True:
             choice = arrivals.choose(self.work.worklist.read(), self._registered, now)
             if choice is None:
@@ -69,6 +70,13 @@ class Minutes:
             self._carry(choice, spent, now)
         self.wall["all"].append(spent["wall"])
         self.cpu["all"].append(spent["cpu"])
+
+    def _look(self, now: datetime) -> None:
+        """As a tick of the sensor does."""
+        work = self.work
+        arrivals.look(work, self._registered, now)
+        if sealing := arrivals.days_to_seal(work, work.worklist.read(), self._registered, now):
+            work.worklist.change(lambda held: held.add({sealing[0].isoformat(): Task()}))
 
     def _carry(self, choice: arrivals.RunChoice, spent: dict[str, float], now: datetime) -> None:
         work, windows = self.work, [read_key(key) for key in choice.keys]
@@ -85,7 +93,9 @@ class Minutes:
         with self._step("publish", spent):
             assert dim_steps.publish_present(work, "live", []) is not None
         with self._step("finish", spent):
-            upkeep_steps.finish_windows(work, windows, now)
+            carried = upkeep_steps.finish_windows(work, windows, now)
+            for key in carried.covered_keys(self._registered):
+                self._registered.remove(key)
 
     @contextmanager
     def _step(self, name: str, spent: dict[str, float]) -> Iterator[None]:
@@ -124,7 +134,7 @@ def run(place: Path, most: int = MINUTES[-1]) -> list[Figure]:
         if number == HUNDRED:
             figures += _steps(minutes)
         if number in MINUTES:
-            figures += _growth(number, _median_of_last(minutes), _first_hundred(place / "lake-beside"))
+            figures += _growth(number, minutes, _first_hundred(place / "lake-beside"))
             figures.append(Figure("minute", f"upkeep of an hour, by {number:,} minutes", median(upkeep), "s"))
     figures += _dagster(minutes)
     (place / "benchmarks-growth.svg").write_text(_plot(minutes))
@@ -138,28 +148,42 @@ def _begun(folder: Path) -> Minutes:
     return Minutes(folder)
 
 
-def _first_hundred(folder: Path) -> tuple[float, float]:
-    """Medians, wall and CPU, of the first minutes of a new lake."""
+def _first_hundred(folder: Path) -> Minutes:
+    """The first minutes of a new lake."""
     minutes = _begun(folder)
     for _ in range(HUNDRED):
         minutes.carry()
     shutil.rmtree(folder)
-    return _median_of_last(minutes)
+    return minutes
 
 
-def _growth(number: int, now: tuple[float, float], first: tuple[float, float]) -> list[Figure]:
+def _growth(number: int, minutes: Minutes, beside: Minutes) -> list[Figure]:
+    """The whole minute, and the CPU time of each step, against the new lake's."""
     against = f"the first {HUNDRED} of a lake begun beside"
+    after = f"after {number:,} minutes"
+    whole = zip(("wall", "CPU"), _median_of_last(minutes), _median_of_last(beside), strict=True)
+    steps = ((step, _median_of(minutes.cpu[step]), _median_of(beside.cpu[step])) for step in STEPS)
     return [
-        Figure(
-            "minute", f"p50 after {number:,} minutes, {kind}", seconds, "s", against, baseline,
-            seconds / baseline, GROWTH, True,
-        )
-        for kind, seconds, baseline in zip(("wall", "CPU"), now, first, strict=True)
+        *(
+            Figure(
+                "minute", f"p50 {after}, {kind}", seconds, "s", against, baseline, seconds / baseline,
+                GROWTH, True,
+            )
+            for kind, seconds, baseline in whole
+        ),
+        *(
+            Figure("minute", f"{step} {after}, CPU", seconds, "s", against, baseline, seconds / baseline)
+            for step, seconds, baseline in steps
+        ),
     ]  # fmt: skip
 
 
 def _median_of_last(minutes: Minutes) -> tuple[float, float]:
-    return median(minutes.wall["all"][-HUNDRED:]), median(minutes.cpu["all"][-HUNDRED:])
+    return _median_of(minutes.wall["all"]), _median_of(minutes.cpu["all"])
+
+
+def _median_of(seconds: list[float]) -> float:
+    return median(seconds[-HUNDRED:])
 
 
 def _steps(minutes: Minutes) -> list[Figure]:
