@@ -19,14 +19,24 @@ CLIMATE_SOURCES: Mapping[str, tuple[str | None, str | None]] = {
     "motions": ("motions.temperature", None),
 }
 AIR_VARIABLES = {"co2_ppm": "meteos.CO2", "noise_db": "meteos.Noise", "pressure_hpa": "meteos.Pressure"}
+_MEASURED = [
+    *(variable for pair in CLIMATE_SOURCES.values() for variable in pair if variable),
+    *AIR_VARIABLES.values(),
+]
 ENVIRONMENT_CATEGORIES = ("meteos", "humidities", "motions", "doorsWindows")
 
 _ROOM_MINUTE = ["ts", "home", "room"]
 
 
 def category_of(column: str = "device") -> pl.Expr:
-    """The feed category in a device id."""
-    return pl.col(column).str.split("/").list.get(2)
+    """The feed category in a device id; each distinct id is taken apart once."""
+    return pl.col(column).map_batches(_categories, return_dtype=pl.String, is_elementwise=True)
+
+
+def _categories(devices: pl.Series) -> pl.Series:
+    distinct = devices.drop_nulls().unique()
+    categories = distinct.str.split("/").list.get(2, null_on_oob=True)
+    return devices.replace_strict(distinct, categories, default=None, return_dtype=pl.String)
 
 
 def openings(events: pl.DataFrame) -> pl.DataFrame:
@@ -81,7 +91,8 @@ def climate(events: pl.DataFrame, silent: pl.DataFrame) -> pl.DataFrame:
     ]
     measures = ["temperature_c", "humidity_pct", *AIR_VARIABLES]
     readings = (
-        events.join(source, on=_ROOM_MINUTE)
+        events.filter(pl.col("variable").is_in(_MEASURED))
+        .join(source, on=_ROOM_MINUTE)
         .with_columns(measure=pl.coalesce(wanted))
         .filter(pl.col("measure").is_not_null())
     )
