@@ -123,7 +123,8 @@ def error_of(call: Callable[[], object], server: SambaServer | None = None, *sec
 def open_elsewhere(server: SambaServer, path: str, access: int, sharing: int) -> Iterator[None]:
     """A file of the share that another client has open."""
     session = SmbSession(Place.of(server.address), server.user, server.password)
-    Open(session.tree, path).create(
+    opened = Open(session.tree, path)
+    opened.create(
         ImpersonationLevel.Impersonation,
         access,
         0,
@@ -134,6 +135,8 @@ def open_elsewhere(server: SambaServer, path: str, access: int, sharing: int) ->
     try:
         yield
     finally:
+        # Before the connection: that it is gone, the server notices in its own time.
+        opened.close()
         session.close()
 
 
