@@ -388,7 +388,7 @@ class _Loader(yaml.CSafeLoader):
     """Every scalar is text (or null); the types above decide.
 
     YAML 1.1 would read 22:00 as the number 1320 and `on` as true. The parser in C reads a thousand homes
-    ten times as fast, and files are looked at again each time a person's rights could have changed.
+    many times as fast, and the file is read again each time a person's rights could have changed.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012

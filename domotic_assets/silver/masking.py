@@ -49,7 +49,8 @@ def mask(text: str, secrets: Collection[str]) -> str:
 
 def mask_all(texts: Iterable[str], secrets: Collection[str]) -> dict[str, str]:
     """`mask` of each text, by the text: thousands of secrets are looked for in all texts at once."""
-    plain, other = _by_plainness(frozenset(secrets))
+    together = frozenset(secrets)
+    plain, other = _by_plainness(together)
     distinct = set(texts)
     simple = [text for text in distinct if _ODD_CASES.search(text) is None]
     found = pl.Series(simple, dtype=pl.String).str.contains_any(
@@ -60,7 +61,7 @@ def mask_all(texts: Iterable[str], secrets: Collection[str]) -> dict[str, str]:
         for text, holds in zip(simple, found, strict=True)
         if not holds and (other is None or other.search(text) is None)
     }
-    return {text: mask(text, () if text in clean else secrets) for text in distinct}
+    return {text: mask(text, () if text in clean else together) for text in distinct}
 
 
 class Masker:

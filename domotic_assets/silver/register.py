@@ -44,9 +44,8 @@ def register_history(
     buildings = (version.row.get("houseName") for version in versions.get("buildings", ()))
     house_names = {str(name).strip() for name in buildings if name}
     secrets = {home.feed_user for home in registry.homes} | house_names
-    return {
-        name: _history(table, versions.get(name, ()), registry, secrets) for name, table in REGISTER.items()
-    }
+    homes = BuildingHomes(registry)
+    return {name: _history(table, versions.get(name, ()), homes, secrets) for name, table in REGISTER.items()}
 
 
 def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -58,10 +57,9 @@ def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
 
 
 def _history(
-    table: RegisterTable, versions: Collection[RowVersion], registry: Registry, secrets: Collection[str]
+    table: RegisterTable, versions: Collection[RowVersion], homes: "BuildingHomes", secrets: Collection[str]
 ) -> pl.DataFrame:
     silver = SILVER_REGISTER_HISTORY[table.name]
-    homes = BuildingHomes(registry)
     texts = (value for version in versions for value in version.row.values() if isinstance(value, str))
     masked = mask_all(texts, secrets)
     if table.name == _LOG_TABLE:

@@ -3,9 +3,11 @@
 How a kind of folder is listed and read belongs in its own module. Names and contents mean nothing here.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from fnmatch import translate
 
 from domotic_assets.sources.base import Batch, Entry, Payload
 
@@ -22,6 +24,15 @@ def leads_elsewhere(name: str) -> bool:
 
 EVERYTHING = ("*",)
 """The pattern of a full listing."""
+
+
+_NOTHING = "(?!)"
+"""The regular expression that no name matches."""
+
+
+def matcher(patterns: Sequence[str]) -> Callable[[str], object]:
+    """What tells whether a name matches one of the patterns: one look for all, as a folder may hold years."""
+    return re.compile("|".join(map(translate, patterns)) or _NOTHING).match
 
 
 class FileFolder(ABC):

@@ -1,19 +1,14 @@
 """A folder of this machine (or one that it has mounted)."""
 
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from fnmatch import translate
 from pathlib import Path
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere
-
-_NOTHING = "(?!)"
-"""Matches no name."""
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere, matcher
 
 
 class LocalFolder(FileFolder):
@@ -25,7 +20,7 @@ class LocalFolder(FileFolder):
 
     def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
         """As `FileFolder.entries`; a file's status is asked for only where its name matches."""
-        matches = _matcher(patterns)
+        matches = matcher(patterns)
         try:
             with os.scandir(self.folder) as listing:
                 matching = (found for found in listing if matches(found.name))
@@ -50,11 +45,6 @@ class LocalFolder(FileFolder):
             except OSError:
                 continue
             yield Payload(entry, content)
-
-
-def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
-    """What tells whether a name matches one of the patterns: one look for all, as a folder may hold years."""
-    return re.compile("|".join(map(translate, patterns)) or _NOTHING).match
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:

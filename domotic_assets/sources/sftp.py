@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from errno import EACCES, ENOENT
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -18,7 +17,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere, matcher
 from domotic_assets.sources.ssh import SSH_PORT, Broken, Session, SshServer
 
 PATIENCE_SECONDS = 15.0
@@ -123,7 +122,8 @@ class SftpFolder(FileFolder):
                 expected="a folder that this account may list",
                 remedy="correct the address in sites.yaml, or ask for the folder on the server",
             ) from None
-        matching = (item for item in found if any(fnmatchcase(item[0], pattern) for pattern in patterns))
+        matches = matcher(patterns)
+        matching = (item for item in found if matches(item[0]))
         entries = (self._entry(sftp, name, attributes) for name, attributes in matching)
         return sorted(filter(None, entries), key=lambda entry: entry.name)
 
