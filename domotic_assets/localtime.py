@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 TimeNote = Literal["skipped_by_spring", "repeated_in_autumn"]
 
 MINUTE = timedelta(minutes=1)
+_LAST_MINUTE = timedelta(minutes=59)
 
 # A file of the second pass cannot land before its own minute starts; the share's clock may be a little slow.
 ARRIVAL_SLACK = timedelta(minutes=2)
@@ -61,6 +62,14 @@ def candidates(naive: datetime, zone_name: str) -> tuple[Moment, ...]:
     if first.astimezone(tz).replace(tzinfo=None) != naive:
         return (Moment(first, "skipped_by_spring"),)
     return (Moment(first, "repeated_in_autumn"), Moment(second, "repeated_in_autumn"))
+
+
+def steady_hour(naive: datetime, zone_name: str) -> datetime | None:
+    """When an hour of a clock of that zone began, in UTC; None where the clock is changed within it."""
+    first, last = (candidates(naive + minutes, zone_name) for minutes in (timedelta(0), _LAST_MINUTE))
+    if len(first) > 1 or len(last) > 1 or first[0].note or last[0].note:
+        return None
+    return first[0].utc if last[0].utc - first[0].utc == _LAST_MINUTE else None
 
 
 def to_utc(naive: datetime, zone_name: str, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> Moment:

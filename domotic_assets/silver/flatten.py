@@ -2,16 +2,18 @@
 
 Pure: frames in, frames out. Which files and minutes a run works on is decided by its caller;
 what a value means is decided in `shape`, whether it fits in `judgement`, and what bytes mean in `document`.
+Files that are built like many before them go through a `decoder`, which comes to the same.
 """
 
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -20,8 +22,10 @@ from domotic_assets.localtime import candidates, clock_reading, to_utc
 from domotic_assets.registry import Home, Registry
 from domotic_assets.schemas.silver import REJECTS, SENSOR_EVENTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
-from domotic_assets.silver.document import Unreadable, read_document
-from domotic_assets.silver.judgement import READINGS, REFUSED, Group, Judged, judge
+from domotic_assets.silver.bulk import Batch, minutes_of
+from domotic_assets.silver.decoder import REFUSALS, Decoder, decoder_of
+from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
+from domotic_assets.silver.judgement import REFUSED, Group, judge
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
 from domotic_assets.silver.shape import CUT, SECRET_HEADER, Leaf, Shape, interpret, split
 
@@ -34,6 +38,11 @@ MOST_VALUES = 5_000
 MOST_SECRETS, LONGEST_SECRET = 100, 10_000
 """Of one file's header; every text of the file is searched for them."""
 _LONGEST_HEADER = max(map(len, SECRET_HEADER))
+
+ALIKE_BEFORE_DECODER = 100
+"""Files of one structure read one by one before a decoder is made, which costs as much as these."""
+MOST_DECODERS = 8
+"""Of homes that spell their rooms alike; a file that none of them reads has asked each."""
 
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
 
@@ -56,9 +65,9 @@ class Flattened:
 
 @dataclass(slots=True)
 class _File:
-    """A file version while it is worked on: `row` is its place among the versions given."""
+    """A file version while it is read by itself."""
 
-    row: int
+    number: int
     arrived_at: datetime
     window: datetime
     named: bool
@@ -75,12 +84,24 @@ _Rooms = tuple[tuple[str, str], ...]
 """Spelling to room id: homes that spell their rooms alike share the plans of their shapes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Plan:
-    """A shape read without masks, and all its texts: it is right for files whose secrets are not in these."""
+    """A shape read without masks, and all its texts: it is right for files whose secrets are not in these.
+
+    decoder: that of the last document of this shape for which one was made.
+    """
 
     leaves: tuple[Leaf, ...]
     texts: str
+    decoder: Decoder | None = None
+
+
+@lru_cache(maxsize=64)
+def _plan(rooms: _Rooms, shape: Shape) -> _Plan:
+    """The plan of a shape; files to come have it, too."""
+    leaves = interpret(shape, "", dict(rooms), ())
+    texts = (text for leaf in leaves for text in (leaf.device, leaf.variable, leaf.json_path))
+    return _Plan(leaves, "\n".join(texts))
 
 
 def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
@@ -90,42 +111,78 @@ def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
     version, and all versions of every (name, window) it holds any of. Of one name only the latest
     readable version counts; the others come back as superseded or quarantined.
     """
-    columns = ("name", "arrived_at", "window", "window_source", "home", "content")
     newest_first = versions.sort("name", "window", "arrived_at", descending=[False, False, True])
     work = _Flattening(registry, newest_first)
-    settled: tuple[str, datetime] | None = None
-    rows = newest_first.select(columns).iter_rows()
-    for row, (name, arrived_at, window, source, home, content) in enumerate(rows):
-        file = _File(row, arrived_at, window, source == "name", work.homes.get(home))
-        if work.take(file, content, superseded=(name, window) == settled):
-            settled = (name, window)
+    work.read()
     return work.result()
 
 
 class _Flattening:
-    """Collects files by shape, so that whole columns of values are judged at once."""
+    """Collects files by shape, so that whole columns of values are judged at once.
+
+    A file is known by its number, its place among the versions given.
+    """
 
     def __init__(self, registry: Registry, versions: pl.DataFrame) -> None:
-        self.homes = {home.id: home for home in registry.homes}
+        self._homes = {home.id: home for home in registry.homes}
         self._versions = versions
+        self._facts = versions.select("name", "window", "arrived_at", "window_source", "home")
         self._users = registry.home_of_user()
         self._masker = Masker(frozenset(self._users).union(*map(spellings, self._users)))
         self._rooms: dict[str, _Rooms] = {
             home.id: tuple(sorted((spelling, room.id) for spelling, room in home.rooms.items()))
             for home in registry.homes
         }
-        self._plans: dict[tuple[_Rooms, Shape], _Plan] = {}
         self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
-        self._files: list[_File] = []
+        self._files: dict[int, _File] = {}
+        self._settled: tuple[str, datetime] | None = None
+        # Files that decoders read: where they belong, and by the beginning of a sender's names its secrets.
+        self._admitted = pl.DataFrame(schema={"file": pl.UInt32, "home": pl.String, "minute": UTC_TIME})
+        self._batches: dict[_Rooms, list[Batch]] = defaultdict(list)
+        self._latest: dict[str | None, Batch] = {}
+        self._own_secrets: dict[int, frozenset[str]] = {}
         self._groups: dict[tuple[_Rooms, frozenset[str], Shape], Group] = {}
         self._places: dict[tuple[str, frozenset[str], Shape], tuple[Group, int]] = {}
         self._leaves: list[Leaf] = []
         # Each leaf of a shape once for each home that sends it: the leaf's number, and the home.
         self._named: tuple[list[int], list[str]] = ([], [])
 
-    def take(self, file: _File, content: bytes, *, superseded: bool) -> bool:
-        """Read one file version; True when it is readable and so settles its name."""
-        self._files.append(file)
+    def read(self) -> None:
+        """Read all file versions, each by the decoder that read the home's file before it, if that can."""
+        contents = self._versions["content"].to_list()
+        for file, (home, content) in enumerate(zip(self._homes_of_plain_files(), contents, strict=True)):
+            batch = self._latest.get(home)
+            if batch is None or not _decoded(batch, file, content):
+                self._read_otherwise(file, home, content)
+        for file in self._admit():
+            self._read_singly(file, contents[file])
+
+    def _homes_of_plain_files(self) -> list[str | None]:
+        """The home of each file that is the only version of its name and no longer than files may be."""
+        version = pl.struct("name", "window")
+        return (
+            self._versions.select(
+                pl.when(version.is_unique(), pl.col("content").bin.size() <= MOST_BYTES).then("home")
+            )
+            .to_series()
+            .to_list()
+        )
+
+    def _read_otherwise(self, file: int, home: str | None, content: bytes) -> None:
+        """Read a file by another decoder, else by itself."""
+        if home in self._rooms:
+            for batch in self._batches[self._rooms[home]]:
+                if _decoded(batch, file, content):
+                    self._latest[home] = batch
+                    return
+        self._read_singly(file, content)
+
+    def _read_singly(self, number: int, content: bytes) -> None:
+        """Read one file version value by value; where it is readable it settles its name."""
+        name, window, arrived_at, source, home = self._facts.row(number)
+        file = self._files[number] = _File(
+            number, arrived_at, window, source == "name", self._homes.get(home)
+        )
         try:
             document = read_document(content)
             self._place(file, document)
@@ -134,46 +191,117 @@ class _Flattening:
                 raise Unreadable("too_large")
         except Unreadable as error:
             file.reason = error.reason
-            return False
+            return
+        superseded, self._settled = (name, window) == self._settled, (name, window)
         file.status = "superseded" if superseded else "loaded"
-        if not superseded:
-            assert file.home is not None
-            key = (file.home.id, file.own_secrets, shape)
-            place = self._places.get(key)
-            if place is None:
-                place = self._places[key] = self._begin(file.home, file.own_secrets, shape)
-            group, begin = place
-            group.files.append(file.row)
-            group.begins.append(begin)
-            group.values += values
-        return True
+        if superseded:
+            return
+        assert file.home is not None
+        key = (file.home.id, file.own_secrets, shape)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = self._begin(file.home, file.own_secrets, shape)
+        group, begin = place
+        group.files.append(number)
+        group.begins.append(begin)
+        group.values += values
+        if len(group.files) in (1, ALIKE_BEFORE_DECODER):
+            self._begin_batch(file.home, group, shape, document, content)
+
+    def _begin_batch(
+        self, home: Home, group: Group, shape: Shape, document: dict[str, Any], content: bytes
+    ) -> None:
+        """Have files like this decoded from now on, if a decoder is known or the group has grown so far.
+
+        Not where two values are of one device and variable, or where the names hold a secret of the file.
+        """
+        batches = self._batches[self._rooms[home.id]]
+        plan = _plan(self._rooms[home.id], shape)
+        if group.leaves is not plan.leaves or group.repeats or len(batches) == MOST_DECODERS:
+            return
+        if plan.decoder is None or not _reads(plan.decoder, content):
+            if len(group.files) < ALIKE_BEFORE_DECODER:
+                return
+            plan.decoder = decoder_of(document, group.leaves)
+        if plan.decoder is not None and all(batch.decoder is not plan.decoder for batch in batches):
+            self._latest[home.id] = Batch(plan.decoder, group.first_leaf, plan.texts)
+            batches.append(self._latest[home.id])
+
+    def _all_batches(self) -> list[Batch]:
+        return list(chain.from_iterable(self._batches.values()))
+
+    def _admit(self) -> list[int]:
+        """Say whose the decoded files are and which minute they measure; returns those of an odd header."""
+        batches = self._all_batches()
+        if not batches:
+            return []
+        files = pl.Series([file for batch in batches for file in batch.files], dtype=pl.UInt32)
+        homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
+        begins = self._begins(batches, homes)
+        local = pl.Series([one[2] for batch in batches for one in batch.decoded], dtype=pl.String)
+        zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
+        minutes = minutes_of(local, zones)
+        timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
+        kept = (timely & begins.is_not_null()).fill_null(False)
+        done = 0
+        for batch in batches:
+            mine = slice(done, done + len(batch.files))
+            batch.keep(kept[mine], begins[mine])
+            done = mine.stop
+        self._admitted = pl.DataFrame({"file": files, "home": homes, "minute": minutes}).filter(kept)
+        return files.filter(~kept).to_list()
+
+    def _begins(self, batches: Sequence[Batch], homes: pl.Series) -> pl.Series:
+        """Of each decoded file, where the names of its leaves begin; null where another home sent it."""
+        known: dict[tuple[int, str, str, str], int | None] = {}
+        begins: list[int | None] = []
+        sent = ((number, one) for number, batch in enumerate(batches) for one in batch.decoded)
+        for home, (number, (user, token, *_)) in zip(homes, sent, strict=True):
+            sender = (number, home, user, token)
+            if sender not in known:
+                known[sender] = self._begin_of_batch(batches[number], home, user, token)
+            begins.append(known[sender])
+        return pl.Series(begins, dtype=pl.UInt32)
+
+    def _begin_of_batch(self, batch: Batch, home: str, user: str, token: str) -> int | None:
+        """Where a home's names for the leaves of a batch begin; None where this is no sender of its files."""
+        inside = self._users.get(user)
+        if inside is None or inside.id != home:
+            return None
+        try:
+            own = own_secrets_of({"user": user, "api_token": token})
+        except Unreadable:
+            return None
+        if self._masker.holds(batch.names, own):
+            return None
+        begin = self._name(home, [batch.first_leaf + leaf for leaf in batch.decoder.leaves])
+        self._own_secrets[begin] = own
+        return begin
+
+    def _name(self, home: str, leaves: Sequence[int]) -> int:
+        """Name leaves for a home; returns the number of the first name."""
+        numbers, homes = self._named
+        begin = len(numbers)
+        numbers.extend(leaves)
+        homes.extend([home] * len(leaves))
+        return begin
 
     def _begin(self, home: Home, own_secrets: frozenset[str], shape: Shape) -> tuple[Group, int]:
         """The group of a home's files of this shape, and where the home's own names for its leaves begin."""
         group = self._group(shape, home, own_secrets)
-        numbers, homes = self._named
-        begin = len(numbers)
-        numbers.extend(range(group.first_leaf, group.first_leaf + len(group.leaves)))
-        homes.extend([home.id] * len(group.leaves))
-        return group, begin
+        return group, self._name(home.id, range(group.first_leaf, group.first_leaf + len(group.leaves)))
 
     def _group(self, shape: Shape, home: Home, own_secrets: frozenset[str]) -> Group:
         """The group of a file; one whose names hold a secret goes with files of the same secrets only."""
         rooms = self._rooms[home.id]
-        plan = self._plans.get((rooms, shape))
-        if plan is None:
-            leaves = interpret(shape, "", home.rooms, ())
-            texts = "\n".join(
-                text for leaf in leaves for text in (leaf.device, leaf.variable, leaf.json_path)
-            )
-            plan = self._plans[rooms, shape] = _Plan(leaves, texts)
+        plan = _plan(rooms, shape)
         leaves, secrets = plan.leaves, frozenset[str]()
         # A secret may hold a control character or be cut, which the plan shows no longer.
         if any(sign in plan.texts for sign in (REPLACEMENT_CHARACTER, CUT)) or self._masker.holds(
             plan.texts, own_secrets
         ):
             secrets = self._masker.secrets(own_secrets)
-            leaves = interpret(shape, "", home.rooms, secrets)
+            leaves = interpret(shape, "", dict(rooms), secrets)
         group = self._groups.get((rooms, secrets, shape))
         if group is None:
             group = self._groups[rooms, secrets, shape] = Group(leaves, len(self._leaves))
@@ -212,11 +340,14 @@ class _Flattening:
 
     def result(self) -> Flattened:
         """Judge all values taken so far."""
-        judged = [judge(group, self._conceal) for group in self._groups.values()]
+        judged = judge(list(self._groups.values()), self._conceal)
         facts = self._file_facts()
         names = self._names()
-        readings = pl.concat([pl.DataFrame(schema=READINGS), *(part.readings for part in judged)])
-        refused = pl.DataFrame([r for part in judged for r in part.refused], schema=REFUSED, orient="row")
+        batches = [batch.readings(self._texts(batch)) for batch in self._all_batches()]
+        file_by_file = pl.concat([_by_file(judged.readings, names), *batches])
+        runs = file_by_file["file"].rle().struct.unnest().select(file="value", events="len")
+        readings = _in_order(file_by_file, runs, names, facts)
+        refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
         rejects = (
             refused.with_columns(
                 names.select("device", "variable", "json_path")[refused["leaf"]].get_columns()
@@ -225,11 +356,22 @@ class _Flattening:
             .select(REJECTS.schema.names())
         )
         return Flattened(
-            self._events(readings, names, facts),
+            _events(readings, names, facts),
             _told_apart(rejects),
-            self._statuses(readings, refused, judged, names, facts),
+            self._statuses(readings, runs, refused, judged.nulls, names, facts),
             self._crowded(facts),
         )
+
+    def _texts(self, batch: Batch) -> pl.Series:
+        """The texts of a batch without the secrets of their files: both repeat."""
+        texts = batch.texts()
+        concealed = {
+            (begin, text): self._masker.mask(text, self._own_secrets[begin])
+            for begin, text in texts.unique().iter_rows()
+        }
+        if all(text == masked for (_, text), masked in concealed.items()):
+            return texts["text"]
+        return pl.Series([concealed[key] for key in texts.iter_rows()], dtype=pl.String)
 
     def _names(self) -> pl.DataFrame:
         """What each leaf of each home is called, and what its values may be.
@@ -242,59 +384,33 @@ class _Flattening:
             leaves[pl.Series(numbers, dtype=pl.Int64)]
             .with_columns(home=pl.Series(homes, dtype=pl.String))
             .with_columns(room=pl.concat_str("home", "room"), device=pl.concat_str("home", "device"))
-            .with_columns(rank=pl.struct("device", "variable").rank("dense"))
+            .with_columns(rank=pl.struct("device", "variable").rank("dense").cast(pl.Int64))
         )
 
     def _file_facts(self) -> pl.DataFrame:
-        """One row per file with what its events and rejects repeat."""
-        files = self._files
-        given = self._versions.select("file_id", "name", "window", "arrived_at").head(len(files))
-        return given.with_columns(
-            pl.Series("file", range(len(files)), dtype=pl.Int64),
-            pl.Series("home", [f.home.id if f.home else None for f in files], dtype=pl.String),
-            pl.Series("minute", [f.minute for f in files], dtype=UTC_TIME),
-            pl.Series("status", [f.status for f in files], dtype=pl.String),
-            pl.Series("reason", [f.reason for f in files], dtype=pl.String),
-            pl.Series("time_source", [f.time_source for f in files], dtype=pl.String),
-            pl.Series("time_note", [f.time_note for f in files], dtype=pl.String),
-            utc_date=pl.col("window").dt.date(),
-            source=pl.lit("sensor_files"),
+        """One row per file, in their order, with what its events and rejects repeat."""
+        files = self._files.values()
+        singly = pl.DataFrame(
+            [
+                (
+                    f.number,
+                    f.home.id if f.home else None,
+                    f.minute,
+                    f.status,
+                    f.reason,
+                    f.time_source,
+                    f.time_note,
+                )
+                for f in files
+            ],
+            schema=_OUTCOMES,
+            orient="row",
         )
-
-    def _events(self, readings: pl.DataFrame, names: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
-        columns = [*SENSOR_EVENTS.schema.names(), "arrived_at", "name"]
-        order = readings.select(
-            minute=facts["minute"].rank("dense")[readings["file"]].cast(pl.Int64),
-            rank=names["rank"][readings["leaf"]].cast(pl.Int64),
-        )
-        # One number for both, and for the place among equals: sorted many times faster than columns.
-        places = (
-            order.select(
-                (pl.col("minute") * (names.height + 1) + pl.col("rank")) * pl.len() + pl.int_range(pl.len())
-            )
-            .to_series()
-            .sort()
-        )
-        ordered = readings[places % max(1, readings.height)]
-        return (
-            ordered.with_columns(
-                names.select("room", "device", "variable", "unit", "minimum", "maximum")[
-                    ordered["leaf"]
-                ].get_columns()
-            )
-            .with_columns(
-                facts.select("file_id", "name", "home", "arrived_at", ts="minute")[
-                    ordered["file"]
-                ].get_columns()
-            )
-            .with_columns(
-                utc_date=pl.col("ts").dt.date(),
-                is_outlier=(
-                    (pl.col("value") < pl.col("minimum")) | (pl.col("value") > pl.col("maximum"))
-                ).fill_null(False),
-            )
-            .select(columns)
-        )
+        decoded = self._admitted.with_columns(status=pl.lit("loaded"), time_source=pl.lit("inside"))
+        outcomes = pl.concat([singly, decoded], how="diagonal").sort("file")
+        return pl.concat(
+            [self._versions.select("file_id", "name", "window", "arrived_at"), outcomes], how="horizontal"
+        ).with_columns(utc_date=pl.col("window").dt.date(), source=pl.lit("sensor_files"))
 
     def _crowded(self, facts: pl.DataFrame) -> pl.Series:
         """Minutes of two files of a home that count, and of a file that names a device and variable twice."""
@@ -306,29 +422,29 @@ class _Flattening:
     def _statuses(
         self,
         readings: pl.DataFrame,
+        runs: pl.DataFrame,
         refused: pl.DataFrame,
-        judged: list[Judged],
+        nulls: Counter[int],
         names: pl.DataFrame,
         facts: pl.DataFrame,
     ) -> pl.DataFrame:
-        nulls = sum((part.nulls for part in judged), Counter[int]())
         silent = self._silent_devices(readings, {*nulls, *refused["file"]}, names)
-        files = range(len(self._files))
-        return (
-            facts.join(readings.group_by("file").len("events"), on="file", how="left", maintain_order="left")
-            .join(refused.group_by("file").len("rejects"), on="file", how="left", maintain_order="left")
-            .with_columns(
-                pl.col("events", "rejects").fill_null(0).cast(pl.Int64),
-                nulls=pl.Series([nulls[file] for file in files], dtype=pl.Int64),
-                silent_devices=pl.Series([silent.get(file, []) for file in files], dtype=pl.List(pl.String)),
-            )
-            .with_columns(
-                status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
-                .then(pl.lit("partial"))
-                .otherwise("status")
-            )
-            .select(SENSOR_FILES.schema.names())
+        found = (
+            runs,
+            refused["file"].value_counts(name="rejects"),
+            pl.DataFrame({"file": list(nulls), "nulls": list(nulls.values())}),
+            pl.DataFrame({"file": list(silent), "silent_devices": list(silent.values())}),
         )
+        for number, what in ((one, one.columns[1]) for one in found):
+            typed = number.cast({"file": pl.UInt32, what: SENSOR_FILES.schema[what]})
+            facts = facts.join(typed, on="file", how="left", maintain_order="left")
+        return facts.with_columns(
+            pl.col("events", "rejects", "nulls").fill_null(0),
+            pl.col("silent_devices").fill_null([]),
+            status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
+            .then(pl.lit("partial"))
+            .otherwise("status"),
+        ).select(SENSOR_FILES.schema.names())
 
     def _silent_devices(
         self, readings: pl.DataFrame, lacking: set[int], names: pl.DataFrame
@@ -354,6 +470,52 @@ class _Flattening:
         return silent
 
 
+def _by_file(readings: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Readings file after file, each by device and variable; of two spellings of a room in its order."""
+    rank = names["rank"][readings["leaf"]]
+    return readings.with_columns(rank=rank).sort("file", "rank", "leaf").drop("rank")
+
+
+def _in_order(
+    readings: pl.DataFrame, runs: pl.DataFrame, names: pl.DataFrame, facts: pl.DataFrame
+) -> pl.DataFrame:
+    """Readings by minute, device and variable; the order of equals stays.
+
+    readings: file after file, each by device and variable, so that mostly the files alone need an order: of
+    one minute, all devices of a home stand together. runs: the files in that order, and their events.
+    """
+    blocks = runs.select(
+        begin=pl.col("events").cum_sum() - pl.col("events"),
+        end=pl.col("events").cum_sum(),
+        minute=facts["minute"][runs["file"]],
+        home=facts["home"][runs["file"]],
+    ).sort("minute", "home", maintain_order=True)
+    ordered = readings[blocks.select(pl.int_ranges("begin", "end", dtype=pl.UInt32).explode()).to_series()]
+    minute = facts["minute"].rank("dense").cast(pl.Int64)[ordered["file"]]
+    places = minute * (names.height + 1) + names["rank"][ordered["leaf"]]
+    if places.is_sorted():
+        return ordered
+    # One number for the key, and for the place among equals: sorted many times faster than columns.
+    return ordered[
+        (places * ordered.height + pl.int_range(ordered.height, eager=True)).sort() % ordered.height
+    ]
+
+
+def _events(readings: pl.DataFrame, names: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """SENSOR_EVENTS, `arrived_at` and `name` of readings."""
+    described = names.select("room", "device", "variable", "unit", "minimum", "maximum")[readings["leaf"]]
+    placed = facts.select("file_id", "name", "home", "arrived_at", ts="minute")[readings["file"]]
+    value = pl.col("value")
+    return (
+        pl.concat([readings, described, placed], how="horizontal")
+        .with_columns(
+            utc_date=pl.col("ts").dt.date(),
+            is_outlier=((value < pl.col("minimum")) | (value > pl.col("maximum"))).fill_null(False),
+        )
+        .select(*SENSOR_EVENTS.schema.names(), "arrived_at", "name")
+    )
+
+
 def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
     """Rejects with one row a path: names may be spelled, or masked, so that the paths of two values agree."""
     key = list(REJECTS.primary_key)
@@ -364,10 +526,35 @@ def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
     return rejects
 
 
+_OUTCOMES = pl.Schema(
+    [
+        ("file", pl.UInt32), ("home", pl.String), ("minute", UTC_TIME), ("status", pl.String),
+        ("reason", pl.String), ("time_source", pl.String), ("time_note", pl.String),
+    ]
+)  # fmt: skip
 _LEAVES = {
     "room": pl.String, "device": pl.String, "variable": pl.String, "kind": pl.String, "unit": pl.String,
     "minimum": pl.Float64, "maximum": pl.Float64, "json_path": pl.String,
 }  # fmt: skip
+
+
+def _reads(decoder: Decoder, content: bytes) -> bool:
+    """Whether a decoder reads a file."""
+    try:
+        decoder.read(content)
+    except REFUSALS:
+        return False
+    return True
+
+
+def _decoded(batch: Batch, file: int, content: bytes) -> bool:
+    """Whether the batch's decoder reads a file, which then goes with the batch."""
+    try:
+        batch.decoded.append(batch.decoder.read(content))
+    except REFUSALS:
+        return False
+    batch.files.append(file)
+    return True
 
 
 def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:

@@ -2,9 +2,11 @@
 
 import json
 import math
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +20,20 @@ RAW_TEXT_LIMIT = 200
 Conceal = Callable[[int, str], str]
 """Takes the secrets of a file (by its number) out of a text of it."""
 
-_STATES = {"on": 1.0, "off": 0.0}
+
+class State(float, Enum):
+    """A word that the feed says of a door, a window or a switch, and the number that stands for it."""
+
+    def __new__(cls, number: float, word: str) -> "State":
+        state = float.__new__(cls, number)
+        state._value_ = word
+        return state
+
+    ON = 1.0, "on"
+    OFF = 0.0, "off"
+
+
+_STATES = {state.value: float(state) for state in State}
 _NUMBERS, _FLAGS, _TEXTS, _NOTHING = (
     frozenset({float, int}), frozenset({bool}), frozenset({str}), frozenset[type](),
 )  # fmt: skip
@@ -58,7 +73,7 @@ class Group:
 
 @dataclass(slots=True)
 class Judged:
-    """A group's values judged.
+    """Values judged.
 
     readings: READINGS. refused: file, leaf, raw text and reason of each. nulls: JSON nulls by file.
     """
@@ -68,11 +83,12 @@ class Judged:
     nulls: Counter[int]
 
 
+_PLACES = {"file": pl.UInt32, "leaf": pl.UInt32}
 READINGS = {
-    "file": pl.Int64, "leaf": pl.Int64, "value": pl.Float64, "value_text": pl.String,
+    **_PLACES, "value": pl.Float64, "value_text": pl.String,
     "value_text_length": pl.Int64,
 }  # fmt: skip
-REFUSED = {"file": pl.Int64, "leaf": pl.Int64, "raw_text": pl.String, "reason": pl.String}
+REFUSED = {**_PLACES, "raw_text": pl.String, "reason": pl.String}
 
 
 class _Reading(NamedTuple):
@@ -83,79 +99,87 @@ class _Reading(NamedTuple):
     reason: str | None = None
 
 
-def judge(group: Group, conceal: Conceal) -> Judged:
-    """Judge a group column by column: what fits the kind at once, any other value by itself."""
-    numbers, texts = _Stack(group, pl.Float64), _Stack(group, pl.String)
-    odd: list[tuple[int, int]] = []
-    for place, leaf in enumerate(group.leaves):
-        column = group.column(place)
-        if leaf.kind == "text":
-            kept, unfit = _parted(column, _TEXTS)
-            texts.add(place, _concealed(kept, group, conceal))
-        else:
-            kept, unfit = _numbers(leaf.kind, column)
-            numbers.add(place, kept)
-        odd.extend((place, at) for at in unfit)
-    measured, infinite = numbers.series(), list[tuple[int, int]]()
+def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
+    """Judge groups column by column: what fits the kind at once, any other value by itself."""
+    numbers, texts = _Stack(), _Stack()
+    odd: list[_Origin] = []
+    for group in groups:
+        for place, leaf in enumerate(group.leaves):
+            column = group.column(place)
+            if leaf.kind == "text":
+                kept, unfit = _parted(column, _TEXTS)
+                texts.add(group, place, _concealed(kept, group, conceal))
+            else:
+                kept, unfit = _numbers(leaf.kind, column)
+                numbers.add(group, place, kept)
+            odd += [(group, place, at) for at in unfit]
+    # Not strict, as whole numbers and flags stand among the others.
+    measured = pl.Series(numbers.values, dtype=pl.Float64, strict=False)
     if not (finite := measured.is_finite()).all():
-        infinite = [numbers.origin(row) for row in (~finite).arg_true()]
+        odd += [numbers.origin(row) for row in (~finite).arg_true()]
         measured = measured.set(~finite, None)
-    singly, refused, nulls = _one_by_one(group, sorted([*odd, *infinite]), conceal)
-    readings = pl.concat([numbers.readings(measured), texts.readings(texts.series()), singly])
-    # The file's order decides which of two spellings of a room counts.
-    return Judged(readings.sort("leaf", maintain_order=True) if group.repeats else readings, refused, nulls)
+    singly, refused, nulls = _one_by_one(odd, conceal)
+    spoken = text_columns(pl.Series(texts.values, dtype=pl.String))
+    readings = [
+        pl.concat([numbers.origins(), measured.to_frame("value")], how="horizontal").drop_nulls("value"),
+        pl.concat([texts.origins(), spoken], how="horizontal").drop_nulls("value_text"),
+        singly,
+    ]
+    return Judged(pl.concat(readings, how="diagonal").select(*READINGS), refused, nulls)
+
+
+_Origin = tuple[Group, int, int]
+"""Where a value is from: its group, its leaf's place there, and its file's."""
 
 
 class _Stack:
-    """Columns of a group end to end: one series of many values is made far faster than many of few."""
+    """Columns of groups end to end: one series of many values is made far faster than many of few."""
 
-    def __init__(self, group: Group, dtype: type[pl.DataType]) -> None:
-        self._group = group
-        self._dtype = dtype
-        self._places: list[int] = []
-        self._values: list[Any] = []
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._columns: list[tuple[Group, int]] = []
+        self._ends: list[int] = []
 
-    def add(self, place: int, column: list[Any]) -> None:
+    def add(self, group: Group, place: int, column: list[Any]) -> None:
         """Put the column of a leaf at the end; None stands for no reading."""
-        self._places.append(place)
-        self._values += column
+        self.values += column
+        self._columns.append((group, place))
+        self._ends.append(len(self.values))
 
-    def origin(self, row: int) -> tuple[int, int]:
-        """The leaf's place, and the file's place in the group, that a row of the series is of."""
-        column, at = divmod(row, len(self._group.files))
-        return self._places[column], at
+    def origin(self, row: int) -> _Origin:
+        """Where the value of a row is from."""
+        column = bisect_right(self._ends, row)
+        return *self._columns[column], row - (self._ends[column - 1] if column else 0)
 
-    def series(self) -> pl.Series:
-        """All values; not strict, as whole numbers and flags stand among the others."""
-        return pl.Series(self._values, dtype=self._dtype, strict=False)
-
-    def readings(self, values: pl.Series) -> pl.DataFrame:
-        """READINGS of all values but nulls; values: the series, or another of the same order."""
-        columns = len(self._places)
-        if not columns:
-            return pl.DataFrame(schema=READINGS)
-        files = pl.concat([pl.Series(self._group.files, dtype=pl.Int64)] * columns)
-        begins = pl.Series(self._group.begins, dtype=pl.Int64)
-        leaves = pl.concat([begins + place for place in self._places])
-        stacked = pl.DataFrame({"file": files, "leaf": leaves, "reading": values})
-        if values.null_count():
-            stacked = stacked.drop_nulls("reading")
-        reading = pl.col("reading")
-        if self._dtype is pl.String:
-            return stacked.select(
-                "file",
-                "leaf",
-                value=pl.lit(None, pl.Float64),
-                value_text=reading.str.slice(0, TEXT_LIMIT),
-                value_text_length=reading.str.len_chars().cast(pl.Int64),
-            )
-        return stacked.select(
-            "file",
-            "leaf",
-            value=reading,
-            value_text=pl.lit(None, pl.String),
-            value_text_length=pl.lit(None, pl.Int64),
+    def origins(self) -> pl.DataFrame:
+        """file and leaf of all values."""
+        starts: dict[int, int] = {}
+        files: list[int] = []
+        begins: list[int] = []
+        spans: list[tuple[int, int, int]] = []
+        for group, place in self._columns:
+            start = starts.get(id(group))
+            if start is None:
+                start = starts[id(group)] = len(files)
+                files += group.files
+                begins += group.begins
+            spans.append((place, start, start + len(group.files)))
+        columns = pl.DataFrame(
+            spans, schema=dict.fromkeys(("place", "start", "end"), pl.UInt32), orient="row"
         )
+        rows = columns.select("place", at=pl.int_ranges("start", "end", dtype=pl.UInt32)).explode("at")
+        known = pl.DataFrame({"file": files, "leaf": begins}, schema=_PLACES)
+        return known[rows["at"]].with_columns(pl.col("leaf") + rows["place"])
+
+
+def text_columns(texts: pl.Series) -> pl.DataFrame:
+    """value_text and value_text_length of texts."""
+    return pl.DataFrame(
+        {
+            "value_text": texts.str.slice(0, TEXT_LIMIT),
+            "value_text_length": texts.str.len_chars().cast(pl.Int64),
+        }
+    )
 
 
 def _numbers(kind: str, values: list[Any]) -> tuple[list[Any], list[int]]:
@@ -187,13 +211,13 @@ def _concealed(texts: list[Any], group: Group, conceal: Conceal) -> list[str | N
 
 
 def _one_by_one(
-    group: Group, odd: list[tuple[int, int]], conceal: Conceal
+    odd: Sequence[_Origin], conceal: Conceal
 ) -> tuple[pl.DataFrame, list[tuple[int, int, str, str]], Counter[int]]:
-    """Readings, refused values and nulls of values that do not fit: by the leaf's place and the file's."""
+    """Readings, refused values and nulls of values that do not fit: by where they are from."""
     singly: list[tuple[int, int, float | None, str | None, int | None]] = []
     refused: list[tuple[int, int, str, str]] = []
     nulls: Counter[int] = Counter()
-    for place, at in odd:
+    for group, place, at in odd:
         file, number = group.files[at], group.begins[at] + place
         value = group.values[at * len(group.leaves) + place]
         reading = _judge_value(group.leaves[place].kind, value)

@@ -11,7 +11,6 @@ from functools import cache, partial
 from hashlib import sha256
 from typing import Any
 
-from domotic_assets.registry import Room
 from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
 from domotic_assets.silver.masking import mask
 
@@ -91,9 +90,12 @@ def _holds_rooms(stations: dict[str, Any]) -> bool:
 
 
 def interpret(
-    shape: Shape, home: str, rooms: Mapping[str, Room], secrets: Collection[str]
+    shape: Shape, home: str, rooms: Mapping[str, str], secrets: Collection[str]
 ) -> tuple[Leaf, ...]:
-    """One leaf for each value of the shape, in order. Names are masked: a feed could put anything there."""
+    """One leaf for each value of the shape, in order. Names are masked: a feed could put anything there.
+
+    rooms: the id of each spelling that sites.yaml knows.
+    """
     leaves: list[Leaf] = []
     # A name stands in many parts, and a long one takes long.
     brief = cache(partial(_brief, secrets=secrets))
@@ -129,10 +131,9 @@ def _brief(name: str, secrets: Collection[str]) -> str:
     return f"{masked[: NAME_LIMIT // 2]}{CUT}{sha256(masked.encode()).hexdigest()[:12]}"
 
 
-def room_id(home: str, spelling: str, rooms: Mapping[str, Room], secrets: Collection[str]) -> str:
+def room_id(home: str, spelling: str, rooms: Mapping[str, str], secrets: Collection[str]) -> str:
     """`home/room`: the id of the spelling map, else the spelling in lower case."""
-    known = rooms.get(spelling)
-    return f"{home}/{known.id if known else _part(spelling, secrets).lower()}"
+    return f"{home}/{rooms.get(spelling) or _part(spelling, secrets).lower()}"
 
 
 def _part(name: str, secrets: Collection[str]) -> str:

@@ -17,6 +17,7 @@ from domotic_assets.localtime import (
     floor_minute,
     local_date,
     local_day_bounds,
+    steady_hour,
     to_utc,
     zone,
 )
@@ -178,3 +179,31 @@ def test_floor_minute_drops_seconds() -> None:
 def test_a_zone_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises((ZoneInfoNotFoundError, ValueError)):
         zone(name)
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize(
+    ("zone_name", "day", "unsteady"),
+    [
+        ("Europe/Zurich", datetime(2023, 10, 29), [2]),
+        ("Europe/Zurich", datetime(2023, 3, 26), [2]),
+        ("Europe/Zurich", datetime(2023, 6, 1), []),
+        ("UTC", datetime(2023, 10, 29), []),
+        # Half an hour back at two, so that half past one comes again; and half an hour on.
+        ("Australia/Lord_Howe", datetime(2023, 4, 2), [1]),
+        ("Australia/Lord_Howe", datetime(2023, 10, 1), [2]),
+        # A quarter of an hour on at midnight.
+        ("Asia/Kathmandu", datetime(1986, 1, 1), [0]),
+        # From 11 min 30 s to 0 h, in the middle of an hour that both begins and ends clearly.
+        ("Africa/Monrovia", datetime(1972, 1, 7), [0]),
+    ],
+)
+def test_an_hour_is_steady_if_each_of_its_minutes_is_one_moment_after_its_start(
+    zone_name: str, day: datetime, unsteady: list[int]
+) -> None:
+    for hour in range(24):
+        begun = steady_hour(day + timedelta(hours=hour), zone_name)
+        assert (begun is None) == (hour in unsteady), hour
+        for minute in range(60) if begun is not None else ():
+            placed = candidates(day + timedelta(hours=hour, minutes=minute), zone_name)
+            assert placed == (Moment(begun + timedelta(minutes=minute)),)
