@@ -5,6 +5,7 @@ import polars as pl
 from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
 from domotic_assets.schemas.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS
 from domotic_assets.schemas.silver import VARIABLES as VARIABLES_TABLE
+from domotic_assets.schemas.table import is_ordered
 
 _OPENING = "doorsWindows.type"
 _KNOWN_CATEGORIES = pl.DataFrame(
@@ -49,19 +50,21 @@ def devices(events: pl.DataFrame) -> pl.DataFrame:
 
     A door or window says in each reading what it is; the last word of the date counts.
     """
-    category = pl.col("device").str.split("/").list.get(2)
+    return _devices(_sightings(events))
+
+
+def _devices(sightings: pl.DataFrame) -> pl.DataFrame:
     return (
-        events.sort("ts")
+        sightings.sort("ts")
         .group_by("device", "utc_date")
         .agg(
-            pl.col("home").last(),
-            pl.col("room").last(),
-            pl.col("value_text").filter(pl.col("variable") == _OPENING).last().alias("opening"),
+            pl.col("home", "room").last(),
+            opening=pl.col("word").filter("spoken").last(),
             first_ts=pl.col("ts").min(),
             last_ts=pl.col("ts").max(),
-            minutes=pl.col("ts").n_unique().cast(pl.Int64),
+            minutes=pl.len().cast(pl.Int64),
         )
-        .with_columns(category=category)
+        .with_columns(category=pl.col("device").str.split("/").list.get(2))
         .join(_KNOWN_CATEGORIES, on="category", how="left")
         .with_columns(
             device_type=pl.when(pl.col("opening").is_in(["Door", "Window"]))
@@ -80,13 +83,13 @@ def devices_changed(
     before, after: all events of some minutes. Comes with the devices whose row that does not tell:
     they lost a reading, or an earlier one now says another thing of a door than the last word known.
     """
-    key = ["device", "utc_date"]
-    said = _words(before)
-    again = after.join(said, on=["device", "ts"], how="semi")
-    lost = said.join(_words(again), on=said.columns, how="anti", nulls_equal=True)["device"]
-    added = after.join(said, on=["device", "ts"], how="anti")
-    new = devices(added)
-    spoke = added.filter(pl.col("variable") == _OPENING).select(key).unique()
+    key, minute = ["device", "utc_date"], ["device", "ts"]
+    said, says = _sightings(before), _sightings(after)
+    again = says.join(said, on=minute, how="semi")
+    lost = said.join(again, on=[*minute, "spoken", "word"], how="anti", nulls_equal=True)["device"]
+    added = says.join(said, on=minute, how="anti")
+    new = _devices(added)
+    spoke = added.filter("spoken").select(key).unique()
     both = held.join(new, on=key, suffix=" added")
     silent = both.join(spoke, on=key, how="anti").select(*key, "device_type")
     doubtful = both.join(spoke, on=key, how="semi").filter(
@@ -106,11 +109,22 @@ def devices_changed(
     return rows, sorted({*lost, *doubtful})
 
 
-def _words(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per device and minute, with what it says a door or window is."""
-    return events.group_by("device", "ts").agg(
-        spoken=pl.col("variable").eq(_OPENING).any(),
-        word=pl.col("value_text").filter(pl.col("variable") == _OPENING).last(),
+def _sightings(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per device and minute: where and when it was heard, and what it says a door or window is.
+
+    spoken: whether it says so, as a word may be null.
+    """
+    key = ("ts", "device", "variable")
+    ordered = events if is_ordered(events, key) else events.sort(key)
+    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("ts", "device"))
+    words = ordered.filter(pl.col("variable") == _OPENING).select(
+        "ts", "device", spoken=pl.lit(True), word="value_text"
+    )
+    return (
+        ordered.filter(begins)
+        .select("ts", "device", "home", "room", "utc_date")
+        .join(words, on=["ts", "device"], how="left", maintain_order="left")
+        .with_columns(pl.col("spoken").fill_null(False))
     )
 
 
