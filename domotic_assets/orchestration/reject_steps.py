@@ -18,7 +18,7 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.feed import QUARANTINE_REASONS, REJECT_REASONS
 from domotic_assets.silver.document import Unreadable, read_document
-from domotic_assets.silver.flatten import own_secrets_of, spellings
+from domotic_assets.silver.header import own_secrets_of, spellings
 from domotic_assets.silver.masking import MASK, mask, mask_log_text
 from domotic_assets.silver.weather import SOURCE as FORECASTS
 

@@ -5,11 +5,8 @@ what a value means is decided in `shape`, whether it fits in `judgement`, and wh
 Files that are built like many before them go through a `decoder`, which comes to the same.
 """
 
-import json
-import math
-import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -18,33 +15,28 @@ from typing import Any
 
 import polars as pl
 
-from domotic_assets.localtime import candidates, clock_reading, to_utc
+from domotic_assets.localtime import candidates, to_utc
 from domotic_assets.registry import Home, Registry
-from domotic_assets.schemas.silver import REJECTS, SENSOR_EVENTS, SENSOR_FILES
+from domotic_assets.schemas.silver import REJECTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.bulk import Batch, minutes_of
 from domotic_assets.silver.decoder import REFUSALS, Decoder, decoder_of
 from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
+from domotic_assets.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.silver.judgement import REFUSED, Group, judge
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
-from domotic_assets.silver.shape import CUT, SECRET_HEADER, Leaf, Shape, interpret, split
+from domotic_assets.silver.ordering import by_file, events_of, in_order
+from domotic_assets.silver.shape import CUT, Leaf, Shape, interpret, split
 
-SHORTEST_SECRET = 3
-"""A shorter user or token tells nothing, and replacing it would spoil every other text."""
 CLOCK_SLACK = timedelta(days=1)
 
 MOST_VALUES = 5_000
 """A sensor file has some hundred; each costs about 0.1 ms, and a file may not hold up the others."""
-MOST_SECRETS, LONGEST_SECRET = 100, 10_000
-"""Of one file's header; every text of the file is searched for them."""
-_LONGEST_HEADER = max(map(len, SECRET_HEADER))
 
 ALIKE_BEFORE_DECODER = 100
 """Files of one structure read one by one before a decoder is made, which costs as much as these."""
 MOST_DECODERS = 8
 """Of homes that spell their rooms alike; a file that none of them reads has asked each."""
-
-_INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -326,9 +318,9 @@ class _Flattening:
         self._set_minute(file, file.home, document)
 
     def _set_minute(self, file: _File, home: Home, document: dict[str, Any]) -> None:
-        local = _read_local(document.get("datetime"))
+        local = read_local(document.get("datetime"))
         if local is not None:
-            hints = _unix_times(document) if len(candidates(local, home.clock_zone)) > 1 else ()
+            hints = unix_times(document) if len(candidates(local, home.clock_zone)) > 1 else ()
             moment = to_utc(local, home.clock_zone, file.arrived_at, hints)
             if self._start <= moment.utc <= file.arrived_at + CLOCK_SLACK:
                 file.minute, file.time_source, file.time_note = moment.utc, "inside", moment.note
@@ -344,9 +336,9 @@ class _Flattening:
         facts = self._file_facts()
         names = self._names()
         batches = [batch.readings(self._texts(batch)) for batch in self._all_batches()]
-        file_by_file = pl.concat([_by_file(judged.readings, names), *batches])
+        file_by_file = pl.concat([by_file(judged.readings, names), *batches])
         runs = file_by_file["file"].rle().struct.unnest().select(file="value", events="len")
-        readings = _in_order(file_by_file, runs, names, facts)
+        readings = in_order(file_by_file, runs, names, facts)
         refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
         rejects = (
             refused.with_columns(
@@ -356,7 +348,7 @@ class _Flattening:
             .select(REJECTS.schema.names())
         )
         return Flattened(
-            _events(readings, names, facts),
+            events_of(readings, names, facts),
             _told_apart(rejects),
             self._statuses(readings, runs, refused, judged.nulls, names, facts),
             self._crowded(facts),
@@ -470,52 +462,6 @@ class _Flattening:
         return silent
 
 
-def _by_file(readings: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
-    """Readings file after file, each by device and variable; of two spellings of a room in its order."""
-    rank = names["rank"][readings["leaf"]]
-    return readings.with_columns(rank=rank).sort("file", "rank", "leaf").drop("rank")
-
-
-def _in_order(
-    readings: pl.DataFrame, runs: pl.DataFrame, names: pl.DataFrame, facts: pl.DataFrame
-) -> pl.DataFrame:
-    """Readings by minute, device and variable; the order of equals stays.
-
-    readings: file after file, each by device and variable, so that mostly the files alone need an order: of
-    one minute, all devices of a home stand together. runs: the files in that order, and their events.
-    """
-    blocks = runs.select(
-        begin=pl.col("events").cum_sum() - pl.col("events"),
-        end=pl.col("events").cum_sum(),
-        minute=facts["minute"][runs["file"]],
-        home=facts["home"][runs["file"]],
-    ).sort("minute", "home", maintain_order=True)
-    ordered = readings[blocks.select(pl.int_ranges("begin", "end", dtype=pl.UInt32).explode()).to_series()]
-    minute = facts["minute"].rank("dense").cast(pl.Int64)[ordered["file"]]
-    places = minute * (names.height + 1) + names["rank"][ordered["leaf"]]
-    if places.is_sorted():
-        return ordered
-    # One number for the key, and for the place among equals: sorted many times faster than columns.
-    return ordered[
-        (places * ordered.height + pl.int_range(ordered.height, eager=True)).sort() % ordered.height
-    ]
-
-
-def _events(readings: pl.DataFrame, names: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
-    """SENSOR_EVENTS, `arrived_at` and `name` of readings."""
-    described = names.select("room", "device", "variable", "unit", "minimum", "maximum")[readings["leaf"]]
-    placed = facts.select("file_id", "name", "home", "arrived_at", ts="minute")[readings["file"]]
-    value = pl.col("value")
-    return (
-        pl.concat([readings, described, placed], how="horizontal")
-        .with_columns(
-            utc_date=pl.col("ts").dt.date(),
-            is_outlier=((value < pl.col("minimum")) | (value > pl.col("maximum"))).fill_null(False),
-        )
-        .select(*SENSOR_EVENTS.schema.names(), "arrived_at", "name")
-    )
-
-
 def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
     """Rejects with one row a path: names may be spelled, or masked, so that the paths of two values agree."""
     key = list(REJECTS.primary_key)
@@ -555,73 +501,3 @@ def _decoded(batch: Batch, file: int, content: bytes) -> bool:
         return False
     batch.files.append(file)
     return True
-
-
-def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
-    """Every text of the file's user and token; raises Unreadable where these are more than any feed sends."""
-    waiting = [
-        value
-        for key, value in document.items()
-        # Another letter case is never longer than the plain one, and most keys are.
-        if len(key) <= _LONGEST_HEADER and key.casefold() in SECRET_HEADER
-    ]
-    if len(waiting) <= len(SECRET_HEADER) and set(map(type, waiting)) <= {str}:
-        # As in nearly every file; the files of a home share them.
-        return _own_texts(tuple(waiting))
-    found: set[str] = set()
-    while waiting:
-        value = waiting.pop()
-        if type(value) is dict:
-            waiting += [*value, *value.values()]
-        elif type(value) is list:
-            waiting += value
-        elif type(value) is not bool and value is not None:
-            found |= _own_texts((str(value),))
-            if len(found) > MOST_SECRETS:
-                raise Unreadable("too_large")
-    return frozenset(found)
-
-
-@lru_cache(maxsize=1024)
-def _own_texts(texts: tuple[str, ...]) -> frozenset[str]:
-    """All spellings of some texts; raises Unreadable where one is longer than any feed sends."""
-    if any(len(text) > LONGEST_SECRET for text in texts):
-        raise Unreadable("too_large")
-    return frozenset[str]().union(*map(spellings, texts))
-
-
-@lru_cache(maxsize=1024)
-def spellings(secret: str) -> frozenset[str]:
-    """A secret as it is, and as JSON inside a text would spell it."""
-    bare = secret.strip()
-    if len(bare) < SHORTEST_SECRET:
-        return frozenset()
-    # Other letter cases are told here where a mask that ignores case cannot: `ß` as `SS`, `Ü` as `\u00dc`.
-    forms = {bare} if bare.isascii() else {bare, bare.upper(), bare.lower()}
-    return frozenset(forms | {json.dumps(form)[1:-1] for form in forms})
-
-
-@lru_cache(maxsize=8192)
-def _parse_local(text: str) -> datetime | None:
-    match = _INSIDE_TIME.fullmatch(text.strip())
-    if match is None:
-        return None
-    day, month, year, hour, minute = map(int, match.groups())
-    return clock_reading(year, month, day, hour, minute)
-
-
-def _read_local(value: Any) -> datetime | None:
-    """`DD.MM.YYYY HH:MM` as the home's clock wrote it; None for anything else."""
-    return _parse_local(value) if type(value) is str and len(value) < 64 else None
-
-
-def _unix_times(document: Mapping[str, Any]) -> list[float]:
-    """The unix seconds that plugs and the house meter measured at."""
-    found: list[float] = []
-    for category, key in (("plugs", "timePlug"), ("consumptions", "timeConsumption")):
-        rooms = document.get(category)
-        for device in rooms.values() if type(rooms) is dict else ():
-            seconds = device.get(key) if type(device) is dict else None
-            if isinstance(seconds, int | float) and math.isfinite(seconds):
-                found.append(float(seconds))
-    return found
