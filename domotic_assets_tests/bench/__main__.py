@@ -37,7 +37,7 @@ SUITES = {
 
 _ONE_CORE = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _ON_ONE_CORE = ("flatten",)
-_PACKAGES = ("polars", "deltalake", "pyarrow", "duckdb", "orjson", "dagster")
+_PACKAGES = ("polars", "deltalake", "pyarrow", "duckdb", "orjson", "msgspec", "dagster")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
