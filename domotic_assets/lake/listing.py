@@ -73,6 +73,17 @@ class Listing:
             )
         return rows if between is None else rows.filter(pl.col(between[0]).is_between(*between[1:]))
 
+    def lies_within(self, partition: str, span: tuple[date, date], between: Between) -> bool:
+        """Whether by the log all rows from one date of the physical partition to another lie in a range."""
+        if between[0] not in self.bounds:
+            return False
+        (first, last), (low, high), (least, most) = span, between[1:], self.bounds[between[0]]
+        return all(
+            least[number] is not None and low <= least[number] and most[number] <= high
+            for number, day in enumerate(self.partitions[partition])
+            if first <= day <= last
+        )
+
     def _files(
         self, partition: str | None, dates: Iterable[date] | None, between: Between | None
     ) -> list[str]:

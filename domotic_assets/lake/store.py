@@ -178,7 +178,8 @@ class Lake:
         column: one that grows with the physical partition (a minute). dates: the partition of each
         value. One commit for each run of consecutive dates, so that a value far off does not make
         everything between be rewritten; where nothing lies between the values yet, rows are appended,
-        which spares the search for what to replace. Returns whether anything was written.
+        which spares the search for what to replace, and where nothing else lies on their dates, these
+        are replaced whole, which spares the search of their files. Returns whether anything was written.
         """
         partition = table.partition
         assert partition is not None
@@ -194,17 +195,27 @@ class Lake:
             if held.is_empty():
                 wrote |= self.append(table, new, marks)
                 continue
-            others = ~pl.col(column).is_in(inside.implode())
-            kept = self.read(table, dates=days, between=between, where=others)
+            if not held.is_in(inside.implode()).all():
+                others = ~pl.col(column).is_in(inside.implode())
+                new = pl.concat([self.read(table, dates=days, between=between, where=others), new])
             span = (
                 f"{partition} = '{first}'"
                 if first == last
                 else f"{partition} >= '{first}' AND {partition} <= '{last}'"
             )
             bounds = f"{column} >= {_literal(low)} AND {column} <= {_literal(high)}"
-            self._write(table, pl.concat([kept, new]), f"{span} AND {bounds}", marks=marks)
+            whole = self._holding_only(table, (first, last), between)
+            self._write(table, new, span if whole else f"{span} AND {bounds}", onto=whole, marks=marks)
             wrote = True
         return wrote
+
+    def _holding_only(self, table: Table, span: tuple[date, date], between: Between) -> DeltaTable | None:
+        """The current snapshot, if by its log all rows from one date to another lie in the range."""
+        listing = self._listing(table)
+        assert table.partition is not None
+        if listing is None or not listing.lies_within(table.partition, span, between):
+            return None
+        return self._opened.tables[self.uri(table)].snapshot
 
     def replace_dates(
         self, table: Table, rows: pl.DataFrame, dates: Sequence[date], marks: Marks = NO_MARKS
@@ -235,9 +246,14 @@ class Lake:
         predicate: str | None = None,
         *,
         everything: bool = False,
+        onto: DeltaTable | None = None,
         marks: Marks = NO_MARKS,
     ) -> None:
-        """One commit: append, or replace what the predicate (or everything) selects."""
+        """One commit: append, or replace what the predicate (or everything) selects.
+
+        onto: the snapshot that the predicate was made for. What others add after it is refused or kept
+        by Delta, never lost.
+        """
         fitted = _fit(table, rows)
         options: dict[str, Any] = {
             "partition_by": [table.partition] if table.partition else None,
@@ -251,7 +267,7 @@ class Lake:
             ),
         }
         try:
-            target = self.delta(table) or self.uri(table)
+            target = onto or self.delta(table) or self.uri(table)
             if predicate is None and not everything:
                 write_deltalake(target, fitted, mode="append", **options)
             else:

@@ -13,6 +13,7 @@ from deltalake.exceptions import DeltaError
 from polars.testing import assert_frame_equal
 
 from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.lake import store
 from domotic_assets.lake.store import Lake, consecutive
 from domotic_assets.schemas.table import UTC_DATE, UTC_TIME, Table, moment, text, whole
 from domotic_assets_tests.memory_lake import MemoryLake
@@ -109,6 +110,57 @@ def test_where_nothing_lies_rows_are_added_and_no_file_is_rewritten(lake: Lake) 
     # Of these two the table holds what lies between, and neither.
     replace(lake, rows((2, "a", 2), (8, "a", 8)), minutes(2, 8))
     assert held(lake) == [(1, "a", 1), (2, "a", 2), (4, "a", 4), (5, "a", 50), (8, "a", 8), (9, "a", 9)]
+
+
+def predicates(lake: Lake) -> list[str]:
+    """What the commits that replaced something did replace, oldest first."""
+    snapshot = lake.delta(READINGS)
+    assert snapshot is not None
+    said = [commit["operationParameters"].get("predicate") for commit in reversed(snapshot.history())]
+    return [predicate for predicate in said if predicate]
+
+
+def test_dates_that_hold_only_what_is_replaced_are_replaced_whole_and_no_others(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (2, "a", 2), (1441, "a", 3), (1442, "a", 4)))
+    replace(lake, rows((1, "a", 10), (1441, "a", 30)), minutes(1, 2, 1441, 1442))
+    assert held(lake) == [(1, "a", 10), (1441, "a", 30)]
+    # A minute between may stay: the date is written anew with it.
+    lake.append(READINGS, rows((5, "b", 5)))
+    replace(lake, rows((1, "a", 11), (9, "a", 9)), minutes(1, 9))
+    assert held(lake) == [(1, "a", 11), (5, "b", 5), (9, "a", 9), (1441, "a", 30)]
+    # Beside what is replaced lie others of its date, before or after it.
+    replace(lake, rows((9, "a", 90)), minutes(5, 9))
+    replace(lake, rows((1, "a", 12)), minutes(1, 5))
+    assert held(lake) == [(1, "a", 12), (9, "a", 90), (1441, "a", 30)]
+    assert ["ts" in predicate for predicate in predicates(lake)] == [False, False, True, True]
+
+
+def test_a_date_is_not_replaced_whole_where_the_log_does_not_say_what_lies_on_it(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (2, "a", 2)).with_columns(value=pl.lit(None, pl.Int64)))
+    lake.append(READINGS, rows((3, "a", 7)))
+    numbers = pl.Series([7, 8], dtype=pl.Int64)
+    dates = pl.Series([DAY.date()] * 2)
+    lake.replace_values(READINGS, rows((3, "a", 8)), "value", numbers, dates)
+    assert held(lake) == [(1, "a", None), (2, "a", None), (3, "a", 8)]
+
+
+def test_what_another_adds_to_a_date_while_it_is_replaced_whole_is_not_lost(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.append(READINGS, rows((1, "a", 1), (2, "a", 2)))
+    other, fit = Lake(lake.root), store._fit
+
+    def fit_late(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+        monkeypatch.setattr(store, "_fit", fit)
+        other.append(READINGS, rows((700, "b", 7)))
+        return fit(table, frame)
+
+    monkeypatch.setattr(store, "_fit", fit_late)
+    with pytest.raises(LakeError, match="writing 2 rows failed"):
+        replace(lake, rows((1, "a", 10), (2, "a", 20)), minutes(1, 2))
+    assert held(lake) == [(1, "a", 1), (2, "a", 2), (700, "b", 7)]
+    replace(lake, rows((1, "a", 10), (2, "a", 20)), minutes(1, 2))
+    assert held(lake) == [(1, "a", 10), (2, "a", 20), (700, "b", 7)]
 
 
 def test_an_empty_frame_deletes_what_it_replaces(lake: Lake) -> None:
