@@ -38,11 +38,19 @@ def price_of_minutes(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     for home in registry.homes:
         if home.tariff is not None:
             homes_alike.setdefault((home.time_zone, home.tariff), []).append(home.id)
-    prices = [
-        pl.when(pl.col("home").is_in(homes)).then(_price(registry.tariffs, provider, zone_name))
-        for (zone_name, provider), homes in homes_alike.items()
-    ]
-    return rows.with_columns(pl.coalesce(*prices, pl.lit(None, pl.Float64)).alias(_PRICE))
+    # Many rows have the same minute: each is looked up once.
+    minutes = rows.lazy().select("ts").unique()
+    prices: list[pl.Expr] = []
+    for (zone_name, provider), homes in homes_alike.items():
+        name = f"price {len(prices)}"
+        minutes = minutes.with_columns(_price(registry.tariffs, provider, zone_name).alias(name))
+        prices.append(pl.when(pl.col("home").is_in(homes)).then(name))
+    return (
+        rows.lazy()
+        .join(minutes, on="ts", how="left", maintain_order="left")
+        .select(*rows.columns, pl.coalesce(*prices, pl.lit(None, pl.Float64)).alias(_PRICE))
+        .collect()
+    )
 
 
 _PRICE = DIM_TARIFF.column("chf_per_kwh").name
