@@ -141,21 +141,22 @@ def _pivot(events: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
 
 
 def anchors(readings: pl.DataFrame, bound_w: float) -> pl.DataFrame:
-    """Accepted counter readings (device, ts, counter_total) with `is_anchor`, by device and time.
+    """Accepted counter readings (device, ts, counter_total), by device and time: when the one `before`
+    was read, and `is_anchor`.
 
     A reading that goes on from the one before it is the level after it whatever came earlier, so
     a recalculation may start behind any anchor and end at the second one after the change.
     """
-    before = pl.col("counter_total").shift().over("device")
-    minutes = (pl.col("ts") - pl.col("ts").shift().over("device")).dt.total_minutes()
+    # In order of devices the row before is a device's reading before, where it is of the same device.
+    follows = pl.col("device") == pl.col("device").shift()
+    minutes = (pl.col("ts") - pl.col("before")).dt.total_minutes()
+    rise = pl.col("counter_total") - pl.col("counter_total").shift()
     return (
         readings.filter(pl.col("counter_total").is_not_null())
         .sort("device", "ts")
-        .select("device", "ts", "counter_total")
+        .select("device", "ts", "counter_total", before=pl.when(follows).then(pl.col("ts").shift()))
         .with_columns(
-            is_anchor=((pl.col("counter_total") - before) * 60)
-            .is_between(0, bound_w * minutes)
-            .fill_null(False)
+            is_anchor=pl.when(follows).then((rise * 60).is_between(0, bound_w * minutes)).fill_null(False)
         )
     )
 
@@ -168,9 +169,7 @@ def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_
     last). One row per device and reading: device, ts, energy_wh, is_sound.
     """
     place, begin = pl.col("place"), pl.col("begin")
-    marked = anchors(readings, bound_w).with_columns(
-        place=pl.int_range(pl.len()).over("device"), before=pl.col("ts").shift().over("device")
-    )
+    marked = anchors(readings, bound_w).with_columns(place=pl.int_range(pl.len()).over("device"))
     reach = marked.group_by("device").agg(
         # The first to be judged comes after the reading that counts before it: none at the very first.
         begin=place.filter("is_anchor", pl.col("ts") < first).max().add(1).fill_null(0),
@@ -213,21 +212,25 @@ def lacking_context(
     readings: pl.DataFrame, devices: Collection[str], first: datetime, last: datetime, bound_w: float
 ) -> tuple[set[str], set[str]]:
     """The devices with no anchor before `first`, and those with none behind `last`, in these readings."""
-    marked = anchors(readings, bound_w).with_columns(before=pl.col("ts").shift().over("device"))
+    marked = anchors(readings, bound_w)
     early = marked.filter("is_anchor", pl.col("ts") < first)["device"]
     late = marked.filter("is_anchor", pl.col("before") > last)["device"]
     return set(devices) - set(early), set(devices) - set(late)
 
 
 def energy_minutes(
-    events: pl.DataFrame, minutes: pl.Series, first: datetime, last: datetime, registry: Registry
+    events: pl.DataFrame,
+    plugs: pl.DataFrame,
+    minutes: pl.Series,
+    first: datetime,
+    last: datetime,
+    registry: Registry,
 ) -> pl.DataFrame:
     """FACT_ENERGY_MINUTE rows of the given minutes, and of the readings that a change in them reaches.
 
-    events: of VARIABLES, with the context that `energy_steps` asks for. minutes: those to rebuild,
-    all within [first, last].
+    events: of VARIABLES, with the context that `energy_steps` asks for. plugs: their `plug_readings`.
+    minutes: those to rebuild, all within [first, last].
     """
-    plugs = plug_readings(events)
     steps = energy_steps(plugs, first, last, registry.settings.plug_power_bound_w)
     inside = pl.col("ts").is_in(minutes.implode())
     plug_rows = (

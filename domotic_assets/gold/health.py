@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from domotic_assets.gold.keys import date_key, key_of, local_date
+from domotic_assets.gold.places import begins_of_runs
 from domotic_assets.localtime import MINUTE, local_day_bounds
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.feed import BATTERY_VARIABLES, VALIDITY_VARIABLES
@@ -83,15 +84,27 @@ class Seen:
 
 def seen_in(events: pl.DataFrame, registry: Registry) -> Seen:
     """What came in the minutes of these silver events; all events of a minute are among them."""
-    dated = events.with_columns(local_date=local_date(registry.time_zones()))
+    dated = local_date(registry.time_zones()).alias("local_date")
+    present = (
+        events.select("ts", "home", "device")
+        .filter(begins_of_runs(events))
+        .unique(["device", "ts"])
+        .with_columns(dated)
+        .group_by(_DEVICE_DAY)
+        .agg(present=pl.len().cast(pl.Int64))
+    )
     invalid = pl.col("variable").is_in(VALIDITY_VARIABLES) & (pl.col("value") == 0.0)
+    wrong = (
+        events.filter(pl.col("is_outlier") | invalid)
+        .with_columns(dated)
+        .group_by(_DEVICE_DAY)
+        .agg(wrong=pl.len().cast(pl.Int64))
+    )
     charge = pl.col("variable").is_in(BATTERY_VARIABLES) & ~pl.col("is_outlier")
     return Seen(
-        dated.group_by(_DEVICE_DAY).agg(
-            present=pl.col("ts").n_unique().cast(pl.Int64),
-            wrong=(pl.col("is_outlier") | invalid).sum().cast(pl.Int64),
-        ),
-        dated.filter(charge & pl.col("value").is_not_null())
+        present.join(wrong, on=_DEVICE_DAY, how="left").with_columns(pl.col("wrong").fill_null(0)),
+        events.filter(charge & pl.col("value").is_not_null())
+        .with_columns(dated)
         .group_by(*_DEVICE_DAY, "value")
         .agg(readings=pl.len().cast(pl.Int64)),
     )

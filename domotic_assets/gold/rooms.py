@@ -6,9 +6,9 @@ from datetime import timedelta
 import polars as pl
 
 from domotic_assets.gold.keys import minute_fact
+from domotic_assets.gold.places import Placed, placed
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.gold import FACT_ENVIRONMENT_MINUTE, FACT_PRESENCE_MINUTE
-from domotic_assets.schemas.table import UTC_TIME
 
 OPENING_VARIABLES = ("doorsWindows.type", "doorsWindows.switch")
 MOTION_VARIABLE = "motions.motion"
@@ -25,97 +25,100 @@ _MEASURED = [
 ]
 ENVIRONMENT_CATEGORIES = ("meteos", "humidities", "motions", "doorsWindows")
 
-_ROOM_MINUTE = ["ts", "home", "room"]
 
-
-def category_of(column: str = "device") -> pl.Expr:
-    """The feed category in a device id; each distinct id is taken apart once."""
-    return pl.col(column).map_batches(_categories, return_dtype=pl.String, is_elementwise=True)
-
-
-def _categories(devices: pl.Series) -> pl.Series:
-    distinct = devices.drop_nulls().unique()
-    categories = distinct.str.split("/").list.get(2, null_on_oob=True)
-    return devices.replace_strict(distinct, categories, default=None, return_dtype=pl.String)
+def of_environment() -> pl.Expr:
+    """Whether the device is of ENVIRONMENT_CATEGORIES, or of a room that is called like one."""
+    return pl.any_horizontal(
+        pl.col("device").str.contains(f"/{category}/", literal=True) for category in ENVIRONMENT_CATEGORIES
+    )
 
 
 def openings(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per room and minute with a door or window: window_open_flag, door_open_flag.
+    """One row per door or window and minute: room_minute, window_open_flag, door_open_flag.
 
-    A room is open while any of its sensors of that kind is; null where none of the kind reported.
+    The flag of the other kind is null, and both are of what says it is neither. events: of `placed`.
     """
-    by_device = (
-        events.filter(pl.col("variable").is_in(OPENING_VARIABLES))
-        .group_by(*_ROOM_MINUTE, "device")
-        .agg(
-            kind=pl.col("value_text").filter(pl.col("variable") == "doorsWindows.type").first(),
-            is_open=(pl.col("value").filter(pl.col("variable") == "doorsWindows.switch").first() == 1.0),
-        )
-        .filter(pl.col("is_open").is_not_null())
+    kind, switch = OPENING_VARIABLES
+    said = events.select("room_minute", "device_minute", "variable", "value", "value_text").filter(
+        pl.col("variable").is_in(OPENING_VARIABLES)
     )
-    return by_device.group_by(_ROOM_MINUTE).agg(
-        window_open_flag=_any_or_null(pl.col("is_open").filter(pl.col("kind") == "Window")),
-        door_open_flag=_any_or_null(pl.col("is_open").filter(pl.col("kind") == "Door")),
+    kinds = said.filter(pl.col("variable") == kind).select("device_minute", kind="value_text")
+    switches = (
+        said.filter(pl.col("variable") == switch)
+        .select("room_minute", "device_minute", is_open=pl.col("value") == 1.0)
+        .drop_nulls("is_open")
+    )
+    return switches.join(kinds, on="device_minute", how="left").select(
+        "room_minute",
+        window_open_flag=pl.when(pl.col("kind") == "Window").then("is_open"),
+        door_open_flag=pl.when(pl.col("kind") == "Door").then("is_open"),
     )
 
 
-def _any_or_null(values: pl.Expr) -> pl.Expr:
-    return pl.when(values.len() > 0).then(values.any())
+def _any_or_null(flag: str) -> pl.Expr:
+    """Whether any sensor of the kind is open; null where none of the kind reported."""
+    return pl.when(pl.col(flag).count() > 0).then(pl.col(flag).any()).alias(flag)
 
 
-def climate(events: pl.DataFrame, silent: pl.DataFrame) -> pl.DataFrame:
-    """One row per room and minute with a climate reading: its measures, and whether one was out of bounds.
+def climate(placed: Placed) -> pl.DataFrame:
+    """The readings that speak for a room: room_minute, one column a measure, is_anomaly.
 
     Temperature and humidity come from the first category that the minute's files hold for the room,
-    even where that one's reading is missing or refused: sensors are never mixed. silent: ts, home,
-    room, device of devices that a file names without a reading.
+    even where that one's reading is missing or refused: sensors are never mixed. An outlier gives no
+    measure, and is an anomaly.
     """
-    held = pl.concat(
-        [
-            events.select(*_ROOM_MINUTE, category_of().alias("category")),
-            silent.select(*_ROOM_MINUTE, category_of().alias("category")),
-        ]
-    ).filter(pl.col("category").is_in(list(CLIMATE_SOURCES)))
     order = pl.Enum(list(CLIMATE_SOURCES))
-    source = held.group_by(_ROOM_MINUTE).agg(source=pl.col("category").cast(order).min())
-    wanted: list[pl.Expr] = []
-    for measure, place in (("temperature_c", 0), ("humidity_pct", 1)):
-        spoken = pl.lit(False)
-        for category, variables in CLIMATE_SOURCES.items():
-            if variables[place] is not None:
-                spoken |= (pl.col("source") == category) & (pl.col("variable") == variables[place])
-        wanted.append(pl.when(spoken).then(pl.lit(measure)))
-    wanted += [
-        pl.when(pl.col("variable") == variable).then(pl.lit(measure))
-        for measure, variable in AIR_VARIABLES.items()
-    ]
-    measures = ["temperature_c", "humidity_pct", *AIR_VARIABLES]
-    readings = (
-        events.filter(pl.col("variable").is_in(_MEASURED))
-        .join(source, on=_ROOM_MINUTE)
-        .with_columns(measure=pl.coalesce(wanted))
-        .filter(pl.col("measure").is_not_null())
+    source = (
+        placed.seen.filter(pl.col("category").is_in(list(CLIMATE_SOURCES)))
+        .with_columns(pl.col("category").cast(order))
+        .sort("room_minute")
+        .group_by("room_minute")
+        .agg(source=pl.col("category").min())
     )
-    return readings.group_by(_ROOM_MINUTE).agg(
-        *(
-            pl.col("value").filter((pl.col("measure") == m) & ~pl.col("is_outlier")).first().alias(m)
-            for m in measures
-        ),
-        is_anomaly=pl.col("is_outlier").any(),
+    counts: dict[str, pl.Expr] = {}
+    for measure, place in (("temperature_c", 0), ("humidity_pct", 1)):
+        counts[measure] = pl.any_horizontal(
+            (pl.col("source") == category) & (pl.col("variable") == variables[place])
+            for category, variables in CLIMATE_SOURCES.items()
+            if variables[place] is not None
+        )
+    counts |= {measure: pl.col("variable") == variable for measure, variable in AIR_VARIABLES.items()}
+    return (
+        placed.events.select("room_minute", "variable", "value", "is_outlier")
+        .filter(pl.col("variable").is_in(_MEASURED))
+        .with_columns(pl.col("variable").cast(pl.Enum(_MEASURED)))
+        .join(source, on="room_minute", maintain_order="left")
+        .filter(pl.any_horizontal(counts.values()))
+        .select(
+            "room_minute",
+            *(
+                pl.when(is_of_measure & ~pl.col("is_outlier")).then("value").alias(measure)
+                for measure, is_of_measure in counts.items()
+            ),
+            is_anomaly="is_outlier",
+        )
     )
 
 
 def environment_minutes(events: pl.DataFrame, silent: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     """FACT_ENVIRONMENT_MINUTE: one row per room and minute of the events.
 
-    events: of ENVIRONMENT_CATEGORIES, whole minutes. silent: as in `climate`.
+    events: of ENVIRONMENT_CATEGORIES at least, whole minutes. silent: ts and device of those that a
+    file names without a reading.
     """
+    by_place = placed(events, silent)
     rows = (
-        climate(events, silent)
-        .join(openings(events), on=_ROOM_MINUTE, how="full", coalesce=True)
-        .with_columns(pl.col("is_anomaly").fill_null(False))
+        pl.concat([climate(by_place), openings(by_place.events)], how="diagonal")
+        .sort("room_minute", maintain_order=True)
+        .group_by("room_minute")
+        .agg(
+            pl.col("temperature_c", "humidity_pct", *AIR_VARIABLES).drop_nulls().first(),
+            _any_or_null("window_open_flag"),
+            _any_or_null("door_open_flag"),
+            pl.col("is_anomaly").any(),
+        )
     )
-    return minute_fact(rows, FACT_ENVIRONMENT_MINUTE, registry.time_zones())
+    return minute_fact(by_place.named(rows), FACT_ENVIRONMENT_MINUTE, registry.time_zones())
 
 
 def presence_minutes(events: pl.DataFrame, minutes: pl.Series, registry: Registry) -> pl.DataFrame:
@@ -125,30 +128,42 @@ def presence_minutes(events: pl.DataFrame, minutes: pl.Series, registry: Registr
     for the minute of a motion and the nine after it; it is null where no motion sensor reported in
     all that time.
     """
-    hold = registry.settings.presence_hold_minutes
-    motion = (
-        events.filter(pl.col("variable") == MOTION_VARIABLE)
-        .group_by(_ROOM_MINUTE)
-        .agg(motion_count=(pl.col("value") == 1.0).sum().cast(pl.Int32))
+    hold = timedelta(minutes=registry.settings.presence_hold_minutes)
+    by_place = placed(events)
+    motions = (
+        by_place.events.select("room_minute", "variable", "value")
+        .filter(pl.col("variable") == MOTION_VARIABLE)
+        .select("room_minute", motion=pl.col("value") == 1.0)
     )
-    doors = openings(events).filter(pl.col("door_open_flag").is_not_null()).drop("window_open_flag")
-    rows = motion.join(doors, on=_ROOM_MINUTE, how="full", coalesce=True).sort("room", "ts")
-    held = (
-        rows.rolling("ts", period=timedelta(minutes=hold), closed="right", group_by=["home", "room"])
-        .agg(highest=pl.col("motion_count").max())
-        .select("ts", "room", presence_flag=pl.col("highest") > 0)
+    doors = openings(by_place.events).select("room_minute", "door_open_flag").drop_nulls()
+    rows = (
+        pl.concat([motions, doors], how="diagonal")
+        .sort("room_minute")
+        .group_by("room_minute")
+        .agg(
+            motion_count=pl.when(pl.col("motion").count() > 0).then(pl.col("motion").sum().cast(pl.Int32)),
+            door_open_flag=_any_or_null("door_open_flag"),
+        )
     )
-    chosen = (
-        rows.join(held, on=["ts", "room"], how="left")
-        .filter(pl.col("ts").is_in(minutes.implode()))
-        .with_columns(presence_prob=pl.lit(None, pl.Float64))
-    )
+    named = by_place.named(rows).sort("room", "ts")
+    last = {
+        name: pl.when(condition).then("ts").forward_fill().over("room")
+        for name, condition in {
+            "motion": pl.col("motion_count") > 0,
+            "report": pl.col("motion_count").is_not_null(),
+        }.items()
+    }
+    chosen = named.with_columns(
+        presence_flag=pl.when(last["motion"] > pl.col("ts") - hold)
+        .then(True)
+        .when(last["report"] > pl.col("ts") - hold)
+        .then(False),
+        presence_prob=pl.lit(None, pl.Float64),
+    ).filter(pl.col("ts").is_in(minutes.implode()))
     return minute_fact(chosen, FACT_PRESENCE_MINUTE, registry.time_zones())
 
 
 def reach_of_presence(minutes: pl.Series, hold_minutes: int) -> pl.Series:
     """The given minutes and those after them whose presence they can change."""
-    ahead = pl.DataFrame({"ts": minutes}).select(
-        pl.concat_list([pl.col("ts").dt.offset_by(f"{ahead}m") for ahead in range(hold_minutes)]).alias("ts")
-    )
-    return ahead.explode("ts").unique().sort("ts")["ts"].cast(UTC_TIME)
+    reached = pl.concat([minutes + timedelta(minutes=ahead) for ahead in range(hold_minutes)])
+    return reached.unique().sort().rename("ts")

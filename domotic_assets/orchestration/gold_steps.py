@@ -26,7 +26,8 @@ USUAL_CONTEXT = timedelta(minutes=15)
 
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
-_EVENT_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "value_text", "is_outlier"]
+_ENERGY_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "is_outlier"]
+_ROOM_COLUMNS = ["ts", "device", "variable", "value", "value_text", "is_outlier"]
 
 Rebuild = Callable[[Workspace, pl.Series, pl.Series], tuple[pl.DataFrame, pl.Series]]
 """From the minutes of a piece and those of the whole run to the rows and the minutes they replace."""
@@ -66,7 +67,6 @@ def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
         )
         .drop_nulls("minute")
         .unique()
-        .sort("minute", "home")
     )
 
 
@@ -79,8 +79,7 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
     # Energy asks what Gold holds: there a piece is written before the next one is worked out.
     in_turn = rebuilt if table is gold.FACT_ENERGY_MINUTE else ahead(rebuilt)
     for number, (rows, replaced) in enumerate(in_turn, 1):
-        keys = pl.DataFrame({"ts": replaced}).select(datetime_key(), utc_date=pl.col("ts").dt.date())
-        work.lake.replace_values(table, rows, "datetime_key", keys["datetime_key"], keys["utc_date"])
+        work.lake.replace_values(table, rows, "datetime_key", _keys(replaced), replaced.dt.date())
         written += rows.height
         work.report(table.id, number, len(pieces))
     return written
@@ -88,17 +87,20 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
 
 def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
     """The minutes in order, cut where enough is together and where a gap of a day makes context dear."""
-    stretches: list[list[tuple[datetime, int]]] = []
-    for minute, number in touched.group_by("minute").len().sort("minute").iter_rows():
-        if not stretches or minute - stretches[-1][-1][0] > timedelta(days=1):
-            stretches.append([])
-        stretches[-1].append((minute, number))
-    pieces = (piece for stretch in stretches for piece in cut(stretch, HOME_MINUTES_PER_PIECE))
-    return [pl.Series([minute for minute, _ in piece], dtype=UTC_TIME) for piece in pieces]
+    counted = touched.group_by("minute").len().sort("minute")
+    gap = (pl.col("minute").diff() > timedelta(days=1)).fill_null(False)
+    pieces: list[pl.Series] = []
+    for stretch in counted.with_columns(stretch=gap.cum_sum()).partition_by("stretch", maintain_order=True):
+        if stretch["len"].sum() <= HOME_MINUTES_PER_PIECE:
+            pieces.append(stretch["minute"])
+            continue
+        cuts = cut(stretch.select("minute", "len").iter_rows(), HOME_MINUTES_PER_PIECE)
+        pieces += [pl.Series([minute for minute, _ in piece], dtype=UTC_TIME) for piece in cuts]
+    return pieces
 
 
 def _environment(work: Workspace, minutes: pl.Series, _run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-    events = _events(work, minutes, rooms.category_of().is_in(rooms.ENVIRONMENT_CATEGORIES))
+    events = _events(work, minutes, rooms.of_environment())
     silent = _silent_devices(work, minutes)
     return rooms.environment_minutes(events, silent, work.registry), minutes
 
@@ -110,45 +112,69 @@ def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.D
     rebuilt = reached.filter(reached.is_in(minutes.implode()) | ~reached.is_in(run.implode()))
     wanted = pl.col("variable").is_in([rooms.MOTION_VARIABLE, *rooms.OPENING_VARIABLES])
     first = _first(rebuilt) - timedelta(minutes=hold - 1)
-    events = _events_between(work, first, _last(rebuilt), wanted)
-    return rooms.presence_minutes(events, rebuilt, work.registry), rebuilt
+    events = _events_between(work, first, _last(rebuilt), wanted, _ROOM_COLUMNS)
+    rows = rooms.presence_minutes(events, rebuilt, work.registry)
+    beyond = _keys(rebuilt.filter(~rebuilt.is_in(minutes.implode())))
+    held = _held(work, gold.FACT_PRESENCE_MINUTE, beyond)
+    inside = ~pl.col("datetime_key").is_in(beyond.implode())
+    return _replacing(rows.filter(inside), minutes, rows.filter(~inside), held)
 
 
 def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     first, last = _first(minutes), _last(minutes)
-    events = _events_with_context(work, first, last)
-    rows = energy.energy_minutes(events, minutes, first, last, work.registry)
-    keys = pl.DataFrame({"ts": minutes}).select(datetime_key())["datetime_key"]
-    others = pl.DataFrame({"ts": run}).select(datetime_key())["datetime_key"].implode()
-    inside = pl.col("datetime_key").is_in(keys.implode())
-    rows = rows.filter(inside | ~pl.col("datetime_key").is_in(others))
+    events, plugs = _events_with_context(work, first, last)
+    rows = energy.energy_minutes(events, plugs, minutes, first, last, work.registry)
+    inside = pl.col("datetime_key").is_in(_keys(minutes).implode())
+    others = pl.col("datetime_key").is_in(_keys(run).implode())
+    reached = rows.filter(~inside, ~others)
     # Rows outside the minutes belong to single devices; the other devices of those minutes stay.
-    reached = rows.filter(~inside)
-    replaced = pl.concat([minutes, _moments(reached)]).unique().sort()
-    return pl.concat([rows, _beside(work, reached)]), replaced
+    held = _held(work, gold.FACT_ENERGY_MINUTE, reached["datetime_key"].unique())
+    beside = held.join(reached, on=["datetime_key", "device_key"], how="anti")
+    return _replacing(rows.filter(inside), minutes, pl.concat([reached, beside]), held)
 
 
-def _beside(work: Workspace, reached: pl.DataFrame) -> pl.DataFrame:
-    """What Gold holds of other devices in the minutes of these rows."""
-    if reached.is_empty():
-        return reached
-    keys = reached["datetime_key"]
+def _replacing(
+    rows: pl.DataFrame, minutes: pl.Series, reached: pl.DataFrame, held: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The rows of a piece and those that it reached in minutes beyond, and the minutes that they replace.
+
+    held: what Gold has of those minutes beyond. Most reach nothing new: to write such a minute again
+    would write the file of its day again.
+    """
+    both = pl.concat([reached, held])
+    changed = both.filter(both.is_unique())["datetime_key"].unique()
+    reached = reached.filter(pl.col("datetime_key").is_in(changed.implode()))
+    return pl.concat([rows, reached]), pl.concat([minutes, _moments(changed)]).unique().sort()
+
+
+def _held(work: Workspace, table: Table, keys: pl.Series) -> pl.DataFrame:
+    """What Gold holds of the minutes with these keys."""
+    if keys.is_empty():
+        return table.empty()
     return work.lake.read(
-        gold.FACT_ENERGY_MINUTE,
-        dates=reached["utc_date"].unique().to_list(),
+        table,
+        dates=_moments(keys).dt.date().unique(),
         between=("datetime_key", keys.min(), keys.max()),
-        where=pl.col("datetime_key").is_in(keys.unique().implode()),
-    ).join(reached, on=["datetime_key", "device_key"], how="anti")
+        where=pl.col("datetime_key").is_in(keys.implode()),
+    )
 
 
-def _moments(rows: pl.DataFrame) -> pl.Series:
-    """The minutes of rows with a datetime_key."""
-    keys = rows["datetime_key"].unique().cast(pl.String)
-    return keys.str.to_datetime("%Y%m%d%H%M", time_unit="us", time_zone="UTC").rename("ts")
+def _keys(minutes: pl.Series) -> pl.Series:
+    """The datetime_key of each minute."""
+    return pl.DataFrame({"ts": minutes}, schema={"ts": UTC_TIME}).select(datetime_key()).to_series()
 
 
-def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl.DataFrame:
+def _moments(keys: pl.Series) -> pl.Series:
+    """The minute of each datetime_key."""
+    return keys.cast(pl.String).str.to_datetime("%Y%m%d%H%M", time_unit="us", time_zone="UTC").rename("ts")
+
+
+def _events_with_context(
+    work: Workspace, first: datetime, last: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Energy events of [first, last], with as much before and after as the counters' steps ask for.
+
+    Comes with the plugs' readings that they make.
 
     A few minutes around settle the level of nearly every plug. Of the others the rest of the day is
     read, then the nearest day before and after on which they were seen, and further days only while
@@ -157,8 +183,10 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
     days = _plugs_reached(work, first, last)
     bound_w = work.registry.settings.plug_power_bound_w
     start, end = first - USUAL_CONTEXT, last + USUAL_CONTEXT
-    events = _events_between(work, start, end, pl.col("variable").is_in(energy.VARIABLES))
-    early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+    wanted = pl.col("variable").is_in(energy.VARIABLES)
+    events = _events_between(work, start, end, wanted, _ENERGY_COLUMNS)
+    plugs = energy.plug_readings(events)
+    early, late = energy.lacking_context(plugs, days, first, last, bound_w)
     if early:
         days |= _dates_of_plugs(work, None, pl.col("device").is_in(early))
     before = {plug: iter([day for day in reversed(days[plug]) if day <= first.date()]) for plug in days}
@@ -169,10 +197,11 @@ def _events_with_context(work: Workspace, first: datetime, last: datetime) -> pl
             *_next_days(work, late, after, (end + MINUTE, _EVER[1])),
         ]
         if not more:
-            return events
+            return events, plugs
         if any(not found.is_empty() for found in more):
             events = pl.concat([events, *more])
-            early, late = energy.lacking_context(energy.plug_readings(events), days, first, last, bound_w)
+            plugs = energy.plug_readings(events)
+            early, late = energy.lacking_context(plugs, days, first, last, bound_w)
 
 
 def _next_days(
@@ -191,7 +220,7 @@ def _next_days(
         dates=chosen["day"].unique(),
         between=("ts", *within),
         where=pl.col("device").is_in(chosen["device"].implode()) & pl.col("variable").is_in(energy.VARIABLES),
-        columns=_EVENT_COLUMNS,
+        columns=_ENERGY_COLUMNS,
     )
     of_plugs_and_days = [pl.col("device"), pl.col("ts").dt.date()]
     return [events.join(chosen, left_on=of_plugs_and_days, right_on=["device", "day"], how="semi")]
@@ -204,7 +233,7 @@ def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str
     """
     since = [day for day in work.lake.dates(silver.DEVICES) if day >= first.date()]
     days = _dates_of_plugs(work, since)
-    keys = pl.DataFrame({"ts": [first, last]}, schema={"ts": UTC_TIME}).select(datetime_key()).to_series()
+    keys = _keys(pl.Series([first, last], dtype=UTC_TIME))
     held = work.lake.read(
         gold.FACT_ENERGY_MINUTE,
         dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
@@ -212,7 +241,7 @@ def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str
         where=pl.col("counter_total").is_not_null(),
         columns=["device_key"],
     )
-    if lost := set(held["device_key"]) - {surrogate_key(device) for device in days}:
+    if lost := set(held["device_key"].unique()) - {surrogate_key(device) for device in days}:
         every = _dates_of_plugs(work, None)
         days |= {device: every[device] for device in every if surrogate_key(device) in lost}
     return days
@@ -233,34 +262,28 @@ def _dates_of_plugs(
 
 
 def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame:
-    """Events of exactly these minutes."""
-    events = _events_between(work, _first(minutes), _last(minutes), where)
+    """Events of exactly these minutes, as rooms need them."""
+    events = _events_between(work, _first(minutes), _last(minutes), where, _ROOM_COLUMNS)
     return events.filter(pl.col("ts").is_in(minutes.implode()))
 
 
-def _events_between(work: Workspace, first: datetime, last: datetime, where: pl.Expr) -> pl.DataFrame:
+def _events_between(
+    work: Workspace, first: datetime, last: datetime, where: pl.Expr, columns: Sequence[str]
+) -> pl.DataFrame:
     span = Window(first, last + MINUTE)
-    return read_within(work, silver.SENSOR_EVENTS, "ts", [span], _EVENT_COLUMNS, where)
+    return read_within(work, silver.SENSOR_EVENTS, "ts", [span], columns, where)
 
 
 def _silent_devices(work: Workspace, minutes: pl.Series) -> pl.DataFrame:
-    """ts, home, room, device of devices that a counting file of these minutes names without a reading."""
+    """ts and device of those that a counting file of these minutes names without a reading."""
     files = work.lake.read(
         silver.SENSOR_FILES,
         between=("minute", minutes.min(), minutes.max()),
         where=pl.col("status").is_in(COUNTING) & (pl.col("silent_devices").list.len() > 0),
-        columns=["minute", "home", "silent_devices"],
+        columns=["minute", "silent_devices"],
     )
-    return (
-        files.filter(pl.col("minute").is_in(minutes.implode()))
-        .explode("silent_devices")
-        .select(
-            ts="minute",
-            home="home",
-            room=pl.col("silent_devices").str.split("/").list.head(2).list.join("/"),
-            device="silent_devices",
-        )
-    )
+    named = files.filter(pl.col("minute").is_in(minutes.implode())).explode("silent_devices")
+    return named.select(ts="minute", device="silent_devices")
 
 
 def _first(minutes: pl.Series) -> datetime:

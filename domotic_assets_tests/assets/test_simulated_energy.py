@@ -17,16 +17,16 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from domotic_assets.orchestration.gold_steps import energy_facts
+from domotic_assets.orchestration.gold_steps import energy_facts, presence_facts
 from domotic_assets.orchestration.sensor_steps import (
     discover_sensor_files,
     flatten_sensor_files,
     land_sensor_files,
 )
-from domotic_assets.orchestration.windows import cover
+from domotic_assets.orchestration.windows import cover, date_window
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
-from domotic_assets.schemas.table import surrogate_key
+from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.run import Folders, simulate_history
 from domotic_assets_tests.builders import HOMES, REGISTRY, write_sites
@@ -345,3 +345,22 @@ def test_late_files_are_in_the_energy(world: World) -> None:
     for home, at in late:
         assert (home, at) in taken
         assert at in world.gold_wh[f"{home}/house/consumptions/1"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "table"),
+    [(energy_facts, gold.FACT_ENERGY_MINUTE), (presence_facts, gold.FACT_PRESENCE_MINUTE)],
+    ids=["energy", "presence"],
+)
+def test_a_day_made_again_leaves_the_next_one_as_it_is(
+    world: World, facts: Callable[..., int], table: Table
+) -> None:
+    """A step and a hold reach over midnight, and find there what they would write."""
+    lake, days = world.work.lake, [START, START + timedelta(days=1)]
+    for day in days:
+        facts(world.work, [date_window(day)])
+    files, rows = lake.files(table), lake.read(table).sort(table.primary_key)
+    facts(world.work, [date_window(START)])
+    written = set(lake.files(table)) ^ set(files)
+    assert {file.split("utc_date=")[1][:10] for file in written} == {START.isoformat()}
+    assert lake.read(table).sort(table.primary_key).equals(rows)

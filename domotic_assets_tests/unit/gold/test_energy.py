@@ -17,6 +17,7 @@ from domotic_assets.gold.energy import (
     energy_minutes,
     energy_steps,
     lacking_context,
+    plug_readings,
 )
 from domotic_assets.schemas.gold import FACT_ENERGY_MINUTE
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
@@ -219,7 +220,7 @@ def rebuilt(events: pl.DataFrame, minutes: Iterable[int] | None = None) -> pl.Da
     first, last = chosen.min(), chosen.max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
-    rows = energy_minutes(events, chosen, first, last, registry())
+    rows = energy_minutes(events, plug_readings(events), chosen, first, last, registry())
     assert rows.schema == FACT_ENERGY_MINUTE.schema
     return rows.sort("datetime_key", "device_key")
 

@@ -92,7 +92,8 @@ def health(
     found = as_events(events)
     # As long stretches come: in parts of minutes, in any order. What came adds up.
     minute = pl.col("ts").dt.minute()
-    parts = [seen_in(found.filter(minute % 3 == rest), registry()) for rest in (2, 0, 1)]
+    shuffled = found.sample(fraction=1.0, shuffle=True, seed=1)
+    parts = [seen_in(shuffled.filter(minute % 3 == rest), registry()) for rest in (2, 0, 1)]
     rows = health_days(seen_together(parts), refused, devices, list(days), registry())
     whole = health_days(seen_in(found, registry()), refused, devices, list(days), registry())
     order = ["local_date", "device_key"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -302,3 +303,92 @@ def test_a_changed_minute_reaches_the_hold_after_it() -> None:
     minutes = pl.Series([NOON, NOON + timedelta(minutes=3)], dtype=UTC_TIME)
     reached = reach_of_presence(minutes, 10)
     assert reached.to_list() == [NOON + timedelta(minutes=n) for n in range(13)]
+
+
+# Many at once -----------------------------------------------------------------------------------------
+
+
+SOURCES = {"meteos": ("Temperature", "Humidity"), "humidities": ("temperature", "humidity")}
+SOURCES["motions"] = ("temperature",)
+
+
+def some_events(rng: Random) -> list[Event]:
+    """Half an hour of rooms with up to two sensors of a kind, with gaps, in any order."""
+    events: list[Event] = []
+    # One room is called like a category, one begins with the name of another.
+    for room in ("jimmy/office", "jimmy/office-2", "jimmy/meteos", "jeremie/office"):
+        for minute in range(30):
+            where: dict[str, Any] = {"room": room, "minute": minute}
+            for place in (1, 2):
+                for category, fields in {**SOURCES, "plugs": ("temperature",)}.items():
+                    for field in fields:
+                        if rng.random() < 0.3:
+                            value, is_outlier = float(rng.randrange(90)), rng.random() < 0.2
+                            variable = f"{category}.{field}"
+                            events.append(event(variable, value, place=place, is_outlier=is_outlier, **where))
+                if rng.random() < 0.2:
+                    events.append(motion(minute, rng.random() < 0.2, place=place, room=room))
+                if rng.random() < 0.3:
+                    kind, is_open = rng.choice(["Door", "Window", "Hatch"]), rng.choice([True, False, None])
+                    events += opening(kind, is_open, place, **where)
+    rng.shuffle(events)
+    return events
+
+
+def by_hand(events: list[Event], room: str, minute: int) -> dict[str, Any]:
+    """What a room was like in a minute, found by looking at every event."""
+    here = [e for e in events if e["room"] == room and e["ts"] == NOON + timedelta(minutes=minute)]
+    categories = {e["device"].split("/")[2] for e in here}
+    source = next((category for category in SOURCES if category in categories), "")
+    spoken = [f"{source}.{field}" for field in SOURCES.get(source, ())]
+    found: dict[str, Any] = {}
+    for name, variable in zip(("temperature_c", "humidity_pct"), spoken, strict=False):
+        good = [e["value"] for e in here if e["variable"] == variable and not e["is_outlier"]]
+        found[name] = good[0] if good else None
+    kinds = {e["device"]: e["value_text"] for e in here if e["variable"] == "doorsWindows.type"}
+    states = {e["device"]: e["value"] == 1.0 for e in here if e["variable"] == "doorsWindows.switch"}
+    for name, kind in (("window_open_flag", "Window"), ("door_open_flag", "Door")):
+        flags = [is_open for device, is_open in states.items() if kinds[device] == kind]
+        found[name] = any(flags) if flags else None
+    counted = [e for e in here if e["variable"] in spoken]
+    if not counted and not states:
+        return {}
+    return found | {"is_anomaly": any(e["is_outlier"] for e in counted)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_rooms_and_minutes_are_what_each_is_by_itself(seed: int) -> None:
+    events = some_events(Random(seed))
+    rooms = {surrogate_key(e["room"]): e["room"] for e in events}
+    columns = ("temperature_c", "humidity_pct", "window_open_flag", "door_open_flag", "is_anomaly")
+    found = {
+        (rooms[row["room_key"]], row["datetime_key"] % 100): {name: row[name] for name in columns}
+        for row in environment(events)
+    }
+    nothing = dict.fromkeys(columns)
+    expected = {
+        (room, minute): nothing | one
+        for room in rooms.values()
+        for minute in range(30)
+        if (one := by_hand(events, room, minute))
+    }
+    assert found == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_presence_of_many_minutes_is_what_the_ten_minutes_of_each_held(seed: int) -> None:
+    every = some_events(Random(seed))
+    for room in ("jimmy/office", "jimmy/office-2"):
+        events = [e for e in every if e["room"] == room]
+        heard = [
+            ((e["ts"] - NOON) // timedelta(minutes=1), e["value"] == 1.0)
+            for e in events
+            if e["variable"] == "motions.motion"
+        ]
+        found = presence(events, range(30), "motion_count", "presence_flag")
+        assert len(found) > 5
+        for minute, (count, is_present) in found.items():
+            now = [seen for at, seen in heard if at == minute]
+            held = [seen for at, seen in heard if minute - 10 < at <= minute]
+            assert count == (sum(now) if now else None)
+            assert is_present == (any(held) if held else None)
