@@ -5,23 +5,25 @@ Aware datetimes go in and come out in UTC; naive ones are a home clock's reading
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 TimeNote = Literal["skipped_by_spring", "repeated_in_autumn"]
 
 MINUTE = timedelta(minutes=1)
-_LAST_MINUTE = timedelta(minutes=59)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where unix time starts."""
+
+_NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 
 # A file of the second pass cannot land before its own minute starts; the share's clock may be a little slow.
 ARRIVAL_SLACK = timedelta(minutes=2)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """A local reading placed in UTC, with a note where the clock change made it doubtful."""
 
     utc: datetime
@@ -47,13 +49,15 @@ def clock_reading(year: int, month: int, day: int, hour: int, minute: int) -> da
         return None
 
 
-@lru_cache(maxsize=65536)
 def candidates(naive: datetime, zone_name: str) -> tuple[Moment, ...]:
     """Every UTC moment at which a clock of that zone shows `naive`, earliest first.
 
     One on an ordinary day, two in the repeated autumn hour. A reading that spring skips never
     stands on a right clock; it takes the offset before the change, and the note says so.
     """
+    steady = offset_all_day(naive.date(), zone_name)
+    if steady is not None:
+        return (Moment(EPOCH + (naive - _NAIVE_EPOCH - steady)),)
     tz = zone(zone_name)
     first = naive.replace(tzinfo=tz, fold=0).astimezone(UTC)
     second = naive.replace(tzinfo=tz, fold=1).astimezone(UTC)
@@ -64,28 +68,40 @@ def candidates(naive: datetime, zone_name: str) -> tuple[Moment, ...]:
     return (Moment(first, "repeated_in_autumn"), Moment(second, "repeated_in_autumn"))
 
 
-def steady_hour(naive: datetime, zone_name: str) -> datetime | None:
-    """When an hour of a clock of that zone began, in UTC; None where the clock is changed within it."""
-    first, last = (candidates(naive + minutes, zone_name) for minutes in (timedelta(0), _LAST_MINUTE))
-    if len(first) > 1 or len(last) > 1 or first[0].note or last[0].note:
-        return None
-    return first[0].utc if last[0].utc - first[0].utc == _LAST_MINUTE else None
+@lru_cache(maxsize=4096)
+def offset_all_day(day: date, zone_name: str) -> timedelta | None:
+    """How far a zone's clock is ahead of UTC on a local day; None where that changes during the day.
+
+    Both ends of the day tell: nowhere did a clock change and change back within a day.
+    """
+    tz = zone(zone_name)
+    ends = (datetime.combine(day, edge) for edge in (time.min, time.max))
+    offsets = {end.replace(tzinfo=tz, fold=fold).utcoffset() for end in ends for fold in (0, 1)}
+    return offsets.pop() if len(offsets) == 1 else None
 
 
 def to_utc(naive: datetime, zone_name: str, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> Moment:
-    """Place a clock reading in UTC; in the repeated hour the hints decide, else the time of arrival.
-
-    unix_hints: unix seconds measured beside the reading (`timePlug`, `timeConsumption`). The newest
-    that lies within half an hour of one pass decides: an idle plug repeats an old time.
-    """
+    """Place a clock reading in UTC; in the repeated hour the hints decide, else the time of arrival."""
     found = candidates(naive, zone_name)
     if len(found) == 1:
         return found[0]
+    return Moment(which_pass([moment.utc for moment in found], arrived_at, unix_hints), found[0].note)
+
+
+def which_pass(
+    passes: Sequence[datetime], arrived_at: datetime, unix_hints: Sequence[float] = ()
+) -> datetime:
+    """Which of the moments that a clock's reading may mean it was, earliest first.
+
+    unix_hints: unix seconds measured beside the reading (`timePlug`, `timeConsumption`). The newest
+    that lies within half an hour of one pass decides, as an idle plug repeats an old time; without
+    such a one the time of arrival does.
+    """
     for hint in sorted(unix_hints, reverse=True):
-        for moment in found:
-            if abs(hint - moment.utc.timestamp()) <= 1800:
+        for moment in passes:
+            if abs(hint - moment.timestamp()) <= 1800:
                 return moment
-    return found[1] if arrived_at >= found[1].utc - ARRIVAL_SLACK else found[0]
+    return passes[-1] if arrived_at >= passes[-1] - ARRIVAL_SLACK else passes[0]
 
 
 def local_date(moment: datetime, zone_name: str) -> date:

@@ -17,7 +17,7 @@ from domotic_assets.localtime import (
     floor_minute,
     local_date,
     local_day_bounds,
-    steady_hour,
+    offset_all_day,
     to_utc,
     zone,
 )
@@ -170,6 +170,62 @@ def test_the_truth_is_always_a_candidate_and_a_prompt_arrival_finds_it(moment: d
     assert to_utc(shown, ZURICH, moment + timedelta(seconds=5)).utc == moment
 
 
+@pytest.mark.rule(2)
+@given(
+    zone_name=st.sampled_from(
+        # Changes of an hour and of half one, at midnight, over a whole day, and of seconds.
+        [ZURICH, "UTC", "Australia/Lord_Howe", "America/Santiago", "Pacific/Apia", "Africa/Monrovia"]
+    ),
+    year=st.sampled_from([1972, 2011, 2023]),
+    minutes=st.integers(0, 365 * 1440 - 1),
+)
+def test_candidates_are_the_moments_at_which_the_clock_shows_a_reading(
+    zone_name: str, year: int, minutes: int
+) -> None:
+    """Against every offset that the clock has from two days before to two days after."""
+    shown = datetime(year, 1, 1) + timedelta(minutes=minutes)
+    near = [shown.replace(tzinfo=UTC) + timedelta(hours=hours) for hours in range(-48, 49)]
+    offsets = {offset for moment in near if (offset := moment.astimezone(zone(zone_name)).utcoffset())}
+    offsets |= {timedelta(0)}
+    moments = sorted(
+        moment
+        for moment in {shown.replace(tzinfo=UTC) - offset for offset in offsets}
+        if moment.astimezone(zone(zone_name)).replace(tzinfo=None) == shown
+    )
+    found = candidates(shown, zone_name)
+    if moments:
+        assert [moment.utc for moment in found] == moments
+        assert [moment.note for moment in found] == (
+            [None] if len(moments) == 1 else ["repeated_in_autumn"] * 2
+        )
+    else:
+        assert [moment.note for moment in found] == ["skipped_by_spring"]
+
+
+@pytest.mark.parametrize(
+    ("day", "zone_name", "hours"),
+    [
+        (date(2023, 3, 25), ZURICH, 1),
+        (date(2023, 3, 26), ZURICH, None),
+        (date(2023, 3, 27), ZURICH, 2),
+        (date(2023, 10, 29), ZURICH, None),
+        # On 2 September 2023 the clock went from 24:00 on to 01:00: no minute of that day was doubtful.
+        (date(2023, 9, 2), "America/Santiago", -4),
+        (date(2023, 9, 3), "America/Santiago", None),
+        # On 1 April 2023 it went from 24:00 back to 23:00, an hour that came twice.
+        (date(2023, 4, 1), "America/Santiago", None),
+        (date(2023, 4, 2), "America/Santiago", -4),
+        # A day that Samoa left out.
+        (date(2011, 12, 30), "Pacific/Apia", None),
+        (date(9999, 12, 31), ZURICH, 1),
+    ],
+)
+def test_a_day_has_one_offset_where_no_reading_of_it_is_doubtful(
+    day: date, zone_name: str, hours: int | None
+) -> None:
+    assert offset_all_day(day, zone_name) == (None if hours is None else timedelta(hours=hours))
+
+
 def test_floor_minute_drops_seconds() -> None:
     moment = datetime(2023, 8, 31, 19, 44, 59, 999_999, tzinfo=UTC)
     assert floor_minute(moment) == datetime(2023, 8, 31, 19, 44, tzinfo=UTC)
@@ -179,31 +235,3 @@ def test_floor_minute_drops_seconds() -> None:
 def test_a_zone_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises((ZoneInfoNotFoundError, ValueError)):
         zone(name)
-
-
-@pytest.mark.rule(2)
-@pytest.mark.parametrize(
-    ("zone_name", "day", "unsteady"),
-    [
-        ("Europe/Zurich", datetime(2023, 10, 29), [2]),
-        ("Europe/Zurich", datetime(2023, 3, 26), [2]),
-        ("Europe/Zurich", datetime(2023, 6, 1), []),
-        ("UTC", datetime(2023, 10, 29), []),
-        # Half an hour back at two, so that half past one comes again; and half an hour on.
-        ("Australia/Lord_Howe", datetime(2023, 4, 2), [1]),
-        ("Australia/Lord_Howe", datetime(2023, 10, 1), [2]),
-        # A quarter of an hour on at midnight.
-        ("Asia/Kathmandu", datetime(1986, 1, 1), [0]),
-        # From 11 min 30 s to 0 h, in the middle of an hour that both begins and ends clearly.
-        ("Africa/Monrovia", datetime(1972, 1, 7), [0]),
-    ],
-)
-def test_an_hour_is_steady_if_each_of_its_minutes_is_one_moment_after_its_start(
-    zone_name: str, day: datetime, unsteady: list[int]
-) -> None:
-    for hour in range(24):
-        begun = steady_hour(day + timedelta(hours=hour), zone_name)
-        assert (begun is None) == (hour in unsteady), hour
-        for minute in range(60) if begun is not None else ():
-            placed = candidates(day + timedelta(hours=hour, minutes=minute), zone_name)
-            assert placed == (Moment(begun + timedelta(minutes=minute)),)
