@@ -11,14 +11,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from domotic_assets.bronze.naming import NameReader, arrival, read_forecast_name, read_sensor_name
-from domotic_assets.localtime import candidates, floor_minute
+from domotic_assets.localtime import EPOCH, floor_minute
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.bronze import SENSOR_FILES, WEATHER_FILES
+from domotic_assets.schemas.table import UTC_TIME
 
 _UNIX_TIME = re.compile(rb'"time(?:Plug|Consumption)"\s*:\s*(\d{9,10})(?!\d)')
 _USER = re.compile(rb'"user"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -30,10 +31,16 @@ _LANDED = {
         "window_source",
     )
 }  # fmt: skip
+_MOMENTS = [name for name, dtype in _LANDED.items() if dtype == UTC_TIME]
+# Polars takes a time span from Python in a tenth of the time that a moment with a zone costs.
+_SINCE_EPOCH = _LANDED | dict.fromkeys(_MOMENTS, pl.Duration("us"))
+
+_HELD = ("name", "window", "file_id", "arrived_at")
+_OF_ONE_FILE = ("name", "window")
+_TICK = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file as a source delivered it."""
 
     name: str
@@ -56,71 +63,70 @@ class Landing:
     def __init__(self, registry: Registry, held: pl.DataFrame, now: datetime) -> None:
         """`held`: name, window, file_id and arrived_at of the bronze rows of the names to come."""
         self._now = now
-        self._names = NameReader(registry.home_of_user(), registry.history_start)
         self._homes = registry.home_of_user()
-        self._latest: dict[tuple[str, datetime], tuple[datetime, str]] = {}
-        self._bytes: set[tuple[datetime, str]] = set()
-        for name, window, file_id, arrived_at in held.sort("arrived_at").iter_rows():
-            self._latest[name, window] = (arrived_at, file_id)
-            self._bytes.add((window, file_id))
+        self._names = NameReader(self._homes, registry.history_start)
+        self._held = held.select(_HELD)
 
-    def land(self, files: Iterable[File]) -> Landed:
-        """The SENSOR_FILES rows of files that bronze does not hold in this version."""
-        rows: list[tuple[Any, ...]] = []
+    def land(self, files: Iterable[tuple[str, int, datetime, bytes]]) -> Landed:
+        """The SENSOR_FILES rows of files that bronze does not hold in this version.
+
+        files: as `File` has them.
+        """
         counts: Counter[str] = Counter()
-        for file in files:
-            outcome, row = self._land_one(file)
-            counts[outcome] += 1
-            if row is not None:
-                rows.append(row)
+        rows: list[tuple[Any, ...]] = []
+        for name, size_bytes, modified_at, content in files:
+            if not is_sensor_name(name):
+                counts["foreign name"] += 1
+                continue
+            named = self._names.read(name)
+            home = named.home
+            if home is None:
+                user = _user_inside(content)
+                if named.user is not None or (user is not None and user not in self._homes):
+                    counts["foreign user"] += 1
+                    continue
+                home = self._homes.get(user) if user is not None else None
+            arrived_at = arrival(modified_at, self._now)
+            # Only where a name stands twice a year is the file looked into.
+            hints = _unix_times(content) if len(named.minutes) > 1 else ()
+            said = self._names.window(named, arrived_at, hints)
+            rows.append(
+                (
+                    identify("sensor_files", name, content),
+                    name,
+                    arrived_at - EPOCH,
+                    modified_at - EPOCH,
+                    size_bytes,
+                    content,
+                    home.id if home else None,
+                    (said or floor_minute(arrived_at)) - EPOCH,
+                    "name" if said else "arrival",
+                )
+            )
         columns = zip(*rows, strict=True) if rows else ((),) * len(_LANDED)
-        frame = pl.DataFrame(dict(zip(_LANDED, columns, strict=True)), schema=_LANDED)
-        landed = frame.with_columns(utc_date=pl.col("window").dt.date())
-        return Landed(landed.select(SENSOR_FILES.schema.names()), counts)
+        frame = pl.DataFrame(dict(zip(_LANDED, columns, strict=True)), schema=_SINCE_EPOCH)
+        landed, repeated = self._follow(frame.with_columns(pl.col(_MOMENTS) + pl.lit(EPOCH)))
+        counts.update({"landed": landed.height - repeated, "seen again": repeated})
+        landed = landed.with_columns(utc_date=pl.col("window").dt.date())
+        return Landed(landed.select(SENSOR_FILES.schema.names()), +counts)
 
-    def _land_one(self, file: File) -> tuple[str, tuple[Any, ...] | None]:
-        """What became of a file, and its values in the order of _LANDED where it makes a row."""
-        if not is_sensor_name(file.name):
-            return "foreign name", None
-        home = self._names.home(file.name)
-        if home is None:
-            user = _user_inside(file.content)
-            if read_sensor_name(file.name) is not None or (user is not None and user not in self._homes):
-                return "foreign user", None
-            home = self._homes.get(user) if user is not None else None
-        arrived_at = arrival(file.modified_at, self._now)
-        named = self._names.window(file.name, arrived_at, self._hints(file))
-        window = named or floor_minute(arrived_at)
-        file_id = identify("sensor_files", file.name, file.content)
-        outcome = "landed"
-        latest = self._latest.get((file.name, window))
-        if latest is not None:
-            outcome = "seen again" if latest[1] == file_id else "landed"
-            # Strictly later than the version before it: a tie goes to the later landing.
-            arrived_at = max(arrived_at, latest[0] + timedelta(microseconds=1))
-        held = (window, file_id) in self._bytes
-        self._latest[file.name, window] = (arrived_at, file_id)
-        self._bytes.add((window, file_id))
-        return outcome, (
-            file_id,
-            file.name,
-            arrived_at,
-            file.modified_at,
-            file.size_bytes,
-            None if held else file.content,
-            home.id if home else None,
-            window,
-            "name" if named else "arrival",
-        )
+    def _follow(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """The rows as the next versions after those held, and how many only show the version before again.
 
-    def _hints(self, file: File) -> list[float]:
-        """Unix times inside a file whose name stands twice a year; none for all others."""
-        parsed, home = read_sensor_name(file.name), self._names.home(file.name)
-        if parsed is None or parsed.local is None or home is None:
-            return []
-        if len(candidates(parsed.local, home.clock_zone)) == 1:
-            return []
-        return [float(seconds) for seconds in _UNIX_TIME.findall(file.content)]
+        A version arrives strictly later than the one before it: a tie goes to the later landing. Bytes
+        that an earlier version has are not kept twice.
+        """
+        before = self._held.filter(pl.col("name").is_in(rows["name"].implode())).sort("arrived_at")
+        ticks = pl.duration(microseconds=pl.int_range(pl.len()).over(_OF_ONE_FILE))
+        after = pl.concat([before, rows.select(_HELD)]).select(
+            arrived_at=(pl.col("arrived_at") - ticks).cum_max().over(_OF_ONE_FILE) + ticks,
+            is_seen_again=(pl.col("file_id") == pl.col("file_id").shift()).over(_OF_ONE_FILE),
+            is_held=~pl.struct("window", "file_id").is_first_distinct(),
+        )[before.height :]
+        content = pl.when(~after["is_held"]).then("content")
+        following = rows.with_columns(after["arrived_at"], content=content)
+        self._held = pl.concat([self._held, following.select(_HELD)])
+        return following, int(after["is_seen_again"].sum())
 
 
 def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> Landed:
@@ -143,7 +149,7 @@ def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> 
         arrived_at = arrival(file.modified_at, now)
         before = latest.get(file.name)
         if before is not None:
-            arrived_at = max(arrived_at, before[0] + timedelta(microseconds=1))
+            arrived_at = max(arrived_at, before[0] + _TICK)
         counts["seen again" if before is not None and before[1] == file_id else "landed"] += 1
         rows.append(
             {
@@ -163,7 +169,7 @@ def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> 
 
 def is_sensor_name(name: str) -> bool:
     """Whether a name may be a sensor file's; anything else in the folder is counted and left."""
-    return name.casefold().endswith(".json") and name.isprintable()
+    return (name.endswith(".json") or name.casefold().endswith(".json")) and name.isprintable()
 
 
 def identify(source: str, name: str, content: bytes) -> str:
@@ -193,6 +199,11 @@ def user_of(name: str, content: bytes = b"") -> str | None:
     """The feed user that a file's name says, else its content; None where neither does."""
     named = read_sensor_name(name)
     return _user_inside(content) if named is None else named.user
+
+
+def _unix_times(content: bytes) -> list[float]:
+    """The unix times inside a file."""
+    return [float(seconds) for seconds in _UNIX_TIME.findall(content)]
 
 
 def _user_inside(content: bytes) -> str | None:

@@ -2,41 +2,56 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
-from domotic_assets.localtime import MINUTE, Moment, candidates, clock_reading, floor_minute, to_utc, zone
+from domotic_assets.localtime import (
+    MINUTE,
+    candidates,
+    clock_reading,
+    floor_minute,
+    offset_all_day,
+    which_pass,
+    zone,
+)
 from domotic_assets.registry import Home
 
-_SENSOR_NAME = re.compile(
-    r"(?P<day>\d\d)\.(?P<month>\d\d)\.(?P<year>\d{4}) (?P<hour>\d\d)(?P<minute>\d\d)"
-    r"_(?P<user>.+)_received\.json",
-    re.ASCII | re.DOTALL,
-)
+_SENSOR_NAME = re.compile(r"(\d\d\.\d\d\.\d{4}) (\d{4})_(.+)_received\.json", re.ASCII | re.DOTALL)
+_TIMES_OF_DAY = {
+    f"{hour:02}{minute:02}": timedelta(hours=hour, minutes=minute)
+    for hour in range(24)
+    for minute in range(60)
+}
 _FORECAST_NAME = re.compile(r"Pred_(\d{4}-\d\d-\d\d)\.csv", re.ASCII)
 
 FUTURE_SLACK = timedelta(days=1)
 """A reading cannot lie further ahead of its arrival; a clock that says so is not believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class SensorName:
+class SensorName(NamedTuple):
     """A name taken apart; `local` is None where the digits are no time."""
 
     user: str
     local: datetime | None
 
 
-@lru_cache(maxsize=4096)
 def read_sensor_name(name: str) -> SensorName | None:
     """User and local minute of `DD.MM.YYYY HHMM_<User>_received.json`; None for any other name."""
     match = _SENSOR_NAME.fullmatch(name)
     if match is None:
         return None
-    year, month, day, hour, minute = (int(match[part]) for part in ("year", "month", "day", "hour", "minute"))
-    return SensorName(match["user"], clock_reading(year, month, day, hour, minute))
+    day, minute, user = match.groups()
+    midnight, since = _midnight(day), _TIMES_OF_DAY.get(minute)
+    return SensorName(user, None if midnight is None or since is None else midnight + since)
+
+
+@lru_cache(maxsize=4096)
+def _midnight(digits: str) -> datetime | None:
+    """The start of the day DD.MM.YYYY on any clock; None where it is no day."""
+    day, month, year = map(int, digits.split("."))
+    return clock_reading(year, month, day, 0, 0)
 
 
 def read_forecast_name(name: str) -> date | None:
@@ -61,8 +76,12 @@ def arrival(modified_at: datetime, now: datetime) -> datetime:
 
 def is_plausible(moment: datetime, arrived_at: datetime, history_start: date) -> bool:
     """Whether a reading may lie there: not before the history, not more than a day after arrival."""
-    start = datetime(history_start.year, history_start.month, history_start.day, tzinfo=UTC)
-    return start <= moment <= arrived_at + FUTURE_SLACK
+    return _utc_midnight(history_start) <= moment <= arrived_at + FUTURE_SLACK
+
+
+@lru_cache(maxsize=16)
+def _utc_midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def name_patterns(spans: Iterable[tuple[datetime, datetime]], clock_zones: Collection[str]) -> list[str]:
@@ -89,42 +108,76 @@ def name_patterns(spans: Iterable[tuple[datetime, datetime]], clock_zones: Colle
     return sorted(found)
 
 
-@dataclass(frozen=True, slots=True)
+class Named(NamedTuple):
+    """What a sensor file's name says against the registry.
+
+    user: None for a foreign name. home: that user's, where one is. minutes: those that the home's clock
+    may have meant, earliest first, two in the repeated hour; none without a home or a readable time.
+    was_skipped: no clock ever showed that time, as in spring.
+    """
+
+    user: str | None
+    home: Home | None
+    minutes: tuple[datetime, ...] = ()
+    was_skipped: bool = False
+
+
+_FOREIGN = Named(None, None)
+_UNTIL_TIME, _AFTER_TIME = len("DD.MM.YYYY "), len("DD.MM.YYYY HHMM")
+
+
 class NameReader:
     """Reads names against the registry's homes."""
 
-    homes: Mapping[str, Home]
-    history_start: date
+    def __init__(self, homes: Mapping[str, Home], history_start: date) -> None:
+        self._homes = homes
+        self._history_start = history_start
+        self._days: dict[tuple[str, str], tuple[str, Home, datetime]] = {}
 
-    def home(self, name: str) -> Home | None:
-        """The home whose user the name holds."""
+    def read(self, name: str) -> Named:
+        """Whose file it is, and which minutes its name may mean."""
+        # Names of one home and day differ in the time of day alone: once one was taken apart, the others
+        # are looked up.
+        day = self._days.get((name[:_UNTIL_TIME], name[_AFTER_TIME:]))
+        since = _TIMES_OF_DAY.get(name[_UNTIL_TIME:_AFTER_TIME])
+        if day is None or since is None:
+            return self._take_apart(name)
+        user, home, midnight = day
+        return Named(user, home, (midnight + since,))
+
+    def _take_apart(self, name: str) -> Named:
         parsed = read_sensor_name(name)
-        return self.homes.get(parsed.user) if parsed else None
+        if parsed is None:
+            return _FOREIGN
+        user, local = parsed
+        home = self._homes.get(user)
+        if home is None or local is None:
+            return Named(user, home)
+        if offset_all_day(local.date(), home.clock_zone) is not None:
+            (midnight,) = candidates(datetime.combine(local, time.min), home.clock_zone)
+            self._days[name[:_UNTIL_TIME], name[_AFTER_TIME:]] = (user, home, midnight.utc)
+        found = candidates(local, home.clock_zone)
+        return Named(user, home, tuple(m.utc for m in found), found[0].note == "skipped_by_spring")
 
-    def possible_windows(self, name: str, arrived_at: datetime) -> tuple[datetime, ...]:
+    def windows(self, named: Named, arrived_at: datetime) -> tuple[datetime, ...]:
         """Every minute that a file may belong to before its bytes are read: two in the repeated hour."""
-        moments = self._moments(name, arrived_at)
-        return tuple(m.utc for m in moments) or (floor_minute(arrived_at),)
+        return named.minutes if self._is_believed(named, arrived_at) else (floor_minute(arrived_at),)
 
-    def is_regular(self, name: str, window: datetime) -> bool:
-        """Whether a listing by `name_patterns` of this window shows the name."""
-        parsed, home = read_sensor_name(name), self.home(name)
-        if parsed is None or parsed.local is None or home is None:
-            return False
-        return window.astimezone(zone(home.clock_zone)).replace(tzinfo=None) == parsed.local
-
-    def window(self, name: str, arrived_at: datetime, unix_hints: list[float]) -> datetime | None:
+    def window(self, named: Named, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> datetime | None:
         """The minute that the name says, the pass told by hints or arrival; None where it says none."""
-        parsed, home = read_sensor_name(name), self.home(name)
-        if parsed is None or parsed.local is None or home is None or not self._moments(name, arrived_at):
+        if not self._is_believed(named, arrived_at):
             return None
-        return to_utc(parsed.local, home.clock_zone, arrived_at, unix_hints).utc
+        if len(named.minutes) == 1:
+            return named.minutes[0]
+        return which_pass(named.minutes, arrived_at, unix_hints)
 
-    def _moments(self, name: str, arrived_at: datetime) -> tuple[Moment, ...]:
-        parsed, home = read_sensor_name(name), self.home(name)
-        if parsed is None or parsed.local is None or home is None:
-            return ()
-        found = candidates(parsed.local, home.clock_zone)
-        if any(not is_plausible(moment.utc, arrived_at, self.history_start) for moment in found):
-            return ()
-        return found
+    def _is_believed(self, named: Named, arrived_at: datetime) -> bool:
+        for minute in named.minutes:
+            if not is_plausible(minute, arrived_at, self._history_start):
+                return False
+        return bool(named.minutes)
+
+
+def is_regular(named: Named, window: datetime) -> bool:
+    """Whether a listing by `name_patterns` of this window shows the name."""
+    return window in named.minutes and not named.was_skipped

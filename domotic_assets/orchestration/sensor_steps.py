@@ -10,19 +10,19 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from domotic_assets.bronze.landing import File, Landed, Landing, is_sensor_name, versions
-from domotic_assets.bronze.naming import NameReader, arrival, name_patterns, read_sensor_name
+from domotic_assets.bronze.landing import Landed, Landing, is_sensor_name, versions
+from domotic_assets.bronze.naming import NameReader, arrival, is_regular, name_patterns
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.ahead import ahead
 from domotic_assets.orchestration.definition_steps import NAMING, DateDefinitions
-from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, cut, spans
+from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, cut, membership, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.silver.events import merge
 from domotic_assets.silver.flatten import Flattened, flatten
-from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource
+from domotic_assets.sources.base import Entry
+from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource, unknown
 
 SETTLE = timedelta(seconds=2)
 """A file whose last write is younger is left for the next look. A slower sender costs a version more:
@@ -68,33 +68,32 @@ def discover_sensor_files(
     """
     now = datetime.now(UTC)
     entries = work.sensor_folder.entries(_patterns(work, spans_of_time))
-    known = _entries(_held(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     minutes: Counter[datetime] = Counter()
     irregular: set[datetime] = set()
     left: Counter[str] = Counter()
     odd: list[Entry] = []
-    for entry in entries:
-        if entry in known:
-            continue
+    for entry in unknown(entries, _held(work, spans_of_time)):
         if not is_sensor_name(entry.name):
             left["foreign name"] += 1
         elif entry.size_bytes > MAX_FILE_BYTES:
             left["too large"] += 1
-        elif names.home(entry.name) is not None:
-            if is_settling(entry, now):
-                left["still being written"] += 1
-                continue
-            possible = names.possible_windows(entry.name, arrival(entry.modified_at, now))
-            minutes.update(possible)
-            irregular.update(window for window in possible if not names.is_regular(entry.name, window))
-        elif read_sensor_name(entry.name) is not None:
-            left["foreign user"] += 1
         else:
-            odd.append(entry)
+            named = names.read(entry.name)
+            if named.user is None:
+                odd.append(entry)
+            elif named.home is None:
+                left["foreign user"] += 1
+            elif is_settling(entry, now):
+                left["still being written"] += 1
+            else:
+                for window in names.windows(named, arrival(entry.modified_at, now)):
+                    minutes[window] += 1
+                    if not is_regular(named, window):
+                        irregular.add(window)
     # A name that says nothing: only a look inside tells whether a home sent it.
     nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
-    landed = Landing(work.registry, nothing, now).land(_files(work.sensor_folder.read(odd)))
+    landed = Landing(work.registry, nothing, now).land(work.sensor_folder.read(odd))
     left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
     minutes.update(landed.rows["window"].to_list())
     irregular.update(landed.rows["window"].to_list())
@@ -103,7 +102,7 @@ def discover_sensor_files(
 
 def is_settling(entry: Entry, now: datetime) -> bool:
     """Whether a file was written to a moment ago: its sender may not be done with it."""
-    return timedelta(0) <= now - entry.modified_at < SETTLE
+    return now - SETTLE < entry.modified_at <= now
 
 
 def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bool = False) -> Outcome:
@@ -115,22 +114,20 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bo
     now = datetime.now(UTC)
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     wanted = spans(windows)
+    is_wanted = membership(wanted)
 
     def accept(entry: Entry) -> bool:
         if not is_sensor_name(entry.name) or is_settling(entry, now):
             return False
-        return any(
-            start <= minute < end
-            for minute in names.possible_windows(entry.name, arrival(entry.modified_at, now))
-            for start, end in wanted
-        )
+        possible = names.windows(names.read(entry.name), arrival(entry.modified_at, now))
+        return any(map(is_wanted, possible))
 
     listed = wanted if by_name else None
     source = FileSource(work.sensor_folder, accept, _patterns(work, listed))
     held = _held(work, listed)
     landing = Landing(work.registry, held.select(_HELD[:4]), now)
     done = 0
-    for landed, waiting in ahead(_landed(source, landing, FilePosition(_entries(held)))):
+    for landed, waiting in ahead(_landed(source, landing, FilePosition(held))):
         work.lake.append(bronze.SENSOR_FILES, landed.rows)
         outcome.counts.update(landed.counts)
         done += landed.counts.total()
@@ -143,7 +140,7 @@ def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Ite
     while True:
         batch = source.pull(position, FILES_AT_ONCE)
         position = batch.position
-        yield landing.land(_files(batch.items)), len(position.waiting or ())
+        yield landing.land(batch.items), len(position.waiting or ())
         if not batch.more:
             return
 
@@ -308,14 +305,3 @@ def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series)
     ).join(elsewhere.select("file_id", "window"), on=["file_id", "window"], how="semi")
     events = flatten(versions(rows), work.registry).events
     return events.filter(pl.col("ts").is_in(minutes.implode()))
-
-
-def _entries(held: pl.DataFrame) -> frozenset[Entry]:
-    return frozenset(
-        Entry(name, size, modified)
-        for name, size, modified in held.select("name", "size_bytes", "modified_at").iter_rows()
-    )
-
-
-def _files(payloads: Iterable[Payload]) -> list[File]:
-    return [File(p.entry.name, p.entry.size_bytes, p.entry.modified_at, p.content) for p in payloads]

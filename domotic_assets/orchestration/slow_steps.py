@@ -27,7 +27,7 @@ from domotic_assets.schemas.table import Table
 from domotic_assets.silver.register import BuildingHomes, current_rows, register_history
 from domotic_assets.silver.weather import SOURCE, WeatherReading, read_weather_files
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import FilePosition, FileSource
+from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, unknown
 from domotic_assets.sources.relational import RegisterBatch
 
 FILES_PER_BATCH = 8
@@ -38,12 +38,8 @@ CHANGES_PER_PULL = 100_000
 
 def discover_forecasts(work: Workspace) -> list[date]:
     """Dates of issue of files that bronze does not hold, and of those that silver or gold lack."""
-    known = _known_forecasts(work)
-    dates = {
-        issued
-        for entry in work.weather_folder.entries()
-        if entry not in known and (issued := _issue(work, entry)) is not None
-    }
+    new = unknown(work.weather_folder.entries(), _known_forecasts(work))
+    dates = {issued for entry in new if (issued := _issue(work, entry)) is not None}
     landed = set(work.lake.dates(bronze.WEATHER_FILES))
     refused = work.lake.read(silver.REJECTS, where=pl.col("source") == SOURCE, columns=["utc_date"])
     taken = set(work.lake.dates(silver.WEATHER_FORECASTS))
@@ -72,7 +68,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
     while True:
         batch = source.pull(position, FILES_PER_BATCH)
         held = work.lake.read(bronze.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
-        files = [File(p.entry.name, p.entry.size_bytes, p.entry.modified_at, p.content) for p in batch.items]
+        files = [File(*payload) for payload in batch.items]
         landed = land_forecasts(files, held, datetime.now(UTC))
         work.lake.append(bronze.WEATHER_FILES, landed.rows)
         counts.update(landed.counts)
@@ -206,6 +202,5 @@ def _issue(work: Workspace, entry: Entry) -> date | None:
     return issued if is_plausible(midnight, arrived_at, work.registry.history_start) else None
 
 
-def _known_forecasts(work: Workspace) -> frozenset[Entry]:
-    held = work.lake.read(bronze.WEATHER_FILES, columns=["name", "size_bytes", "modified_at"])
-    return frozenset(Entry(*row) for row in held.iter_rows())
+def _known_forecasts(work: Workspace) -> pl.DataFrame:
+    return work.lake.read(bronze.WEATHER_FILES, columns=NOTHING_KNOWN.columns)

@@ -4,8 +4,9 @@ A key is ISO 8601 in UTC: a minute `2026-11-22T04:05`, an hour `2026-11-22T04`, 
 Nothing here knows Dagster.
 """
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import zip_longest
@@ -166,6 +167,17 @@ def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
         else:
             joined.append((window.start, window.end))
     return joined
+
+
+def membership(spans_of_time: Sequence[tuple[datetime, datetime]]) -> Callable[[datetime], bool]:
+    """What tells whether a moment lies in one of such spans as `spans` makes: one search, however many."""
+    starts = [start for start, _ in spans_of_time]
+
+    def holds(moment: datetime) -> bool:
+        number = bisect_right(starts, moment)
+        return number > 0 and moment < spans_of_time[number - 1][1]
+
+    return holds
 
 
 def keys_between(first: str, last: str, registered: Sequence[str]) -> Sequence[str]:

@@ -6,14 +6,13 @@ The position is stored only after the batch is safely in bronze, so the same bat
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 Item_co = TypeVar("Item_co", covariant=True)
 Position = TypeVar("Position")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file as a listing shows it, before its bytes are read."""
 
     name: str
@@ -21,12 +20,18 @@ class Entry:
     modified_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """A file's exact bytes with the listing entry they were read under."""
+class Payload(NamedTuple):
+    """A file's exact bytes with what the listing said of it when they were read."""
 
-    entry: Entry
+    name: str
+    size_bytes: int
+    modified_at: datetime
     content: bytes
+
+    @property
+    def entry(self) -> Entry:
+        """The listing's entry."""
+        return Entry(self.name, self.size_bytes, self.modified_at)
 
 
 @dataclass(frozen=True)

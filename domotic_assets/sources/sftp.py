@@ -67,7 +67,7 @@ class SftpFolder(FileFolder):
             transfer = _Transfer(str(self._path / entry.name), entry)
             content = self._persist(transfer.go_on, transfer.reached)
             if content is not None:
-                yield Payload(entry, content)
+                yield Payload(*entry, content)
 
     def close(self) -> None:
         """As `FileFolder.close`."""

@@ -47,7 +47,7 @@ class SmbFolder(FileFolder):
                 continue
             content = self._ask(partial(smb_share.read, entry=entry), pauses)
             if content is not None:
-                yield Payload(entry, content)
+                yield Payload(*entry, content)
 
     def close(self) -> None:
         """As `FileFolder.close`."""

@@ -77,8 +77,7 @@ def both(place: Path, minutes: int) -> dict[str, Feed]:
 def files_of(feed: Feed, number: int) -> list[File]:
     """The first files of a share by name, read into memory."""
     folder = LocalFolder(feed.share)
-    found = folder.read(folder.entries()[:number])
-    return [File(one.entry.name, one.entry.size_bytes, one.entry.modified_at, one.content) for one in found]
+    return [File(*payload) for payload in folder.read(folder.entries()[:number])]
 
 
 def bronze_of(feed: Feed, files: Sequence[File]) -> pl.DataFrame:

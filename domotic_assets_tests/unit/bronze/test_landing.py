@@ -3,9 +3,12 @@
 import hashlib
 import os
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domotic_assets.bronze.landing import (
     File,
@@ -113,6 +116,46 @@ def test_of_the_versions_that_bronze_holds_the_one_that_arrived_last_is_followed
         back = Landing(registry(), rows, NOW).land([as_file(first)])
         assert dict(back.counts) == {"landed": 1}
         assert back.rows["arrived_at"].to_list() == [resend.arrived_at + timedelta(microseconds=1)]
+
+
+SENDINGS = st.lists(
+    st.tuples(st.sampled_from([0, 1]), st.sampled_from([b"a", b"b"]), st.integers(0, 3)), max_size=9
+)
+
+
+@pytest.mark.rule(6)
+@given(sendings=SENDINGS, cuts=st.sets(st.integers(0, 9)), fresh=st.sets(st.integers(0, 9)))
+def test_versions_follow_each_other_however_their_files_are_cut_into_batches(
+    sendings: list[tuple[int, bytes, int]], cuts: set[int], fresh: set[int]
+) -> None:
+    """Against one version after the other; at some cuts a landing starts that knows bronze alone."""
+    names = [name_of(), name_of("jeremie")]
+    arrived, seen, expected = {}, {}, []
+    for number, content, late in sendings:
+        at = SAMPLE_TIME + timedelta(microseconds=late)
+        if number in arrived:
+            at = max(at, arrived[number][0] + timedelta(microseconds=1))
+        again = number in arrived and arrived[number][1] == content
+        bytes_kept = None if content in seen.setdefault(number, set()) else content
+        seen[number].add(content)
+        arrived[number] = (at, content)
+        expected.append((names[number], at, bytes_kept, again))
+    bronze, seen_again = SENSOR_FILES.empty(), 0
+    landing = Landing(registry(), bronze, NOW)
+    edges = sorted({0, len(sendings), *(cut for cut in cuts if cut < len(sendings))})
+    for first, last in pairwise(edges):
+        if first in fresh:
+            landing = Landing(registry(), bronze, NOW)
+        files = [
+            File(names[number], 1, SAMPLE_TIME + timedelta(microseconds=late), content)
+            for number, content, late in sendings[first:last]
+        ]
+        landed = landing.land(files)
+        bronze = pl.concat([bronze, landed.rows])
+        seen_again += landed.counts["seen again"]
+        assert landed.counts.total() == len(files)
+    assert list(bronze.select("name", "arrived_at", "content").iter_rows()) == [row[:3] for row in expected]
+    assert seen_again == sum(again for *_, again in expected)
 
 
 @pytest.mark.rule(6)

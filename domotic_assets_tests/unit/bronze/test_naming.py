@@ -13,10 +13,12 @@ from domotic_assets.bronze.naming import (
     SensorName,
     arrival,
     is_plausible,
+    is_regular,
     name_patterns,
     read_forecast_name,
     read_sensor_name,
 )
+from domotic_assets.localtime import candidates
 from domotic_assets_tests.builders import registry
 
 NAMES = NameReader(registry().home_of_user(), date(2023, 1, 1))
@@ -25,6 +27,14 @@ REPEATED = "29.10.2023 0230_JimmyLoup_received.json"
 FIRST_PASS = datetime(2023, 10, 29, 0, 30, tzinfo=UTC)
 SECOND_PASS = datetime(2023, 10, 29, 1, 30, tzinfo=UTC)
 SOON = timedelta(seconds=5)
+
+
+def possible(name: str, arrived_at: datetime) -> tuple[datetime, ...]:
+    return NAMES.windows(NAMES.read(name), arrived_at)
+
+
+def said(name: str, arrived_at: datetime, unix_hints: list[float]) -> datetime | None:
+    return NAMES.window(NAMES.read(name), arrived_at, unix_hints)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +69,9 @@ def test_a_name_is_taken_apart(name: str, expected: SensorName) -> None:
 def test_any_other_name_is_foreign(name: str) -> None:
     arrived = datetime(2023, 8, 31, 19, 46, 59, tzinfo=UTC)
     assert read_sensor_name(name) is None
-    assert NAMES.home(name) is None
-    assert NAMES.window(name, arrived, []) is None
-    assert NAMES.possible_windows(name, arrived) == (datetime(2023, 8, 31, 19, 46, tzinfo=UTC),)
+    assert NAMES.read(name).home is None
+    assert said(name, arrived, []) is None
+    assert possible(name, arrived) == (datetime(2023, 8, 31, 19, 46, tzinfo=UTC),)
 
 
 @pytest.mark.rule(4)
@@ -71,8 +81,8 @@ def test_a_year_at_the_end_of_the_calendar_is_no_time(digits: str) -> None:
     arrived = datetime(2023, 8, 31, 19, 44, 5, tzinfo=UTC)
     name = f"{digits}_JimmyLoup_received.json"
     assert read_sensor_name(name) == SensorName("JimmyLoup", None)
-    assert NAMES.window(name, arrived, []) is None
-    assert NAMES.possible_windows(name, arrived) == (datetime(2023, 8, 31, 19, 44, tzinfo=UTC),)
+    assert said(name, arrived, []) is None
+    assert possible(name, arrived) == (datetime(2023, 8, 31, 19, 44, tzinfo=UTC),)
 
 
 @pytest.mark.parametrize(
@@ -89,32 +99,60 @@ def test_a_forecast_name_says_its_date_of_issue(name: str, expected: date | None
     assert read_forecast_name(name) == expected
 
 
+@given(
+    st.lists(
+        st.builds(
+            "{}{}{}".format,
+            st.sampled_from(["31.08.2023 ", "29.10.2023 ", "26.03.2023 ", "31.02.2023 ", "31-08-2023 ", ""]),
+            st.sampled_from(["0000", "0230", "0330", "2359", "2400", "2561", "21:4", "٢١٤٤", "214", ""]),
+            st.sampled_from(
+                ["_JimmyLoup_received.json", "_JimmyLoup_received.JSON", "_A_received.json", ".json", ""]
+            ),
+        ),
+        max_size=20,
+    )
+)
+def test_what_a_name_says_does_not_depend_on_the_names_read_before(names: list[str]) -> None:
+    reader = NameReader(registry().home_of_user(), date(2023, 1, 1))
+    for name in names:
+        parsed = read_sensor_name(name)
+        home = registry().home_of_user().get(parsed.user) if parsed else None
+        local = parsed.local if parsed and home else None
+        moments = candidates(local, "Europe/Zurich") if local else ()
+        assert reader.read(name) == (
+            parsed.user if parsed else None,
+            home,
+            tuple(moment.utc for moment in moments),
+            any(moment.note == "skipped_by_spring" for moment in moments),
+        )
+
+
 def test_a_name_is_read_on_the_clock_of_its_home() -> None:
     """Zurich is two hours ahead of UTC in August, one in January."""
-    summer = NAMES.window("31.08.2023 2144_JimmyLoup_received.json", datetime(2023, 9, 1, tzinfo=UTC), [])
-    winter = NAMES.window("31.01.2023 0030_JimmyLoup_received.json", datetime(2023, 9, 1, tzinfo=UTC), [])
+    summer = said("31.08.2023 2144_JimmyLoup_received.json", datetime(2023, 9, 1, tzinfo=UTC), [])
+    winter = said("31.01.2023 0030_JimmyLoup_received.json", datetime(2023, 9, 1, tzinfo=UTC), [])
     assert summer == datetime(2023, 8, 31, 19, 44, tzinfo=UTC)
     assert winter == datetime(2023, 1, 30, 23, 30, tzinfo=UTC)
 
 
 def test_a_name_of_a_foreign_user_has_no_home_and_the_window_of_its_arrival() -> None:
     name, arrived = "31.08.2023 2144_Nobody_received.json", datetime(2023, 8, 31, 19, 46, 59, tzinfo=UTC)
-    assert NAMES.home(name) is None
-    assert NAMES.window(name, arrived, []) is None
-    assert NAMES.possible_windows(name, arrived) == (datetime(2023, 8, 31, 19, 46, tzinfo=UTC),)
+    assert NAMES.read(name).home is None
+    assert said(name, arrived, []) is None
+    assert possible(name, arrived) == (datetime(2023, 8, 31, 19, 46, tzinfo=UTC),)
 
 
 @pytest.mark.rule(2)
 def test_a_name_of_the_repeated_hour_may_be_either_pass() -> None:
-    assert NAMES.possible_windows(REPEATED, SECOND_PASS + SOON) == (FIRST_PASS, SECOND_PASS)
+    assert possible(REPEATED, SECOND_PASS + SOON) == (FIRST_PASS, SECOND_PASS)
 
 
 @pytest.mark.rule(4)
 def test_a_name_is_not_believed_where_one_of_its_passes_is_not() -> None:
     """The second pass lies a minute more than a day after arrival, the first less than one."""
     arrived = SECOND_PASS - timedelta(days=1, minutes=1)
-    assert NAMES.possible_windows(REPEATED, arrived) == (arrived,)
-    assert NAMES.window(REPEATED, arrived, []) is None
+    assert possible(REPEATED, arrived) == (arrived,)
+    assert said(REPEATED, arrived, []) is None
 
 
 @pytest.mark.rule(2)
@@ -122,20 +160,20 @@ def test_a_name_is_not_believed_where_one_of_its_passes_is_not() -> None:
 def test_hints_tell_the_pass_whatever_the_arrival(moment: datetime) -> None:
     hints = [moment.timestamp() + 20]
     for arrived in (FIRST_PASS + SOON, SECOND_PASS + SOON, SECOND_PASS + timedelta(days=3)):
-        assert NAMES.window(REPEATED, arrived, hints) == moment
+        assert said(REPEATED, arrived, hints) == moment
 
 
 @pytest.mark.rule(2)
 @pytest.mark.parametrize("moment", [FIRST_PASS, SECOND_PASS])
 def test_without_hints_the_arrival_tells_the_pass(moment: datetime) -> None:
-    assert NAMES.window(REPEATED, moment + SOON, []) == moment
+    assert said(REPEATED, moment + SOON, []) == moment
 
 
 @pytest.mark.rule(4)
 def test_a_name_that_spring_skips_takes_the_offset_before_the_change() -> None:
     """26 March 2023, 02:30 was never shown; with winter's one hour it is 01:30 UTC."""
     name, arrived = "26.03.2023 0230_JimmyLoup_received.json", datetime(2023, 3, 26, 1, 30, 5, tzinfo=UTC)
-    assert NAMES.window(name, arrived, []) == datetime(2023, 3, 26, 1, 30, tzinfo=UTC)
+    assert said(name, arrived, []) == datetime(2023, 3, 26, 1, 30, tzinfo=UTC)
 
 
 @pytest.mark.rule(4)
@@ -159,8 +197,8 @@ def test_a_moment_before_the_history_or_a_day_ahead_of_arrival_is_not_believed(
 def test_a_name_that_is_not_believed_says_no_window(digits: str) -> None:
     arrived = datetime(2023, 8, 31, 19, 44, 5, tzinfo=UTC)
     name = f"{digits}_JimmyLoup_received.json"
-    assert NAMES.window(name, arrived, []) is None
-    assert NAMES.possible_windows(name, arrived) == (datetime(2023, 8, 31, 19, 44, tzinfo=UTC),)
+    assert said(name, arrived, []) is None
+    assert possible(name, arrived) == (datetime(2023, 8, 31, 19, 44, tzinfo=UTC),)
 
 
 @pytest.mark.rule(4)
@@ -239,4 +277,4 @@ def test_the_name_of_every_minute_of_a_span_matches_a_pattern(
 def test_a_name_is_regular_where_its_window_s_patterns_show_it(
     name: str, window: datetime, regular: bool
 ) -> None:
-    assert NAMES.is_regular(name, window) is regular
+    assert is_regular(NAMES.read(name), window) is regular

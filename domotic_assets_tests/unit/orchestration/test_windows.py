@@ -13,6 +13,7 @@ from domotic_assets.orchestration.windows import (
     cover,
     cut,
     day_window,
+    membership,
     parts,
     ranges,
     read_key,
@@ -92,6 +93,16 @@ def test_touching_and_overlapping_windows_are_one_span_and_gaps_stay() -> None:
         (at("2023-09-05T03:00"), at("2023-09-05T03:01")),
     ]
     assert spans([]) == []
+
+
+@given(st.sets(st.integers(0, 9)), st.integers(-1, 10), st.sampled_from([0, 59]))
+def test_a_moment_is_in_spans_where_it_is_in_one_of_their_minutes(
+    minutes: set[int], minute: int, second: int
+) -> None:
+    start = at("2026-11-22T04:00")
+    windows = [Window(start + n * MINUTE, start + (n + 1) * MINUTE) for n in minutes]
+    moment = start + minute * MINUTE + timedelta(seconds=second)
+    assert membership(spans(windows))(moment) is (minute in minutes)
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources import folder
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import FilePosition, FileSource
+from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, unknown
 from domotic_assets.sources.folder import LocalFolder
 
-NOTHING = FilePosition(frozenset())
+NOTHING = FilePosition(NOTHING_KNOWN)
 
 
 def put(place: Path, name: str, content: bytes = b"{}", written_ns: int = 1_693_864_805_000_000_000) -> Entry:
@@ -23,6 +26,11 @@ def put(place: Path, name: str, content: bytes = b"{}", written_ns: int = 1_693_
     seconds, rest = divmod(written_ns, 1_000_000_000)
     modified = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
     return Entry(name, len(content), modified)
+
+
+def held(*entries: Entry) -> pl.DataFrame:
+    """Entries as bronze knows them."""
+    return pl.DataFrame(entries, schema=NOTHING_KNOWN.schema, orient="row")
 
 
 def test_a_listing_shows_name_size_and_last_write_to_the_microsecond(tmp_path: Path) -> None:
@@ -50,7 +58,7 @@ def test_a_pull_brings_exact_bytes_in_batches_until_nothing_waits(tmp_path: Path
 
 
 def test_a_known_file_is_left_until_its_size_or_last_write_differs(tmp_path: Path) -> None:
-    known = FilePosition(frozenset({put(tmp_path, "a.json"), put(tmp_path, "b.json")}))
+    known = FilePosition(held(put(tmp_path, "a.json"), put(tmp_path, "b.json")))
     assert FileSource(LocalFolder(tmp_path)).pull(known, 9).items == ()
     put(tmp_path, "a.json", b"{} ")
     put(tmp_path, "b.json", written_ns=1_693_864_806_000_000_000)
@@ -58,6 +66,22 @@ def test_a_known_file_is_left_until_its_size_or_last_write_differs(tmp_path: Pat
         "a.json",
         "b.json",
     ]
+
+
+ENTRIES = st.builds(
+    Entry,
+    # The last is the name of a file on this machine that is no UTF-8.
+    st.sampled_from(["a.json", "b.json", "ü.json", os.fsdecode(b"caf\xe9.json")]),
+    st.integers(0, 1),
+    st.sampled_from([datetime(2023, 9, 4, 22, 0, 5, micro, UTC) for micro in (0, 1)]),
+)
+
+
+@given(st.lists(ENTRIES), st.lists(ENTRIES.filter(lambda entry: entry.name.isprintable())))
+def test_unknown_are_the_entries_that_differ_from_all_that_is_held(
+    listed: list[Entry], known: list[Entry]
+) -> None:
+    assert unknown(listed, held(*known)) == [entry for entry in listed if entry not in known]
 
 
 def test_a_pattern_bounds_the_listing(tmp_path: Path) -> None:
@@ -81,11 +105,26 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_passed_over(tmp_pat
     put(tmp_path, "a.json")
     put(tmp_path, "b.json")
     source = FileSource(LocalFolder(tmp_path))
-    waiting = FilePosition(frozenset(), tuple(source.folder.entries()))
+    waiting = FilePosition(NOTHING_KNOWN, tuple(source.folder.entries()))
     (tmp_path / "a.json").unlink()
     batch = source.pull(waiting, 9)
     assert [p.entry.name for p in batch.items] == ["b.json"]
     assert not batch.more
+
+
+@pytest.mark.parametrize("content", [b"", b"1", b"12", b"1234", b"x" * 100_000])
+def test_a_file_that_changed_after_the_listing_is_read_as_it_is(tmp_path: Path, content: bytes) -> None:
+    listed = [put(tmp_path, "a.json", b"123")]
+    (tmp_path / "a.json").write_bytes(content)
+    (payload,) = LocalFolder(tmp_path).read(listed)
+    assert (payload.entry, payload.content) == (listed[0], content)
+
+
+def test_a_folder_in_a_file_s_place_is_passed_over(tmp_path: Path) -> None:
+    listed = [put(tmp_path, "a.json"), put(tmp_path, "b.json")]
+    (tmp_path / "a.json").unlink()
+    (tmp_path / "a.json").mkdir()
+    assert [payload.name for payload in LocalFolder(tmp_path).read(listed)] == ["b.json"]
 
 
 @pytest.mark.rule(9)
