@@ -5,14 +5,12 @@ Only what a whole column can tell stands here. A header that is not as the feed 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import chain, compress
 
 import polars as pl
 import pyarrow as pa
 
-from domotic_assets.localtime import clock_reading, steady_hour
-from domotic_assets.schemas.table import UTC_TIME
+from domotic_assets.localtime import offset_all_day
 from domotic_assets.silver.decoder import Decoded, Decoder
 from domotic_assets.silver.judgement import READINGS, text_columns
 
@@ -87,23 +85,19 @@ class Batch:
 def minutes_of(local: pl.Series, zones: pl.Series) -> pl.Series:
     """The UTC minutes of local times `DD.MM.YYYY HH:MM` of clocks of these zones.
 
-    Null where a time is written otherwise, and in hours in which the clock is changed.
+    Null where a time is written otherwise, and on days on which the clock is changed.
     """
-    times = pl.DataFrame({"local": local, "zone": zones}).with_columns(
-        hour=pl.when(pl.col("local").str.contains(_LOCAL)).then(pl.col("local").str.slice(0, 13))
+    written = pl.when(pl.col("local").str.contains(_LOCAL)).then("local")
+    times = pl.DataFrame({"local": local, "zone": zones}).select(
+        "zone", naive=written.str.to_datetime("%d.%m.%Y %H:%M", time_unit="us", strict=False)
     )
-    hours = times.select("hour", "zone").unique().drop_nulls()
-    begun = pl.Series([_hour(*row) for row in hours.iter_rows()], dtype=UTC_TIME)
-    minutes = pl.duration(minutes=pl.col("local").str.slice(14, 2).cast(pl.Int64, strict=False))
-    return (
-        times.join(hours.with_columns(begun=begun), on=["hour", "zone"], how="left", maintain_order="left")
-        .select(pl.col("begun") + minutes)
-        .to_series()
+    times = times.with_columns(day=pl.col("naive").dt.date())
+    days = times.select("day", "zone").drop_nulls().unique()
+    offsets = [offset_all_day(day, zone) for day, zone in days.iter_rows()]
+    placed = times.join(
+        days.with_columns(offset=pl.Series(offsets, dtype=pl.Duration("us"))),
+        on=["day", "zone"],
+        how="left",
+        maintain_order="left",
     )
-
-
-def _hour(text: str, zone_name: str) -> datetime | None:
-    """The UTC hour of `DD.MM.YYYY HH`."""
-    day, month, year, hour = int(text[:2]), int(text[3:5]), int(text[6:10]), int(text[11:])
-    naive = clock_reading(year, month, day, hour, 0)
-    return None if naive is None else steady_hour(naive, zone_name)
+    return placed.select((pl.col("naive") - pl.col("offset")).dt.replace_time_zone("UTC")).to_series()
