@@ -26,9 +26,9 @@ def open_lake(sites_file: Path, lake: Path) -> Workspace:
 def leave_unpublished(patch: pytest.MonkeyPatch) -> None:
     """Builds leave the published files alone, where the tables are what counts: dbt takes ten seconds."""
     # Here, as who only opens a lake does not wait for all that runs on it.
-    from domotic_assets.orchestration import marts, scope_steps
+    from domotic_assets.orchestration import dim_steps, scope_steps
 
-    patch.setattr(marts, "is_published", lambda work: True)  # noqa: ARG005
+    patch.setattr(dim_steps, "is_published", lambda work: True)  # noqa: ARG005
     patch.setattr(scope_steps, "are_behind", lambda work: False)  # noqa: ARG005
 
 

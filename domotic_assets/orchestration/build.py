@@ -1,11 +1,12 @@
 """One build: everything new, or given days again, from the sources to the published file, through Dagster."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
+from functools import cached_property
+from types import MappingProxyType
 
 import dagster as dg
 
@@ -13,9 +14,9 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration import (
     definitions,
+    dim_steps,
     forget_journal,
     gold_steps,
-    marts,
     postgres_steps,
     scope_steps,
     sensor_steps,
@@ -24,13 +25,17 @@ from domotic_assets.orchestration import (
 )
 from domotic_assets.orchestration.instance import prepare_home
 from domotic_assets.orchestration.lane import lane
-from domotic_assets.orchestration.windows import cover, date_window, ranges, read_key
+from domotic_assets.orchestration.windows import cover, date_window, ranges, read_key, spans
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze
 
 _MINUTES_OF_DAY = range(1440)
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 LANE_WAIT_SECONDS = 60
 """A live minute is done by then; another build is not, and says so."""
+
+DATES_BY_NAME = 7
+"""Of windows on so many UTC dates the names are looked for; of more, the share is listed whole once again."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +77,14 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     forget_journal.refuse_unfinished(work.lake.root)
     with lane(work.settings.dagster_home, LANE_WAIT_SECONDS), open_instance(work) as instance:
         began = datetime.now(UTC)
+        # Asked before this build closes days.
+        is_untested = dim_steps.is_day_untested(work)
         found = sensor_steps.discover_sensor_files(work)
         register_behind = slow_steps.register_is_behind(work)
         plan = _plan(work, found, since, until)
         work.worklist.change(lambda held: held.begin(plan.windows, plan.issues, began))
-        runner = _Runner(
-            definitions.build_definitions(work), instance, work.settings.dagster_home / "build.log"
-        )
-        runner.run_windows(plan.windows)
+        runner = _Runner(work, instance)
+        runner.run_windows(plan.windows, by_name=plan.by_name)
         runner.run_days(tags.FORECASTS_JOB, plan.issues)
         work.worklist.change(lambda held: held.issues.difference_update(plan.issues))
         if register_behind:
@@ -87,22 +92,26 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         health_days = gold_steps.health_days_to_refresh(work, work.worklist.read().health_days)
         runner.run_days(tags.HEALTH_JOB, health_days)
         runner.run(tags.DIMS_JOB)
-        published = not marts.is_published(work)
+        published = not dim_steps.is_published(work)
         try:
             # Before publishing, as the file says which checks failed.
             failed = runner.check() if published or plan.windows or plan.issues else ()
         except Exception:
             # A check that breaks keeps no rows back.
-            _publish(work, runner, published)
+            _publish(work, runner, is_new=published, is_untested=is_untested)
             raise
-        _publish(work, runner, published)
+        _publish(work, runner, is_new=published, is_untested=is_untested)
     return BuildReport(plan.windows, plan.issues, tuple(health_days), published, found.left, failed)
 
 
-def _publish(work: Workspace, runner: "_Runner", is_new: bool) -> None:
-    """Bring published files, and the database, up to what Gold holds and the checks say."""
+def _publish(work: Workspace, runner: "_Runner", *, is_new: bool, is_untested: bool) -> None:
+    """Bring published files, and the database, up to what Gold holds and the checks say.
+
+    is_untested: dbt has not tested the published file since a day was closed.
+    """
     if is_new:
-        runner.run(tags.PUBLISH_JOB)
+        takes_changes = not is_untested and dim_steps.takes_changes(work)
+        runner.run(tags.PUBLISH_CHANGES_JOB if takes_changes else tags.PUBLISH_JOB)
         work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
     if scope_steps.are_behind(work):
         runner.run(tags.SCOPES_JOB)
@@ -113,17 +122,18 @@ def _publish(work: Workspace, runner: "_Runner", is_new: bool) -> None:
 def publish_from_nothing(work: Workspace) -> None:
     """Bring the dimensions up to Silver and sites.yaml, and build every published file that is missing."""
     with lane(work.settings.dagster_home, LANE_WAIT_SECONDS), open_instance(work) as instance:
-        runner = _Runner(
-            definitions.build_definitions(work), instance, work.settings.dagster_home / "build.log"
-        )
+        runner = _Runner(work, instance)
         for job in (tags.DIMS_JOB, tags.PUBLISH_JOB, tags.SCOPES_JOB):
             runner.run(job)
 
 
 @dataclass(frozen=True)
 class _Plan:
+    """by_name: all files of the windows are found by names that homes give to these minutes."""
+
     windows: tuple[str, ...]
     issues: tuple[date, ...]
+    by_name: bool
 
 
 def _plan(work: Workspace, found: sensor_steps.Discovery, since: date | None, until: date | None) -> _Plan:
@@ -142,24 +152,46 @@ def _plan(work: Workspace, found: sensor_steps.Discovery, since: date | None, un
         issues |= set(work.lake.dates(bronze.WEATHER_FILES))
         issues = {day for day in issues if first <= day <= last}
     ordered = sorted(windows, key=lambda window: (window.start - window.end, window.start))
-    return _Plan(tuple(window.key for window in ordered), tuple(sorted(issues)))
+    by_name = len(sensor_steps.utc_dates(ordered)) <= DATES_BY_NAME and not any(
+        start <= minute < end for minute in found.irregular for start, end in spans(ordered)
+    )
+    return _Plan(tuple(window.key for window in ordered), tuple(sorted(issues)), by_name)
 
 
 class _Runner:
     """Runs jobs in this process; a step that fails raises its own error."""
 
-    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, log: Path) -> None:
-        self._defs = defs
+    def __init__(self, work: Workspace, instance: dg.DagsterInstance) -> None:
+        self._work = work
         self._instance = instance
-        self._log = log
+        self._log = work.settings.dagster_home / "build.log"
 
-    def run(self, job: str, first: str | None = None, last: str | None = None) -> dg.ExecuteInProcessResult:
+    @cached_property
+    def _feed(self) -> dg.Definitions:
+        """All that dbt is not needed for."""
+        return definitions.without_models(self._work)
+
+    @cached_property
+    def _models(self) -> dg.Definitions:
+        """Loading dbt takes as long as all the rest."""
+        from domotic_assets.orchestration.marts import models_definitions
+
+        return models_definitions(self._work, definitions.workspace_resource(self._work))
+
+    def run(
+        self,
+        job: str,
+        first: str | None = None,
+        last: str | None = None,
+        more_tags: Mapping[str, str] = _NO_TAGS,
+    ) -> dg.ExecuteInProcessResult:
         """One run of a job, over the partition keys first … last when given."""
+        defs = self._models if job == tags.PUBLISH_JOB else self._feed
         run_tags = {} if first is None else tags.of_keys(first, last or first)
         # What tools print (dbt does, a line a test) is kept, and kept off the screen.
         with self._log.open("a") as log, redirect_stdout(log):
-            return self._defs.resolve_job_def(job).execute_in_process(
-                instance=self._instance, tags=run_tags, run_config=tags.QUIET
+            return defs.resolve_job_def(job).execute_in_process(
+                instance=self._instance, tags={**run_tags, **more_tags}, run_config=tags.QUIET
             )
 
     def check(self) -> tuple[FailedCheck, ...]:
@@ -177,13 +209,13 @@ class _Runner:
         ]
         return tuple(sorted(failed, key=lambda check: (check.severity, check.table, check.name)))
 
-    def run_windows(self, keys: Sequence[str]) -> None:
+    def run_windows(self, keys: Sequence[str], *, by_name: bool) -> None:
         """The windows job over these keys; those registered together are one run."""
         if not keys:
             return
         self._instance.add_dynamic_partitions(tags.WINDOW, list(keys))
         for first, last in ranges(keys, self._instance.get_dynamic_partitions(tags.WINDOW)):
-            self.run(tags.BUILD_JOB, first, last)
+            self.run(tags.BUILD_JOB, first, last, {tags.LISTING: tags.BY_NAME} if by_name else _NO_TAGS)
 
     def run_days(self, job: str, days: Sequence[date]) -> None:
         """A daily job over these dates, one run for each stretch of consecutive ones."""

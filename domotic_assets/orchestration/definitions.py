@@ -12,6 +12,7 @@ from domotic_assets.orchestration import assets, checks, ops_assets, sensors, ta
 from domotic_assets.orchestration.alerting import alerts_sensor
 from domotic_assets.orchestration.lane import lane
 from domotic_assets.orchestration.lost_runs import lost_runs_sensor
+from domotic_assets.orchestration.publications import publication_definitions
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 
@@ -81,17 +82,29 @@ def _feed_jobs() -> list[Any]:
             checked=True,
         ),
         _job(tags.CHECKS_JOB, [judged], "A round of checks over the last day of the feed.", checked=True),
+        _job(
+            tags.PUBLISH_CHANGES_JOB,
+            [published],
+            "What changed in Gold goes into the published file, if it passes the tests of Gold.",
+            tags.BESIDE,
+        ),
         _job(tags.LISTING_JOB, [ops_assets.SHARE_LISTING], "The share compared with bronze.", tags.BESIDE),
         _job(tags.UPKEEP_JOB, [ops_assets.RETENTION], "What nobody needs any more is removed.", tags.BESIDE),
     ]
 
 
 def build_definitions(work: Workspace) -> dg.Definitions:
-    """Both code locations as one, for a build in this process."""
+    """Both code locations as one."""
     from domotic_assets.orchestration.marts import models_definitions
 
     workspace = workspace_resource(work)
     return dg.Definitions.merge(feed_definitions(work, workspace), models_definitions(work, workspace))
+
+
+def without_models(work: Workspace) -> dg.Definitions:
+    """The same without the models, for a build: it loads them where dbt has to work."""
+    workspace = workspace_resource(work)
+    return dg.Definitions.merge(feed_definitions(work, workspace), publication_definitions(work, workspace))
 
 
 def workspace_resource(work: Workspace) -> dg.ResourceDefinition:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from domotic_assets.gold import calendar, dims
 from domotic_assets.gold.tariffs import dim_tariff
+from domotic_assets.orchestration import tags
+from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
 from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
-from domotic_assets.serve import refresh
+from domotic_assets.serve import publish, refresh
 from domotic_assets.serve.catalog import definition_of
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.refresh import Refreshed, Snapshot
@@ -78,8 +80,37 @@ def gold_snapshot(work: Workspace) -> Snapshot:
     )
 
 
+def is_published(work: Workspace) -> bool:
+    """Whether the published file is of the Gold, schemas and marts as they are now."""
+    return publish.is_current(
+        publish.published_file(work.serve), gold_snapshot(work).versions, definition_of(DBT_PROJECT)
+    )
+
+
+def is_day_untested(work: Workspace) -> bool:
+    """Whether a day was closed since the published file was last to be tested."""
+    marks = work.worklist.read().marks
+    tested, closed = marks.get(tags.PUBLISH_JOB), marks.get(DAY_CLOSED)
+    return closed is not None and (tested is None or tested < closed)
+
+
+def takes_changes(work: Workspace) -> bool:
+    """Whether the published file is of the present models and holds every date of Gold.
+
+    Else it is built from nothing, so that dbt has tested it whole once for each date.
+    """
+    file = publish.published_file(work.serve)
+    current = publish.is_of(file, definition_of(DBT_PROJECT))
+    return current and not refresh.lacks_dates(file, gold_snapshot(work).files)
+
+
 def publish_present(
-    work: Workspace, purpose: str, checks: Sequence[FailingCheck], *, built: Path | None = None
+    work: Workspace,
+    purpose: str,
+    checks: Sequence[FailingCheck],
+    *,
+    built: Path | None = None,
+    tested: bool = False,
 ) -> Refreshed | None:
     """Bring the published file, or one built aside, up to the present Gold; as `refresh.publish_present`."""
 
@@ -87,7 +118,7 @@ def publish_present(
         return replace(gold_snapshot(work), checks=checks)
 
     return refresh.publish_present(
-        work.serve, present, definition_of(DBT_PROJECT), purpose=purpose, built=built
+        work.serve, present, definition_of(DBT_PROJECT), purpose=purpose, built=built, tested=tested
     )
 
 

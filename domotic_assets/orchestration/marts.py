@@ -24,10 +24,8 @@ from dagster_dbt import (
 from domotic_assets.orchestration import dim_steps, scope_steps, tags
 from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key, publication
 from domotic_assets.orchestration.checks import failing_checks
-from domotic_assets.orchestration.postgres import database_job, database_sensor, published_database
-from domotic_assets.orchestration.scopes import published_scopes, scopes_job, scopes_sensor
+from domotic_assets.orchestration.publications import publication_definitions
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
-from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
 from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
@@ -73,7 +71,7 @@ def dbt_resource(dbt_project: DbtProject) -> DbtCliResource:
 
 
 def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
-    """The marts, the tests of Gold, the published file built from nothing, people's files, the database."""
+    """The marts, the tests of Gold, the published file built from nothing, and what is made of it."""
     job = dg.define_asset_job(
         tags.PUBLISH_JOB,
         dg.AssetSelection.groups("marts", "models")
@@ -83,12 +81,10 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
         executor_def=dg.in_process_executor,
         config=tags.QUIET,
     )
-    people = scopes_job()
-    shared = database_job() if work.registry.postgresql else None
     dbt_project = project()
-    return dg.Definitions(
-        assets=[*_assets(dbt_project), published_scopes, *([published_database] if shared else [])],
-        jobs=[job, people, *([shared] if shared else [])],
+    models = dg.Definitions(
+        assets=_assets(dbt_project),
+        jobs=[job],
         sensors=[
             standing_sensor(
                 "models",
@@ -97,12 +93,11 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
                 "Builds and tests the published file when its models change, and after a day was closed.",
                 lambda context, now: models_tick(work, context.instance, now),
             ),
-            scopes_sensor(work, people),
-            *([database_sensor(work, shared)] if shared else []),
         ],
         executor=dg.in_process_executor,
         resources={WORK: workspace, "dbt": dbt_resource(dbt_project)},
     )
+    return dg.Definitions.merge(models, publication_definitions(work, workspace))
 
 
 def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
@@ -139,11 +134,9 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
 
 def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
     """Ask for a build where the published file is missing, of other models, or of before a seal."""
-    marks = work.worklist.read().marks
-    asked, closed = marks.get(tags.PUBLISH_JOB), marks.get(DAY_CLOSED)
-    stale = not publish.is_of(publish.published_file(work.serve), definition_of(DBT_PROJECT))
-    if not stale and (closed is None or (asked is not None and asked >= closed)):
+    if scope_steps.admin_is_present(work) and not dim_steps.is_day_untested(work):
         return dg.SensorResult(skip_reason="the published file is of the present models")
+    asked = work.worklist.read().marks.get(tags.PUBLISH_JOB)
     if asked is not None and now - asked < ASK_AT_MOST_EVERY:
         return dg.SensorResult(skip_reason=f"asked for at {asked:%H:%M} UTC")
     if any(work.lake.version(table) is None for table in (*gold.MINUTE_FACTS, *gold.DIMS)):
@@ -152,12 +145,6 @@ def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) ->
         return dg.SensorResult(skip_reason="a build is under way")
     work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: now}))
     return dg.SensorResult(run_requests=[dg.RunRequest(job_name=tags.PUBLISH_JOB, run_config=tags.QUIET)])
-
-
-def is_published(work: Workspace) -> bool:
-    """Whether the published file is of the Gold, schemas and marts as they are now."""
-    versions = dim_steps.gold_snapshot(work).versions
-    return publish.is_current(publish.published_file(work.serve), versions, definition_of(DBT_PROJECT))
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 WINDOWS_JOB, BUILD_JOB = "windows", "windows_of_build"
 FORECASTS_JOB, REGISTER_JOB = "forecasts", "register"
 HEALTH_JOB, DIMS_JOB, REFRESH_JOB, CHECKS_JOB = "device_health", "dims", "refresh", "checks"
-LISTING_JOB, UPKEEP_JOB, PUBLISH_JOB, SCOPES_JOB = "listing", "upkeep", "publish", "people"
+LISTING_JOB, UPKEEP_JOB, SCOPES_JOB = "listing", "upkeep", "people"
+PUBLISH_JOB, PUBLISH_CHANGES_JOB = "publish", "publish_changes"
 DATABASE_JOB = "team_database"
 
 WINDOW = "window"

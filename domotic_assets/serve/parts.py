@@ -92,6 +92,23 @@ def changes(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[
     return {table: change for table, change in found.items() if change.gained or change.lost}
 
 
+def held(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The partitions of each table of which rows are recorded."""
+    found: dict[str, set[str]] = {}
+    for table, part in connection.execute("SELECT DISTINCT table_name, part FROM meta.parts").fetchall():
+        found.setdefault(table, set()).add(part)
+    return found
+
+
+def span(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> tuple[int, int] | None:
+    """The least and the greatest place of the rows of these recorded files; None where they have none."""
+    found = connection.execute(
+        "SELECT min(first_place), max(last_place) FROM meta.parts WHERE table_name = ? AND file IN ?",
+        [table, list(map(_short, files))],
+    ).fetchone()
+    return None if found is None or found[0] is None else (found[0], found[1])
+
+
 def holes(
     connection: duckdb.DuckDBPyConnection, table: str, change: Changes, present: Sequence[str]
 ) -> list[Hole]:

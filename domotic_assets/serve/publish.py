@@ -128,7 +128,8 @@ def build_file(
             _create(connection, gold.TABLES)
             for table in gold.TABLES:
                 insert_files(connection, table, files[table.name])
-            require_keys(connection, gold.DIMS)
+            for table in gold.DIMS:
+                require_keys(connection, table)
             _record(connection, files, versions, definition)
             connection.execute("USE memory")
             connection.execute(f"DETACH {_CATALOG}")

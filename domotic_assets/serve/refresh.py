@@ -5,7 +5,7 @@ Gold gained and lost (`parts`); marts are views and come along with the file.
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from domotic_assets.serve import failing_checks, parts, publish
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.tables import (
     create_table,
+    identifier,
     insert_files,
     insert_missing,
     name_of,
     paths,
     require_keys,
+    require_ranges,
     rows_of_files,
 )
 
@@ -45,11 +47,18 @@ class Refreshed:
 
 
 def publish_present(
-    serve: Path, present: Callable[[], Snapshot], definition: str, *, purpose: str, built: Path | None = None
+    serve: Path,
+    present: Callable[[], Snapshot],
+    definition: str,
+    *,
+    purpose: str,
+    built: Path | None = None,
+    tested: bool = False,
 ) -> Refreshed | None:
     """Bring a copy of the published file, or the one built aside, up to the present Gold and swap it in.
 
     present: reads Gold; called while no other can publish, so that what people see never goes back.
+    tested: as in `bring_up`.
     None: nothing is published, or by another definition; build from nothing. A published file that is
     the present one already stays as it is.
     """
@@ -64,7 +73,7 @@ def publish_present(
             if versions == snapshot.versions and _says(published, snapshot.checks):
                 return Refreshed(published, {}, 0)
             built = _copy(serve, snapshot, purpose)
-        refreshed = bring_up(built, snapshot)
+        refreshed = bring_up(built, snapshot, tested=tested)
         return Refreshed(swap(refreshed.file), refreshed.rows, refreshed.parts)
 
 
@@ -88,20 +97,37 @@ def _copy(serve: Path, snapshot: Snapshot, purpose: str) -> Path:
     return target
 
 
-def bring_up(file: Path, snapshot: Snapshot) -> Refreshed:
-    """Bring a file aside up to a snapshot of Gold."""
+def lacks_dates(file: Path, files: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a published file holds no row of a date of which Gold has minutes."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        held = parts.held(connection)
+    return any(
+        parts.part_of(present) not in held.get(table.name, ())
+        for table in gold.MINUTE_FACTS
+        for present in files[table.name]
+    )
+
+
+def bring_up(file: Path, snapshot: Snapshot, *, tested: bool = False) -> Refreshed:
+    """Bring a file aside up to a snapshot of Gold.
+
+    tested: raise ContractError where what changed breaks a rule of Gold's schemas. dbt tests the same of
+    a whole file, so a tested file that is brought up so is one that dbt's tests of Gold would pass.
+    """
     files = snapshot.files
     try:
         with duckdb.connect(str(file)) as connection:
             connection.begin()
             changed = parts.changes(connection, files)
-            rows = _bring_up_dimensions(connection, changed, files)
+            rows, lost = _bring_up_dimensions(connection, changed, files)
             for table in gold.FACTS:
                 if table.name in changed:
                     rows[table.name] = _bring_up_fact(connection, table, changed[table.name], files)
             for name, change in changed.items():
                 parts.forget(connection, name, change.lost)
                 parts.record(connection, name, change.gained)
+            if tested:
+                _require_rules(connection, changed, lost)
             connection.executemany(
                 "UPDATE meta.published SET delta_version = ? WHERE table_name = ?",
                 [(version, name) for name, version in snapshot.versions.items()],
@@ -140,29 +166,63 @@ def _bring_up_dimensions(
     connection: duckdb.DuckDBPyConnection,
     changed: Mapping[str, parts.Changes],
     files: Mapping[str, Sequence[str]],
-) -> dict[str, int]:
-    """New rows are added; a dimension that lost or changed one is made anew."""
+) -> tuple[dict[str, int], set[str]]:
+    """New rows are added; a dimension that lost or changed one is made anew.
+
+    Rows written of each that changed, and those of which a key is gone.
+    """
     rows: dict[str, int] = {}
+    lost: set[str] = set()
     for table in gold.DIMS:
         if table.name not in changed:
             continue
         if _lacks_rows(connection, table, files[table.name]):
+            if _lacks_rows(connection, table, files[table.name], table.primary_key):
+                lost.add(table.name)
             connection.execute(f"DROP TABLE {name_of(table.name)}")
             create_table(connection, table)
             rows[table.name] = insert_files(connection, table, files[table.name])
         else:
             rows[table.name] = insert_missing(connection, table, files[table.name])
     if rows:
-        require_keys(connection, gold.DIMS)
-    return rows
+        for table in gold.DIMS:
+            require_keys(connection, table)
+    return rows, lost
 
 
-def _lacks_rows(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str]) -> bool:
-    """Whether the table holds a row that the Parquet files do not."""
+def _lacks_rows(
+    connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str], columns: Sequence[str] = ()
+) -> bool:
+    """Whether the table holds a row, or a value of these columns, that the Parquet files do not."""
     if not files:
         return True
+    compared = ", ".join(map(identifier, columns)) or "*"
     found = connection.execute(
-        f"SELECT EXISTS (FROM {name_of(table.name)} EXCEPT ALL {rows_of_files(table)})",
+        f"SELECT EXISTS (SELECT {compared} FROM {name_of(table.name)} "  # noqa: S608
+        f"EXCEPT ALL SELECT {compared} FROM ({rows_of_files(table)}))",
         [paths(files)],
     ).fetchone()
     return found is not None and bool(found[0])
+
+
+def _require_rules(
+    connection: duckdb.DuckDBPyConnection, changed: Mapping[str, parts.Changes], lost: Set[str]
+) -> None:
+    """Raise ContractError where the rows that came break a rule, or rows refer to keys that are gone.
+
+    Tables refuse nulls themselves, and dimensions' keys are looked at whenever one changes.
+    """
+    for table in gold.DIMS:
+        if table.name in changed:
+            require_ranges(connection, table)
+    for table in gold.FACTS:
+        if not lost.isdisjoint(key.table for key in table.foreign_keys):
+            require_keys(connection, table)
+        if table.name not in changed:
+            continue
+        span = parts.span(connection, table.name, changed[table.name].gained)
+        if span is not None:
+            # One range holds all that came, and a key that stands twice stands twice within it.
+            between = f"{parts.PLACES[table.name]} BETWEEN ? AND ?"
+            require_keys(connection, table, between, span)
+            require_ranges(connection, table, between, span)

@@ -66,25 +66,54 @@ def insert_missing(connection: duckdb.DuckDBPyConnection, table: Table, files: S
     return _insert(connection, table, statement, [paths(files)])
 
 
-def require_keys(connection: duckdb.DuckDBPyConnection, dimensions: Sequence[Table]) -> None:
-    """Raise ContractError where a key of a dimension stands twice, or refers to a row that is not there."""
-    for table in dimensions:
-        columns = ", ".join(map(identifier, table.primary_key))
-        twice = connection.execute(
-            f"SELECT {columns} FROM {name_of(table.name)} GROUP BY ALL HAVING count(*) > 1 LIMIT 1"  # noqa: S608
+def require_keys(
+    connection: duckdb.DuckDBPyConnection, table: Table, where: str = "true", bounds: Sequence[int] = ()
+) -> None:
+    """Raise ContractError where a key of these rows stands twice, or refers to a row that is not there."""
+    columns = ", ".join(map(identifier, table.primary_key))
+    twice = connection.execute(
+        f"SELECT {columns} FROM {name_of(table.name)} WHERE {where} "  # noqa: S608
+        "GROUP BY ALL HAVING count(*) > 1 LIMIT 1",
+        bounds,
+    ).fetchone()
+    if twice is not None:
+        raise _broken(table, f"key {twice} stands twice")
+    for key in table.foreign_keys:
+        column = f"own.{identifier(key.column)}"
+        lost = connection.execute(
+            f"SELECT {column} FROM (FROM {name_of(table.name)} WHERE {where}) AS own "  # noqa: S608
+            f"ANTI JOIN {name_of(key.table)} AS other ON {column} = other.{identifier(key.target)} "
+            f"WHERE {column} IS NOT NULL AND NOT (? AND {column} = ?) LIMIT 1",
+            [*bounds, key.allow_none, NO_KEY],
         ).fetchone()
-        if twice is not None:
-            raise _broken(table, f"key {twice} stands twice")
-        for key in table.foreign_keys:
-            column = f"own.{identifier(key.column)}"
-            lost = connection.execute(
-                f"SELECT {column} FROM {name_of(table.name)} AS own "  # noqa: S608
-                f"ANTI JOIN {name_of(key.table)} AS other ON {column} = other.{identifier(key.target)} "
-                f"WHERE {column} IS NOT NULL AND NOT (? AND {column} = ?) LIMIT 1",
-                [key.allow_none, NO_KEY],
-            ).fetchone()
-            if lost is not None:
-                raise _broken(table, f"{key.column} {lost[0]} is not in {key.table}")
+        if lost is not None:
+            raise _broken(table, f"{key.column} {lost[0]} is not in {key.table}")
+
+
+def require_ranges(
+    connection: duckdb.DuckDBPyConnection, table: Table, where: str = "true", bounds: Sequence[int] = ()
+) -> None:
+    """Raise ContractError where a value of these rows lies outside its column's range."""
+    outside = {
+        column.name: " OR ".join(
+            f"{identifier(column.name)} {beyond} {limit}"
+            for beyond, limit in (("<", column.minimum), (">", column.maximum))
+            if limit is not None
+        )
+        for column in published_columns(table)
+        if column.minimum is not None or column.maximum is not None
+    }
+    if not outside:
+        return
+    counts = ", ".join(f"count(*) FILTER ({condition})" for condition in outside.values())
+    found = connection.execute(
+        f"SELECT {counts} FROM {name_of(table.name)} WHERE {where}",  # noqa: S608
+        bounds,
+    ).fetchone()
+    assert found is not None
+    for name, number in zip(outside, found, strict=True):
+        if number:
+            raise _broken(table, f"{number:,} values of {name} are out of range")
 
 
 def rows_of_files(table: Table) -> str:
@@ -140,6 +169,6 @@ def _broken(table: Table, what: str) -> ContractError:
     return ContractError(
         what,
         where=table.id,
-        expected="the columns and keys of its schema",
+        expected="the columns, keys and ranges of its schema",
         remedy="materialise the table again",
     )

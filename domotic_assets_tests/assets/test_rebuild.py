@@ -9,17 +9,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
 from domotic_assets.cli import main as command
 from domotic_assets.orchestration import build as building
+from domotic_assets.orchestration import dim_steps, tags
 from domotic_assets.orchestration.build import build
-from domotic_assets.schemas import silver
+from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.serve import publish
 from domotic_assets.simulator.defects import DEFECTS
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.simulator.truth import open_truth
@@ -205,6 +210,82 @@ def test_killed_builds_are_taken_up_and_reach_the_undisturbed_tables(
     tables = versions(open_lake(world.sites_file, world.lake))
     assert not world.build()
     assert versions(open_lake(world.sites_file, world.lake)) == tables
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """The jobs that builds run from now on, and how they list the share; dbt takes long and is left out."""
+    ran: list[tuple[str, str | None]] = []
+    run = building._Runner.run
+
+    def watched(runner: Any, job: str, *keys: Any, **options: Any) -> Any:
+        done = None if job == tags.PUBLISH_JOB else run(runner, job, *keys, **options)
+        ran.append((job, done and done.dagster_run.tags.get(tags.LISTING)))
+        return done
+
+    monkeypatch.setattr(building._Runner, "run", watched)
+    return ran
+
+
+def assert_published_as_from_nothing(world: World) -> None:
+    """The published file holds the rows of one built from the present Gold."""
+    work = open_lake(world.sites_file, world.lake)
+    assert dim_steps.is_published(work)
+    found = dim_steps.gold_snapshot(work)
+    oracle = publish.build_file(world.folder / "oracle", found.files, found.versions, "any", purpose="test")
+    with duckdb.connect() as connection:
+        for name, file in (("found", publish.published_file(work.serve)), ("expected", oracle)):
+            connection.execute(f"ATTACH '{file}' AS {name} (READ_ONLY)")
+        for table in gold.TABLES:
+            rows = [
+                connection.execute(f"FROM {name}.gold.{table.name} ORDER BY ALL").fetchall()
+                for name in ("found", "expected")
+            ]
+            assert rows[0] == rows[1], table.name
+
+
+def test_a_late_file_goes_into_the_published_file_without_dbt(
+    again: World, jobs: list[tuple[str, str | None]]
+) -> None:
+    late = builders.share_file(at=START + timedelta(hours=1), arrived_at=datetime(2023, 9, 7, tzinfo=UTC))
+    builders.write_share(again.folder / "share", [late])
+    assert again.build()
+    assert (tags.BUILD_JOB, tags.BY_NAME) in jobs
+    assert (tags.PUBLISH_CHANGES_JOB, None) in jobs
+    assert tags.PUBLISH_JOB not in dict(jobs)
+    assert_published_as_from_nothing(again)
+    assert not again.build()
+
+
+def test_a_file_whose_name_says_nothing_is_found_among_all_names(
+    again: World, jobs: list[tuple[str, str | None]]
+) -> None:
+    at = START + timedelta(hours=1)
+    odd = replace(builders.share_file(at=at), name="Untitled.json")
+    builders.write_share(again.folder / "share", [odd])
+    assert again.build()
+    assert (tags.BUILD_JOB, None) in jobs
+    work = open_lake(again.sites_file, again.lake)
+    assert work.lake.read(bronze.SENSOR_FILES, where=pl.col("name") == odd.name).height == 1
+
+
+@pytest.mark.parametrize("why", ["a new date", "a day that dbt has not tested", "another definition"])
+def test_dbt_tests_a_file_whole_where_one_tested_so_cannot_be_gone_on_with(
+    again: World, jobs: list[tuple[str, str | None]], why: str
+) -> None:
+    work = open_lake(again.sites_file, again.lake)
+    days = 2 if why == "a new date" else 0
+    builders.write_share(
+        again.folder / "share", [builders.share_file(at=START + timedelta(days=days, minutes=1))]
+    )
+    if why == "a day that dbt has not tested":
+        work.worklist.change(lambda held: held.marks.update({DAY_CLOSED: datetime.now(UTC)}))
+    if why == "another definition":
+        with duckdb.connect(str(publish.published_file(work.serve))) as connection:
+            connection.execute("UPDATE meta.published SET definition = 'other models'")
+    assert again.build()
+    assert (tags.PUBLISH_JOB, None) in jobs
+    assert tags.PUBLISH_CHANGES_JOB not in dict(jobs)
 
 
 def run_command(

@@ -294,6 +294,72 @@ def test_a_room_of_no_home_is_refused_and_the_old_file_stays(place: Gold) -> Non
     assert publish.published_file(place.serve).read_bytes() == before
 
 
+def _twice(place: Gold) -> None:
+    at = DAY + timedelta(minutes=722)
+    place.replace_energy(
+        frame(gold.FACT_ENERGY_MINUTE, [energy(at, OFFICE_PLUG, OFFICE, JIMMY, 0.5, 0.1)] * 2), [at]
+    )
+
+
+def _out_of_range(place: Gold) -> None:
+    place.health(date(2023, 10, 28), -1)
+
+
+def _of_no_device(place: Gold) -> None:
+    place.energy(722, device=999)
+
+
+def _without_its_device(place: Gold) -> None:
+    kept = place.lake.read(gold.DIM_DEVICE).filter(pl.col("device_key") != OFFICE_PLUG)
+    place.lake.replace_all(gold.DIM_DEVICE, kept)
+
+
+def _odd_site(place: Gold) -> None:
+    place.change(gold.DIM_WEATHER_SITE, pl.lit(91.0).alias("lat"))
+
+
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (_twice, rf"gold/fact_energy_minute: key \(202310281202, {OFFICE_PLUG}\) stands twice"),
+        (_out_of_range, r"gold/fact_device_health_day: 1 values of error_count are out of range"),
+        (_of_no_device, r"gold/fact_energy_minute: device_key 999 is not in dim_device"),
+        (_without_its_device, rf"gold/fact_energy_minute: device_key {OFFICE_PLUG} is not in dim_device"),
+        (_odd_site, r"gold/dim_weather_site: 1 values of lat are out of range"),
+    ],
+)
+def test_what_breaks_a_rule_of_gold_is_refused_where_it_is_tested(
+    place: Gold, plant: Callable[[Gold], None], said: str
+) -> None:
+    before = publish.published_file(place.serve).read_bytes()
+    plant(place)
+    with pytest.raises(ContractError, match=said):
+        place.publish_present(tested=True)
+    assert publish.published_file(place.serve).read_bytes() == before
+    refreshed(place)
+
+
+def test_a_tested_refresh_is_as_one_that_is_not(place: Gold) -> None:
+    place.energy(721, 722, kwh=0.25)
+    place.change(gold.DIM_APARTMENT, pl.lit("Another name").alias("name"))
+    done = place.publish_present(tested=True)
+    assert done is not None
+    assert done.rows == {"fact_energy_minute": 6, "dim_apartment": 2}
+    assert_as_built(place)
+
+
+def test_a_date_that_a_file_holds_nothing_of_is_seen(place: Gold) -> None:
+    file = publish.published_file(place.serve)
+    place.energy(1000, 1010)
+    assert not refresh.lacks_dates(file, place.snapshot().files)
+    place.health(date(2023, 10, 31), 0)
+    assert not refresh.lacks_dates(file, place.snapshot().files)
+    place.energy(1500)
+    assert refresh.lacks_dates(file, place.snapshot().files)
+    refreshed(place)
+    assert not refresh.lacks_dates(file, place.snapshot().files)
+
+
 def test_what_is_published_already_stays_as_it_is(place: Gold) -> None:
     done = place.publish_present()
     assert done is not None
