@@ -27,9 +27,9 @@ rows stand.
 """
 
 _TAIL = """
-Beside these, the published file is tested by dbt when a build brings a new date or other models, and after a day
-was closed: keys, relations, accepted values and units of Gold and its marts (`dbt/models`). What other builds change
-is tested by the same rules of Gold before it is published.
+Beside these, the published file is tested by dbt when a build brings a new date or other models, and after a
+day was closed: keys, relations, accepted values and units of Gold and its marts (`dbt/models`). What other
+builds change is tested by the same rules of Gold before it is published.
 """
 
 

@@ -1,17 +1,27 @@
-"""What a correction costs in a year of sealed days: late files, a day again, a home forgotten."""
+"""What a correction costs in a year of sealed days: late files, a day again, a home forgotten.
+
+A late file goes by `domotic build`, as Dagster's records split it, and by the live feed's functions.
+"""
 
 import shutil
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
+import dagster as dg
 import yaml
 
+from domotic_assets.orchestration import arrivals, upkeep_steps
+from domotic_assets.orchestration.build import open_instance
+from domotic_assets.orchestration.windows import read_key
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import ALL_TABLES
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
-from domotic_assets_tests.bench.measuring import cost_of
+from domotic_assets_tests.bench.measuring import cost_of, wall_of
+from domotic_assets_tests.bench.minutes import steps_of
 from domotic_assets_tests.drills.running import DOMOTIC
 from domotic_assets_tests.lakes import open_lake
 
@@ -28,7 +38,7 @@ def run(place: Path, days: int = DAYS) -> list[Figure]:
     kept_back = folder / "late"
     kept_back.mkdir(parents=True)
     middle = samples.FIRST_DAY + timedelta(days=days // 2)
-    for day in range(LATE_FILES):
+    for day in range(2 * LATE_FILES):
         name = f"{middle + timedelta(days=day):%d.%m.%Y} 1200_JimmyLoup_received.json"
         (feed.share / name).rename(kept_back / name)
     try:
@@ -46,13 +56,24 @@ def _measured(feed: samples.Feed, folder: Path, day: str) -> list[Figure]:
     work = open_lake(feed.sites_file, lake)
     whole = sum(_bytes(work).values())
     seconds: list[float] = []
-    for file in sorted((folder / "late").iterdir()):
+    split: dict[str, list[float]] = defaultdict(list)
+    late = sorted((folder / "late").iterdir())
+    for file in late[:LATE_FILES]:
         before = _bytes(work)
         shutil.copy2(file, feed.share)
+        began = datetime.now(UTC)
         seconds.append(cost_of(command).wall_s)
+        for step, took in _steps_since(work, began, seconds[-1]).items():
+            split[step].append(took)
         written = {name: size for name, size in _bytes(work).items() if name not in before}
         (feed.share / file.name).unlink()
     again = cost_of([*command, "--since", day, "--until", day])
+    live: dict[str, list[float]] = defaultdict(list)
+    for file in late[LATE_FILES:]:
+        shutil.copy2(file, feed.share)
+        for step, took in _carried_live(work).items():
+            live[step].append(took)
+        (feed.share / file.name).unlink()
     sites = yaml.safe_load(feed.sites_file.read_text())
     sites["homes"] = [home for home in sites["homes"] if home["id"] != FORGOTTEN]
     for person in sites["people"]:
@@ -72,6 +93,8 @@ def _measured(feed: samples.Feed, folder: Path, day: str) -> list[Figure]:
     once = f"median of {LATE_FILES}, each with a listing of the whole share"
     return [
         Figure("late", "a late file on a sealed day, `domotic build`", median(seconds), "s", note=once),
+        *_split("of the build", split),
+        *_split("a late file by the live feed's functions", live),
         Figure(
             "late", "data that it wrote anew", anew / 1e6, "MB", "all data of the lake", whole / 1e6,
             anew / whole, note=told,
@@ -79,6 +102,42 @@ def _measured(feed: samples.Feed, folder: Path, day: str) -> list[Figure]:
         Figure("late", "a day built again", again.wall_s, "s", note="one build"),
         Figure("late", "a home forgotten", forgotten.wall_s, "s", note="once, with the scan of every file"),
     ]  # fmt: skip
+
+
+def _split(whole: str, seconds: Mapping[str, Sequence[float]]) -> list[Figure]:
+    """The median of each step."""
+    return [Figure("late", f"{whole}: {step}", median(took), "s") for step, took in seconds.items()]
+
+
+def _steps_since(work: Workspace, began: datetime, wall_s: float) -> dict[str, float]:
+    """Seconds of the steps of the runs that began since, of what came before the first, and of the rest."""
+    with open_instance(work) as instance:
+        records = instance.get_run_records(dg.RunsFilter(created_after=began), ascending=True)
+        stats = [
+            step
+            for record in records
+            for step in instance.get_run_step_stats(record.dagster_run.run_id)
+            if step.start_time is not None and step.end_time is not None
+        ]
+    took: dict[str, float] = {
+        "starting, listing and planning": min(step.start_time for step in stats) - began.timestamp()
+    }
+    for step in stats:
+        took[step.step_key] = took.get(step.step_key, 0.0) + step.end_time - step.start_time
+    return {**took, "between and after the steps": wall_s - sum(took.values())}
+
+
+def _carried_live(work: Workspace) -> dict[str, float]:
+    """Seconds of the nightly listing that finds a late file, and of each step of the run that carries it."""
+    now = datetime.now(UTC)
+    seconds = {"listing": wall_of(lambda: arrivals.list_share(work, [], whole=True, now=now))}
+    choice = arrivals.choose(work.worklist.read(), [], now)
+    assert choice is not None
+    windows = [read_key(key) for key in choice.keys]
+    for name, step in steps_of(work, windows, by_name=not choice.whole_listing).items():
+        seconds[name] = wall_of(step)
+    seconds["finish"] = wall_of(lambda: upkeep_steps.finish_windows(work, windows, now))
+    return {**seconds, "without the listing": sum(seconds.values()) - seconds["listing"]}
 
 
 def _bytes(work: Workspace) -> dict[str, int]:

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -24,8 +24,9 @@ from domotic_assets.orchestration import (
     upkeep_steps,
 )
 from domotic_assets.orchestration.build import build, open_instance
-from domotic_assets.orchestration.windows import read_key
+from domotic_assets.orchestration.windows import Window, read_key
 from domotic_assets.orchestration.worklist import Task
+from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.simulator.run import write_history
 from domotic_assets_tests.bench.figures import Figure
@@ -79,21 +80,12 @@ class Minutes:
             work.worklist.change(lambda held: held.add({sealing[0].isoformat(): Task()}))
 
     def _carry(self, choice: arrivals.RunChoice, spent: dict[str, float], now: datetime) -> None:
-        work, windows = self.work, [read_key(key) for key in choice.keys]
-        with self._step("bronze", spent):
-            sensor_steps.land_sensor_files(work, windows, by_name=not choice.whole_listing)
-        with self._step("silver", spent):
-            sensor_steps.flatten_sensor_files(work, windows)
-        with self._step("gold", spent):
-            for step in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
-                step(work, windows)
-        with self._step("checks", spent):
-            for table in CHECKED:
-                assert quality_steps.written_keys(work, table, windows).passed
-        with self._step("publish", spent):
-            assert dim_steps.publish_present(work, "live", []) is not None
+        windows = [read_key(key) for key in choice.keys]
+        for name, step in steps_of(self.work, windows, by_name=not choice.whole_listing).items():
+            with self._step(name, spent):
+                step()
         with self._step("finish", spent):
-            carried = upkeep_steps.finish_windows(work, windows, now)
+            carried = upkeep_steps.finish_windows(self.work, windows, now)
             for key in carried.covered_keys(self._registered):
                 self._registered.remove(key)
 
@@ -106,6 +98,29 @@ class Minutes:
         self.cpu[name].append(used)
         spent["wall"] += took
         spent["cpu"] += used
+
+
+def steps_of(work: Workspace, windows: Sequence[Window], *, by_name: bool) -> dict[str, Callable[[], object]]:
+    """What a live run does with its windows, step by step, before it strikes them off the list."""
+
+    def facts() -> None:
+        for step in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
+            step(work, windows)
+
+    def checks() -> None:
+        for table in CHECKED:
+            assert quality_steps.written_keys(work, table, windows).passed
+
+    def publish() -> None:
+        assert dim_steps.publish_present(work, "live", []) is not None
+
+    return {
+        "bronze": lambda: sensor_steps.land_sensor_files(work, windows, by_name=by_name),
+        "silver": lambda: sensor_steps.flatten_sensor_files(work, windows),
+        "gold": facts,
+        "checks": checks,
+        "publish": publish,
+    }
 
 
 def _cpu_seconds() -> float:
