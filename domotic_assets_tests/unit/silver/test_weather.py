@@ -1,9 +1,14 @@
 """Forecast files: which version counts, what a bad value costs, encodings, variants and bounds."""
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from random import Random
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domotic_assets.schemas.bronze import WEATHER_FILES
 from domotic_assets.schemas.silver import REJECTS, WEATHER_FORECASTS
@@ -289,3 +294,163 @@ def test_every_row_of_a_full_file_is_read() -> None:
     ]
     reading = read_weather_files(version(csv(*lines)), ["JimmyLoup"])
     assert reading.forecasts.height == 8 * 6 * 4 * 33 * 24
+
+
+def test_rows_are_in_the_order_of_the_table_whatever_that_of_the_lines() -> None:
+    lines = [
+        f"2023-09-{day:02d} {hour:02d}:00:00+00:00,1.5,{step},{site},{measurement},x"
+        for step in ("3", "03", "10", "0")
+        for day, hour in ((5, 1), (4, 23))
+        for site in ("Visp", '"Gütsch, Andermatt"', "Genève / Cointrin")
+        for measurement in ("PRED_T_2M_q10", "PRED_T_2M_ctrl", "PRED_SNOW", "PRED_GLOB_ctrl")
+    ]
+    forecasts = read(*lines).forecasts
+    keys = forecasts.select(WEATHER_FORECASTS.sort).rows()
+    assert keys == sorted(keys)
+    # Steps 3 and 03 are the same.
+    assert len(keys) == len(set(keys)) == 3 * 2 * 3 * 4
+
+
+def test_files_of_one_date_come_in_one_order() -> None:
+    later = GOOD.replace("Sion", "Aigle")
+    other = version(csv(later), file_id="f2").with_columns(name=pl.lit("another name"))
+    day_before = version(csv(GOOD.replace("09-04", "09-03")), file_id="f3", day=3)
+    reading = read_weather_files(pl.concat([version(csv(GOOD)), day_before, other]), [])
+    assert reading.forecasts.select("utc_date", "site", "file_id").rows() == [
+        (date(2023, 9, 3), "Sion", "f3"),
+        (ISSUE, "Aigle", "f2"),
+        (ISSUE, "Sion", "f1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '"2023-09-04 03:00:00+00:00",11.5,03,',
+        '2023-09-04 03:00:00+00:00, "11.5" ,03,',
+        '2023-09-04 03:00:00+00:00,11.5,"03",',
+        '\t" 2023-09-04 03:00:00+00:00","11.5 ","03" ,',
+        " 2023-09-04 03:00:00+00:00 ,\u00a011.5\u2003, 03 ,",
+    ],
+)
+def test_quotes_and_blanks_around_any_field(head: str) -> None:
+    reading = read(f'{head} "Gütsch, Andermatt" , PRED_T_2M_ctrl,"°C"')
+    assert reading.rejects.height == 0
+    assert reading.forecasts.select("site", "variant", "valid_at", "step", "value", "unit").rows() == [
+        ("Gütsch, Andermatt", "ctrl", datetime(2023, 9, 4, 3, tzinfo=UTC), 3, 11.5, "°C")
+    ]
+
+
+@pytest.mark.parametrize("texts", [("11.5", '"12.5"', "13.5"), ('"11.5"', "12.5", '"13.5"')])
+def test_the_last_line_wins_quoted_or_not(texts: tuple[str, ...]) -> None:
+    assert values(read(*(GOOD.replace("11.5", text) for text in texts)).forecasts) == [13.5]
+
+
+@pytest.mark.rule(5)
+@pytest.mark.parametrize(
+    "line",
+    [
+        # A time may have any sign between date and hour, but no quote.
+        GOOD.replace("04 03", '04"03'),
+        GOOD.replace("11.5", '"11.5'),
+        GOOD.replace("11.5", '11.5"'),
+        GOOD.replace(",03,", ',0"3,'),
+        GOOD.replace("Sion,", '"Sion,'),
+        GOOD.replace("Sion", '"Sion" x'),
+        '"' + GOOD + '"',
+        ",,",
+        ",,,,",
+        ",,,,,,",
+        '"',
+    ],
+)
+def test_a_line_that_is_not_six_fields_is_refused_whole(line: str) -> None:
+    reading = read(line, GOOD)
+    assert values(reading.forecasts) == [11.5]
+    assert refusals(reading.rejects) == [("line 2", line, "bad_row")]
+
+
+def test_a_header_alone_is_a_file_without_forecasts() -> None:
+    reading = read()
+    assert reading.forecasts.schema == WEATHER_FORECASTS.schema
+    assert reading.summary.rows() == [("f1", ISSUE, "loaded", 0, 0, 0, 0)]
+
+
+def test_lines_of_which_none_has_fields_are_all_refused() -> None:
+    reading = read("one", "two")
+    assert reading.forecasts.height == 0
+    assert refusals(reading.rejects) == [("line 2", "one", "bad_row"), ("line 3", "two", "bad_row")]
+
+
+def line_by_line(lines: Sequence[str]) -> tuple[dict[tuple[object, ...], tuple[object, ...]], set[str]]:
+    """What the lines say, each read by itself: value and unit by key, and the paths of what is refused."""
+    field = r'"(?:[^"]|"")*"|[^",]*'
+    pattern = re.compile(",".join([rf"\s*({field})\s*"] * 6))
+    readable: dict[tuple[object, ...], tuple[object, ...]] = {}
+    unreadable: dict[tuple[object, ...], tuple[object, ...]] = {}
+    refused = set()
+    for number, line in enumerate(lines, 2):
+        if not line.strip():
+            continue
+        match = pattern.fullmatch(line)
+        if match is None:
+            refused.add(f"line {number}")
+            continue
+        texts = [
+            (text[1:-1].replace('""', '"') if text.startswith('"') else text).strip()
+            for text in match.groups()
+        ]
+        time, value, step, site, measurement, unit = texts
+        bad = {
+            "Time": time not in TIMES,
+            "Value": value not in NUMBERS and value not in ("", "-99999"),
+            "Prediction": not step.isdigit(),
+            "Site": not site,
+            "Measurement": not measurement,
+        }
+        refused |= {f"line {number}: {column}" for column, is_bad in bad.items() if is_bad}
+        if not any(is_bad for column, is_bad in bad.items() if column != "Value"):
+            name, _, variant = measurement.rpartition("_")
+            key = (site, name, variant, TIMES[time], int(step))
+            held = unreadable if bad["Value"] else readable
+            held[key] = (NUMBERS.get(value), unit)
+    return unreadable | readable, refused
+
+
+TIMES = {
+    "2023-09-04 03:00:00+00:00": datetime(2023, 9, 4, 3, tzinfo=UTC),
+    "2023-09-04 05:00:00+02:00": datetime(2023, 9, 4, 3, tzinfo=UTC),
+    "2023-09-05 00:00:00Z": datetime(2023, 9, 5, tzinfo=UTC),
+}
+NUMBERS = {"11.5": 11.5, "-3": -3.0, "0.0": 0.0}
+PLAIN_FIELDS = (
+    (*TIMES, *TIMES, "soon"),
+    (*NUMBERS, *NUMBERS, "-99999", "", "n/a"),
+    ("0", "3", "03", "x"),
+    ("Sion", "Visp", '"Gütsch, Andermatt"', '"the ""old"" one"', ""),
+    ("PRED_T_2M_ctrl", "PRED_T_2M_q10", "PRED_NEW_q90", ""),
+    ("°C", "x", ""),
+)
+AROUND = ("{}", "{}", "{}", "{}", " {}\t", '"{}"', '" {} "', '"{}', '{}"', "{},", "\u00a0{}")
+
+
+@given(st.integers(0, 2**32))
+@pytest.mark.rule(5)
+@pytest.mark.rule(9)
+def test_lines_read_together_are_read_as_each_by_itself(seed: int) -> None:
+    chance = Random(seed)
+    # Most files have few odd fields, and some none.
+    oddness = chance.choice((0.0, 0.01, 0.2))
+    lines = [
+        ",".join(
+            (chance.choice(AROUND) if chance.random() < oddness else "{}").format(chance.choice(texts))
+            for texts in PLAIN_FIELDS
+        )
+        for _ in range(chance.choice((1, 5, 60)))
+    ]
+    reading = read(*lines)
+    said, refused = line_by_line(lines)
+    keys = ("site", "measurement", "variant", "valid_at", "step")
+    rows = reading.forecasts.select(*keys, "value", "unit").rows()
+    assert rows == [(*key, *said[key]) for key in sorted(said)]  # type: ignore[type-var]
+    assert set(reading.rejects["json_path"]) == refused
