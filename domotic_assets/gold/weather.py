@@ -21,6 +21,8 @@ from domotic_assets.schemas.table import UTC_TIME
 
 CONTROL_VARIANT = "ctrl"
 
+_MEASURES = [f"{m.column}_{variant}" for m in WEATHER_MEASUREMENTS.values() for variant in WEATHER_VARIANTS]
+
 _TEMPERATURE, _HUMIDITY = "PRED_T_2M", "PRED_RELHUM_2M"
 _PRECIPITATION, _RADIATION = "PRED_TOT_PREC", "PRED_GLOB"
 _DAILY_MEASUREMENTS = (_TEMPERATURE, _HUMIDITY, _PRECIPITATION, _RADIATION)
@@ -31,23 +33,22 @@ def weather_hour(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFra
 
     Outliers are left out (null). Measurements and variants without a column stay in silver.
     """
-    measures = [
-        pl.col("value")
-        .filter((pl.col("measurement") == m.name) & (pl.col("variant") == variant) & ~pl.col("is_outlier"))
-        .last()
-        .alias(f"{m.column}_{variant}")
-        for m in WEATHER_MEASUREMENTS.values()
-        for variant in WEATHER_VARIANTS
-    ]
-    return (
+    by_minute = (
         forecasts.lazy()
-        .filter(
-            pl.col("measurement").is_in(list(WEATHER_MEASUREMENTS)),
-            pl.col("variant").is_in(list(WEATHER_VARIANTS)),
-        )
+        .with_columns(measure=_measure())
+        .drop_nulls("measure")
+        .with_columns(measure=pl.when(~pl.col("is_outlier")).then(pl.col("measure")))
+        .group_by("utc_date", "site", "valid_at", "step")
+        .agg("measure", "value")
+        # Of times in one minute the last counts, measure by measure.
         .sort("valid_at")
-        .group_by("utc_date", "site", pl.col("valid_at").dt.truncate("1m"), "step")
-        .agg(measures)
+        .group_by("utc_date", "site", pl.col("valid_at").dt.truncate("1m"), "step", maintain_order=True)
+        .agg(pl.col("measure", "value").explode())
+        .collect()
+    )
+    return (
+        by_minute.drop("measure", "value")
+        .hstack(_columns(by_minute))
         .with_columns(
             datetime_key=datetime_key("valid_at"),
             date_key=date_key(pl.col("valid_at").dt.convert_time_zone(calendar_time_zone).dt.date()),
@@ -57,8 +58,29 @@ def weather_hour(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFra
         )
         .select(list(FACT_WEATHER_HOUR.schema))
         .sort("utc_date", *FACT_WEATHER_HOUR.sort)
-        .collect()
     )
+
+
+def _measure() -> pl.Expr:
+    """The place of a forecast's column in `_MEASURES`; null where it has none."""
+    measurement, variant = (
+        pl.col(name).cast(pl.Enum(list(known)), strict=False).to_physical()
+        for name, known in (("measurement", WEATHER_MEASUREMENTS), ("variant", WEATHER_VARIANTS))
+    )
+    return measurement.cast(pl.Int64) * len(WEATHER_VARIANTS) + variant
+
+
+def _columns(rows: pl.DataFrame) -> list[pl.Series]:
+    """One column a measure from each row's lists of measures (null: none) and values; the last of one counts.
+
+    All values are put in their places at once, in one column after the other: an aggregation for each
+    measure goes through all rows that often.
+    """
+    cells = rows.with_row_index("row").explode("measure", "value").drop_nulls("measure")
+    places = cells.select(pl.col("measure") * rows.height + pl.col("row")).to_series()
+    grid = pl.repeat(None, len(_MEASURES) * rows.height, dtype=pl.Float64, eager=True)
+    grid = grid.scatter(places, cells["value"])
+    return [grid.slice(place * rows.height, rows.height).alias(name) for place, name in enumerate(_MEASURES)]
 
 
 def weather_day(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFrame:

@@ -6,13 +6,21 @@ import tarfile
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domotic_assets.gold.weather import weather_day, weather_hour
 from domotic_assets.schemas.bronze import WEATHER_FILES
-from domotic_assets.schemas.gold import FACT_WEATHER_DAY, FACT_WEATHER_HOUR
+from domotic_assets.schemas.gold import (
+    FACT_WEATHER_DAY,
+    FACT_WEATHER_HOUR,
+    WEATHER_MEASUREMENTS,
+    WEATHER_VARIANTS,
+)
 from domotic_assets.schemas.silver import WEATHER_FORECASTS
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.silver.weather import read_weather_files
@@ -97,6 +105,77 @@ class TestHour:
     def test_an_outlier_is_left_out_and_its_row_stays(self) -> None:
         facts = weather_hour(frame([row(at(0), 99.0, outlier=True), row(at(0), 40.0, HUMIDITY)]), ZONE)
         assert facts.select("temperature_c_ctrl", "humidity_pct_ctrl").rows() == [(None, 40.0)]
+
+    def test_rows_of_an_outlier_alone_and_of_nothing_stay(self) -> None:
+        rows = [row(at(0), 99.0, outlier=True), row(at(1), None), row(at(2), 5.0, "PRED_SNOW")]
+        facts = weather_hour(frame(rows), ZONE)
+        assert facts.select("datetime_key", "temperature_c_ctrl").rows() == [
+            (202309040000, None),
+            (202309040100, None),
+        ]
+
+    def test_of_one_minute_the_last_time_counts_measure_by_measure(self) -> None:
+        second = 1 / 3600
+        rows = [
+            row(at(3 + 50 * second), 99.0, outlier=True),
+            row(at(3 + 40 * second), 14.0),
+            row(at(3 + 10 * second), 11.0),
+            row(at(3 + 20 * second), 12.0),
+            row(at(3 + 30 * second), 60.0, HUMIDITY),
+            row(at(3 + 55 * second), None, RAIN),
+            row(at(3), 0.5, RAIN),
+            row(at(3 + 60 * second), 15.0),
+        ]
+        facts = weather_hour(frame(rows), ZONE)
+        columns = ("datetime_key", "temperature_c_ctrl", "humidity_pct_ctrl", "precipitation_mm_ctrl")
+        assert facts.select(columns).rows() == [
+            (202309040300, 14.0, 60.0, None),
+            (202309040301, 15.0, None, None),
+        ]
+
+    @given(st.integers(0, 2**32))
+    def test_each_value_is_in_the_row_and_column_of_its_key(self, seed: int) -> None:
+        chance = Random(seed)
+        keys = {
+            (
+                chance.choice((ISSUE, date(2023, 9, 5))),
+                chance.choice(("Sion", "Visp", "Aigle")),
+                at(chance.randrange(4)),
+                chance.randrange(3),
+                chance.choice((*WEATHER_MEASUREMENTS, "PRED_SNOW")),
+                chance.choice((*WEATHER_VARIANTS, "q50")),
+            )
+            for _ in range(chance.choice((1, 10, 200)))
+        }
+        rows = []
+        expected: dict[tuple[object, ...], dict[str, float]] = {}
+        for issue, site, time, step, measurement, variant in sorted(keys, key=lambda _: chance.random()):
+            value, outlier = chance.choice((None, chance.random())), chance.random() < 0.1
+            rows.append(
+                row(
+                    time,
+                    value,
+                    measurement,
+                    step=step,
+                    variant=variant,
+                    outlier=outlier,
+                    site=site,
+                    issue=issue,
+                )
+            )
+            if measurement in WEATHER_MEASUREMENTS and variant in WEATHER_VARIANTS:
+                place = (issue, surrogate_key(site), int(f"{time:%Y%m%d%H%M}"), step)
+                held = expected.setdefault(place, {})
+                if value is not None and not outlier:
+                    held[f"{WEATHER_MEASUREMENTS[measurement].column}_{variant}"] = value
+        facts = weather_hour(frame(rows), ZONE)
+        columns = ["utc_date", "site_key", "datetime_key", "step"]
+        values = facts.drop(*columns, "date_key", "issue_date_key")
+        assert facts.select(columns).rows() == sorted(expected)  # type: ignore[type-var]
+        assert [
+            {name: value for name, value in one.items() if value is not None}
+            for one in values.iter_rows(named=True)
+        ] == [expected[place] for place in sorted(expected)]  # type: ignore[type-var]
 
     def test_no_forecasts_give_no_rows(self) -> None:
         assert weather_hour(WEATHER_FORECASTS.empty(), ZONE).schema == FACT_WEATHER_HOUR.schema
