@@ -322,7 +322,7 @@ def _place(uri: str) -> tuple[int, int] | None:
 
 
 def _fit(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows in the table's column order and sort; refused when a column is missing, odd or null."""
+    """The rows in the table's sort, within each partition; refused when a column is missing, odd or null."""
     if rows.schema != table.schema:
         odd = sorted(set(rows.schema.items()) ^ set(table.schema.items()), key=str)
         raise ContractError(
@@ -339,8 +339,10 @@ def _fit(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
                 expected="a value in every row",
                 remedy="mend the step that made it",
             )
-    order = table.sort or table.primary_key
-    return rows if is_ordered(rows, order) else rows.sort(order)
+    order = tuple(table.sort or table.primary_key)
+    # Each value of the partition has files of its own: one value after the other is an order as good.
+    by_partition = (table.partition, *order) if table.partition else order
+    return rows if is_ordered(rows, by_partition) or is_ordered(rows, order) else rows.sort(order)
 
 
 def consecutive(days: Sequence[date]) -> list[tuple[date, date]]:

@@ -1,5 +1,6 @@
 """The lake's writes: exactly what was named is replaced, nothing else is rewritten or lost."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -226,6 +227,20 @@ def test_dates_are_replaced_whole_and_an_empty_frame_deletes_them(lake: Lake) ->
     lake.replace_dates(READINGS, rows(), [date(2023, 9, 6)])
     assert held(lake) == [(7, "c", 7)]
     assert lake.dates(READINGS) == [date(2023, 9, 4)]
+
+
+@pytest.mark.parametrize("order", [["utc_date", "device", "ts"], ["device", "ts"], ["value"]])
+def test_each_file_is_in_the_order_of_the_table_however_the_rows_came(lake: Lake, order: list[str]) -> None:
+    by_device = dataclasses.replace(READINGS, sort=("device", "ts"))
+    values = [5, 1, 7, 3, 6, 2, 8, 4]
+    places = [(minute, device) for minute in (1, 2, 1441, 1442) for device in ("b", "a")]
+    new = rows(*((*place, value) for place, value in zip(places, values, strict=True)))
+    lake.append(by_device, new.sort(order))
+    files = [pl.read_parquet(file, columns=["ts", "device", "value"]) for file in lake.files(by_device)]
+    for file in files:
+        assert_frame_equal(file, file.sort("device", "ts"))
+    assert [file.height for file in files] == [4, 4]
+    assert sorted(pl.concat(files)["value"]) == sorted(values)
 
 
 def test_replacing_all_by_the_same_rows_in_another_order_is_no_commit(lake: Lake) -> None:
