@@ -33,14 +33,6 @@ class Batch:
     decoded: list[Decoded] = field(default_factory=list)
     begins: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.UInt32))
 
-    def headers(self) -> pl.DataFrame:
-        """One row per file: its number, and user, token and local time as it says them."""
-        said = [one[:3] for one in self.decoded]
-        headers = pl.DataFrame(
-            said, schema=dict.fromkeys(("user", "token", "local"), pl.String), orient="row"
-        )
-        return headers.with_columns(file=pl.Series(self.files, dtype=pl.UInt32))
-
     def keep(self, kept: pl.Series, begins: pl.Series) -> None:
         """Leave out the files of which `kept` does not hold, and say where the others' leaves begin."""
         self.begins = begins.filter(kept)
@@ -48,12 +40,9 @@ class Batch:
             self.files = list(compress(self.files, kept))
             self.decoded = list(compress(self.decoded, kept))
 
-    def texts(self) -> pl.DataFrame:
-        """One row per text, file after file: where its file's leaves begin, and the text."""
-        texts = pl.Series(list(chain.from_iterable(one[4] for one in self.decoded)), dtype=pl.String)
-        each = len(self.decoder.texts)
-        begins = self.begins[pl.int_range(texts.len(), eager=True) // max(each, 1)]
-        return pl.DataFrame({"begin": begins, "text": texts})
+    def texts(self) -> pl.Series:
+        """The texts of all files, file after file."""
+        return pl.Series(list(chain.from_iterable(one[4] for one in self.decoded)), dtype=pl.String)
 
     def readings(self, texts: pl.Series) -> pl.DataFrame:
         """READINGS, file after file, each by device and variable; texts: the batch's, without secrets."""

@@ -357,13 +357,15 @@ class _Flattening:
     def _texts(self, batch: Batch) -> pl.Series:
         """The texts of a batch without the secrets of their files: both repeat."""
         texts = batch.texts()
-        concealed = {
-            (begin, text): self._masker.mask(text, self._own_secrets[begin])
-            for begin, text in texts.unique().iter_rows()
-        }
-        if all(text == masked for (_, text), masked in concealed.items()):
-            return texts["text"]
-        return pl.Series([concealed[key] for key in texts.iter_rows()], dtype=pl.String)
+        begins = batch.begins.unique().to_list()
+        distinct = texts.unique().to_list()
+        if len(begins) * len(distinct) <= texts.len() and all(
+            self._masker.mask(text, self._own_secrets[begin]) == text for begin in begins for text in distinct
+        ):
+            return texts
+        repeated = batch.begins.repeat_by(len(batch.decoder.texts)).explode()
+        pairs = zip(repeated, texts, strict=True)
+        return pl.Series([self._masker.mask(text, self._own_secrets[begin]) for begin, text in pairs])
 
     def _names(self) -> pl.DataFrame:
         """What each leaf of each home is called, and what its values may be.
