@@ -36,7 +36,7 @@ _FIELD = r'"(?:[^"]|"")*"|[^",]*'
 _HEAD_PATTERN, _SERIES_PATTERN = (
     ",".join(rf"\s*(?P<{column}>{_FIELD})\s*" for column in columns) for columns in (_HEAD, _SERIES)
 )
-_STEPS = 10_000
+_STEPS = 10_000  # A step has at most four digits.
 _SERIES_KEY = ("site", "measurement", "variant")
 
 
@@ -243,7 +243,8 @@ def _read(
         "series": _series(texts["series"], secrets),
     }
     columns = (frame.select(pl.all().gather(places[name])) for name, frame in understood.items())
-    # One number in the order of the table's key; null where a part of it is.
+    # One number in the order of the table's key, null where a part of it is. It has room for the series and
+    # times of twenty million lines.
     series_and_time = pl.col("place").cast(pl.Int64) * (times.height + 1) + pl.col("moment")
     rows = pl.concat([lines, *columns], how="horizontal").with_columns(
         pl.col("is_whole").fill_null(False), key=series_and_time * _STEPS + pl.col("step")
