@@ -312,14 +312,13 @@ def test_rows_are_in_the_order_of_the_table_whatever_that_of_the_lines() -> None
 
 
 def test_files_of_one_date_come_in_one_order() -> None:
-    later = GOOD.replace("Sion", "Aigle")
-    other = version(csv(later), file_id="f2").with_columns(name=pl.lit("another name"))
+    other = version(csv(GOOD.replace("Sion", "Aigle"))).with_columns(name=pl.lit("another name"))
     day_before = version(csv(GOOD.replace("09-04", "09-03")), file_id="f3", day=3)
-    reading = read_weather_files(pl.concat([version(csv(GOOD)), day_before, other]), [])
+    reading = read_weather_files(pl.concat([version(csv(GOOD), file_id="f2"), day_before, other]), [])
     assert reading.forecasts.select("utc_date", "site", "file_id").rows() == [
         (date(2023, 9, 3), "Sion", "f3"),
-        (ISSUE, "Aigle", "f2"),
-        (ISSUE, "Sion", "f1"),
+        (ISSUE, "Aigle", "f1"),
+        (ISSUE, "Sion", "f2"),
     ]
 
 
