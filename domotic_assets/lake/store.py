@@ -20,7 +20,8 @@ from domotic_assets.lake.listing import Between, Listing
 from domotic_assets.schemas.table import Table, is_ordered
 from domotic_assets.settings import is_remote
 
-WRITER = WriterProperties(compression="ZSTD", compression_level=3)
+WRITER = WriterProperties(compression="ZSTD", compression_level=1)
+"""Level 3 takes a quarter longer to write events that are 2 % smaller, and bronze that is larger."""
 
 PROPERTIES = {
     # The default, said aloud: every commit that makes a hundred also clears away expired log files.
