@@ -36,6 +36,8 @@ from domotic_assets_tests.unit.sensor_path import Carried, carry
 
 MINUTE = timedelta(minutes=1)
 ALIKE = ALIKE_BEFORE_DECODER + 20
+LATE = ALIKE + 1
+"""A minute whose name comes after those of files that are alike: a decoder is there by then."""
 READINGS = 59
 """Values of a file: 11 of the plug, 4 of the door, 3 of the motion sensor, 3 unknown, 17 of stations, 3 of
 the humidity sensor, 18 of the meter."""
@@ -158,7 +160,7 @@ def test_of_the_same_minute_of_two_homes_too() -> None:
     ],
 )
 def test_a_file_with_an_odd_header_is_read_as_by_itself(odd: dict[str, str]) -> None:
-    assert_as_value_by_value([*alike(), numbered(900, **odd), numbered(901)])
+    assert_as_value_by_value([*alike(), numbered(LATE, **odd), numbered(LATE + 1)])
 
 
 @pytest.mark.parametrize(
@@ -178,8 +180,8 @@ def test_a_file_with_an_odd_header_is_read_as_by_itself(odd: dict[str, str]) -> 
     ],
 )
 def test_odd_values_come_to_the_same(values: dict[str, Any]) -> None:
-    files = [numbered(800 + n, waters={"Bhroom": values}) for n in range(2)]
-    assert_as_value_by_value([*alike(), *files, numbered(901)])
+    files = [numbered(LATE + n, waters={"Bhroom": values}) for n in range(2)]
+    assert_as_value_by_value([*alike(), *files, numbered(LATE + 2)])
 
 
 def test_a_secret_that_the_texts_of_many_hold_is_masked_in_all(read_singly: list[bytes]) -> None:
@@ -262,6 +264,6 @@ def test_any_mutated_files_among_them_come_to_the_same(seed: int) -> None:
     chance = Random(seed)
     files = [
         ShareFile(file.name, mutated(".json", file.content, chance), file.arrived_at)
-        for file in (numbered(1_000 + 10 * n) for n in range(8))
+        for file in (numbered(LATE + n) for n in range(8))
     ]
     assert_as_value_by_value([*alike(), *files])
