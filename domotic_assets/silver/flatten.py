@@ -20,7 +20,7 @@ from domotic_assets.registry import Home, Registry
 from domotic_assets.schemas.silver import REJECTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.bulk import Batch, minutes_of
-from domotic_assets.silver.decoder import REFUSALS, Decoder, decoder_of
+from domotic_assets.silver.decoder import REFUSALS, Decoded, Decoder, decoder_of
 from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
 from domotic_assets.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.silver.judgement import REFUSED, Group, judge
@@ -211,7 +211,7 @@ class _Flattening:
         plan = _plan(self._rooms[home.id], shape)
         if group.leaves is not plan.leaves or group.repeats or len(batches) == MOST_DECODERS:
             return
-        if plan.decoder is None or not _reads(plan.decoder, content):
+        if plan.decoder is None or _decode(plan.decoder, content) is None:
             if len(group.files) < ALIKE_BEFORE_DECODER:
                 return
             plan.decoder = decoder_of(document, group.leaves)
@@ -486,20 +486,19 @@ _LEAVES = {
 }  # fmt: skip
 
 
-def _reads(decoder: Decoder, content: bytes) -> bool:
-    """Whether a decoder reads a file."""
+def _decode(decoder: Decoder, content: bytes) -> Decoded | None:
+    """What a decoder reads of a file; None where it refuses it."""
     try:
-        decoder.read(content)
+        return decoder.read(content)
     except REFUSALS:
-        return False
-    return True
+        return None
 
 
 def _decoded(batch: Batch, file: int, content: bytes) -> bool:
     """Whether the batch's decoder reads a file, which then goes with the batch."""
-    try:
-        batch.decoded.append(batch.decoder.read(content))
-    except REFUSALS:
+    decoded = _decode(batch.decoder, content)
+    if decoded is None:
         return False
+    batch.decoded.append(decoded)
     batch.files.append(file)
     return True
