@@ -4,59 +4,81 @@ Only what a whole column can tell stands here. A header that is not as the feed 
 `flatten`, which reads such a file by itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain, compress
+from itertools import compress
 
 import polars as pl
 import pyarrow as pa
 
 from domotic_assets.localtime import offset_all_day
-from domotic_assets.silver.decoder import Decoded, Decoder
+from domotic_assets.silver.decoder import REFUSALS, Decoder
 from domotic_assets.silver.judgement import READINGS, text_columns
 
 _LOCAL = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{4} [0-9]{2}:[0-5][0-9]$"
 _TEXT_COLUMNS = ("value_text", "value_text_length")
 
 
+Sender = tuple[str, str, str, tuple[str, ...]]
+"""What repeats from file to file: the home, the user, the token, and the texts in the decoder's order."""
+
+
 @dataclass(slots=True)
 class Batch:
     """Files of one structure, in the order in which a decoder read them.
 
-    first_leaf: the number of the structure's first leaf. names: all that its leaves are called. begins: of
-    each file, the number of its first leaf, which are numbered in the decoder's order.
+    first_leaf: the number of the structure's first leaf. names: all that its leaves are called. senders: the
+    number of each. begins: of each sender the number of the first of its names for the leaves, which are
+    numbered in the decoder's order; null where its files do not belong here. Of each file: its number, its
+    sender's, its local time and its packed numbers.
     """
 
     decoder: Decoder
     first_leaf: int
     names: str
-    files: list[int] = field(default_factory=list)
-    decoded: list[Decoded] = field(default_factory=list)
+    senders: dict[Sender, int] = field(default_factory=dict)
     begins: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.UInt32))
+    files: list[int] = field(default_factory=list)
+    sent_by: list[int] = field(default_factory=list)
+    local: list[str] = field(default_factory=list)
+    packed: list[bytes] = field(default_factory=list)
 
-    def keep(self, kept: pl.Series, begins: pl.Series) -> None:
-        """Leave out the files of which `kept` does not hold, and say where the others' leaves begin."""
-        self.begins = begins.filter(kept)
+    def take(self, file: int, home: str, content: bytes) -> bool:
+        """Read a file of a home, which then belongs to the batch; False where the decoder refuses it."""
+        try:
+            user, token, local, packed, texts = self.decoder.read(content)
+        except REFUSALS:
+            return False
+        self.files.append(file)
+        self.sent_by.append(self.senders.setdefault((home, user, token, texts), len(self.senders)))
+        self.local.append(local)
+        self.packed.append(packed)
+        return True
+
+    def keep(self, kept: pl.Series) -> None:
+        """Leave out the files of which `kept` does not hold."""
         if not kept.all():
             self.files = list(compress(self.files, kept))
-            self.decoded = list(compress(self.decoded, kept))
+            self.sent_by = list(compress(self.sent_by, kept))
+            self.packed = list(compress(self.packed, kept))
 
-    def texts(self) -> pl.Series:
-        """The texts of all files, file after file."""
-        return pl.Series(list(chain.from_iterable(one[4] for one in self.decoded)), dtype=pl.String)
+    def readings(self, texts: Sequence[str]) -> pl.DataFrame:
+        """READINGS, file after file, each by device and variable.
 
-    def readings(self, texts: pl.Series) -> pl.DataFrame:
-        """READINGS, file after file, each by device and variable; texts: the batch's, without secrets."""
+        texts: of each sender the texts of its files, without secrets, end to end.
+        """
         each, number = len(self.decoder.leaves), len(self.files)
-        packed = pa.py_buffer(b"".join(one[3] for one in self.decoded))
+        packed = pa.py_buffer(b"".join(self.packed))
         value = pl.Series(
             pa.Array.from_buffers(pa.float64(), each * number, [None, packed]), dtype=pl.Float64
         )
         row = pl.int_range(each * number, dtype=pl.UInt32, eager=True)
         file, leaf = row // max(each, 1), row % max(each, 1)
+        sent_by = pl.Series(self.sent_by, dtype=pl.UInt32)
         readings = pl.DataFrame(
             {
                 "file": pl.Series(self.files, dtype=pl.UInt32)[file],
-                "leaf": self.begins[file] + leaf,
+                "leaf": self.begins[sent_by][file] + leaf,
                 "value": value,
             }
         )
@@ -66,7 +88,7 @@ class Batch:
                 "file", "leaf", "value", *(pl.lit(None, READINGS[name]).alias(name) for name in _TEXT_COLUMNS)
             )
         slots = pl.Series([nth.get(place) for place in self.decoder.leaves], dtype=pl.UInt32)[leaf]
-        spoken = text_columns(texts)[file * len(nth) + slots]
+        spoken = text_columns(pl.Series(texts, dtype=pl.String))[(sent_by * len(nth))[file] + slots]
         numbers = readings.with_columns(value=pl.when(slots.is_null()).then("value"))
         return pl.concat([numbers, spoken], how="horizontal")
 

@@ -6,7 +6,7 @@ Files that are built like many before them go through a `decoder`, which comes t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -20,7 +20,7 @@ from domotic_assets.registry import Home, Registry
 from domotic_assets.schemas.silver import REJECTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.bulk import Batch, minutes_of
-from domotic_assets.silver.decoder import REFUSALS, Decoded, Decoder, decoder_of
+from domotic_assets.silver.decoder import Decoder, decoder_of
 from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
 from domotic_assets.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.silver.judgement import REFUSED, Group, judge
@@ -35,6 +35,8 @@ MOST_VALUES = 5_000
 
 ALIKE_BEFORE_DECODER = 100
 """Files of one structure read one by one before a decoder is made, which costs as much as these."""
+CONTENTS_AT_ONCE = 128
+
 MOST_DECODERS = 8
 """Of homes that spell their rooms alike; a file that none of them reads has asked each."""
 
@@ -141,13 +143,19 @@ class _Flattening:
 
     def read(self) -> None:
         """Read all file versions, each by the decoder that read the home's file before it, if that can."""
-        contents = self._versions["content"].to_list()
-        for file, (home, content) in enumerate(zip(self._homes_of_plain_files(), contents, strict=True)):
+        homes = self._homes_of_plain_files()
+        for file, content in enumerate(self._contents()):
+            home = homes[file]
             batch = self._latest.get(home)
-            if batch is None or not _decoded(batch, file, content):
+            if batch is None or home is None or not batch.take(file, home, content):
                 self._read_otherwise(file, home, content)
         for file in self._admit():
-            self._read_singly(file, contents[file])
+            self._read_singly(file, self._versions["content"][file])
+
+    def _contents(self) -> Iterator[bytes]:
+        """The bytes of all file versions, some at a time: copies of all at once would not fit the caches."""
+        for part in self._versions.select("content").iter_slices(CONTENTS_AT_ONCE):
+            yield from part.to_series().to_list()
 
     def _homes_of_plain_files(self) -> list[str | None]:
         """The home of each file that is the only version of its name and no longer than files may be."""
@@ -162,9 +170,9 @@ class _Flattening:
 
     def _read_otherwise(self, file: int, home: str | None, content: bytes) -> None:
         """Read a file by another decoder, else by itself."""
-        if home in self._rooms:
+        if home is not None and home in self._rooms:
             for batch in self._batches[self._rooms[home]]:
-                if _decoded(batch, file, content):
+                if batch.take(file, home, content):
                     self._latest[home] = batch
                     return
         self._read_singly(file, content)
@@ -211,7 +219,7 @@ class _Flattening:
         plan = _plan(self._rooms[home.id], shape)
         if group.leaves is not plan.leaves or group.repeats or len(batches) == MOST_DECODERS:
             return
-        if plan.decoder is None or _decode(plan.decoder, content) is None:
+        if plan.decoder is None or not Batch(plan.decoder, 0, "").take(0, home.id, content):
             if len(group.files) < ALIKE_BEFORE_DECODER:
                 return
             plan.decoder = decoder_of(document, group.leaves)
@@ -229,8 +237,10 @@ class _Flattening:
             return []
         files = pl.Series([file for batch in batches for file in batch.files], dtype=pl.UInt32)
         homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
-        begins = self._begins(batches, homes)
-        local = pl.Series([one[2] for batch in batches for one in batch.decoded], dtype=pl.String)
+        for batch in batches:
+            self._name_senders(batch)
+        begins = pl.concat([batch.begins[batch.sent_by] for batch in batches])
+        local = pl.Series([time for batch in batches for time in batch.local], dtype=pl.String)
         zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
         minutes = minutes_of(local, zones)
         timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
@@ -238,22 +248,18 @@ class _Flattening:
         done = 0
         for batch in batches:
             mine = slice(done, done + len(batch.files))
-            batch.keep(kept[mine], begins[mine])
+            batch.keep(kept[mine])
             done = mine.stop
         self._admitted = pl.DataFrame({"file": files, "home": homes, "minute": minutes}).filter(kept)
         return files.filter(~kept).to_list()
 
-    def _begins(self, batches: Sequence[Batch], homes: pl.Series) -> pl.Series:
-        """Of each decoded file, where the names of its leaves begin; null where another home sent it."""
-        known: dict[tuple[int, str, str, str], int | None] = {}
-        begins: list[int | None] = []
-        sent = ((number, one) for number, batch in enumerate(batches) for one in batch.decoded)
-        for home, (number, (user, token, *_)) in zip(homes, sent, strict=True):
-            sender = (number, home, user, token)
-            if sender not in known:
-                known[sender] = self._begin_of_batch(batches[number], home, user, token)
-            begins.append(known[sender])
-        return pl.Series(begins, dtype=pl.UInt32)
+    def _name_senders(self, batch: Batch) -> None:
+        """Say where the names of each sender begin; null where another home sent its files."""
+        known: dict[tuple[str, str, str], int | None] = {}
+        for home, user, token, _ in batch.senders:
+            if (home, user, token) not in known:
+                known[home, user, token] = self._begin_of_batch(batch, home, user, token)
+        batch.begins = pl.Series([known[sender[:3]] for sender in batch.senders], dtype=pl.UInt32)
 
     def _begin_of_batch(self, batch: Batch, home: str, user: str, token: str) -> int | None:
         """Where a home's names for the leaves of a batch begin; None where this is no sender of its files."""
@@ -336,7 +342,8 @@ class _Flattening:
         facts = self._file_facts()
         names = self._names()
         batches = [batch.readings(self._texts(batch)) for batch in self._all_batches()]
-        file_by_file = pl.concat([by_file(judged.readings, names), *batches])
+        # In one piece: rows are taken from many pieces at a third of the speed.
+        file_by_file = pl.concat([by_file(judged.readings, names), *batches], rechunk=True)
         runs = file_by_file["file"].rle().struct.unnest().select(file="value", events="len")
         readings = in_order(file_by_file, runs, names, facts)
         refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
@@ -354,18 +361,13 @@ class _Flattening:
             self._crowded(facts),
         )
 
-    def _texts(self, batch: Batch) -> pl.Series:
-        """The texts of a batch without the secrets of their files: both repeat."""
-        texts = batch.texts()
-        begins = batch.begins.unique().to_list()
-        distinct = texts.unique().to_list()
-        if len(begins) * len(distinct) <= texts.len() and all(
-            self._masker.mask(text, self._own_secrets[begin]) == text for begin in begins for text in distinct
-        ):
-            return texts
-        repeated = batch.begins.repeat_by(len(batch.decoder.texts)).explode()
-        pairs = zip(repeated, texts, strict=True)
-        return pl.Series([self._masker.mask(text, self._own_secrets[begin]) for begin, text in pairs])
+    def _texts(self, batch: Batch) -> list[str]:
+        """The texts of the batch's senders, end to end, without the secrets of their files."""
+        return [
+            "" if begin is None else self._masker.mask(text, self._own_secrets[begin])
+            for (*_, texts), begin in zip(batch.senders, batch.begins.to_list(), strict=True)
+            for text in texts
+        ]
 
     def _names(self) -> pl.DataFrame:
         """What each leaf of each home is called, and what its values may be.
@@ -484,21 +486,3 @@ _LEAVES = {
     "room": pl.String, "device": pl.String, "variable": pl.String, "kind": pl.String, "unit": pl.String,
     "minimum": pl.Float64, "maximum": pl.Float64, "json_path": pl.String,
 }  # fmt: skip
-
-
-def _decode(decoder: Decoder, content: bytes) -> Decoded | None:
-    """What a decoder reads of a file; None where it refuses it."""
-    try:
-        return decoder.read(content)
-    except REFUSALS:
-        return None
-
-
-def _decoded(batch: Batch, file: int, content: bytes) -> bool:
-    """Whether the batch's decoder reads a file, which then goes with the batch."""
-    decoded = _decode(batch.decoder, content)
-    if decoded is None:
-        return False
-    batch.decoded.append(decoded)
-    batch.files.append(file)
-    return True

@@ -49,12 +49,13 @@ def _stand_apart(names: pl.DataFrame) -> bool:
 def events_of(readings: pl.DataFrame, names: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """SENSOR_EVENTS, `arrived_at` and `name` of readings."""
     described = names.select("room", "device", "variable", "unit", "minimum", "maximum")[readings["leaf"]]
-    placed = facts.select("file_id", "name", "home", "arrived_at", ts="minute")[readings["file"]]
+    placed = facts.select(
+        "file_id", "name", "home", "arrived_at", ts="minute", utc_date=pl.col("minute").dt.date()
+    )[readings["file"]]
     value = pl.col("value")
     return (
         pl.concat([readings, described, placed], how="horizontal")
         .with_columns(
-            utc_date=pl.col("ts").dt.date(),
             is_outlier=((value < pl.col("minimum")) | (value > pl.col("maximum"))).fill_null(False),
         )
         .select(*SENSOR_EVENTS.schema.names(), "arrived_at", "name")
