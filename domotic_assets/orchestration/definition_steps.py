@@ -15,7 +15,13 @@ from domotic_assets.lake.store import Lake, Marks
 from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.windows import FILES_AT_ONCE, date_window, parts
 from domotic_assets.schemas import silver
-from domotic_assets.silver.events import device_types, devices, devices_changed, variables_changed
+from domotic_assets.silver.events import (
+    Naming,
+    device_types,
+    devices,
+    devices_changed,
+    variables_changed,
+)
 
 NAMING = ("ts", "home", "room", "device", "variable", "value_text", "utc_date")
 """The columns of events that say what there is."""
@@ -50,10 +56,10 @@ class DateDefinitions:
         """What the coming write of events leaves beside them."""
         return {name: number + 1 for name, number in self.written.items()}
 
-    def bring_up(self, before: pl.DataFrame, after: pl.DataFrame, *, wrote: bool) -> None:
-        """Register what the dates name now that the events `after` stand in for `before`.
+    def bring_up(self, before: Naming, after: Naming, *, wrote: bool) -> None:
+        """Register what the dates name now that the events of `after` stand in for those of `before`.
 
-        Both hold NAMING at least. wrote: whether events were written; nothing changed where not.
+        wrote: whether events were written; nothing changed where not.
         """
         if self.in_step and not wrote:
             return
@@ -69,7 +75,7 @@ class DateDefinitions:
         marks = self.following if wrote else self.written
         self.lake.replace_dates(silver.VARIABLES, counted, self.dates, marks)
 
-    def _changed(self, before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _changed(self, before: Naming, after: Naming) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Devices and variables by what changed; the few devices that this does not settle are read again."""
         held = self.lake.read(silver.DEVICES, dates=self.dates)
         seen, unsettled = devices_changed(held, before, after)
@@ -82,12 +88,13 @@ class DateDefinitions:
     def _read_off(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Devices and variables from all events of the dates, some minutes at a time."""
         seen, counted = silver.DEVICES.empty(), silver.VARIABLES.empty()
-        nothing = silver.SENSOR_EVENTS.empty().select(NAMING)
+        nothing = Naming.of(silver.SENSOR_EVENTS.empty())
         for day in self.dates:
             for part in parts(date_window(day), FILES_AT_ONCE, self.homes):
                 between = ("ts", part.start, part.end - MINUTE)
                 events = self.lake.read(silver.SENSOR_EVENTS, dates=[day], between=between, columns=NAMING)
+                named = Naming.of(events)
                 # In order of time each device goes on where it was: none is left unsettled.
-                seen, _ = devices_changed(seen, nothing, events)
-                counted = variables_changed(counted, nothing, events)
+                seen, _ = devices_changed(seen, nothing, named)
+                counted = variables_changed(counted, nothing, named)
         return seen, counted

@@ -5,7 +5,7 @@ Each step takes windows, works through them in pieces that fit the memory, and m
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -19,7 +19,7 @@ from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, cut, mem
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.table import Table
-from domotic_assets.silver.events import merge
+from domotic_assets.silver.events import Naming, counting
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource, unknown
@@ -181,8 +181,9 @@ def flatten_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
     pieces = _pieces(work, windows)
     total = sum(files for _, files in pieces)
     done = 0
-    for piece, files, flat in ahead((piece, files, _flattened(work, piece)) for piece, files in pieces):
-        _write_piece(work, piece, flat, outcome)
+    made = ((piece, files, *_flattened(work, piece)) for piece, files in pieces)
+    for piece, files, flat, naming in ahead(made):
+        _write_piece(work, piece, flat, naming, outcome)
         done += files
         work.report("silver/sensor_events", done, total)
     return outcome
@@ -249,19 +250,24 @@ def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, in
     return pieces
 
 
-def _flattened(work: Workspace, piece: Window) -> Flattened:
-    return flatten(versions(read_within(work, bronze.SENSOR_FILES, "window", [piece])), work.registry)
+def _flattened(work: Workspace, piece: Window) -> tuple[Flattened, Naming]:
+    """A piece's own files with the events that count among them, and what these name."""
+    flat = flatten(versions(read_within(work, bronze.SENSOR_FILES, "window", [piece])), work.registry)
+    flat = replace(flat, events=counting(flat.events, flat.crowded))
+    return flat, Naming.of(flat.events)
 
 
-def _write_piece(work: Workspace, piece: Window, flat: Flattened, outcome: Outcome) -> None:
+def _write_piece(work: Workspace, piece: Window, flat: Flattened, naming: Naming, outcome: Outcome) -> None:
     before = read_within(work, silver.SENSOR_FILES, "window", [piece], ["minute"])
     minutes = (
         pl.concat([flat.files["window"], flat.files["minute"], before["minute"]]).drop_nulls().unique().sort()
     )
+    events = flat.events
     others = _events_of_other_windows(work, piece, minutes)
-    crowded = pl.concat([flat.crowded, others["ts"].unique()])
-    events = merge(pl.concat([flat.events, others]), crowded)
-    _write_events(work, events, minutes)
+    if not others.is_empty():
+        events = counting(pl.concat([events, others]), others["ts"].unique())
+        naming = Naming.of(events)
+    _write_events(work, events.select(silver.SENSOR_EVENTS.schema.names()), naming, minutes)
     windows = flat.files["window"].unique().sort()
     work.lake.replace_values(silver.REJECTS, flat.rejects, "window", windows, windows.dt.date())
     work.lake.replace_values(silver.SENSOR_FILES, flat.files, "window", windows, windows.dt.date())
@@ -271,7 +277,7 @@ def _write_piece(work: Workspace, piece: Window, flat: Flattened, outcome: Outco
     )
 
 
-def _write_events(work: Workspace, events: pl.DataFrame, minutes: pl.Series) -> None:
+def _write_events(work: Workspace, events: pl.DataFrame, naming: Naming, minutes: pl.Series) -> None:
     """Put these events in place of what silver holds of the minutes, and register what they name."""
     dates = minutes.dt.date()
     definitions = DateDefinitions.of(work.lake, dates.unique().sort().to_list(), len(work.registry.homes))
@@ -285,7 +291,7 @@ def _write_events(work: Workspace, events: pl.DataFrame, minutes: pl.Series) -> 
     wrote = work.lake.replace_values(
         silver.SENSOR_EVENTS, events, "ts", minutes, dates, marks=definitions.following
     )
-    definitions.bring_up(before, events, wrote=wrote)
+    definitions.bring_up(Naming.of(before), naming, wrote=wrote)
 
 
 def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series) -> pl.DataFrame:

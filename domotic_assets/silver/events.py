@@ -1,5 +1,7 @@
 """Which events of which files make up a minute, and the definitions that are read off them."""
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
@@ -26,23 +28,44 @@ _KNOWN_VARIABLES = pl.DataFrame(
 )
 
 
+@dataclass(frozen=True)
+class Naming:
+    """What events name.
+
+    sightings: one row per device and minute: where and when it was heard, and what it says a door or window
+    is; `spoken`: whether it says so, as a word may be null. readings: by variable and UTC date.
+    """
+
+    sightings: pl.DataFrame
+    readings: pl.DataFrame
+
+    @classmethod
+    def of(cls, events: pl.DataFrame) -> "Naming":
+        """What these events name; of any minute they hold, they hold all."""
+        return cls(_sightings(events), _readings(events))
+
+
 def merge(events: pl.DataFrame, crowded: pl.Series | None = None) -> pl.DataFrame:
+    """SENSOR_EVENTS of the events that count; as `counting`."""
+    return counting(events, crowded).select(SENSOR_EVENTS.schema.names())
+
+
+def counting(events: pl.DataFrame, crowded: pl.Series | None = None) -> pl.DataFrame:
     """One event per device, variable and minute, in the given order: of two files the greater
     (arrived_at, name) counts.
 
     events: SENSOR_EVENTS with `arrived_at` and `name`. Within one file the later field counts (two
     spellings of one room). crowded: the minutes in which two may meet; all, where it is not known.
     """
-    columns = SENSOR_EVENTS.schema.names()
     numbered = events.with_row_index()
     contested = numbered if crowded is None else numbered.filter(pl.col("ts").is_in(crowded.implode()))
     if contested.is_empty():
-        return events.select(columns)
-    counting = contested.sort("arrived_at", "name", maintain_order=True).unique(
+        return events
+    best = contested.sort("arrived_at", "name", maintain_order=True).unique(
         subset=["ts", "device", "variable"], keep="last"
     )["index"]
-    lost = contested["index"].filter(~contested["index"].is_in(counting.implode()))
-    return numbered.filter(~pl.col("index").is_in(lost.implode())).select(columns)
+    lost = contested["index"].filter(~contested["index"].is_in(best.implode()))
+    return events if lost.is_empty() else events.filter(~numbered["index"].is_in(lost.implode()))
 
 
 def devices(events: pl.DataFrame) -> pl.DataFrame:
@@ -75,16 +98,14 @@ def _devices(sightings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def devices_changed(
-    held: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame
-) -> tuple[pl.DataFrame, list[str]]:
-    """`devices` of dates of which DEVICES rows are held, once the events `after` stand in for `before`.
+def devices_changed(held: pl.DataFrame, before: Naming, after: Naming) -> tuple[pl.DataFrame, list[str]]:
+    """`devices` of dates of which DEVICES rows are held, once the events of `after` stand in for `before`'s.
 
-    before, after: all events of some minutes. Comes with the devices whose row that does not tell:
+    before, after: of all events of some minutes. Comes with the devices whose row that does not tell:
     they lost a reading, or an earlier one now says another thing of a door than the last word known.
     """
     key, minute = ["device", "utc_date"], ["device", "ts"]
-    said, says = _sightings(before), _sightings(after)
+    said, says = before.sightings, after.sightings
     again = says.join(said, on=minute, how="semi")
     lost = said.join(again, on=[*minute, "spoken", "word"], how="anti", nulls_equal=True)["device"]
     added = says.join(said, on=minute, how="anti")
@@ -110,10 +131,6 @@ def devices_changed(
 
 
 def _sightings(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per device and minute: where and when it was heard, and what it says a door or window is.
-
-    spoken: whether it says so, as a word may be null.
-    """
     key = ("ts", "device", "variable")
     ordered = events if is_ordered(events, key) else events.sort(key)
     begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("ts", "device"))
@@ -142,16 +159,19 @@ def device_types(devices: pl.DataFrame) -> pl.DataFrame:
 
 def variables(events: pl.DataFrame) -> pl.DataFrame:
     """One row per variable and UTC date, from all events of those dates; a new one is `unknown`."""
-    return _described(events.group_by("variable", "utc_date").agg(readings=pl.len().cast(pl.Int64)))
+    return _described(_readings(events))
 
 
-def variables_changed(held: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+def variables_changed(held: pl.DataFrame, before: Naming, after: Naming) -> pl.DataFrame:
     """`variables` of dates of which VARIABLES rows are held, once `after` stands in for `before`."""
-    counts = ["variable", "utc_date", "readings"]
-    gone = variables(before).with_columns(-pl.col("readings"))
-    parts = [rows.select(counts) for rows in (held, gone, variables(after))]
+    gone = before.readings.with_columns(-pl.col("readings"))
+    parts = [held.select(after.readings.columns), gone, after.readings]
     changed = pl.concat(parts).group_by("variable", "utc_date").agg(pl.col("readings").sum())
     return _described(changed.filter(pl.col("readings") > 0))
+
+
+def _readings(events: pl.DataFrame) -> pl.DataFrame:
+    return events.group_by("variable", "utc_date").agg(readings=pl.len().cast(pl.Int64))
 
 
 def _described(counts: pl.DataFrame) -> pl.DataFrame:

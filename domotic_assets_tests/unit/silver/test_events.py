@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from domotic_assets.schemas.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS, VARIABLES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.events import (
+    Naming,
     device_types,
     devices,
     devices_changed,
@@ -168,7 +169,7 @@ def feed(readings: list[tuple[int, tuple[str, str, str | None]]]) -> pl.DataFram
     )
 
 
-NO_EVENTS = feed([])
+NOTHING = Naming.of(feed([]))
 
 
 def assert_same_rows(found: pl.DataFrame, expected: pl.DataFrame) -> None:
@@ -185,8 +186,9 @@ def test_definitions_after_some_minutes_changed_are_those_of_all_events(
     before = feed([reading for reading in readings if reading[0] in changed])
     after = feed([reading for reading in later if reading[0] in changed])
     held, whole = pl.concat([others, before]), pl.concat([others, after])
-    assert_same_rows(variables_changed(variables(held), before, after), variables(whole))
-    found, unsettled = devices_changed(devices(held), before, after)
+    named = Naming.of(before), Naming.of(after)
+    assert_same_rows(variables_changed(variables(held), *named), variables(whole))
+    found, unsettled = devices_changed(devices(held), *named)
     settled = ~pl.col("device").is_in(unsettled)
     assert_same_rows(found.filter(settled), devices(whole).filter(settled))
 
@@ -197,7 +199,7 @@ def test_minutes_that_come_in_order_leave_nothing_unsettled(
 ) -> None:
     before = feed([reading for reading in readings if reading[0] < cut])
     after = feed([reading for reading in readings if reading[0] >= cut])
-    assert devices_changed(devices(before), NO_EVENTS, after)[1] == []
+    assert devices_changed(devices(before), NOTHING, Naming.of(after))[1] == []
 
 
 @given(minute=st.integers(0, 9), readings=FEEDS)
@@ -206,7 +208,7 @@ def test_a_minute_between_those_held_leaves_only_doors_unsettled(
 ) -> None:
     held = feed([reading for reading in readings if reading[0] != minute])
     added = feed([reading for reading in readings if reading[0] == minute])
-    assert set(devices_changed(devices(held), NO_EVENTS, added)[1]) <= {DOOR}
+    assert set(devices_changed(devices(held), NOTHING, Naming.of(added))[1]) <= {DOOR}
 
 
 @pytest.mark.parametrize(("word", "unsettled"), [("Window", []), ("Door", [DOOR])])
@@ -216,14 +218,15 @@ def test_an_earlier_word_of_a_door_counts_only_where_it_is_another_one(
     held = devices(
         feed([(1, (DOOR, "doorsWindows.type", "Door")), (3, (DOOR, "doorsWindows.type", "Window"))])
     )
-    found, asked = devices_changed(held, NO_EVENTS, feed([(2, (DOOR, "doorsWindows.type", word))]))
+    said = Naming.of(feed([(2, (DOOR, "doorsWindows.type", word))]))
+    found, asked = devices_changed(held, NOTHING, said)
     assert asked == unsettled
     assert unsettled or found.select("device_type", "minutes").rows() == [("window", 3)]
 
 
 def test_a_device_that_lost_a_reading_is_unsettled() -> None:
     plug = [(minute, ("jimmy/office/plugs/1", "plugs.power", None)) for minute in (1, 2, 3)]
-    found = devices_changed(devices(feed(plug)), feed(plug[1:2]), NO_EVENTS)
+    found = devices_changed(devices(feed(plug)), Naming.of(feed(plug[1:2])), NOTHING)
     assert found[1] == ["jimmy/office/plugs/1"]
 
 
@@ -231,6 +234,7 @@ def test_a_device_that_lost_a_reading_is_unsettled() -> None:
 def test_a_later_minute_that_does_not_say_what_a_door_is_leaves_it_one() -> None:
     held = devices(feed([(1, (DOOR, "doorsWindows.type", "Door"))]))
     for said, expected in (("switch", "door"), ("type", "opening")):
-        found, unsettled = devices_changed(held, NO_EVENTS, feed([(2, (DOOR, f"doorsWindows.{said}", None))]))
+        silent = Naming.of(feed([(2, (DOOR, f"doorsWindows.{said}", None))]))
+        found, unsettled = devices_changed(held, NOTHING, silent)
         assert unsettled == []
         assert found.select("device_type", "minutes").rows() == [(expected, 2)]
