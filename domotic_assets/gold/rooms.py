@@ -6,7 +6,7 @@ from datetime import timedelta
 import polars as pl
 
 from domotic_assets.gold.keys import minute_fact
-from domotic_assets.gold.places import Placed, placed
+from domotic_assets.gold.places import Placed, by_room, placed
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.gold import FACT_ENVIRONMENT_MINUTE, FACT_PRESENCE_MINUTE
 
@@ -39,14 +39,9 @@ def openings(events: pl.DataFrame) -> pl.DataFrame:
     The flag of the other kind is null, and both are of what says it is neither. events: of `placed`.
     """
     kind, switch = OPENING_VARIABLES
-    said = events.select("room_minute", "device_minute", "variable", "value", "value_text").filter(
-        pl.col("variable").is_in(OPENING_VARIABLES)
-    )
-    kinds = said.filter(pl.col("variable") == kind).select("device_minute", kind="value_text")
-    switches = (
-        said.filter(pl.col("variable") == switch)
-        .select("room_minute", "device_minute", is_open=pl.col("value") == 1.0)
-        .drop_nulls("is_open")
+    kinds = events.filter(pl.col("variable") == kind).select("device_minute", kind="value_text")
+    switches = events.filter(pl.col("variable") == switch, pl.col("value").is_not_null()).select(
+        "room_minute", "device_minute", is_open=pl.col("value") == 1.0
     )
     return switches.join(kinds, on="device_minute", how="left").select(
         "room_minute",
@@ -128,7 +123,7 @@ def presence_minutes(events: pl.DataFrame, minutes: pl.Series, registry: Registr
     for the minute of a motion and the nine after it; it is null where no motion sensor reported in
     all that time.
     """
-    hold = timedelta(minutes=registry.settings.presence_hold_minutes)
+    hold = registry.settings.presence_hold_minutes
     by_place = placed(events)
     motions = (
         by_place.events.select("room_minute", "variable", "value")
@@ -145,21 +140,22 @@ def presence_minutes(events: pl.DataFrame, minutes: pl.Series, registry: Registr
             door_open_flag=_any_or_null("door_open_flag"),
         )
     )
-    named = by_place.named(rows).sort("room", "ts")
-    last = {
-        name: pl.when(condition).then("ts").forward_fill().over("room")
+    since = {
+        name: pl.col("order") - pl.when(condition).then("order").forward_fill()
         for name, condition in {
             "motion": pl.col("motion_count") > 0,
             "report": pl.col("motion_count").is_not_null(),
         }.items()
     }
-    chosen = named.with_columns(
-        presence_flag=pl.when(last["motion"] > pl.col("ts") - hold)
-        .then(True)
-        .when(last["report"] > pl.col("ts") - hold)
-        .then(False),
-        presence_prob=pl.lit(None, pl.Float64),
-    ).filter(pl.col("ts").is_in(minutes.implode()))
+    held = (
+        rows.with_columns(order=by_room())
+        .sort("order")
+        .with_columns(
+            presence_flag=pl.when(since["motion"] < hold).then(True).when(since["report"] < hold).then(False),
+            presence_prob=pl.lit(None, pl.Float64),
+        )
+    )
+    chosen = by_place.named(held.drop("order")).filter(pl.col("ts").is_in(minutes.implode()))
     return minute_fact(chosen, FACT_PRESENCE_MINUTE, registry.time_zones())
 
 
