@@ -1,5 +1,6 @@
 """The `domotic` command: what a person types. Work is done elsewhere; words and looks belong here."""
 
+import gc
 import subprocess
 import sys
 import time
@@ -233,8 +234,14 @@ def _date(moment: datetime | None) -> date | None:
     return None if moment is None else moment.date()
 
 
+_NEW_OBJECTS_BEFORE_COLLECTION = 50_000
+"""Imports and batches of files make many objects that stay: to look for cycles after each 700 takes a tenth
+of a start, and of landing."""
+
+
 def main() -> None:
     """Run the command; an error of ours is one line and exit code 1."""
+    gc.set_threshold(_NEW_OBJECTS_BEFORE_COLLECTION)
     try:
         cli()
     except DomoticError as error:
