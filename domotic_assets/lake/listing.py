@@ -87,18 +87,20 @@ class Listing:
     def _files(
         self, partition: str | None, dates: Iterable[date] | None, between: Between | None
     ) -> list[str]:
-        """The files that may hold such rows."""
+        """The files that may hold such rows, in the order of dates and of the range's column.
+
+        A log names its files in any order; rows that stand in order need not be sorted to be compared.
+        """
         chosen: Iterable[int] = range(len(self.files))
         if dates is not None:
             assert partition is not None
             wanted, held = set(dates), self.partitions[partition]
-            chosen = [number for number in chosen if held[number] in wanted]
+            chosen = sorted((number for number in chosen if held[number] in wanted), key=held.__getitem__)
         if between is not None and between[0] in self.bounds:
             least, most = self.bounds[between[0]]
             low, high = between[1:]
-            chosen = [
-                number
-                for number in chosen
-                if least[number] is None or (least[number] <= high and most[number] >= low)
-            ]
+            unsure = [number for number in chosen if least[number] is None]
+            within = (number for number in chosen if least[number] is not None)
+            chosen = [number for number in within if least[number] <= high and most[number] >= low]
+            chosen = unsure + sorted(chosen, key=least.__getitem__)
         return [self.files[number] for number in chosen]

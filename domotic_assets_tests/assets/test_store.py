@@ -4,6 +4,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from random import Random
 
@@ -348,6 +349,19 @@ def test_a_read_opens_only_the_files_that_may_hold_what_is_asked_for(lake: Lake)
     assert lake.read(READINGS, between=("ts", wanted[0], wanted[1]))["value"].to_list() == [2]
     with pytest.raises(FileNotFoundError):
         lake.read(READINGS, dates=[DAY.date()])
+
+
+@pytest.mark.parametrize("order", permutations((1, 2, 1441, 2881)))
+def test_files_are_read_in_the_order_of_time_however_they_were_written(
+    lake: Lake, order: tuple[int, ...]
+) -> None:
+    for offset in order:
+        lake.append(READINGS, rows((offset, "a", offset)))
+    ever = ("ts", DAY, DAY + timedelta(days=3))
+    assert lake.read(READINGS, between=ever)["value"].to_list() == [1, 2, 1441, 2881]
+    days = [DAY.date() + timedelta(days=day) for day in (2, 0, 1)]
+    assert lake.read(READINGS, dates=days)["utc_date"].to_list() == [days[1], days[1], days[2], days[0]]
+    assert lake.read(READINGS, dates=days, between=ever)["value"].to_list() == [1, 2, 1441, 2881]
 
 
 def test_a_range_holds_both_its_ends_whatever_the_log_says_of_the_column(lake: Lake) -> None:
