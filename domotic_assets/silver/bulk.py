@@ -62,35 +62,17 @@ class Batch:
             self.sent_by = list(compress(self.sent_by, kept))
             self.packed = list(compress(self.packed, kept))
 
-    def readings(self, texts: Sequence[str]) -> pl.DataFrame:
-        """READINGS, file after file, each by device and variable.
-
-        texts: of each sender the texts of its files, without secrets, end to end.
-        """
-        each, number = len(self.decoder.leaves), len(self.files)
-        packed = pa.py_buffer(b"".join(self.packed))
-        value = pl.Series(
-            pa.Array.from_buffers(pa.float64(), each * number, [None, packed]), dtype=pl.Float64
-        )
-        row = pl.int_range(each * number, dtype=pl.UInt32, eager=True)
-        file, leaf = row // max(each, 1), row % max(each, 1)
+    def files_read(self) -> pl.DataFrame:
+        """One row per file: file, `begin` of its names, `events`, and `sent_by`."""
         sent_by = pl.Series(self.sent_by, dtype=pl.UInt32)
-        readings = pl.DataFrame(
+        return pl.DataFrame(
             {
-                "file": pl.Series(self.files, dtype=pl.UInt32)[file],
-                "leaf": self.begins[sent_by][file] + leaf,
-                "value": value,
+                "file": pl.Series(self.files, dtype=pl.UInt32),
+                "begin": self.begins[sent_by],
+                "events": pl.repeat(len(self.decoder.leaves), len(self.files), dtype=pl.UInt32, eager=True),
+                "sent_by": sent_by,
             }
         )
-        nth = {place: at for at, place in enumerate(self.decoder.texts)}
-        if not nth:
-            return readings.select(
-                "file", "leaf", "value", *(pl.lit(None, READINGS[name]).alias(name) for name in _TEXT_COLUMNS)
-            )
-        slots = pl.Series([nth.get(place) for place in self.decoder.leaves], dtype=pl.UInt32)[leaf]
-        spoken = text_columns(pl.Series(texts, dtype=pl.String))[(sent_by * len(nth))[file] + slots]
-        numbers = readings.with_columns(value=pl.when(slots.is_null()).then("value"))
-        return pl.concat([numbers, spoken], how="horizontal")
 
 
 def minutes_of(local: pl.Series, zones: pl.Series) -> pl.Series:

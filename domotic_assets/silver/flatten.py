@@ -25,7 +25,7 @@ from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
 from domotic_assets.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.silver.judgement import REFUSED, Group, judge
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
-from domotic_assets.silver.ordering import by_file, events_of, in_order
+from domotic_assets.silver.ordering import Ordered, events_of, in_order
 from domotic_assets.silver.shape import CUT, Leaf, Shape, interpret, split
 
 CLOCK_SLACK = timedelta(days=1)
@@ -235,12 +235,12 @@ class _Flattening:
         batches = self._all_batches()
         if not batches:
             return []
-        files = pl.Series([file for batch in batches for file in batch.files], dtype=pl.UInt32)
+        files = pl.concat([pl.Series(batch.files, dtype=pl.UInt32) for batch in batches])
         homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
         for batch in batches:
             self._name_senders(batch)
-        begins = pl.concat([batch.begins[batch.sent_by] for batch in batches])
-        local = pl.Series([time for batch in batches for time in batch.local], dtype=pl.String)
+        begins = pl.concat([batch.begins.gather(batch.sent_by) for batch in batches])
+        local = pl.concat([pl.Series(batch.local, dtype=pl.String) for batch in batches])
         zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
         minutes = minutes_of(local, zones)
         timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
@@ -341,11 +341,8 @@ class _Flattening:
         judged = judge(list(self._groups.values()), self._conceal)
         facts = self._file_facts()
         names = self._names()
-        batches = [batch.readings(self._texts(batch)) for batch in self._all_batches()]
-        # In one piece: rows are taken from many pieces at a third of the speed.
-        file_by_file = pl.concat([by_file(judged.readings, names), *batches], rechunk=True)
-        runs = file_by_file["file"].rle().struct.unnest().select(file="value", events="len")
-        readings = in_order(file_by_file, runs, names, facts)
+        batches = [(batch, self._texts(batch)) for batch in self._all_batches()]
+        ordered = in_order(judged.readings, batches, names, facts)
         refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
         rejects = (
             refused.with_columns(
@@ -355,9 +352,9 @@ class _Flattening:
             .select(REJECTS.schema.names())
         )
         return Flattened(
-            events_of(readings, names, facts),
+            events_of(ordered, facts),
             _told_apart(rejects),
-            self._statuses(readings, runs, refused, judged.nulls, names, facts),
+            self._statuses(ordered, refused, judged.nulls, facts),
             self._crowded(facts),
         )
 
@@ -416,47 +413,49 @@ class _Flattening:
         return pl.concat([shared, facts["minute"][twice]]).unique()
 
     def _statuses(
-        self,
-        readings: pl.DataFrame,
-        runs: pl.DataFrame,
-        refused: pl.DataFrame,
-        nulls: Counter[int],
-        names: pl.DataFrame,
-        facts: pl.DataFrame,
+        self, ordered: Ordered, refused: pl.DataFrame, nulls: Counter[int], facts: pl.DataFrame
     ) -> pl.DataFrame:
-        silent = self._silent_devices(readings, {*nulls, *refused["file"]}, names)
-        found = (
-            runs,
-            refused["file"].value_counts(name="rejects"),
-            pl.DataFrame({"file": list(nulls), "nulls": list(nulls.values())}),
-            pl.DataFrame({"file": list(silent), "silent_devices": list(silent.values())}),
+        silent = self._silent_devices(ordered, {*nulls, *refused["file"]})
+        rejects = refused["file"].value_counts(name="rejects")
+        counts = {
+            "events": (ordered.blocks["file"], ordered.blocks["events"]),
+            "rejects": (rejects["file"], rejects["rejects"]),
+            "nulls": (list(nulls), list(nulls.values())),
+        }
+        of_files = pl.DataFrame(
+            {"file": list(silent), "silent_devices": list(silent.values())},
+            schema={"file": pl.UInt32, "silent_devices": pl.List(pl.String)},
         )
-        for number, what in ((one, one.columns[1]) for one in found):
-            typed = number.cast({"file": pl.UInt32, what: SENSOR_FILES.schema[what]})
-            facts = facts.join(typed, on="file", how="left", maintain_order="left")
-        return facts.with_columns(
-            pl.col("events", "rejects", "nulls").fill_null(0),
-            pl.col("silent_devices").fill_null([]),
-            status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
-            .then(pl.lit("partial"))
-            .otherwise("status"),
-        ).select(SENSOR_FILES.schema.names())
+        # A file's number is its row.
+        counted = facts.with_columns(
+            pl.zeros(facts.height, pl.Int64, eager=True).scatter(files, numbers).alias(what)
+            for what, (files, numbers) in counts.items()
+        )
+        return (
+            counted.join(of_files, on="file", how="left", maintain_order="left")
+            .with_columns(
+                pl.col("silent_devices").fill_null([]),
+                status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
+                .then(pl.lit("partial"))
+                .otherwise("status"),
+            )
+            .select(SENSOR_FILES.schema.names())
+        )
 
-    def _silent_devices(
-        self, readings: pl.DataFrame, lacking: set[int], names: pl.DataFrame
-    ) -> dict[int, list[str]]:
+    def _silent_devices(self, ordered: Ordered, lacking: set[int]) -> dict[int, list[str]]:
         """By file, devices that it names and gives no reading of: they still say which sensor a room has.
 
         By file, not by file_id: the same bytes may come in both passes of the autumn hour. lacking:
         the files with a null or a refused value, as no others can have such a device.
         """
-        incomplete = readings.filter(pl.col("file").is_in(sorted(lacking)))
-        spoken = incomplete.select("file", device=names["device"][incomplete["leaf"]]).unique()
+        blocks = ordered.blocks.with_row_index("block").filter(pl.col("file").is_in(sorted(lacking)))
+        incomplete = ordered.readings.select("block", "leaf").join(blocks, on="block")
+        spoken = incomplete.select("file", device=ordered.names["device"][incomplete["leaf"]]).unique()
         heard: dict[int, set[str]] = {}
         for file, device in spoken.iter_rows():
             heard.setdefault(file, set()).add(device)
         silent: dict[int, list[str]] = {}
-        devices = names["device"].to_list() if lacking else []
+        devices = ordered.names["device"].to_list() if lacking else []
         for group in self._groups.values():
             for file, begin in zip(group.files, group.begins, strict=True):
                 if file in lacking:
