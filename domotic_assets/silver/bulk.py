@@ -1,22 +1,18 @@
-"""Files that one decoder read, as columns: the minutes they measure, and their readings.
+"""Files that one decoder read, as columns: whose they are, and the minutes they measure.
 
 Only what a whole column can tell stands here. A header that is not as the feed writes it is left to
 `flatten`, which reads such a file by itself.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
 import polars as pl
-import pyarrow as pa
 
 from domotic_assets.localtime import offset_all_day
 from domotic_assets.silver.decoder import REFUSALS, Decoder
-from domotic_assets.silver.judgement import READINGS, text_columns
 
 _LOCAL = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{4} [0-9]{2}:[0-5][0-9]$"
-_TEXT_COLUMNS = ("value_text", "value_text_length")
 
 
 Sender = tuple[str, str, str, tuple[str, ...]]

@@ -7,7 +7,7 @@ Files that are built like many before them go through a `decoder`, which comes t
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -22,6 +22,7 @@ from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.bulk import Batch, minutes_of
 from domotic_assets.silver.decoder import Decoder, decoder_of
 from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
+from domotic_assets.silver.events import beaten, contested, without
 from domotic_assets.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.silver.judgement import REFUSED, Group, judge
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
@@ -45,16 +46,29 @@ MOST_DECODERS = 8
 class Flattened:
     """What file versions became.
 
-    events: SENSOR_EVENTS plus `arrived_at` and `name`, one row per accepted reading, by minute, device
-    and variable. Of one file a device and variable may come twice (two spellings of a room), in the
-    file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file version. crowded: the minutes
-    in which a device and variable may stand more than once.
+    events: SENSOR_EVENTS plus `file`, the row of its file in `files`; one row per accepted reading, by
+    minute, device and variable. Of one file a device and variable may come twice (two spellings of a room),
+    in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file version. sources: arrived_at
+    and name of each of these. crowded: the minutes in which a device and variable may stand more than once.
     """
 
     events: pl.DataFrame
     rejects: pl.DataFrame
     files: pl.DataFrame
+    sources: pl.DataFrame
     crowded: pl.Series
+
+    def counting(self) -> "Flattened":
+        """The same with the events alone that count, as `events.merge` tells: no minute is crowded."""
+        lost = beaten(self._told_by(contested(self.events, self.crowded)))
+        return replace(self, events=without(lost, self.events), crowded=self.crowded.clear())
+
+    def told_events(self) -> pl.DataFrame:
+        """SENSOR_EVENTS plus `arrived_at` and `name`, which tell which of two events counts."""
+        return self._told_by(self.events).drop("file")
+
+    def _told_by(self, events: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([events, self.sources[events["file"]]], how="horizontal")
 
 
 @dataclass(slots=True)
@@ -355,6 +369,7 @@ class _Flattening:
             events_of(ordered, facts),
             _told_apart(rejects),
             self._statuses(ordered, refused, judged.nulls, facts),
+            facts.select("arrived_at", "name"),
             self._crowded(facts),
         )
 

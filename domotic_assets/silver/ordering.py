@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import polars as pl
 import pyarrow as pa
@@ -18,6 +18,7 @@ from domotic_assets.silver.bulk import Batch
 from domotic_assets.silver.judgement import text_columns
 
 _DOUBLE = 8
+_DESCRIBED = ("room", "device", "variable", "unit", "minimum", "maximum")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _with_slots(names: pl.DataFrame, batches: Sequence[tuple[Batch, Sequence[str
         of_leaves = [nth.get(place) for place in batch.decoder.leaves]
         for begin in batch.begins.drop_nulls().unique():
             slots[begin : begin + len(of_leaves)] = of_leaves
-    return names.with_columns(slot=pl.Series(slots, dtype=pl.UInt32))
+    return names.select(*_DESCRIBED, "rank", pl.Series("slot", slots, dtype=pl.UInt32))
 
 
 def _own_names(singly: pl.DataFrame, names: pl.DataFrame, texts_before: int) -> pl.DataFrame:
@@ -116,7 +117,7 @@ def _packed(singly: pl.DataFrame) -> list[memoryview]:
     values = singly["value"].fill_null(0.0).to_arrow()
     numbers = memoryview(values.buffers()[1] or b"")[values.offset * _DOUBLE :]
     ends = list(accumulate(singly["file"].rle().struct.field("len"), initial=0))
-    return [numbers[start * _DOUBLE : end * _DOUBLE] for start, end in zip(ends, ends[1:], strict=False)]
+    return [numbers[start * _DOUBLE : end * _DOUBLE] for start, end in pairwise(ends)]
 
 
 def _rows(blocks: pl.DataFrame, packed: bytes, names: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
@@ -156,23 +157,18 @@ def _sorted(readings: pl.DataFrame, blocks: pl.DataFrame, names: pl.DataFrame) -
 
 
 def events_of(ordered: Ordered, facts: pl.DataFrame) -> pl.DataFrame:
-    """SENSOR_EVENTS, `arrived_at` and `name` of readings."""
+    """SENSOR_EVENTS of readings, and the `file` that each is of."""
     readings = ordered.readings
-    described = ordered.names.select(
-        "room",
-        "device",
-        "variable",
-        "unit",
-        # Bounds that are always there: a column without nulls is taken, and compared, in half the time.
-        minimum=pl.col("minimum").fill_null(-math.inf),
-        maximum=pl.col("maximum").fill_null(math.inf),
+    # Bounds that are always there: a column without nulls is taken, and compared, in half the time.
+    described = ordered.names.select(_DESCRIBED).with_columns(
+        pl.col("minimum").fill_null(-math.inf), pl.col("maximum").fill_null(math.inf)
     )
-    placed = facts.select(
-        "file_id", "name", "home", "arrived_at", ts="minute", utc_date=pl.col("minute").dt.date()
-    )[ordered.blocks["file"]]
+    placed = facts.select("file", "file_id", "home", ts="minute", utc_date=pl.col("minute").dt.date())[
+        ordered.blocks["file"]
+    ]
     value = pl.col("value")
     return (
         pl.concat([readings, described[readings["leaf"]], placed[readings["block"]]], how="horizontal")
         .with_columns(is_outlier=((value < pl.col("minimum")) | (value > pl.col("maximum"))).fill_null(False))
-        .select(*SENSOR_EVENTS.schema.names(), "arrived_at", "name")
+        .select(*SENSOR_EVENTS.schema.names(), "file")
     )
