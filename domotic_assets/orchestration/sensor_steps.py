@@ -5,7 +5,7 @@ Each step takes windows, works through them in pieces that fit the memory, and m
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -19,7 +19,7 @@ from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, cut, mem
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.table import Table
-from domotic_assets.silver.events import Naming, counting
+from domotic_assets.silver.events import Naming, merge
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource, unknown
@@ -253,7 +253,7 @@ def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, in
 def _flattened(work: Workspace, piece: Window) -> tuple[Flattened, Naming]:
     """A piece's own files with the events that count among them, and what these name."""
     flat = flatten(versions(read_within(work, bronze.SENSOR_FILES, "window", [piece])), work.registry)
-    flat = replace(flat, events=counting(flat.events, flat.crowded))
+    flat = flat.counting()
     return flat, Naming.of(flat.events)
 
 
@@ -262,12 +262,12 @@ def _write_piece(work: Workspace, piece: Window, flat: Flattened, naming: Naming
     minutes = (
         pl.concat([flat.files["window"], flat.files["minute"], before["minute"]]).drop_nulls().unique().sort()
     )
-    events = flat.events
+    events = flat.events.drop("file")
     others = _events_of_other_windows(work, piece, minutes)
     if not others.is_empty():
-        events = counting(pl.concat([events, others]), others["ts"].unique())
+        events = merge(pl.concat([flat.told_events(), others]), others["ts"].unique())
         naming = Naming.of(events)
-    _write_events(work, events.select(silver.SENSOR_EVENTS.schema.names()), naming, minutes)
+    _write_events(work, events, naming, minutes)
     windows = flat.files["window"].unique().sort()
     work.lake.replace_values(silver.REJECTS, flat.rejects, "window", windows, windows.dt.date())
     work.lake.replace_values(silver.SENSOR_FILES, flat.files, "window", windows, windows.dt.date())
@@ -309,5 +309,5 @@ def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series)
         dates=elsewhere["utc_date"].unique().to_list(),
         where=pl.col("file_id").is_in(elsewhere["file_id"].unique().implode()),
     ).join(elsewhere.select("file_id", "window"), on=["file_id", "window"], how="semi")
-    events = flatten(versions(rows), work.registry).events
+    events = flatten(versions(rows), work.registry).told_events()
     return events.filter(pl.col("ts").is_in(minutes.implode()))

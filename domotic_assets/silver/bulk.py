@@ -1,22 +1,18 @@
-"""Files that one decoder read, as columns: the minutes they measure, and their readings.
+"""Files that one decoder read, as columns: whose they are, and the minutes they measure.
 
 Only what a whole column can tell stands here. A header that is not as the feed writes it is left to
 `flatten`, which reads such a file by itself.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
 import polars as pl
-import pyarrow as pa
 
 from domotic_assets.localtime import offset_all_day
 from domotic_assets.silver.decoder import REFUSALS, Decoder
-from domotic_assets.silver.judgement import READINGS, text_columns
 
 _LOCAL = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{4} [0-9]{2}:[0-5][0-9]$"
-_TEXT_COLUMNS = ("value_text", "value_text_length")
 
 
 Sender = tuple[str, str, str, tuple[str, ...]]
@@ -62,35 +58,17 @@ class Batch:
             self.sent_by = list(compress(self.sent_by, kept))
             self.packed = list(compress(self.packed, kept))
 
-    def readings(self, texts: Sequence[str]) -> pl.DataFrame:
-        """READINGS, file after file, each by device and variable.
-
-        texts: of each sender the texts of its files, without secrets, end to end.
-        """
-        each, number = len(self.decoder.leaves), len(self.files)
-        packed = pa.py_buffer(b"".join(self.packed))
-        value = pl.Series(
-            pa.Array.from_buffers(pa.float64(), each * number, [None, packed]), dtype=pl.Float64
-        )
-        row = pl.int_range(each * number, dtype=pl.UInt32, eager=True)
-        file, leaf = row // max(each, 1), row % max(each, 1)
+    def files_read(self) -> pl.DataFrame:
+        """One row per file: file, `begin` of its names, `events`, and `sent_by`."""
         sent_by = pl.Series(self.sent_by, dtype=pl.UInt32)
-        readings = pl.DataFrame(
+        return pl.DataFrame(
             {
-                "file": pl.Series(self.files, dtype=pl.UInt32)[file],
-                "leaf": self.begins[sent_by][file] + leaf,
-                "value": value,
+                "file": pl.Series(self.files, dtype=pl.UInt32),
+                "begin": self.begins[sent_by],
+                "events": pl.repeat(len(self.decoder.leaves), len(self.files), dtype=pl.UInt32, eager=True),
+                "sent_by": sent_by,
             }
         )
-        nth = {place: at for at, place in enumerate(self.decoder.texts)}
-        if not nth:
-            return readings.select(
-                "file", "leaf", "value", *(pl.lit(None, READINGS[name]).alias(name) for name in _TEXT_COLUMNS)
-            )
-        slots = pl.Series([nth.get(place) for place in self.decoder.leaves], dtype=pl.UInt32)[leaf]
-        spoken = text_columns(pl.Series(texts, dtype=pl.String))[(sent_by * len(nth))[file] + slots]
-        numbers = readings.with_columns(value=pl.when(slots.is_null()).then("value"))
-        return pl.concat([numbers, spoken], how="horizontal")
 
 
 def minutes_of(local: pl.Series, zones: pl.Series) -> pl.Series:

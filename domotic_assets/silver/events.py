@@ -46,26 +46,34 @@ class Naming:
 
 
 def merge(events: pl.DataFrame, crowded: pl.Series | None = None) -> pl.DataFrame:
-    """SENSOR_EVENTS of the events that count; as `counting`."""
-    return counting(events, crowded).select(SENSOR_EVENTS.schema.names())
-
-
-def counting(events: pl.DataFrame, crowded: pl.Series | None = None) -> pl.DataFrame:
     """One event per device, variable and minute, in the given order: of two files the greater
     (arrived_at, name) counts.
 
     events: SENSOR_EVENTS with `arrived_at` and `name`. Within one file the later field counts (two
     spellings of one room). crowded: the minutes in which two may meet; all, where it is not known.
     """
+    return without(beaten(contested(events, crowded)), events).select(SENSOR_EVENTS.schema.names())
+
+
+def contested(events: pl.DataFrame, crowded: pl.Series | None) -> pl.DataFrame:
+    """The events of crowded minutes, with the `index` of each among all."""
     numbered = events.with_row_index()
-    contested = numbered if crowded is None else numbered.filter(pl.col("ts").is_in(crowded.implode()))
-    if contested.is_empty():
-        return events
-    best = contested.sort("arrived_at", "name", maintain_order=True).unique(
+    return numbered if crowded is None else numbered.filter(pl.col("ts").is_in(crowded.implode()))
+
+
+def beaten(contested: pl.DataFrame) -> pl.Series:
+    """The index of each event in whose place another counts."""
+    counting = contested.sort("arrived_at", "name", maintain_order=True).unique(
         subset=["ts", "device", "variable"], keep="last"
     )["index"]
-    lost = contested["index"].filter(~contested["index"].is_in(best.implode()))
-    return events if lost.is_empty() else events.filter(~numbered["index"].is_in(lost.implode()))
+    return contested["index"].filter(~contested["index"].is_in(counting.implode()))
+
+
+def without(lost: pl.Series, events: pl.DataFrame) -> pl.DataFrame:
+    """The events but those of these indexes."""
+    if lost.is_empty():
+        return events
+    return events.with_row_index().filter(~pl.col("index").is_in(lost.implode())).drop("index")
 
 
 def devices(events: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ Files that are built like many before them go through a `decoder`, which comes t
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -22,10 +22,11 @@ from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.bulk import Batch, minutes_of
 from domotic_assets.silver.decoder import Decoder, decoder_of
 from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
+from domotic_assets.silver.events import beaten, contested, without
 from domotic_assets.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.silver.judgement import REFUSED, Group, judge
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
-from domotic_assets.silver.ordering import by_file, events_of, in_order
+from domotic_assets.silver.ordering import Ordered, events_of, in_order
 from domotic_assets.silver.shape import CUT, Leaf, Shape, interpret, split
 
 CLOCK_SLACK = timedelta(days=1)
@@ -45,16 +46,29 @@ MOST_DECODERS = 8
 class Flattened:
     """What file versions became.
 
-    events: SENSOR_EVENTS plus `arrived_at` and `name`, one row per accepted reading, by minute, device
-    and variable. Of one file a device and variable may come twice (two spellings of a room), in the
-    file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file version. crowded: the minutes
-    in which a device and variable may stand more than once.
+    events: SENSOR_EVENTS plus `file`, the row of its file in `files`; one row per accepted reading, by
+    minute, device and variable. Of one file a device and variable may come twice (two spellings of a room),
+    in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file version. sources: arrived_at
+    and name of each of these. crowded: the minutes in which a device and variable may stand more than once.
     """
 
     events: pl.DataFrame
     rejects: pl.DataFrame
     files: pl.DataFrame
+    sources: pl.DataFrame
     crowded: pl.Series
+
+    def counting(self) -> "Flattened":
+        """The same with the events alone that count, as `events.merge` tells: no minute is crowded."""
+        lost = beaten(self._told_by(contested(self.events, self.crowded)))
+        return replace(self, events=without(lost, self.events), crowded=self.crowded.clear())
+
+    def told_events(self) -> pl.DataFrame:
+        """SENSOR_EVENTS plus `arrived_at` and `name`, which tell which of two events counts."""
+        return self._told_by(self.events).drop("file")
+
+    def _told_by(self, events: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([events, self.sources[events["file"]]], how="horizontal")
 
 
 @dataclass(slots=True)
@@ -235,12 +249,12 @@ class _Flattening:
         batches = self._all_batches()
         if not batches:
             return []
-        files = pl.Series([file for batch in batches for file in batch.files], dtype=pl.UInt32)
+        files = pl.concat([pl.Series(batch.files, dtype=pl.UInt32) for batch in batches])
         homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
         for batch in batches:
             self._name_senders(batch)
-        begins = pl.concat([batch.begins[batch.sent_by] for batch in batches])
-        local = pl.Series([time for batch in batches for time in batch.local], dtype=pl.String)
+        begins = pl.concat([batch.begins.gather(batch.sent_by) for batch in batches])
+        local = pl.concat([pl.Series(batch.local, dtype=pl.String) for batch in batches])
         zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
         minutes = minutes_of(local, zones)
         timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
@@ -341,11 +355,8 @@ class _Flattening:
         judged = judge(list(self._groups.values()), self._conceal)
         facts = self._file_facts()
         names = self._names()
-        batches = [batch.readings(self._texts(batch)) for batch in self._all_batches()]
-        # In one piece: rows are taken from many pieces at a third of the speed.
-        file_by_file = pl.concat([by_file(judged.readings, names), *batches], rechunk=True)
-        runs = file_by_file["file"].rle().struct.unnest().select(file="value", events="len")
-        readings = in_order(file_by_file, runs, names, facts)
+        batches = [(batch, self._texts(batch)) for batch in self._all_batches()]
+        ordered = in_order(judged.readings, batches, names, facts)
         refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
         rejects = (
             refused.with_columns(
@@ -355,9 +366,10 @@ class _Flattening:
             .select(REJECTS.schema.names())
         )
         return Flattened(
-            events_of(readings, names, facts),
+            events_of(ordered, facts),
             _told_apart(rejects),
-            self._statuses(readings, runs, refused, judged.nulls, names, facts),
+            self._statuses(ordered, refused, judged.nulls, facts),
+            facts.select("arrived_at", "name"),
             self._crowded(facts),
         )
 
@@ -416,47 +428,49 @@ class _Flattening:
         return pl.concat([shared, facts["minute"][twice]]).unique()
 
     def _statuses(
-        self,
-        readings: pl.DataFrame,
-        runs: pl.DataFrame,
-        refused: pl.DataFrame,
-        nulls: Counter[int],
-        names: pl.DataFrame,
-        facts: pl.DataFrame,
+        self, ordered: Ordered, refused: pl.DataFrame, nulls: Counter[int], facts: pl.DataFrame
     ) -> pl.DataFrame:
-        silent = self._silent_devices(readings, {*nulls, *refused["file"]}, names)
-        found = (
-            runs,
-            refused["file"].value_counts(name="rejects"),
-            pl.DataFrame({"file": list(nulls), "nulls": list(nulls.values())}),
-            pl.DataFrame({"file": list(silent), "silent_devices": list(silent.values())}),
+        silent = self._silent_devices(ordered, {*nulls, *refused["file"]})
+        rejects = refused["file"].value_counts(name="rejects")
+        counts = {
+            "events": (ordered.blocks["file"], ordered.blocks["events"]),
+            "rejects": (rejects["file"], rejects["rejects"]),
+            "nulls": (list(nulls), list(nulls.values())),
+        }
+        of_files = pl.DataFrame(
+            {"file": list(silent), "silent_devices": list(silent.values())},
+            schema={"file": pl.UInt32, "silent_devices": pl.List(pl.String)},
         )
-        for number, what in ((one, one.columns[1]) for one in found):
-            typed = number.cast({"file": pl.UInt32, what: SENSOR_FILES.schema[what]})
-            facts = facts.join(typed, on="file", how="left", maintain_order="left")
-        return facts.with_columns(
-            pl.col("events", "rejects", "nulls").fill_null(0),
-            pl.col("silent_devices").fill_null([]),
-            status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
-            .then(pl.lit("partial"))
-            .otherwise("status"),
-        ).select(SENSOR_FILES.schema.names())
+        # A file's number is its row.
+        counted = facts.with_columns(
+            pl.zeros(facts.height, pl.Int64, eager=True).scatter(files, numbers).alias(what)
+            for what, (files, numbers) in counts.items()
+        )
+        return (
+            counted.join(of_files, on="file", how="left", maintain_order="left")
+            .with_columns(
+                pl.col("silent_devices").fill_null([]),
+                status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
+                .then(pl.lit("partial"))
+                .otherwise("status"),
+            )
+            .select(SENSOR_FILES.schema.names())
+        )
 
-    def _silent_devices(
-        self, readings: pl.DataFrame, lacking: set[int], names: pl.DataFrame
-    ) -> dict[int, list[str]]:
+    def _silent_devices(self, ordered: Ordered, lacking: set[int]) -> dict[int, list[str]]:
         """By file, devices that it names and gives no reading of: they still say which sensor a room has.
 
         By file, not by file_id: the same bytes may come in both passes of the autumn hour. lacking:
         the files with a null or a refused value, as no others can have such a device.
         """
-        incomplete = readings.filter(pl.col("file").is_in(sorted(lacking)))
-        spoken = incomplete.select("file", device=names["device"][incomplete["leaf"]]).unique()
+        blocks = ordered.blocks.with_row_index("block").filter(pl.col("file").is_in(sorted(lacking)))
+        incomplete = ordered.readings.select("block", "leaf").join(blocks, on="block")
+        spoken = incomplete.select("file", device=ordered.names["device"][incomplete["leaf"]]).unique()
         heard: dict[int, set[str]] = {}
         for file, device in spoken.iter_rows():
             heard.setdefault(file, set()).add(device)
         silent: dict[int, list[str]] = {}
-        devices = names["device"].to_list() if lacking else []
+        devices = ordered.names["device"].to_list() if lacking else []
         for group in self._groups.values():
             for file, begin in zip(group.files, group.begins, strict=True):
                 if file in lacking:

@@ -10,7 +10,6 @@ import polars as pl
 
 from domotic_assets.bronze.landing import File
 from domotic_assets.registry import Registry
-from domotic_assets.silver.events import merge
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets_tests.bench import baselines, samples
 from domotic_assets_tests.bench.figures import Figure
@@ -39,8 +38,7 @@ def measured(what: str, feed: samples.Feed, files: Sequence[File], repeats: int 
         # As the baselines do, no run holds what the one before it made.
         done.clear()
         flat = flatten(rows, feed.registry)
-        merge(flat.events, flat.crowded)
-        done.append(flat)
+        done.append(flat.counting())
 
     seconds = medians(
         {
@@ -98,7 +96,7 @@ def on_two_cores(what: str, feed: samples.Feed, files: Sequence[File]) -> Figure
 
 def _events(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     flat = flatten(rows, registry)
-    return merge(flat.events, flat.crowded)
+    return flat.counting().events
 
 
 def accounted_for(flat: Flattened, rows: pl.DataFrame) -> int:

@@ -77,8 +77,8 @@ def carry_sensor(files: Sequence[File]) -> Outcome:
     held = BRONZE_SENSOR_FILES.empty().select("name", "window", "file_id", "arrived_at")
     landed = Landing(HOMES, held, NOW).land(files)
     flat = flatten(versions(landed.rows), HOMES)
-    merged = merge(flat.events)
-    frames = {"events": flat.events, "rejects": flat.rejects, "files": flat.files, "merged": merged}
+    merged = merge(flat.told_events())
+    frames = {"events": flat.told_events(), "rejects": flat.rejects, "files": flat.files, "merged": merged}
     return Outcome(dict(landed.counts), landed.rows, frames)
 
 

@@ -59,8 +59,8 @@ def carry(*files: ShareFile, homes: Registry | None = None) -> Carried:
     homes = homes or registry()
     landed = Landing(homes, NOTHING_HELD, NOW).land(map(as_file, files))
     flat = flatten(versions(landed.rows), homes)
-    events = merge(flat.events, flat.crowded)
+    events = flat.counting().events.drop("file")
     # Whatever the files are: no two readings meet in a minute that is not said to be crowded.
-    assert_frame_equal(events, merge(flat.events))
+    assert_frame_equal(events, merge(flat.told_events()))
     assert is_ordered(events, SENSOR_EVENTS.sort, strictly=True)
     return Carried(landed.counts, landed.rows, events, flat.rejects, flat.files)

@@ -242,6 +242,27 @@ def test_homes_may_have_clocks_of_different_zones() -> None:
     assert_as_value_by_value(files, homes)
 
 
+@pytest.mark.parametrize("ids", [("a", "b"), ("b", "a"), ("a", "a-b"), ("a-b", "a")])
+def test_the_events_of_a_minute_stand_in_order_whatever_its_homes_are_called(ids: tuple[str, str]) -> None:
+    text = REGISTRY
+    for home, called in zip(("jimmy", "jeremie"), ids, strict=True):
+        text = text.replace(f"id: {home}", f"id: {called}").replace(f"homes: [{home}]", f"homes: [{called}]")
+    files = [numbered(minute, home) for minute in range(ALIKE) for home in ("jimmy", "jeremie")]
+    # That they do is looked at there, for all files of these tests.
+    done = carry(*files, homes=registry(text))
+    assert set(done.events["home"]) == set(ids)
+    assert done.events.height == 2 * READINGS * ALIKE
+
+
+def test_each_structure_has_texts_of_its_own() -> None:
+    window = {"doorsWindows": {"Kitchen": [opening("Window", "on")]}, "waters": None}
+    files = [*alike(), *(numbered(minute, **window) for minute in range(LATE, LATE + ALIKE))]
+    done = carry(*files)
+    for word, minutes in (("Door", range(ALIKE)), ("Window", range(LATE, LATE + ALIKE))):
+        said = done.events.filter(variable="doorsWindows.type", value_text=word)["ts"].to_list()
+        assert said == [SAMPLE_TIME + minute * MINUTE for minute in minutes]
+
+
 def test_more_structures_than_there_may_be_decoders_come_to_the_same() -> None:
     kinds = [{f"kind{n}": {"Office": {"level": n}}} for n in range(module.MOST_DECODERS + 2)]
     files = [
