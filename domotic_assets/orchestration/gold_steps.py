@@ -27,7 +27,7 @@ USUAL_CONTEXT = timedelta(minutes=15)
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 _ENERGY_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "is_outlier"]
-_ROOM_COLUMNS = ["ts", "device", "variable", "value", "value_text", "is_outlier"]
+_ROOM_COLUMNS = ["ts", "device", "variable", "value", "value_text"]
 
 Rebuild = Callable[[Workspace, pl.Series, pl.Series], tuple[pl.DataFrame, pl.Series]]
 """From the minutes of a piece and those of the whole run to the rows and the minutes they replace."""
@@ -57,11 +57,13 @@ def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
     columns = ["window", "minute", "home", "time_note"]
     files = read_within(work, silver.SENSOR_FILES, "window", windows, columns)
     repeated = files.filter(pl.col("time_note") == "repeated_in_autumn")
+    # Nearly every file is of the minute of its window.
+    elsewhere = files.filter(pl.col("window").ne_missing(pl.col("minute")))
     return (
         pl.concat(
             [
                 files.select("minute", "home"),
-                files.select(minute="window", home="home"),
+                elsewhere.select(minute="window", home="home"),
                 *(repeated.select(pl.col("minute").dt.offset_by(by), "home") for by in ("-1h", "1h")),
             ]
         )
@@ -263,7 +265,8 @@ def _dates_of_plugs(
 
 def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame:
     """Events of exactly these minutes, as rooms need them."""
-    events = _events_between(work, _first(minutes), _last(minutes), where, _ROOM_COLUMNS)
+    columns = [*_ROOM_COLUMNS, "is_outlier"]
+    events = _events_between(work, _first(minutes), _last(minutes), where, columns)
     return events.filter(pl.col("ts").is_in(minutes.implode()))
 
 
