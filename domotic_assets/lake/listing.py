@@ -99,8 +99,12 @@ class Listing:
         if between is not None and between[0] in self.bounds:
             least, most = self.bounds[between[0]]
             low, high = between[1:]
-            unsure = [number for number in chosen if least[number] is None]
-            within = (number for number in chosen if least[number] is not None)
-            chosen = [number for number in within if least[number] <= high and most[number] >= low]
-            chosen = unsure + sorted(chosen, key=least.__getitem__)
+            chosen = sorted(
+                (
+                    number
+                    for number in chosen
+                    if least[number] is None or (least[number] <= high and most[number] >= low)
+                ),
+                key=lambda number: (least[number] is not None, least[number]),
+            )
         return [self.files[number] for number in chosen]

@@ -265,7 +265,7 @@ def _write_piece(work: Workspace, piece: Window, flat: Flattened, naming: Naming
     events = flat.events.drop("file")
     others = _events_of_other_windows(work, piece, minutes)
     if not others.is_empty():
-        events = merge(pl.concat([flat.told_events(), others]), others["ts"].unique())
+        events = merge(pl.concat([flat.events_with_sources(), others]), others["ts"].unique())
         naming = Naming.of(events)
     _write_events(work, events, naming, minutes)
     windows = flat.files["window"].unique().sort()
@@ -309,5 +309,5 @@ def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series)
         dates=elsewhere["utc_date"].unique().to_list(),
         where=pl.col("file_id").is_in(elsewhere["file_id"].unique().implode()),
     ).join(elsewhere.select("file_id", "window"), on=["file_id", "window"], how="semi")
-    events = flatten(versions(rows), work.registry).told_events()
+    events = flatten(versions(rows), work.registry).events_with_sources()
     return events.filter(pl.col("ts").is_in(minutes.implode()))

@@ -58,7 +58,7 @@ class Batch:
             self.sent_by = list(compress(self.sent_by, kept))
             self.packed = list(compress(self.packed, kept))
 
-    def files_read(self) -> pl.DataFrame:
+    def files_taken(self) -> pl.DataFrame:
         """One row per file: file, `begin` of its names, `events`, and `sent_by`."""
         sent_by = pl.Series(self.sent_by, dtype=pl.UInt32)
         return pl.DataFrame(

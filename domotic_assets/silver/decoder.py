@@ -43,6 +43,14 @@ class Decoder:
         self.texts = tuple(texts)
         self.read = read
 
+    def reads(self, content: bytes) -> bool:
+        """Whether it reads a file, or refuses it."""
+        try:
+            self.read(content)
+        except REFUSALS:
+            return False
+        return True
+
 
 def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder | None:
     """The decoder of files that are built like this document; None where there can be none.

@@ -36,10 +36,11 @@ MOST_VALUES = 5_000
 
 ALIKE_BEFORE_DECODER = 100
 """Files of one structure read one by one before a decoder is made, which costs as much as these."""
-CONTENTS_AT_ONCE = 128
-
 MOST_DECODERS = 8
 """Of homes that spell their rooms alike; a file that none of them reads has asked each."""
+
+CONTENTS_AT_ONCE = 128
+"""Files whose bytes are copied together: half a megabyte, which stays in the caches until it is read."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ class Flattened:
 
     def counting(self) -> "Flattened":
         """The same with the events alone that count, as `events.merge` tells: no minute is crowded."""
-        lost = beaten(self._told_by(contested(self.events, self.crowded)))
+        lost = beaten(self._with_sources(contested(self.events, self.crowded)))
         return replace(self, events=without(lost, self.events), crowded=self.crowded.clear())
 
-    def told_events(self) -> pl.DataFrame:
+    def events_with_sources(self) -> pl.DataFrame:
         """SENSOR_EVENTS plus `arrived_at` and `name`, which tell which of two events counts."""
-        return self._told_by(self.events).drop("file")
+        return self._with_sources(self.events).drop("file")
 
-    def _told_by(self, events: pl.DataFrame) -> pl.DataFrame:
+    def _with_sources(self, events: pl.DataFrame) -> pl.DataFrame:
         return pl.concat([events, self.sources[events["file"]]], how="horizontal")
 
 
@@ -158,8 +159,7 @@ class _Flattening:
     def read(self) -> None:
         """Read all file versions, each by the decoder that read the home's file before it, if that can."""
         homes = self._homes_of_plain_files()
-        for file, content in enumerate(self._contents()):
-            home = homes[file]
+        for file, (home, content) in enumerate(zip(homes, self._contents(), strict=True)):
             batch = self._latest.get(home)
             if batch is None or home is None or not batch.take(file, home, content):
                 self._read_otherwise(file, home, content)
@@ -167,7 +167,7 @@ class _Flattening:
             self._read_singly(file, self._versions["content"][file])
 
     def _contents(self) -> Iterator[bytes]:
-        """The bytes of all file versions, some at a time: copies of all at once would not fit the caches."""
+        """The bytes of all file versions, CONTENTS_AT_ONCE at a time."""
         for part in self._versions.select("content").iter_slices(CONTENTS_AT_ONCE):
             yield from part.to_series().to_list()
 
@@ -233,7 +233,7 @@ class _Flattening:
         plan = _plan(self._rooms[home.id], shape)
         if group.leaves is not plan.leaves or group.repeats or len(batches) == MOST_DECODERS:
             return
-        if plan.decoder is None or not Batch(plan.decoder, 0, "").take(0, home.id, content):
+        if plan.decoder is None or not plan.decoder.reads(content):
             if len(group.files) < ALIKE_BEFORE_DECODER:
                 return
             plan.decoder = decoder_of(document, group.leaves)
@@ -249,16 +249,16 @@ class _Flattening:
         batches = self._all_batches()
         if not batches:
             return []
-        files = pl.concat([pl.Series(batch.files, dtype=pl.UInt32) for batch in batches])
-        homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
         for batch in batches:
             self._name_senders(batch)
-        begins = pl.concat([batch.begins.gather(batch.sent_by) for batch in batches])
+        taken = pl.concat([batch.files_taken() for batch in batches])
+        files = taken["file"]
+        homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
         local = pl.concat([pl.Series(batch.local, dtype=pl.String) for batch in batches])
         zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
         minutes = minutes_of(local, zones)
         timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
-        kept = (timely & begins.is_not_null()).fill_null(False)
+        kept = (timely & taken["begin"].is_not_null()).fill_null(False)
         done = 0
         for batch in batches:
             mine = slice(done, done + len(batch.files))

@@ -77,8 +77,13 @@ def carry_sensor(files: Sequence[File]) -> Outcome:
     held = BRONZE_SENSOR_FILES.empty().select("name", "window", "file_id", "arrived_at")
     landed = Landing(HOMES, held, NOW).land(files)
     flat = flatten(versions(landed.rows), HOMES)
-    merged = merge(flat.told_events())
-    frames = {"events": flat.told_events(), "rejects": flat.rejects, "files": flat.files, "merged": merged}
+    merged = merge(flat.events_with_sources())
+    frames = {
+        "events": flat.events_with_sources(),
+        "rejects": flat.rejects,
+        "files": flat.files,
+        "merged": merged,
+    }
     return Outcome(dict(landed.counts), landed.rows, frames)
 
 

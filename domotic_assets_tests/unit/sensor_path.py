@@ -61,6 +61,6 @@ def carry(*files: ShareFile, homes: Registry | None = None) -> Carried:
     flat = flatten(versions(landed.rows), homes)
     events = flat.counting().events.drop("file")
     # Whatever the files are: no two readings meet in a minute that is not said to be crowded.
-    assert_frame_equal(events, merge(flat.told_events()))
+    assert_frame_equal(events, merge(flat.events_with_sources()))
     assert is_ordered(events, SENSOR_EVENTS.sort, strictly=True)
     return Carried(landed.counts, landed.rows, events, flat.rejects, flat.files)

@@ -676,4 +676,4 @@ def test_a_home_that_left_the_registry_and_a_file_of_another_are_told_apart() ->
     without = without.replace("  - {user: u-1002, role: owner, homes: [jeremie]}\n", "")
     flat = flatten(landed, registry(without))
     assert flat.files["status"].to_list() == ["quarantined"]
-    assert merge(flat.told_events()).is_empty()
+    assert merge(flat.events_with_sources()).is_empty()
