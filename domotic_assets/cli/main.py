@@ -234,14 +234,14 @@ def _date(moment: datetime | None) -> date | None:
     return None if moment is None else moment.date()
 
 
-_NEW_OBJECTS_BEFORE_COLLECTION = 50_000
+NEW_OBJECTS_BEFORE_COLLECTION = 50_000
 """Imports and batches of files make many objects that stay: to look for cycles after each 700 takes a tenth
 of a start, and of landing."""
 
 
 def main() -> None:
     """Run the command; an error of ours is one line and exit code 1."""
-    gc.set_threshold(_NEW_OBJECTS_BEFORE_COLLECTION)
+    gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
     try:
         cli()
     except DomoticError as error:

@@ -19,12 +19,12 @@ from domotic_assets.localtime import candidates, to_utc
 from domotic_assets.registry import Home, Registry
 from domotic_assets.schemas.silver import REJECTS, SENSOR_FILES
 from domotic_assets.schemas.table import UTC_TIME
-from domotic_assets.silver.bulk import Batch, minutes_of
+from domotic_assets.silver.bulk import NOTHING_TAKEN, Batch, Taken, files_of, minutes_of
 from domotic_assets.silver.decoder import Decoder, decoder_of
 from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
 from domotic_assets.silver.events import beaten, contested, without
 from domotic_assets.silver.header import own_secrets_of, read_local, spellings, unix_times
-from domotic_assets.silver.judgement import REFUSED, Group, judge
+from domotic_assets.silver.judgement import REFUSED, SPOKEN, TEXT_LIMIT, Group, judge
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, Masker
 from domotic_assets.silver.ordering import Ordered, events_of, in_order
 from domotic_assets.silver.shape import CUT, Leaf, Shape, interpret, split
@@ -61,6 +61,8 @@ class Flattened:
 
     def counting(self) -> "Flattened":
         """The same with the events alone that count, as `events.merge` tells: no minute is crowded."""
+        if self.crowded.is_empty():
+            return self
         lost = beaten(self._with_sources(contested(self.events, self.crowded)))
         return replace(self, events=without(lost, self.events), crowded=self.crowded.clear())
 
@@ -145,8 +147,8 @@ class _Flattening:
         self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
         self._files: dict[int, _File] = {}
         self._settled: tuple[str, datetime] | None = None
-        # Files that decoders read: where they belong, and by the beginning of a sender's names its secrets.
-        self._admitted = pl.DataFrame(schema={"file": pl.UInt32, "home": pl.String, "minute": UTC_TIME})
+        # Files that decoders read, and by the beginning of a sender's names its secrets.
+        self._taken = NOTHING_TAKEN
         self._batches: dict[_Rooms, list[Batch]] = defaultdict(list)
         self._latest: dict[str | None, Batch] = {}
         self._own_secrets: dict[int, frozenset[str]] = {}
@@ -241,39 +243,43 @@ class _Flattening:
             self._latest[home.id] = Batch(plan.decoder, group.first_leaf, plan.texts)
             batches.append(self._latest[home.id])
 
-    def _all_batches(self) -> list[Batch]:
-        return list(chain.from_iterable(self._batches.values()))
-
     def _admit(self) -> list[int]:
         """Say whose the decoded files are and which minute they measure; returns those of an odd header."""
-        batches = self._all_batches()
+        batches = list(chain.from_iterable(self._batches.values()))
         if not batches:
             return []
-        for batch in batches:
-            self._name_senders(batch)
-        taken = pl.concat([batch.files_taken() for batch in batches])
+        begins = [begin for batch in batches for begin in self._begins_of(batch)]
+        taken = files_of(batches, begins)
         files = taken["file"]
         homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
-        local = pl.concat([pl.Series(batch.local, dtype=pl.String) for batch in batches])
+        local = pl.Series([text for batch in batches for text in batch.local], dtype=pl.String)
         zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
         minutes = minutes_of(local, zones)
         timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
         kept = (timely & taken["begin"].is_not_null()).fill_null(False)
-        done = 0
-        for batch in batches:
-            mine = slice(done, done + len(batch.files))
-            batch.keep(kept[mine])
-            done = mine.stop
-        self._admitted = pl.DataFrame({"file": files, "home": homes, "minute": minutes}).filter(kept)
+        placed = taken.hstack([homes, minutes.alias("minute")])
+        packed = [numbers for batch in batches for numbers in batch.packed]
+        self._taken = Taken(placed, packed, self._texts(batches, begins)).keeping(kept)
         return files.filter(~kept).to_list()
 
-    def _name_senders(self, batch: Batch) -> None:
-        """Say where the names of each sender begin; null where another home sent its files."""
+    def _begins_of(self, batch: Batch) -> list[int | None]:
+        """Where the names of each sender begin; None where another home sent its files."""
         known: dict[tuple[str, str, str], int | None] = {}
         for home, user, token, _ in batch.senders:
             if (home, user, token) not in known:
                 known[home, user, token] = self._begin_of_batch(batch, home, user, token)
-        batch.begins = pl.Series([known[sender[:3]] for sender in batch.senders], dtype=pl.UInt32)
+        return [known[sender[:3]] for sender in batch.senders]
+
+    def _texts(self, batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
+        """SPOKEN of each reading of each sender, without the secrets of its files."""
+        texts: list[str | None] = []
+        lengths: list[int | None] = []
+        senders = ((batch.decoder, said) for batch in batches for *_, said in batch.senders)
+        for (decoder, said), begin in zip(senders, begins, strict=True):
+            own = frozenset[str]() if begin is None else self._own_secrets[begin]
+            texts += decoder.at_places(self._masker.beginning(text, own, TEXT_LIMIT) for text in said)
+            lengths += decoder.at_places(map(len, said))
+        return pl.DataFrame({"value_text": texts, "value_text_length": lengths}, schema=SPOKEN)
 
     def _begin_of_batch(self, batch: Batch, home: str, user: str, token: str) -> int | None:
         """Where a home's names for the leaves of a batch begin; None where this is no sender of its files."""
@@ -320,9 +326,10 @@ class _Flattening:
             self._leaves.extend(leaves)
         return group
 
-    def _conceal(self, file: int, text: str) -> str:
-        """A text of a file without its secrets."""
-        return self._masker.mask(text, self._files[file].own_secrets)
+    def _conceal(self, file: int, text: str, most: int | None = None) -> str:
+        """A text of a file without its secrets, or the beginning of it."""
+        own = self._files[file].own_secrets
+        return self._masker.mask(text, own) if most is None else self._masker.beginning(text, own, most)
 
     def _place(self, file: _File, document: dict[str, Any]) -> None:
         """Whose file it is and which minute it measures; raises Unreadable where that cannot be told."""
@@ -355,8 +362,7 @@ class _Flattening:
         judged = judge(list(self._groups.values()), self._conceal)
         facts = self._file_facts()
         names = self._names()
-        batches = [(batch, self._texts(batch)) for batch in self._all_batches()]
-        ordered = in_order(judged.readings, batches, names, facts)
+        ordered = in_order(judged.readings, self._taken, names, facts)
         refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
         rejects = (
             refused.with_columns(
@@ -372,14 +378,6 @@ class _Flattening:
             facts.select("arrived_at", "name"),
             self._crowded(facts),
         )
-
-    def _texts(self, batch: Batch) -> list[str]:
-        """The texts of the batch's senders, end to end, without the secrets of their files."""
-        return [
-            "" if begin is None else self._masker.mask(text, self._own_secrets[begin])
-            for (*_, texts), begin in zip(batch.senders, batch.begins.to_list(), strict=True)
-            for text in texts
-        ]
 
     def _names(self) -> pl.DataFrame:
         """What each leaf of each home is called, and what its values may be.
@@ -414,7 +412,9 @@ class _Flattening:
             schema=_OUTCOMES,
             orient="row",
         )
-        decoded = self._admitted.with_columns(status=pl.lit("loaded"), time_source=pl.lit("inside"))
+        decoded = self._taken.files.select(
+            "file", "home", "minute", status=pl.lit("loaded"), time_source=pl.lit("inside")
+        )
         outcomes = pl.concat([singly, decoded], how="diagonal").sort("file")
         return pl.concat(
             [self._versions.select("file_id", "name", "window", "arrived_at"), outcomes], how="horizontal"
@@ -463,6 +463,8 @@ class _Flattening:
         By file, not by file_id: the same bytes may come in both passes of the autumn hour. lacking:
         the files with a null or a refused value, as no others can have such a device.
         """
+        if not lacking:
+            return {}
         blocks = ordered.blocks.with_row_index("block").filter(pl.col("file").is_in(sorted(lacking)))
         incomplete = ordered.readings.select("block", "leaf").join(blocks, on="block")
         spoken = incomplete.select("file", device=ordered.names["device"][incomplete["leaf"]]).unique()
@@ -470,7 +472,7 @@ class _Flattening:
         for file, device in spoken.iter_rows():
             heard.setdefault(file, set()).add(device)
         silent: dict[int, list[str]] = {}
-        devices = ordered.names["device"].to_list() if lacking else []
+        devices = ordered.names["device"].to_list()
         for group in self._groups.values():
             for file, begin in zip(group.files, group.begins, strict=True):
                 if file in lacking:

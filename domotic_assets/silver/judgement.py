@@ -4,11 +4,10 @@ import json
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
@@ -17,8 +16,11 @@ from domotic_assets.silver.shape import Leaf
 TEXT_LIMIT = 500
 RAW_TEXT_LIMIT = 200
 
-Conceal = Callable[[int, str], str]
-"""Takes the secrets of a file (by its number) out of a text of it."""
+
+class Conceal(Protocol):
+    """Takes the secrets of a file (by its number) out of a text of it, of which it gives the first `most`."""
+
+    def __call__(self, file: int, text: str, most: int | None = None) -> str: ...
 
 
 class State(float, Enum):
@@ -84,10 +86,8 @@ class Judged:
 
 
 _PLACES = {"file": pl.UInt32, "leaf": pl.UInt32}
-READINGS = {
-    **_PLACES, "value": pl.Float64, "value_text": pl.String,
-    "value_text_length": pl.Int64,
-}  # fmt: skip
+SPOKEN = {"value_text": pl.String, "value_text_length": pl.Int64}
+READINGS = {**_PLACES, "value": pl.Float64, **SPOKEN}
 REFUSED = {**_PLACES, "raw_text": pl.String, "reason": pl.String}
 
 
@@ -102,6 +102,7 @@ class _Reading(NamedTuple):
 def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
     """Judge groups column by column: what fits the kind at once, any other value by itself."""
     numbers, texts = _Stack(), _Stack()
+    lengths: list[int | None] = []
     odd: list[_Origin] = []
     for group in groups:
         for place, leaf in enumerate(group.leaves):
@@ -109,6 +110,7 @@ def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
             if leaf.kind == "text":
                 kept, unfit = _parted(column, _TEXTS)
                 texts.add(group, place, _concealed(kept, group, conceal))
+                lengths += [None if text is None else len(text) for text in kept]
             else:
                 kept, unfit = _numbers(leaf.kind, column)
                 numbers.add(group, place, kept)
@@ -119,10 +121,11 @@ def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
         odd += [numbers.origin(row) for row in (~finite).arg_true()]
         measured = measured.set(~finite, None)
     singly, refused, nulls = _one_by_one(odd, conceal)
-    spoken = text_columns(pl.Series(texts.values, dtype=pl.String))
+    origins = _origins([*numbers.columns, *texts.columns])
+    spoken = pl.DataFrame({"value_text": texts.values, "value_text_length": lengths}, schema=SPOKEN)
     readings = [
-        pl.concat([numbers.origins(), measured.to_frame("value")], how="horizontal").drop_nulls("value"),
-        pl.concat([texts.origins(), spoken], how="horizontal").drop_nulls("value_text"),
+        origins.head(measured.len()).with_columns(measured.alias("value")).drop_nulls("value"),
+        origins.tail(spoken.height).with_columns(spoken.get_columns()).drop_nulls("value_text"),
         singly,
     ]
     return Judged(pl.concat(readings, how="diagonal").select(*READINGS), refused, nulls)
@@ -137,49 +140,38 @@ class _Stack:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._columns: list[tuple[Group, int]] = []
+        self.columns: list[tuple[Group, int]] = []
         self._ends: list[int] = []
 
     def add(self, group: Group, place: int, column: list[Any]) -> None:
         """Put the column of a leaf at the end; None stands for no reading."""
         self.values += column
-        self._columns.append((group, place))
+        self.columns.append((group, place))
         self._ends.append(len(self.values))
 
     def origin(self, row: int) -> _Origin:
         """Where the value of a row is from."""
         column = bisect_right(self._ends, row)
-        return *self._columns[column], row - (self._ends[column - 1] if column else 0)
-
-    def origins(self) -> pl.DataFrame:
-        """file and leaf of all values."""
-        starts: dict[int, int] = {}
-        files: list[int] = []
-        begins: list[int] = []
-        spans: list[tuple[int, int, int]] = []
-        for group, place in self._columns:
-            start = starts.get(id(group))
-            if start is None:
-                start = starts[id(group)] = len(files)
-                files += group.files
-                begins += group.begins
-            spans.append((place, start, start + len(group.files)))
-        columns = pl.DataFrame(
-            spans, schema=dict.fromkeys(("place", "start", "end"), pl.UInt32), orient="row"
-        )
-        rows = columns.select("place", at=pl.int_ranges("start", "end", dtype=pl.UInt32)).explode("at")
-        known = pl.DataFrame({"file": files, "leaf": begins}, schema=_PLACES)
-        return known[rows["at"]].with_columns(pl.col("leaf") + rows["place"])
+        return *self.columns[column], row - (self._ends[column - 1] if column else 0)
 
 
-def text_columns(texts: pl.Series) -> pl.DataFrame:
-    """value_text and value_text_length of texts."""
-    return pl.DataFrame(
-        {
-            "value_text": texts.str.slice(0, TEXT_LIMIT),
-            "value_text_length": texts.str.len_chars().cast(pl.Int64),
-        }
-    )
+def _origins(columns: Sequence[tuple[Group, int]]) -> pl.DataFrame:
+    """file and leaf of all values of these columns."""
+    starts: dict[int, int] = {}
+    files: list[int] = []
+    begins: list[int] = []
+    spans: list[tuple[int, int, int]] = []
+    for group, place in columns:
+        start = starts.get(id(group))
+        if start is None:
+            start = starts[id(group)] = len(files)
+            files += group.files
+            begins += group.begins
+        spans.append((place, start, start + len(group.files)))
+    ranges = pl.DataFrame(spans, schema=dict.fromkeys(("place", "start", "end"), pl.UInt32), orient="row")
+    rows = ranges.select("place", at=pl.int_ranges("start", "end", dtype=pl.UInt32)).explode("at")
+    known = pl.DataFrame({"file": files, "leaf": begins}, schema=_PLACES)
+    return known[rows["at"]].with_columns(pl.col("leaf") + rows["place"])
 
 
 def _numbers(kind: str, values: list[Any]) -> tuple[list[Any], list[int]]:
@@ -205,7 +197,7 @@ def _concealed(texts: list[Any], group: Group, conceal: Conceal) -> list[str | N
             found.append(None)
             continue
         if (begin, text) not in known:
-            known[begin, text] = conceal(file, text)
+            known[begin, text] = conceal(file, text, TEXT_LIMIT)
         found.append(known[begin, text])
     return found
 
@@ -222,11 +214,10 @@ def _one_by_one(
         value = group.values[at * len(group.leaves) + place]
         reading = _judge_value(group.leaves[place].kind, value)
         if reading.reason is not None:
-            raw = _as_text(value, partial(conceal, file))[:RAW_TEXT_LIMIT]
+            raw, _ = _as_text(value, file, conceal, RAW_TEXT_LIMIT)
             refused.append((file, number, raw, reading.reason))
         elif reading.text is not None:
-            text = _as_text(reading.text, partial(conceal, file))
-            singly.append((file, number, None, text[:TEXT_LIMIT], len(text)))
+            singly.append((file, number, None, *_as_text(reading.text, file, conceal, TEXT_LIMIT)))
         elif reading.number is not None:
             singly.append((file, number, reading.number, None, None))
         else:
@@ -271,18 +262,22 @@ def _judge_value(kind: str, value: Any) -> _Reading:
     return _Reading(text=value)
 
 
-def _as_text(value: Any, conceal: Callable[[str], str]) -> str:
-    """A text, or anything else as JSON, concealed; texts inside are before quoting could hide a secret."""
+def _as_text(value: Any, file: int, conceal: Conceal, most: int) -> tuple[str, int]:
+    """The beginning of a text, or of anything else as JSON, concealed, and the length of the whole.
+
+    Texts inside are concealed before quoting could hide a secret.
+    """
     if type(value) is str:
-        return conceal(value)
-    return conceal(json.dumps(_masked(value, conceal), ensure_ascii=False))
+        return conceal(file, value, most), len(value)
+    quoted = json.dumps(_masked(value, file, conceal), ensure_ascii=False)
+    return conceal(file, quoted, most), len(quoted)
 
 
-def _masked(value: Any, conceal: Callable[[str], str]) -> Any:
+def _masked(value: Any, file: int, conceal: Conceal) -> Any:
     if type(value) is str:
-        return conceal(value)
+        return conceal(file, value)
     if type(value) is dict:
-        return {conceal(key): _masked(item, conceal) for key, item in value.items()}
+        return {conceal(file, key): _masked(item, file, conceal) for key, item in value.items()}
     if type(value) is list:
-        return [_masked(item, conceal) for item in value]
+        return [_masked(item, file, conceal) for item in value]
     return value

@@ -92,6 +92,17 @@ class Masker:
         secrets = self._shared | own if self.holds(text, own) else frozenset[str]()
         return (_mask_once if len(text) <= _SHORT else mask)(text, secrets)
 
+    def beginning(self, text: str, own: frozenset[str], most: int) -> str:
+        """The first characters of `mask`, so many at most; megabytes of text are not searched for them."""
+        part = text[: 2 * _SHORT]
+        masked = self.mask(part, own)
+        if len(part) < len(text):
+            # A secret that is cut there, or matches otherwise, spoils no more than the last ones of the part.
+            doubtful = len(MASK) * max(map(len, self.secrets(own)), default=0)
+            if len(masked) < most + doubtful:
+                masked = self.mask(text, own)
+        return masked[:most]
+
     def secrets(self, own: frozenset[str]) -> frozenset[str]:
         """The shared secrets and a file's own."""
         return self._shared | own

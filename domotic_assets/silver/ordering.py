@@ -6,7 +6,6 @@ column as they were packed: no row is moved, which costs more than to read it.
 
 import math
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -14,11 +13,11 @@ import polars as pl
 import pyarrow as pa
 
 from domotic_assets.schemas.silver import SENSOR_EVENTS
-from domotic_assets.silver.bulk import Batch
-from domotic_assets.silver.judgement import text_columns
+from domotic_assets.silver.bulk import Taken
+from domotic_assets.silver.judgement import SPOKEN
 
 _DOUBLE = 8
-_DESCRIBED = ("room", "device", "variable", "unit", "minimum", "maximum")
+_DESCRIBED = ("room", "device", "variable", "unit")
 
 
 @dataclass(frozen=True)
@@ -34,31 +33,23 @@ class Ordered:
     names: pl.DataFrame
 
 
-def in_order(
-    singly: pl.DataFrame,
-    batches: Sequence[tuple[Batch, Sequence[str]]],
-    names: pl.DataFrame,
-    facts: pl.DataFrame,
-) -> Ordered:
-    """Put readings in order: those judged singly, and those of batches with the texts of their senders."""
+def in_order(singly: pl.DataFrame, taken: Taken, names: pl.DataFrame, facts: pl.DataFrame) -> Ordered:
+    """Put readings in order: those judged singly, and those of the files that decoders read."""
     singly = _by_file(singly, names)
-    named = _with_slots(names, batches)
-    own = _own_names(singly, named, sum(len(texts) for _, texts in batches))
-    texts = pl.concat(
-        [
-            text_columns(pl.Series([text for _, said in batches for text in said], dtype=pl.String)),
-            singly.select("value_text", "value_text_length"),
-        ],
-        rechunk=True,
-    )
     runs = singly["file"].rle().struct.unnest()
-    blocks = _blocks(runs, batches, named.height, facts)
-    named = pl.concat([named, own], rechunk=True)
-    packed = [
-        *_packed(singly["value"], runs["len"]),
-        *(numbers for batch, _ in batches for numbers in batch.packed),
-    ]
-    readings = _rows(blocks, b"".join([packed[at] for at in blocks["at"]]), named, texts)
+    # Of the readings judged singly each has a name of its own, so that those of a file stand together.
+    named = pl.concat([names, names[singly["leaf"]]], rechunk=True)
+    texts = pl.concat([taken.texts, singly.select(*SPOKEN)], rechunk=True)
+    files = pl.concat(
+        [_read_singly(runs, names.height, taken.texts.height), taken.files.select(*_BLOCK)]
+    ).with_row_index("at")
+    blocks = (
+        files.hstack(facts.select("minute", "home")[files["file"]])
+        .filter(pl.col("events") > 0)
+        .sort("minute", "home", maintain_order=True)
+    )
+    packed = [*_packed(singly["value"], runs["len"]), *taken.packed]
+    readings = _rows(blocks, b"".join([packed[at] for at in blocks["at"]]), texts)
     if not (_stand_apart(names) and blocks.select(pl.struct("minute", "home").is_unique().all()).item()):
         readings = _sorted(readings, blocks, named)
     return Ordered(readings, blocks.select("file", "events"), named)
@@ -67,53 +58,25 @@ def in_order(
 def _by_file(readings: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     """Readings file after file, each by device and variable; of two spellings of a room in its order."""
     rank = names["rank"][readings["leaf"]]
-    return readings.with_columns(rank=rank).sort("file", "rank", "leaf").drop("rank").rechunk()
+    return readings.hstack([rank]).sort("file", "rank", "leaf").drop("rank").rechunk()
 
 
-def _with_slots(names: pl.DataFrame, batches: Sequence[tuple[Batch, Sequence[str]]]) -> pl.DataFrame:
-    """The names, and of those whose readings are texts, which of a sender's texts that is."""
-    slots: list[int | None] = [None] * names.height
-    for batch, _ in batches:
-        nth = {place: at for at, place in enumerate(batch.decoder.texts)}
-        of_leaves = [nth.get(place) for place in batch.decoder.leaves]
-        for begin in batch.begins.drop_nulls().unique():
-            slots[begin : begin + len(of_leaves)] = of_leaves
-    return names.select(*_DESCRIBED, "rank", pl.Series("slot", slots, dtype=pl.UInt32))
+_BLOCK = ("file", "begin", "events", "said")
+"""A file, the name of its first reading, how many it has, and the row of the first in the texts."""
 
 
-def _own_names(singly: pl.DataFrame, names: pl.DataFrame, texts_before: int) -> pl.DataFrame:
-    """A name for each reading that was judged singly, so that its file has all of its names together."""
-    number = pl.int_range(texts_before, texts_before + singly.height, dtype=pl.UInt32, eager=True)
-    slot = pl.when(singly["value_text"].is_not_null()).then(number).alias("slot")
-    return names[singly["leaf"]].with_columns(slot)
-
-
-def _blocks(
-    runs: pl.DataFrame, batches: Sequence[tuple[Batch, Sequence[str]]], first_own: int, facts: pl.DataFrame
-) -> pl.DataFrame:
-    """The files with readings, by minute and home: where names and texts of each begin, how many it has.
-
-    runs: of the readings judged singly, `value` a file and `len` its readings. at: which of all files,
-    these first, a file was before they were ordered.
-    """
+def _read_singly(runs: pl.DataFrame, first_name: int, first_text: int) -> pl.DataFrame:
+    """The files whose readings were judged singly; runs: `value` a file and `len` its readings."""
     events = runs["len"].cast(pl.UInt32)
-    parts = [
-        pl.DataFrame(
-            {
-                "file": runs["value"],
-                "begin": (events.cum_sum() - events + first_own).cast(pl.UInt32),
-                "events": events,
-                "first_text": pl.zeros(runs.height, pl.UInt32, eager=True),
-            }
-        )
-    ]
-    before = accumulate((len(texts) for _, texts in batches), initial=0)
-    for (batch, _), first_text in zip(batches, before, strict=False):
-        of_sender = (pl.col("sent_by") * len(batch.decoder.texts) + first_text).alias("first_text")
-        parts.append(batch.files_taken().select("file", "begin", "events", of_sender))
-    files = pl.concat(parts).with_row_index("at")
-    placed = facts.select("minute", "home")[files["file"]].get_columns()
-    return files.with_columns(placed).filter(pl.col("events") > 0).sort("minute", "home", maintain_order=True)
+    before = (events.cum_sum() - events).cast(pl.UInt32)
+    return pl.DataFrame(
+        [
+            runs["value"].alias("file"),
+            (before + first_name).alias("begin"),
+            events.alias("events"),
+            (before + first_text).alias("said"),
+        ]
+    )
 
 
 def _packed(values: pl.Series, lengths: pl.Series) -> list[memoryview]:
@@ -124,21 +87,19 @@ def _packed(values: pl.Series, lengths: pl.Series) -> list[memoryview]:
     return [numbers[start * _DOUBLE : end * _DOUBLE] for start, end in pairwise(ends)]
 
 
-def _rows(blocks: pl.DataFrame, packed: bytes, names: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+def _rows(blocks: pl.DataFrame, packed: bytes, texts: pl.DataFrame) -> pl.DataFrame:
     """A row for each reading of the blocks."""
     height = len(packed) // _DOUBLE
-    # Bytes are repeated here five times as fast as Polars repeats rows.
-    numbers = [number.to_bytes(4, sys.byteorder) * events for number, events in enumerate(blocks["events"])]
+    events = blocks["events"].to_list()
+    # Bytes are repeated and joined here five times as fast as Polars repeats rows and counts them.
+    numbers = [number.to_bytes(4, sys.byteorder) * many for number, many in enumerate(events)]
     block = _column(pa.uint32(), height, b"".join(numbers))
-    leaf = blocks.select(
-        pl.int_ranges("begin", pl.col("begin") + pl.col("events"), dtype=pl.UInt32).explode()
-    ).to_series()
-    slot = names["slot"][leaf]
-    rows = pl.DataFrame({"block": block, "leaf": leaf, "value": _column(pa.float64(), height, packed)})
-    spoken = texts[blocks["first_text"][block] + slot]
-    return pl.concat(
-        [rows.with_columns(value=pl.when(slot.is_null()).then("value")), spoken], how="horizontal"
-    )
+    counted = {many: b"".join(nth.to_bytes(4, sys.byteorder) for nth in range(many)) for many in set(events)}
+    nth = _column(pa.uint32(), height, b"".join([counted[many] for many in events]))
+    leaf = nth + blocks["begin"][block]
+    spoken = texts[nth + blocks["said"][block]]
+    value = _column(pa.float64(), height, packed).set(spoken["value_text"].is_not_null(), None)
+    return pl.DataFrame([block.alias("block"), leaf.alias("leaf"), value.alias("value"), *spoken])
 
 
 def _column(dtype: pa.DataType, height: int, packed: bytes) -> pl.Series:
@@ -147,8 +108,7 @@ def _column(dtype: pa.DataType, height: int, packed: bytes) -> pl.Series:
 
 def _stand_apart(names: pl.DataFrame) -> bool:
     """Whether all devices of a home stand together and in the order of homes, whatever these are called."""
-    homes = names.group_by("home").agg(first=pl.col("rank").min(), last=pl.col("rank").max()).sort("home")
-    return bool(homes.select((pl.col("first") > pl.col("last").shift()).fill_null(True).all()).item())
+    return names.sort("rank")["home"].is_sorted()
 
 
 def _sorted(readings: pl.DataFrame, blocks: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
@@ -164,16 +124,19 @@ def _sorted(readings: pl.DataFrame, blocks: pl.DataFrame, names: pl.DataFrame) -
 def events_of(ordered: Ordered, facts: pl.DataFrame) -> pl.DataFrame:
     """SENSOR_EVENTS of readings, and the `file` that each is of."""
     readings = ordered.readings
-    # Bounds that are always there: a column without nulls is taken, and compared, in half the time.
-    described = ordered.names.select(_DESCRIBED).with_columns(
-        pl.col("minimum").fill_null(-math.inf), pl.col("maximum").fill_null(math.inf)
-    )
+    is_outlier = _outside_bounds(readings, ordered.names)
+    described = ordered.names.select(_DESCRIBED)[readings["leaf"]]
     placed = facts.select("file", "file_id", "home", ts="minute", utc_date=pl.col("minute").dt.date())[
         ordered.blocks["file"]
     ]
-    value = pl.col("value")
-    return (
-        pl.concat([readings, described[readings["leaf"]], placed[readings["block"]]], how="horizontal")
-        .with_columns(is_outlier=((value < pl.col("minimum")) | (value > pl.col("maximum"))).fill_null(False))
-        .select(*SENSOR_EVENTS.schema.names(), "file")
-    )
+    events = pl.concat([readings, described, placed[readings["block"]]], how="horizontal")
+    return events.hstack([is_outlier]).select(*SENSOR_EVENTS.schema.names(), "file")
+
+
+def _outside_bounds(readings: pl.DataFrame, names: pl.DataFrame) -> pl.Series:
+    """Whether each value lies outside of what is said of its leaf; a text never does."""
+    # Bounds that are always there: a column without nulls is taken, and compared, in half the time.
+    bounds = names.select(pl.col("minimum").fill_null(-math.inf), pl.col("maximum").fill_null(math.inf))
+    lowest, highest = bounds[readings["leaf"]].get_columns()
+    value = readings["value"]
+    return ((value < lowest) | (value > highest)).fill_null(False).alias("is_outlier")

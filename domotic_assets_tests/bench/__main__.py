@@ -6,6 +6,7 @@ Each suite runs in a process of its own. Suites that are not named keep their fi
 """
 
 import argparse
+import gc
 import importlib
 import json
 import os
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from domotic_assets.cli.main import NEW_OBJECTS_BEFORE_COLLECTION
 from domotic_assets_tests.bench import report
 from domotic_assets_tests.bench.figures import Figure, as_json, as_table, read_json
 
@@ -53,6 +55,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.inside:
         (suite,) = options.suites
+        # As every command of ours; the baselines take turns in the same process.
+        gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
         figures = importlib.import_module(f"domotic_assets_tests.bench.{SUITES[suite]}").run(options.data)
         print(json.dumps([asdict(figure) for figure in figures]))
         return

@@ -60,9 +60,10 @@ def test_it_reads_header_numbers_and_texts_by_device_and_variable() -> None:
     assert dict(zip(named, doubles(packed), strict=True)) == IN_ORDER
     assert named == list(IN_ORDER)
     assert texts == ("W-17", "Door")
-    assert [named[decoder.leaves.index(place)][1] for place in decoder.texts] == [
-        "waters.serial", "doorsWindows.type",
-    ]  # fmt: skip
+    assert dict(zip(named, decoder.at_places(texts), strict=True)) == dict.fromkeys(named) | {
+        ("/bathroom/waters/1", "waters.serial"): "W-17",
+        ("/kitchen/doorsWindows/1", "doorsWindows.type"): "Door",
+    }  # fmt: skip
 
 
 def test_other_values_in_another_order_with_other_blanks_are_the_same_structure() -> None:
@@ -194,11 +195,11 @@ def test_whatever_names_a_document_has_its_values_come_out_in_its_order(document
     decoder = reader(document)
     _, _, _, packed, texts = decoder.read(to_bytes(document))
     words = {"on": 1.0, "off": 0.0}
-    spoken = [values[place] for place in decoder.texts]
+    spoken = [values[decoder.leaves[at]] for at in decoder.texts]
     assert list(texts) == spoken
     expected = [
-        0.0 if place in decoder.texts else float(words.get(values[place], values[place]))
-        for place in decoder.leaves
+        0.0 if at in decoder.texts else float(words.get(values[leaf], values[leaf]))
+        for at, leaf in enumerate(decoder.leaves)
     ]
     assert doubles(packed) == expected
     assert sorted(decoder.leaves) == list(range(len(leaves)))

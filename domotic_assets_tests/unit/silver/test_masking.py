@@ -1,9 +1,12 @@
 """Masking: secrets in any letter case, overlapping ones, control characters, and log lines."""
 
+from unittest.mock import patch
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domotic_assets.silver import masking
 from domotic_assets.silver.masking import Masker, mask, mask_all, mask_log_text
 
 pytestmark = pytest.mark.rule(11)
@@ -68,6 +71,24 @@ def test_a_masker_gives_what_mask_gives_with_all_secrets_together(
     text: str, shared: set[str], own: set[str]
 ) -> None:
     assert Masker(shared).mask(text, frozenset(own)) == mask(text, shared | own)
+
+
+@example(text="ab" * 30, shared={"abab", "aba", "b"}, own=set(), most=12)
+@example(text="xxxxab/", shared={"ab/"}, own=set(), most=6)
+@example(text="xxxaaab", shared={"a"}, own={"aaab"}, most=7)
+@given(
+    text=st.text("ab/sS\x01", max_size=60),
+    shared=st.sets(st.text("ab/s", max_size=6), max_size=3),
+    own=st.sets(st.text("ab/s", max_size=6), max_size=2),
+    most=st.integers(0, 12),
+)
+def test_the_beginning_of_a_text_is_that_of_the_whole_masked(
+    text: str, shared: set[str], own: set[str], most: int
+) -> None:
+    """With texts that count as long from seven characters on, as those of the feed do from 40,001."""
+    with patch.object(masking, "_SHORT", 3):
+        found = Masker(shared).beginning(text, frozenset(own), most)
+    assert found == mask(text, shared | own)[:most]
 
 
 @example(texts=["aßb"], secrets={"ß"})
