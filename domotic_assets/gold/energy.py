@@ -10,7 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from domotic_assets.gold.arithmetic import divided
-from domotic_assets.gold.keys import minute_fact
+from domotic_assets.gold.keys import key_of, minute_fact
 from domotic_assets.gold.tariffs import price_of_minutes
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.gold import FACT_ENERGY_MINUTE
@@ -243,7 +243,12 @@ def energy_minutes(
     rows = pl.concat([plug_rows.select(house_rows.columns), house_rows])
     priced = price_of_minutes(rows.with_columns(energy_kwh=divided(pl.col("energy_wh"), 1000)), registry)
     return minute_fact(
-        priced.with_columns(cost_chf=pl.col("energy_kwh") * pl.col("chf_per_kwh")),
+        priced.with_columns(
+            cost_chf=pl.col("energy_kwh") * pl.col("chf_per_kwh"),
+            device_key=key_of("device"),
+            room_key=key_of("room"),
+            apartment_key=key_of("home"),
+        ),
         FACT_ENERGY_MINUTE,
         registry.time_zones(),
     )

@@ -44,16 +44,12 @@ def local_date(zones: Mapping[str, str], home: str = "home", ts: str = "ts") -> 
 
 
 def minute_fact(rows: pl.DataFrame, table: Table, zones: Mapping[str, str]) -> pl.DataFrame:
-    """Rows with ts, home, room (and device) as rows of a minute fact: its keys added, its columns chosen."""
+    """Rows with ts, home and keys of their place as rows of a minute fact: keys of their time are added."""
     keys = {
         "datetime_key": datetime_key(),
         "date_key": date_key(pl.col("local_date")),
-        "room_key": key_of("room"),
-        "apartment_key": key_of("home"),
         "utc_date": pl.col("ts").dt.date(),
     }
-    if "device" in rows.columns:
-        keys["device_key"] = key_of("device")
     # A column of its own: an expression is worked out anew wherever it stands, and a date has three parts.
     rows = rows.with_columns(local_date=local_date(zones))
     return rows.with_columns(**keys).select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())

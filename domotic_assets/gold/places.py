@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from domotic_assets.schemas.table import UTC_TIME
+from domotic_assets.schemas.table import UTC_TIME, surrogate_key
 
 _MINUTE_US = 60_000_000
 _MINUTES_EVER = 2**32
@@ -28,14 +28,22 @@ class Placed:
     rooms: pl.Series
 
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with ts, home and room instead of their room_minute."""
+        """The rows with ts, home and the keys of both places instead of their room_minute."""
         minute = pl.col("room_minute") // _MINUTE_US * _MINUTE_US
-        homes = self.rooms.str.split("/").list.first()
         number = pl.col("room_minute") % _MINUTE_US
+        homes = [room.split("/")[0] for room in self.rooms]
+        # Of the few rooms, not of each row.
+        of_rooms = pl.DataFrame(
+            {
+                "home": homes,
+                "room_key": list(map(surrogate_key, self.rooms)),
+                "apartment_key": list(map(surrogate_key, homes)),
+            },
+            schema={"home": pl.String, "room_key": pl.Int64, "apartment_key": pl.Int64},
+        )
         return rows.select(
             minute.cast(UTC_TIME).alias("ts"),
-            pl.lit(homes).gather(number).alias("home"),
-            pl.lit(self.rooms).gather(number).alias("room"),
+            *(pl.lit(column).gather(number).alias(column.name) for column in of_rooms),
             pl.exclude("room_minute"),
         )
 
