@@ -33,6 +33,9 @@ _NOTHING = "(?!)"
 
 def matcher(patterns: Sequence[str]) -> Callable[[str], object]:
     """What tells whether a name matches one of the patterns: one look for all, as a folder may hold years."""
+    if "*" in patterns:
+        # No look at all: that it is a name says it.
+        return bool
     return re.compile("|".join(map(translate, patterns)) or _NOTHING).match
 
 
