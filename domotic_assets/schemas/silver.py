@@ -27,7 +27,7 @@ SENSOR_EVENTS = Table(
         text("variable", "category.field", nullable=False),
         Column("value", pl.Float64(), "the reading; flags 0/1, open = 1"),
         text("value_text", "text readings and unknown nested ones, cut at 500 characters"),
-        whole("value_text_length", "length of the whole text as the file has it", "characters"),
+        whole("value_text_length", "length of the text in the file; nested ones as JSON", "characters"),
         text("unit", "unit of the value"),
         flag("is_outlier", "the value lies outside its variable's bounds", nullable=False),
         text("file_id", "file it came from", nullable=False),

@@ -5,8 +5,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import polars as pl
+import pyarrow as pa
 
 from domotic_assets.bronze.landing import File
 from domotic_assets.registry import Registry
@@ -17,6 +19,8 @@ from domotic_assets_tests.bench.measuring import REPEATS, medians, wall_of
 
 FILES = 6_000
 """As many as a run of history holds at once."""
+SHARED_MEMORY = Path("/dev/shm")
+"""A folder whose files are memory: what one process writes there another reads without a copy."""
 
 
 def run(place: Path) -> list[Figure]:
@@ -74,24 +78,43 @@ def measured(what: str, feed: samples.Feed, files: Sequence[File], repeats: int 
 
 
 def on_two_cores(what: str, feed: samples.Feed, files: Sequence[File]) -> Figure:
-    """What a second process brings that flattens one half and hands its events back."""
+    """What a second process brings that flattens one half; events are handed back in shared memory."""
     rows = samples.bronze_of(feed, files).sort("window")
     halves = [rows.head(rows.height // 2), rows.tail(rows.height - rows.height // 2)]
     alone: list[float] = []
     both: list[float] = []
     # Spawned: Polars hangs in a forked process.
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
-        registries = [feed.registry] * 2
-        found = sum(part.height for part in workers.map(_events, halves, registries))
-        assert found >= _events(rows, feed.registry).height > 0
+    with (
+        TemporaryDirectory(dir=SHARED_MEMORY) as shared,
+        ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers,
+    ):
+        places = [(Path(shared, f"rows-{half}"), Path(shared, f"events-{half}")) for half in range(2)]
+        for half, (source, _) in zip(halves, places, strict=True):
+            half.write_ipc(source, compression="uncompressed")
+
+        def by_both() -> pl.DataFrame:
+            list(workers.map(_hand_over, *zip(*places, strict=True), [feed.registry] * 2))
+            return pl.concat([_mapped(target) for _, target in places])
+
+        assert by_both().height >= _events(rows, feed.registry).height > 0
         for _ in range(REPEATS):
             alone.append(wall_of(lambda: _events(rows, feed.registry)))
-            both.append(wall_of(lambda: list(workers.map(_events, halves, registries))))
+            both.append(wall_of(by_both))
     micro = [median(seconds) / len(files) * 1e6 for seconds in (both, alone)]
     return Figure(
         "flatten", f"{what}, wall a file by two spawned processes", micro[0], "µs", "one process", micro[1],
-        micro[1] / micro[0], 1.7, note="events handed back",
+        micro[1] / micro[0], 1.7, note="events handed back in shared memory",
     )  # fmt: skip
+
+
+def _hand_over(source: Path, target: Path, registry: Registry) -> None:
+    _events(_mapped(source), registry).write_ipc(target, compression="uncompressed")
+
+
+def _mapped(file: Path) -> pl.DataFrame:
+    """A frame in a file, whose pages are used where they are."""
+    with pa.memory_map(str(file)) as pages:
+        return pl.DataFrame(pa.ipc.open_file(pages).read_all())
 
 
 def _events(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
