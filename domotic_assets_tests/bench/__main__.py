@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 from domotic_assets.cli.main import NEW_OBJECTS_BEFORE_COLLECTION
 from domotic_assets_tests.bench import report
 from domotic_assets_tests.bench.figures import Figure, as_json, as_table, read_json
@@ -57,24 +59,36 @@ def main() -> None:
         (suite,) = options.suites
         # As every command of ours; the baselines take turns in the same process.
         gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
-        figures = importlib.import_module(f"domotic_assets_tests.bench.{SUITES[suite]}").run(options.data)
+        try:
+            figures = importlib.import_module(f"domotic_assets_tests.bench.{SUITES[suite]}").run(options.data)
+        except pytest.skip.Exception as missing:
+            sys.exit(f"NOT MEASURED: {suite}: {missing}")
         print(json.dumps([asdict(figure) for figure in figures]))
         return
     with tempfile.TemporaryDirectory() as temporary:
         place = options.data or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
+        failed = []
         for suite in options.suites or SUITES:
             figures = _measured(suite, place)
+            if figures is None:
+                failed.append(suite)
+                continue
             print(f"\n{suite}\n{as_table(figures)}", flush=True)
             if not options.no_docs:
                 _keep(suite, figures, place)
+    if failed:
+        sys.exit(f"without figures, as said above: {', '.join(failed)}")
 
 
-def _measured(suite: str, place: Path) -> list[Figure]:
+def _measured(suite: str, place: Path) -> list[Figure] | None:
+    """The figures of a suite; None where it failed, which its process has said."""
     print(f"measuring {suite}", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", __spec__.parent, suite, "--data", str(place), "--inside"]
     environment = os.environ | (_ONE_CORE if suite in _ON_ONE_CORE else {})
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True, env=environment)
+    if done.returncode:
+        return None
     return [Figure(**row) for row in json.loads(done.stdout.splitlines()[-1])]
 
 

@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psycopg
-import pyodbc
 from psycopg import sql
 
 from domotic_assets.serve.postgres.server import Server as Target
@@ -27,6 +27,7 @@ DATABASE, PUBLISHER = "homes", "publisher"
 _PACKAGE = "postgresql"
 _ODBC_PACKAGE = "odbc-postgresql"
 _ODBC_DRIVERS = "/usr/lib/*/odbc/psqlodbcw.so"
+_PERMISSION_DENIED = "42501"
 _HBA = "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
 
 Rows = list[tuple[Any, ...]]
@@ -92,7 +93,11 @@ class PostgresServer(Server):
             return _run(connection, statements)
 
     def ask_odbc(self, role: str, statement: str) -> Rows:
-        """The rows of a query that a role asks over ODBC, without a DSN."""
+        """The rows of a query that a role asks over ODBC, without a DSN.
+
+        Raises PermissionError where the role may not read a table.
+        """
+        pyodbc = odbc()
         settings = {
             "Driver": str(odbc_driver()), "Server": HOST, "Port": self.port, "Database": DATABASE,
             "UID": role, "PWD": self.password, "SSLmode": "verify-full", "BoolsAsChar": 0,
@@ -102,6 +107,10 @@ class PostgresServer(Server):
         connection = pyodbc.connect(text, autocommit=True, readonly=True)
         try:
             return [tuple(row) for row in connection.execute(statement).fetchall()]
+        except pyodbc.Error as error:
+            if error.args[0] != _PERMISSION_DENIED:
+                raise
+            raise PermissionError(f"{role} may not ask: {statement}") from error
         finally:
             connection.close()
 
@@ -121,6 +130,15 @@ def _run(connection: psycopg.Connection[tuple[Any, ...]], statements: tuple[str,
     for statement in statements:
         found = connection.execute(sql.SQL(statement))
     return found.fetchall() if found.description else []
+
+
+def odbc() -> ModuleType:
+    """The module pyodbc; without unixODBC, which it loads, the test skips, or fails where it is required."""
+    try:
+        import pyodbc
+    except ImportError:
+        require(False, "unixODBC", "unixodbc")
+    return pyodbc
 
 
 def odbc_driver() -> Path:

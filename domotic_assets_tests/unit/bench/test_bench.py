@@ -1,6 +1,7 @@
 """The bench itself: figures are judged and shown as they are, readings are counted apart from ours."""
 
 import json
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from domotic_assets_tests.bench import __main__ as command
 from domotic_assets_tests.bench import baselines, flattening, report, samples
 from domotic_assets_tests.bench.figures import Figure, as_json, as_table, number, read_json
 from domotic_assets_tests.bench.flames import flame_graph
@@ -102,3 +104,14 @@ def test_pictures_are_xml_that_names_what_it_shows() -> None:
 )
 def test_a_frame_is_of_the_package_of_its_file(frame: str, package: str) -> None:
     assert package_of(frame) == package
+
+
+def test_a_suite_that_cannot_be_measured_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {"silver": None, "history": [WORSE]}
+    monkeypatch.setattr(command, "_measured", lambda suite, _: found[suite])
+    monkeypatch.setattr(sys, "argv", ["bench", "silver", "history", "--no-docs"])
+    with pytest.raises(SystemExit, match="without figures, as said above: silver"):
+        command.main()
+    assert "1,800 MB" in capsys.readouterr().out
