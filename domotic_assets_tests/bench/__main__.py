@@ -25,6 +25,7 @@ import pytest
 from domotic_assets.cli.main import NEW_OBJECTS_BEFORE_COLLECTION
 from domotic_assets_tests.bench import report
 from domotic_assets_tests.bench.figures import Figure, as_json, as_table, read_json
+from domotic_assets_tests.bench.measuring import ticks
 
 SUITES = {
     "flatten": "flattening",
@@ -70,13 +71,15 @@ def main() -> None:
         place.mkdir(parents=True, exist_ok=True)
         failed = []
         for suite in options.suites or SUITES:
+            before = ticks()
             figures = _measured(suite, place)
+            passed, stolen = (now - then for now, then in zip(ticks(), before, strict=True))
             if figures is None:
                 failed.append(suite)
                 continue
             print(f"\n{suite}\n{as_table(figures)}", flush=True)
             if not options.no_docs:
-                _keep(suite, figures, place)
+                _keep(suite, figures, place, stolen / passed)
     if failed:
         sys.exit(f"without figures, as said above: {', '.join(failed)}")
 
@@ -92,8 +95,11 @@ def _measured(suite: str, place: Path) -> list[Figure] | None:
     return [Figure(**row) for row in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _keep(suite: str, figures: list[Figure], place: Path) -> None:
-    """Replace the suite's figures, and the pictures that it made, in the docs."""
+def _keep(suite: str, figures: list[Figure], place: Path, stolen: float) -> None:
+    """Replace the suite's figures, and the pictures that it made, in the docs.
+
+    stolen: the share of the processors' time that the machine's host gave to others.
+    """
     for picture in place.glob("*.svg"):
         shutil.move(picture, DOCS / picture.name)
     file = DOCS / "benchmarks.json"
@@ -101,17 +107,20 @@ def _keep(suite: str, figures: list[Figure], place: Path) -> None:
     kept = [figure for figure in held if figure.suite != suite] + figures
     order = list(SUITES)
     kept.sort(key=lambda figure: order.index(figure.suite))
-    about[suite] = _about()
+    about[suite] = f"{_about()}, {stolen:.0%} of the processors' time stolen by the host"
     file.write_text(as_json(kept, about))
     (DOCS / "benchmarks.md").write_text(report.page(kept, about))
 
 
 def _about() -> str:
     """Date, machine, load and versions."""
+    said = Path("/proc/cpuinfo").read_text().splitlines()
+    named = (line.partition(":")[2].strip() for line in said if line.startswith("model name"))
+    processor = next(named, platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {memory:.0f} GB, "
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({processor}), {memory:.0f} GB, "
         f"load of the last 15 minutes {os.getloadavg()[2]:.1f}, Python {platform.python_version()}, "
         f"{packages}"
     )

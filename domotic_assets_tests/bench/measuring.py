@@ -57,6 +57,14 @@ def cost_of(command: Sequence[str], environment: Mapping[str, str] | None = None
     return Cost(wall, cpu, peak.ended())
 
 
+def ticks() -> tuple[int, int]:
+    """Ticks of all processors since the machine's start: all, and those in which its host ran others."""
+    first, *_ = Path("/proc/stat").read_text().splitlines()
+    # user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in user.
+    counted = [int(word) for word in first.split()[1:9]]
+    return sum(counted), counted[7]
+
+
 class _Peak:
     """Watches the memory of a process and its descendants from a thread."""
 

@@ -1,7 +1,6 @@
 """Forecast facts: the pivot, what a value stands for, local days, and the real week's measurements."""
 
 import csv
-import os
 import tarfile
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -29,7 +28,6 @@ pytestmark = pytest.mark.rule(10)
 
 ZONE = "Europe/Zurich"
 ISSUE = date(2023, 9, 4)
-REAL_WEEK = Path(__file__).parents[4] / "shared" / "real_week"
 TEMPERATURE, HUMIDITY, RAIN, RADIATION = "PRED_T_2M", "PRED_RELHUM_2M", "PRED_TOT_PREC", "PRED_GLOB"
 
 
@@ -293,10 +291,10 @@ class TestDay:
         assert weather_day(WEATHER_FORECASTS.empty(), ZONE).schema == FACT_WEATHER_DAY.schema
 
 
-def real_forecasts() -> pl.DataFrame:
+def real_forecasts(shared: Path) -> pl.DataFrame:
     """Silver rows of the real week's forecast files."""
     files = []
-    with tarfile.open(REAL_WEEK / "weather.tar.xz") as archive:
+    with tarfile.open(shared / "real_week" / "weather.tar.xz") as archive:
         for member in archive.getmembers():
             if member.name.endswith(".csv"):
                 name = Path(member.name).name
@@ -309,12 +307,8 @@ def real_forecasts() -> pl.DataFrame:
     return reading.forecasts
 
 
-def test_basel_by_utc_day_equals_the_measurements() -> None:
-    if not REAL_WEEK.is_dir():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{REAL_WEEK} is missing; this test may not be skipped here")
-        pytest.skip(f"NOT SHOWN: forecasts against measurements; {REAL_WEEK} is missing")
-    facts = weather_hour(real_forecasts(), ZONE)
+def test_basel_by_utc_day_equals_the_measurements(shared: Path) -> None:
+    facts = weather_hour(real_forecasts(shared), ZONE)
     lowest = (
         facts.filter(pl.col("site_key") == surrogate_key("Basel / Binningen"))
         .filter(pl.col("datetime_key") // 10_000 == pl.col("issue_date_key"))
@@ -333,7 +327,7 @@ def test_basel_by_utc_day_equals_the_measurements() -> None:
         )
         .sort("issue_date_key")
     )
-    with (REAL_WEEK / "truth" / "weather_basel_by_utc_day.csv").open(encoding="utf-8") as file:
+    with (shared / "real_week" / "truth" / "weather_basel_by_utc_day.csv").open(encoding="utf-8") as file:
         truth = [
             (int(line["date"].replace("-", "")), *map(float, list(line.values())[1:]))
             for line in csv.DictReader(file)
