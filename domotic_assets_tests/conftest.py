@@ -16,7 +16,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIRE_RULES_VARIABLE = "DOMOTIC_REQUIRE_RULES"
 SHARED_VARIABLE = "DOMOTIC_SHARED"
 UNIT_TESTS = "domotic_assets_tests/unit/"
-SERVICE_TESTS = "domotic_assets_tests/services/"
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -93,13 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first; each test's report carries the rules it shows.
-
-    Then the longest files, which wait for servers, so that at the end all workers have something to do.
-    """
-    items.sort(
-        key=lambda item: (not item.nodeid.startswith(UNIT_TESTS), not item.nodeid.startswith(SERVICE_TESTS))
-    )
+    """Unit tests first; each test's report carries the rules it shows."""
+    items.sort(key=lambda item: not item.nodeid.startswith(UNIT_TESTS))
     for item in items:
         shown = {number for mark in item.iter_markers("rule") for number in mark.args}
         if not shown <= rules.RULES.keys():
