@@ -25,7 +25,7 @@ import pytest
 from domotic_assets.cli.main import NEW_OBJECTS_BEFORE_COLLECTION
 from domotic_assets_tests.bench import report
 from domotic_assets_tests.bench.figures import Figure, as_json, as_table, read_json
-from domotic_assets_tests.bench.measuring import ticks
+from domotic_assets_tests.bench.measuring import stolen_since, ticks
 
 SUITES = {
     "flatten": "flattening",
@@ -73,13 +73,12 @@ def main() -> None:
         for suite in options.suites or SUITES:
             before = ticks()
             figures = _measured(suite, place)
-            passed, stolen = (now - then for now, then in zip(ticks(), before, strict=True))
             if figures is None:
                 failed.append(suite)
                 continue
             print(f"\n{suite}\n{as_table(figures)}", flush=True)
             if not options.no_docs:
-                _keep(suite, figures, place, stolen / passed)
+                _keep(suite, figures, place, stolen_since(before))
     if failed:
         sys.exit(f"without figures, as said above: {', '.join(failed)}")
 

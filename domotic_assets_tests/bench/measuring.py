@@ -65,6 +65,12 @@ def ticks() -> tuple[int, int]:
     return sum(counted), counted[7]
 
 
+def stolen_since(before: tuple[int, int]) -> float:
+    """The share of the processors' time that the machine's host gave to others, since these ticks."""
+    passed, stolen = (now - then for now, then in zip(ticks(), before, strict=True))
+    return stolen / passed
+
+
 class _Peak:
     """Watches the memory of a process and its descendants from a thread."""
 
