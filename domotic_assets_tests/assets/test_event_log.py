@@ -1,6 +1,10 @@
 """The event log whose connections stay open: the same files and events as Dagster's own."""
 
+import os
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -79,6 +83,58 @@ def test_few_databases_stay_open_and_none_of_a_deleted_run(
     assert 0 < len({file for file in _open_files(".db") if str(tmp_path / "history" / "runs") in file}) <= 4
     instance.event_log_storage.dispose()
     assert not [file for file in _open_files(".db") if str(tmp_path / "history" / "runs") in file]
+
+
+def _made_of(storage: SqliteEventLogStorage, run_id: str) -> list[object]:
+    """What makes a database what it is: its tables and indexes, its version, the way it commits."""
+    with storage.run_connection(run_id):
+        pass
+    with closing(sqlite3.connect(storage.path_for_shard(run_id))) as database:
+        questions = ("SELECT type, name, sql FROM sqlite_master ORDER BY name", "PRAGMA journal_mode")
+        versions = "SELECT version_num FROM alembic_version"
+        return [database.execute(question).fetchall() for question in (*questions, versions)]
+
+
+def _no_links(*_: object) -> None:
+    raise PermissionError("no hard links here")
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["copied", "no hard links"])
+def test_a_run_s_database_is_as_dagster_makes_it(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = SqliteEventLogStorage(str(tmp_path / "theirs"))
+    ours = KeptSqliteEventLog(str(tmp_path / "ours"))
+    if not links:
+        monkeypatch.setattr(os, "link", _no_links)
+    made = _made_of(ours, "a-run")
+    assert made == _made_of(theirs, "a-run")
+    assert made[1] == [("wal",)]
+    ours.dispose()
+    assert {path.name for path in (tmp_path / "ours").iterdir()} == {"a-run.db", "index.db"}
+
+
+def test_a_database_half_made_is_completed(tmp_path: Path) -> None:
+    """As Dagster leaves it when it is killed between opening and marking it."""
+    ours = KeptSqliteEventLog(str(tmp_path))
+    with closing(sqlite3.connect(tmp_path / "a-run.db")) as database:
+        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    (tmp_path / "other-run.db").touch()
+    whole = _made_of(ours, "new-run")
+    assert [_made_of(ours, name)[2] for name in ("a-run", "other-run")] == [whole[2]] * 2
+
+
+def test_who_makes_a_database_at_the_same_time_loses_no_event_of_another(tmp_path: Path) -> None:
+    logs = [KeptSqliteEventLog(str(tmp_path)) for _ in range(8)]
+
+    def write(log: KeptSqliteEventLog) -> None:
+        with log.run_connection("a-run") as connection:
+            connection.exec_driver_sql("INSERT INTO event_logs (run_id, event) VALUES ('a-run', '{}')")
+
+    with ThreadPoolExecutor(len(logs)) as threads:
+        list(threads.map(write, logs))
+    with closing(sqlite3.connect(tmp_path / "a-run.db")) as database:
+        assert database.execute("SELECT count(*) FROM event_logs").fetchone() == (len(logs),)
 
 
 def _open_files(ending: str) -> list[str]:
