@@ -37,7 +37,7 @@ MASK = "***"
 UNREADABLE = "(unreadable)"
 SHORTEST_VALUE = 5
 CHUNK_BYTES = 16 << 20
-SMALL_BYTES = 64 << 10
+SMALL_BYTES = 16 << 10
 DEEPEST_NESTING = 6
 
 
@@ -88,7 +88,7 @@ def scan(root: Path, forbidden: Mapping[str, str], exclude: Collection[Path] = (
 class _Needles:
     """The forbidden values in every form in which they may be written, lower case."""
 
-    byte_forms: tuple[tuple[bytes, str], ...] = field(repr=False)
+    forms: Mapping[bytes, str] = field(repr=False)
     patterns: list[str] = field(repr=False)
     longest: int
 
@@ -100,28 +100,27 @@ class _Needles:
                 raise ValueError(f"the forbidden value {label!r} is too short to be told from other text")
             for form in _written_forms(value):
                 forms.setdefault(form.lower(), label)
-        byte_forms = tuple((form, label) for form, label in forms.items())
-        return cls(
-            byte_forms,
-            [form.decode("latin-1") for form, _ in byte_forms],
-            max((len(form) for form, _ in byte_forms), default=0),
-        )
+        patterns = [form.decode("latin-1") for form in forms]
+        return cls(forms, patterns, max(map(len, patterns), default=0))
 
     def labels_in(self, data: bytes) -> set[str]:
         """Labels of the values that stand in `data`."""
         found: set[str] = set()
         for start in range(0, len(data), CHUNK_BYTES):
             chunk = data[start : start + CHUNK_BYTES + self.longest]
-            if len(chunk) <= SMALL_BYTES or self._any_in(chunk):
+            if len(chunk) <= SMALL_BYTES:
                 lowered = chunk.lower()
-                found |= {label for form, label in self.byte_forms if form in lowered}
+                found |= {label for form, label in self.forms.items() if form in lowered}
+            else:
+                found |= self._labels_together(chunk)
         return found
 
-    def _any_in(self, chunk: bytes) -> bool:
-        """One pass for all forms together, ten times faster than one after the other on much data."""
+    def _labels_together(self, chunk: bytes) -> set[str]:
+        """One pass for all forms together, faster than one after the other on much data."""
         # Latin-1 lets any bytes pass as text, one sign a byte.
         text = pl.Series([chunk.decode("latin-1")])
-        return bool(text.str.contains_any(self.patterns, ascii_case_insensitive=True)[0])
+        found = text.str.extract_many(self.patterns, ascii_case_insensitive=True, overlapping=True)
+        return {self.forms[form.encode("latin-1").lower()] for form in found.explode().drop_nulls().unique()}
 
     def in_name(self, name: str) -> set[str]:
         """Labels of the values in a file or folder name, percent-encoded twice as Delta does or not."""

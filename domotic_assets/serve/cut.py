@@ -50,39 +50,49 @@ def marts_of(connection: duckdb.DuckDBPyConnection) -> list[Mart]:
     return [Mart(*row) for row in found]
 
 
-def column_comments(connection: duckdb.DuckDBPyConnection, mart: str) -> dict[str, str]:
-    """What the columns of a mart mean."""
+def column_comments(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """What the columns of each mart mean."""
     found = connection.execute(
-        "SELECT column_name, comment FROM duckdb_columns() "
-        "WHERE database_name = ? AND schema_name = ? AND table_name = ? AND comment IS NOT NULL",
-        [SOURCE, MARTS_SCHEMA, mart],
+        "SELECT table_name, column_name, comment FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = ? AND comment IS NOT NULL ORDER BY table_oid, column_index",
+        [SOURCE, MARTS_SCHEMA],
     ).fetchall()
-    return dict(found)
+    comments: dict[str, dict[str, str]] = {}
+    for mart, column, comment in found:
+        comments.setdefault(mart, {})[column] = comment
+    return comments
 
 
-def make_room(connection: duckdb.DuckDBPyConnection) -> None:
-    """The schemas in which `show_mart` makes its views."""
-    for schema in (GOLD_SCHEMA, MARTS_SCHEMA):
-        connection.execute(f"CREATE SCHEMA {VIEWS}.{schema}")
+class Views:
+    """The marts as views, and views of what each may read for a scope, in the memory of a connection.
 
-
-def show_mart(
-    connection: duckdb.DuckDBPyConnection, mart: Mart, scope: Scope | None, newest_minute: datetime
-) -> str:
-    """Make views of a mart and of the rows that it may read for a scope; the mart's name in SQL.
-
-    No scope: the admin's, which reads all.
+    Most marts may read the same rows: a view is made anew only where it would be another.
     """
-    connection.execute(f"USE {VIEWS}")
-    for table in gold.TABLES:
-        read = (
-            f"FROM {SOURCE}.{name_of(table.name)}"
-            if scope is None
-            else rows(table, scope.cut_for(mart.name, table.name, newest_minute), scope)
-        )
-        connection.execute(f"CREATE OR REPLACE VIEW {name_of(table.name)} AS {read}")
-    connection.execute(mart.sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
-    return f"{VIEWS}.{MARTS_SCHEMA}.{identifier(mart.name)}"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._standing: dict[str, str] = {}
+        for schema in (GOLD_SCHEMA, MARTS_SCHEMA):
+            connection.execute(f"CREATE SCHEMA {VIEWS}.{schema}")
+
+    def show(self, mart: Mart, scope: Scope | None, newest_minute: datetime) -> str:
+        """The mart's name in SQL, until another is shown. No scope: the admin's, which reads all."""
+        self._connection.execute(f"USE {VIEWS}")
+        for table in gold.TABLES:
+            read = (
+                f"FROM {SOURCE}.{name_of(table.name)}"
+                if scope is None
+                else rows(table, scope.cut_for(mart.name, table.name, newest_minute), scope)
+            )
+            self._make(name_of(table.name), f"CREATE OR REPLACE VIEW {name_of(table.name)} AS {read}")
+        name = f"{MARTS_SCHEMA}.{identifier(mart.name)}"
+        self._make(name, mart.sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+        return f"{VIEWS}.{name}"
+
+    def _make(self, name: str, statement: str) -> None:
+        if self._standing.get(name) != statement:
+            self._connection.execute(statement)
+            self._standing[name] = statement
 
 
 def newest(connection: duckdb.DuckDBPyConnection) -> datetime:

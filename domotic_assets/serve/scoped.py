@@ -108,34 +108,50 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     newest = cut.newest(connection)
     cuts = {table.name: scope.cut(table.name, newest) for table in gold.TABLES}
     held = [table for table in gold.TABLES if cuts[table.name] is not None]
-    for schema in (GOLD_SCHEMA, MARTS_SCHEMA, "meta"):
-        connection.execute(f"CREATE SCHEMA {_TARGET}.{schema}")
-    cut.make_room(connection)
-
     connection.execute(f"USE {_TARGET}")
+    with _one_transaction(connection):
+        for schema in (GOLD_SCHEMA, MARTS_SCHEMA, "meta"):
+            connection.execute(f"CREATE SCHEMA {_TARGET}.{schema}")
+        for table in held:
+            create_table(connection, table)
     for table in held:
-        create_table(connection, table)
         connection.execute(
             f"INSERT INTO {name_of(table.name)} {cut.rows(table, cuts[table.name], scope)} "
             f"ORDER BY {', '.join(map(identifier, table.sort))}"
         )
+    views, kept = cut.Views(connection), []
     for mart in marts:
-        shown = cut.show_mart(connection, mart, scope, newest)
+        shown = views.show(mart, scope, newest)
         if scope.cut(mart.name, newest) is not None:
-            _keep_mart(connection, mart, shown)
-    connection.execute(f"USE {_TARGET}")
+            connection.execute(f"CREATE TABLE {_kept(mart)} AS FROM {shown}")
+            kept.append(mart)
     versions, definition = publish.stated_by(connection, cut.SOURCE)
     told = _told(scope, failing_checks.read(connection, cut.SOURCE), newest)
-    publish.record_keys(connection, held)
-    publish.record_published(connection, scope.user, versions, scope.definition(definition, told))
-    failing_checks.create(connection)
-    failing_checks.replace(connection, told)
+    comments = cut.column_comments(connection)
+    connection.execute(f"USE {_TARGET}")
+    with _one_transaction(connection):
+        for mart in kept:
+            _describe(connection, mart, comments.get(mart.name, {}))
+        publish.record_keys(connection, held)
+        publish.record_published(connection, scope.user, versions, scope.definition(definition, told))
+        failing_checks.create(connection)
+        failing_checks.replace(connection, told)
 
 
-def _keep_mart(connection: duckdb.DuckDBPyConnection, mart: cut.Mart, shown: str) -> None:
+@contextmanager
+def _one_transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Many small statements as one, as each commit waits for the disk; a file half made is thrown away."""
+    connection.begin()
+    yield
+    connection.commit()
+
+
+def _kept(mart: cut.Mart) -> str:
     """A mart as a table: what it was made from need not be in the file."""
-    kept = f"{_TARGET}.{MARTS_SCHEMA}.{identifier(mart.name)}"
-    connection.execute(f"CREATE TABLE {kept} AS FROM {shown}")
-    connection.execute(f"COMMENT ON TABLE {kept} IS {literal(mart.comment or '')}")
-    for column, words in cut.column_comments(connection, mart.name).items():
-        connection.execute(f"COMMENT ON COLUMN {kept}.{identifier(column)} IS {literal(words)}")
+    return f"{_TARGET}.{MARTS_SCHEMA}.{identifier(mart.name)}"
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, mart: cut.Mart, columns: dict[str, str]) -> None:
+    connection.execute(f"COMMENT ON TABLE {_kept(mart)} IS {literal(mart.comment or '')}")
+    for column, words in columns.items():
+        connection.execute(f"COMMENT ON COLUMN {_kept(mart)}.{identifier(column)} IS {literal(words)}")

@@ -68,14 +68,14 @@ def relations_of(reader: Reader, marts: Sequence[MartShape], newest: datetime) -
 
 def shapes_of(connection: duckdb.DuckDBPyConnection) -> list[MartShape]:
     """The marts as the admin's file has them."""
-    found = []
+    found, comments = [], cut.column_comments(connection)
     for mart in cut.marts_of(connection):
         columns = connection.execute(
             "SELECT column_name, data_type FROM duckdb_columns() "
             "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
             [cut.SOURCE, MARTS_SCHEMA, mart.name],
         ).fetchall()
-        meanings = tuple(cut.column_comments(connection, mart.name).items())
+        meanings = tuple(comments.get(mart.name, {}).items())
         found.append(MartShape(mart.name, tuple(columns), mart.comment or "", meanings))
     return found
 

@@ -213,7 +213,7 @@ class _Publication:
 
     def _bring_up_marts(self, marts: Sequence[MartShape], newest: datetime) -> int:
         """Replace the marts of each role whose rows are others than those that it has; their number."""
-        cut.make_room(self._source)
+        views = cut.Views(self._source)
         held = {
             (role, mart): fingerprint
             for role, mart, fingerprint in self._target.execute(
@@ -224,7 +224,7 @@ class _Publication:
         replaced = 0
         for reader in self._readers:
             for mart, shape in zip(sources, marts, strict=True):
-                shown = cut.show_mart(self._source, mart, reader.scope, newest)
+                shown = views.show(mart, reader.scope, newest)
                 if reader.may_read(mart.name, newest):
                     before = held.pop((reader.role, mart.name), None)
                     replaced += self._replace_mart(reader.role, shape, shown, before)
