@@ -84,7 +84,7 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
         return engine
 
     def _prepare(self, shard: str, engine: sa.Engine) -> None:
-        """Make a database where there is none; Dagster's own way is asked only where it has something to do."""
+        """Make a database where there is none; Dagster's own way is asked where that left something to do."""
         path = Path(self.path_for_shard(shard))
         if not path.exists():
             _write_once(path, self._empty_database)

@@ -54,7 +54,8 @@ def column_comments(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str
     """What the columns of each mart mean."""
     found = connection.execute(
         "SELECT table_name, column_name, comment FROM duckdb_columns() "
-        "WHERE database_name = ? AND schema_name = ? AND comment IS NOT NULL ORDER BY table_oid, column_index",
+        "WHERE database_name = ? AND schema_name = ? AND comment IS NOT NULL "
+        "ORDER BY table_oid, column_index",
         [SOURCE, MARTS_SCHEMA],
     ).fetchall()
     comments: dict[str, dict[str, str]] = {}
