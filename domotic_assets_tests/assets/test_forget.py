@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -19,19 +21,21 @@ from polars.testing import assert_frame_equal
 from domotic_assets.alerts import memory
 from domotic_assets.errors import ConfigurationError, LakeError, QueryError
 from domotic_assets.lake import rewrite
-from domotic_assets.orchestration import forget_steps, tags
+from domotic_assets.orchestration import forget_journal, forget_steps, records, tags
 from domotic_assets.orchestration.build import build, open_instance
 from domotic_assets.orchestration.forget_steps import forget, look
 from domotic_assets.orchestration.home_rows import COUNTS, NOBODYS, OWNED, OWNER_COLUMNS
 from domotic_assets.schemas import ALL_TABLES, bronze, silver
 from domotic_assets.schemas.table import Table
-from domotic_assets_tests import builders, erasure, leaks
+from domotic_assets.serve import publish
+from domotic_assets_tests import builders, erasure, leaks, processes
 from domotic_assets_tests.conftest import REPOSITORY
 from domotic_assets_tests.erasure import HOME, OTHER, World
 from domotic_assets_tests.lakes import assert_same, contents, versions
 
 # Of variables and device types one row counts for all homes.
 EACH_HOMES = [table for table in ALL_TABLES.values() if table not in COUNTS]
+WITHOUT_FILES = tuple(step for step in forget_steps.STORES if step is not forget_steps._publish)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +70,7 @@ def unnamed(named: World) -> World:
 @pytest.fixture
 def unpublished(unpublished: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """Builds and erasures that publish nothing, where the tables are what counts."""
-    kept = tuple(step for step in forget_steps.STORES if step is not forget_steps._publish)
-    monkeypatch.setattr(forget_steps, "STORES", kept)
+    monkeypatch.setattr(forget_steps, "STORES", WITHOUT_FILES)
 
 
 def run_command(world: World, *options: str, answer: str = "") -> tuple[int, str]:
@@ -180,38 +183,26 @@ def test_records_keep_the_windows_and_what_they_say_of_other_homes(built: World,
     assert [one.problem.home for one in incidents] == [OTHER]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from domotic_assets.lake import rewrite
-from domotic_assets.orchestration import forget_journal, forget_steps, records
-from domotic_assets.serve import publish
-from domotic_assets_tests.erasure import HOME, OTHER, World
+def _forget_and_die(world: World, moment: str) -> None:
+    """Forget, and die in the n-th call of a function."""
+    where, wanted = moment.rsplit(":", 1)
+    modules = {"rewrite": rewrite, "journal": forget_journal, "records": records, "publish": publish}
+    module, name = where.split(".")
+    done, calls = getattr(modules[module], name), count(1)
 
-where, wanted = sys.argv[2].rsplit(":", 1)
-modules = {"rewrite": rewrite, "journal": forget_journal, "records": records, "publish": publish}
-module, name = where.split(".")
-module = modules[module]
-done, calls = getattr(module, name), 0
-def die(*arguments, **named):
-    global calls
-    calls += 1
-    if calls > int(wanted):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return done(*arguments, **named)
-setattr(module, name, die)
-forget_steps.STORES = tuple(step for step in forget_steps.STORES if step is not forget_steps._publish)
-world = World(Path(sys.argv[1]))
-forget_steps.forget(world.work(), HOME, world.receipt)
-"""
+    def die(*arguments: Any, **named: Any) -> Any:
+        if next(calls) > int(wanted):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done(*arguments, **named)
+
+    setattr(modules[module], name, die)
+    forget_steps.STORES = WITHOUT_FILES
+    forget(world.work(), HOME, world.receipt)
 
 
 def kill_at(world: World, moment: str) -> None:
     """Begin to forget, and be killed in the n-th call of a function."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, world.folder, moment], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr[-2_000:]
+    assert processes.run(_forget_and_die, world, moment) == -signal.SIGKILL
 
 
 @pytest.mark.usefixtures("unpublished")

@@ -43,7 +43,7 @@ AUTUMN = datetime(2023, 10, 29, 1, tzinfo=UTC)
 """The second pass of the repeated hour begins; an hour earlier the first did."""
 
 FACT_STEPS = (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts)
-CASES = int(os.environ.get("DOMOTIC_LAW_CASES", "20"))
+CASES = int(os.environ.get("DOMOTIC_LAW_CASES", "12"))
 """`make drill-law` shows more."""
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 SEEDS = st.integers(0, 2**64 - 1)

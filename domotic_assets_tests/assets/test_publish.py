@@ -1,11 +1,9 @@
 """The published file: what it holds, and that a reader never sees half of one."""
 
-import multiprocessing
 import os
 import resource
 import signal
 import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pytest
 from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
+from domotic_assets_tests import processes
 from domotic_assets_tests.unit.serve.gold_snapshot import (
     HOUSE_METER,
     JIMMY,
@@ -53,14 +52,6 @@ def publish_once(serve: Path, snapshot: Snapshot) -> Path:
 def ask(file: Path, sql: str) -> list[Any]:
     with duckdb.connect(str(file), read_only=True) as connection:
         return connection.execute(sql).fetchall()
-
-
-def in_other_process(work: Callable[..., None], *arguments: object) -> int | None:
-    """Run a function in a process of its own, and return how it ended."""
-    process = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
-    process.start()
-    process.join(60)
-    return process.exitcode
 
 
 @pytest.fixture(scope="module")
@@ -307,17 +298,14 @@ class TestSwap:
         self, snapshot: Snapshot, tmp_path: Path, serve: Path
     ) -> None:
         built = build(serve, snapshot)
-        holder = multiprocessing.get_context("spawn").Process(
-            target=_hold_and_leave_a_version, args=(serve, tmp_path / "held")
-        )
-        holder.start()
+        holder = processes.begin(_hold_and_leave_a_version, serve, tmp_path / "held")
         while not (tmp_path / "held").exists():
             time.sleep(0.01)
         assert publish.swap_in(built, serve).name == "domotic-admin-000008.duckdb"
         holder.join(60)
 
     def test_a_publisher_that_is_killed_lets_the_next_one_in(self, snapshot: Snapshot, serve: Path) -> None:
-        assert in_other_process(_hold_and_die, serve) == -signal.SIGKILL
+        assert processes.run(_hold_and_die, serve) == -signal.SIGKILL
         assert publish_once(serve, snapshot).name == "domotic-admin-000001.duckdb"
 
 
@@ -326,7 +314,7 @@ class TestInterruption:
         publish_once(serve, snapshot)
         before = publish.published_file(serve).read_bytes()
 
-        assert in_other_process(_build_and_die, serve, snapshot) == -signal.SIGKILL
+        assert processes.run(_build_and_die, serve, snapshot) == -signal.SIGKILL
 
         assert list((serve / ".building" / "test").iterdir())
         assert publish.published_file(serve).read_bytes() == before
@@ -337,7 +325,7 @@ class TestInterruption:
         publish_once(serve, snapshot)
         before = publish.published_file(serve).read_bytes()
 
-        assert in_other_process(_swap_and_die, build(serve, snapshot), serve) == -signal.SIGKILL
+        assert processes.run(_swap_and_die, build(serve, snapshot), serve) == -signal.SIGKILL
 
         assert publish.published_file(serve).read_bytes() == before
         assert publish_once(serve, snapshot).name == "domotic-admin-000003.duckdb"

@@ -5,10 +5,10 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from domotic_assets.serve import publish
 from domotic_assets.simulator.defects import DEFECTS
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.simulator.truth import open_truth
-from domotic_assets_tests import builders
+from domotic_assets_tests import builders, processes
 from domotic_assets_tests.lakes import assert_same, contents, leave_unpublished, open_lake, versions
 
 pytestmark = pytest.mark.untraced
@@ -171,21 +171,26 @@ def test_a_forecast_that_comes_again_without_its_bad_value_leaves_no_reject(
     assert again.contents()[silver.REJECTS.id].equals(built.contents()[silver.REJECTS.id])
 
 
+def _build_with_children(arguments: list[str]) -> None:
+    """`domotic build` as the head of a group of processes, silent."""
+    os.setsid()
+    sys.argv = ["domotic", *arguments]
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        command.main()
+
+
 def kill_at(world: World, reached: Callable[[], bool]) -> None:
     """Start `domotic build` and kill it as soon as the lake shows what is waited for."""
     arguments = ["build", "--sites", str(world.sites_file), "--lake", str(world.lake)]
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("domotic"), *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = processes.begin(_build_with_children, arguments)
+    assert process.pid is not None
     give_up_at = time.monotonic() + 240
-    while process.poll() is None and time.monotonic() < give_up_at and not reached():
+    while process.is_alive() and time.monotonic() < give_up_at and not reached():
         time.sleep(0.002)
     # Its children too, as dbt's: the lake is theirs as well.
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the build was over before it could be killed"
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "the build was over before it could be killed"
 
 
 def commit(world: World, table: str, version: int) -> Callable[[], bool]:

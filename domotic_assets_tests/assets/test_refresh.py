@@ -1,6 +1,5 @@
 """A refreshed file equals one built from nothing, whatever happened to Gold in between."""
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish, refresh
 from domotic_assets.serve.failing_checks import FailingCheck
+from domotic_assets_tests import processes
 from domotic_assets_tests.unit.serve.gold_snapshot import (
     HOUSE_METER,
     JIMMY,
@@ -443,12 +443,8 @@ def test_a_refresh_killed_at_any_moment_leaves_a_whole_file(place: Gold) -> None
     for moment in range(8):
         place.energy(1500 + moment)
         before = contents(publish.published_file(place.serve))
-        process = multiprocessing.get_context("spawn").Process(
-            target=_refresh_and_die, args=(Path(place.lake.root), moment)
-        )
-        process.start()
-        process.join(60)
-        assert process.exitcode == -signal.SIGKILL
+        ended = processes.run(_refresh_and_die, Path(place.lake.root), moment)
+        assert ended == -signal.SIGKILL
         found = contents(publish.published_file(place.serve))
         if found["fact_energy_minute"] == before["fact_energy_minute"]:
             assert found == before

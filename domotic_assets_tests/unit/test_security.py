@@ -196,7 +196,7 @@ PUT_INTO_SQL = {
     "name_of(table.name)", "identifier(schema)", "identifier(column.name)", "identifier(key.target)",
     "name_of(key.table)", "column",
     # Names that a catalog of our own files gives, quoted.
-    "identifier(table)",
+    "identifier(table)", "_kept(mart)",
     "', '.join(map(identifier, table.sort))",
     # Quoted texts.
     "literal(str(target))", "literal(STORAGE_VERSION)", "literal(describe_table(table))",
