@@ -1,4 +1,4 @@
-"""What a benchmark says of a process tree: the most memory it held at once, also where that was given back."""
+"""What a benchmark says of a process tree: the most memory it held at once, given back or not."""
 
 import sys
 
