@@ -26,8 +26,8 @@ def begin(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
     return process
 
 
-def run(work: Callable[..., None], *arguments: object, seconds: float = 120) -> int | None:
-    """Run a function of a module in a process of its own; how it ended, None where it has not by then."""
+def run(work: Callable[..., None], *arguments: object) -> int | None:
+    """Run a function of a module in a process of its own; how it ended, None after a minute."""
     process = begin(work, *arguments)
-    process.join(seconds)
+    process.join(60)
     return process.exitcode

@@ -125,7 +125,7 @@ def build_file(
                 f"ATTACH {literal(str(target))} AS {_CATALOG} (STORAGE_VERSION {literal(STORAGE_VERSION)})"
             )
             connection.execute(f"USE {_CATALOG}")
-            _create(connection, gold.TABLES)
+            create_tables(connection, gold.TABLES)
             for table in gold.TABLES:
                 insert_files(connection, table, files[table.name])
             for table in gold.DIMS:
@@ -232,8 +232,8 @@ def refuse_other_tables(files: Mapping[str, Sequence[str]], versions: Mapping[st
             )
 
 
-def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    """Empty schemas and tables; one transaction, as each commit waits for the disk."""
+def create_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """The schemas of a file, and empty tables; one transaction, as each commit waits for the disk."""
     connection.begin()
     for schema in (GOLD_SCHEMA, MARTS_SCHEMA, "meta"):
         connection.execute(f"CREATE SCHEMA {identifier(schema)}")

@@ -15,9 +15,9 @@ import duckdb
 
 from domotic_assets.schemas import gold
 from domotic_assets.serve import cut, failing_checks, publish
-from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
+from domotic_assets.serve.catalog import MARTS_SCHEMA
 from domotic_assets.serve.scopes import Scope, refuse_unruled
-from domotic_assets.serve.tables import create_table, identifier, literal, name_of
+from domotic_assets.serve.tables import identifier, literal, name_of
 
 _PURPOSE = "scopes"
 _LOCK, _SPILL = ".publishing-scopes", ".spill"
@@ -109,11 +109,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     cuts = {table.name: scope.cut(table.name, newest) for table in gold.TABLES}
     held = [table for table in gold.TABLES if cuts[table.name] is not None]
     connection.execute(f"USE {_TARGET}")
-    with _one_transaction(connection):
-        for schema in (GOLD_SCHEMA, MARTS_SCHEMA, "meta"):
-            connection.execute(f"CREATE SCHEMA {_TARGET}.{schema}")
-        for table in held:
-            create_table(connection, table)
+    publish.create_tables(connection, held)
     for table in held:
         connection.execute(
             f"INSERT INTO {name_of(table.name)} {cut.rows(table, cuts[table.name], scope)} "
@@ -129,20 +125,13 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     told = _told(scope, failing_checks.read(connection, cut.SOURCE), newest)
     comments = cut.column_comments(connection)
     connection.execute(f"USE {_TARGET}")
-    with _one_transaction(connection):
-        for mart in kept:
-            _describe(connection, mart, comments.get(mart.name, {}))
-        publish.record_keys(connection, held)
-        publish.record_published(connection, scope.user, versions, scope.definition(definition, told))
-        failing_checks.create(connection)
-        failing_checks.replace(connection, told)
-
-
-@contextmanager
-def _one_transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Many small statements as one, as each commit waits for the disk; a file half made is thrown away."""
     connection.begin()
-    yield
+    for mart in kept:
+        _describe(connection, mart, comments.get(mart.name, {}))
+    publish.record_keys(connection, held)
+    publish.record_published(connection, scope.user, versions, scope.definition(definition, told))
+    failing_checks.create(connection)
+    failing_checks.replace(connection, told)
     connection.commit()
 
 
