@@ -124,17 +124,37 @@ def test_a_database_half_made_is_completed(tmp_path: Path) -> None:
     assert [_made_of(ours, name)[2] for name in ("a-run", "other-run")] == [whole[2]] * 2
 
 
+def _write(log: KeptSqliteEventLog) -> None:
+    with log.run_connection("a-run") as connection:
+        connection.exec_driver_sql("INSERT INTO event_logs (run_id, event) VALUES ('a-run', '{}')")
+
+
+def _written(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "a-run.db")) as database:
+        return len(database.execute("SELECT 1 FROM event_logs").fetchall())
+
+
 def test_who_makes_a_database_at_the_same_time_loses_no_event_of_another(tmp_path: Path) -> None:
     logs = [KeptSqliteEventLog(str(tmp_path)) for _ in range(8)]
-
-    def write(log: KeptSqliteEventLog) -> None:
-        with log.run_connection("a-run") as connection:
-            connection.exec_driver_sql("INSERT INTO event_logs (run_id, event) VALUES ('a-run', '{}')")
-
     with ThreadPoolExecutor(len(logs)) as threads:
-        list(threads.map(write, logs))
-    with closing(sqlite3.connect(tmp_path / "a-run.db")) as database:
-        assert database.execute("SELECT count(*) FROM event_logs").fetchone() == (len(logs),)
+        list(threads.map(_write, logs))
+    assert _written(tmp_path) == len(logs)
+
+
+def test_who_comes_second_with_a_new_database_leaves_the_first_one(tmp_path: Path) -> None:
+    first = KeptSqliteEventLog(str(tmp_path))
+
+    class Second(KeptSqliteEventLog):
+        @property
+        def _empty_database(self) -> bytes:  # type: ignore[override]
+            """Between the look whether there is a database and the making of one."""
+            _write(first)
+            # Until it is closed its event stands in the write-ahead log, which outlives another's main file.
+            first.dispose()
+            return first._empty_database
+
+    _write(Second(str(tmp_path)))
+    assert _written(tmp_path) == 2
 
 
 def _open_files(ending: str) -> list[str]:
