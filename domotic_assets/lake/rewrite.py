@@ -17,11 +17,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from domotic_assets.errors import LakeError
-from domotic_assets.lake.store import PROPERTIES, WRITER, Lake
+from domotic_assets.lake.store import PROPERTIES, Lake, writer_of
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote
 
@@ -97,7 +97,8 @@ def write_aside(lake: Lake, table: Table, change: Change) -> Rewritten:
         )
         days: list[date | None] = [*lake.dates(table)] if table.partition else [None]
         for day in days:
-            after += _append(aside, change(day, counted(batches(lake, table, day))))
+            rows = change(day, counted(batches(lake, table, day)))
+            after += _append(aside, rows, writer_of(table))
         _sync_tree(aside)
     except (DeltaError, OSError) as error:
         raise _unwritable(aside, error) from error
@@ -128,7 +129,7 @@ def tidy(lake: Lake, table: Table) -> None:
             shutil.rmtree(folder)
 
 
-def _append(folder: Path, rows: Batches) -> int:
+def _append(folder: Path, rows: Batches, writer: WriterProperties) -> int:
     """One commit of some rows; their number. Nothing is written for none."""
     filled = (frame for frame in rows if frame.height)
     first = next(filled, None)
@@ -143,7 +144,7 @@ def _append(folder: Path, rows: Batches) -> int:
             yield from _arrow(frame).to_batches()
 
     reader = pa.RecordBatchReader.from_batches(_arrow(first).schema, pieces(chain([first], filled)))
-    write_deltalake(str(folder), reader, mode="append", writer_properties=WRITER)
+    write_deltalake(str(folder), reader, mode="append", writer_properties=writer)
     return written
 
 

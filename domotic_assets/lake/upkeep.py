@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from domotic_assets.errors import LakeError
-from domotic_assets.lake.store import PROPERTIES, WRITER, Lake
+from domotic_assets.lake.store import PROPERTIES, Lake, writer_of
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote
 
@@ -79,10 +79,10 @@ def _set_properties(delta: DeltaTable) -> None:
 def _compact(delta: DeltaTable, table: Table, dates: Collection[date]) -> None:
     """One file a date; Delta commits nothing for dates that have one already."""
     if table.partition is None:
-        delta.optimize.compact(writer_properties=WRITER)
+        delta.optimize.compact(writer_properties=writer_of(table))
     elif dates:
         listed = [(table.partition, "in", [day.isoformat() for day in sorted(dates)])]
-        delta.optimize.compact(partition_filters=listed, writer_properties=WRITER)
+        delta.optimize.compact(partition_filters=listed, writer_properties=writer_of(table))
 
 
 def _vacuum(delta: DeltaTable, retention_hours: int) -> int:

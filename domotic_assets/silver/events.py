@@ -41,8 +41,9 @@ class Naming:
 
     @classmethod
     def of(cls, events: pl.DataFrame) -> "Naming":
-        """What these events name; of any minute they hold, they hold all."""
-        return cls(_sightings(events), _readings(events))
+        """What these events, whose texts may be categories, name; of any minute they hold, they hold all."""
+        texts = pl.col(pl.Categorical).cast(pl.String)
+        return cls(_sightings(events).with_columns(texts), _readings(events).with_columns(texts))
 
 
 def merge(events: pl.DataFrame, crowded: pl.Series | None = None) -> pl.DataFrame:
@@ -142,13 +143,18 @@ def _sightings(events: pl.DataFrame) -> pl.DataFrame:
     key = ("ts", "device", "variable")
     ordered = events if is_ordered(events, key) else events.sort(key)
     begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("ts", "device"))
-    words = ordered.filter(pl.col("variable") == _OPENING).select(
-        "ts", "device", spoken=pl.lit(True), word="value_text"
-    )
+    opening = pl.col("variable") == _OPENING
+    # Only what is kept is filtered: each column of so many rows costs.
+    words = ordered.select("ts", "device", "value_text", says=opening).filter("says")
     return (
-        ordered.filter(begins)
-        .select("ts", "device", "home", "room", "utc_date")
-        .join(words, on=["ts", "device"], how="left", maintain_order="left")
+        ordered.select("ts", "device", "home", "room", "utc_date")
+        .filter(begins)
+        .join(
+            words.select("ts", "device", spoken="says", word="value_text"),
+            on=["ts", "device"],
+            how="left",
+            maintain_order="left",
+        )
         .with_columns(pl.col("spoken").fill_null(False))
     )
 

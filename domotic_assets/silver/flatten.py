@@ -47,10 +47,11 @@ CONTENTS_AT_ONCE = 128
 class Flattened:
     """What file versions became.
 
-    events: SENSOR_EVENTS plus `file`, the row of its file in `files`; one row per accepted reading, by
-    minute, device and variable. Of one file a device and variable may come twice (two spellings of a room),
-    in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file version. sources: arrived_at
-    and name of each of these. crowded: the minutes in which a device and variable may stand more than once.
+    events: SENSOR_EVENTS plus `file`, the row of its file in `files`, texts that repeat as categories; one
+    row per accepted reading, by minute, device and variable. Of one file a device and variable may come twice
+    (two spellings of a room), in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file
+    version. sources: arrived_at and name of each of these. crowded: the minutes in which a device and
+    variable may stand more than once.
     """
 
     events: pl.DataFrame
@@ -68,7 +69,8 @@ class Flattened:
 
     def events_with_sources(self) -> pl.DataFrame:
         """SENSOR_EVENTS plus `arrived_at` and `name`, which tell which of two events counts."""
-        return self._with_sources(self.events).drop("file")
+        texts = pl.col(pl.Categorical).cast(pl.String)
+        return self._with_sources(self.events).drop("file").with_columns(texts)
 
     def _with_sources(self, events: pl.DataFrame) -> pl.DataFrame:
         return pl.concat([events, self.sources[events["file"]]], how="horizontal")

@@ -122,15 +122,23 @@ def _sorted(readings: pl.DataFrame, blocks: pl.DataFrame, names: pl.DataFrame) -
 
 
 def events_of(ordered: Ordered, facts: pl.DataFrame) -> pl.DataFrame:
-    """SENSOR_EVENTS of readings, and the `file` that each is of."""
+    """SENSOR_EVENTS of readings, and the `file` that each is of; categories stand for texts that repeat."""
     readings = ordered.readings
     is_outlier = _outside_bounds(readings, ordered.names)
-    described = ordered.names.select(_DESCRIBED)[readings["leaf"]]
-    placed = facts.select("file", "file_id", "home", ts="minute", utc_date=pl.col("minute").dt.date())[
-        ordered.blocks["file"]
-    ]
+    described = ordered.names.select(_as_categories(*_DESCRIBED))[readings["leaf"]]
+    placed = facts.select(
+        "file", *_as_categories("file_id", "home"), ts="minute", utc_date=pl.col("minute").dt.date()
+    )[ordered.blocks["file"]]
     events = pl.concat([readings, described, placed[readings["block"]]], how="horizontal")
     return events.hstack([is_outlier]).select(*SENSOR_EVENTS.schema.names(), "file")
+
+
+def _as_categories(*columns: str) -> list[pl.Expr]:
+    """Texts as numbers that are known by a list of each column's own, which goes when the frame does.
+
+    Polars' common list would hold the file ids of all frames, as long as there is always one.
+    """
+    return [pl.col(name).cast(pl.Categorical(pl.Categories.random())) for name in columns]
 
 
 def _outside_bounds(readings: pl.DataFrame, names: pl.DataFrame) -> pl.Series:

@@ -70,8 +70,10 @@ def held(lake: Lake, table: Table = READINGS) -> list[tuple[object, ...]]:
     return found.rows()
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+@pytest.fixture(params=["few rows", "many rows"])
+def lake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lake:
+    """A lake whose writes are made as those of few rows are, or as those of many."""
+    monkeypatch.setattr(store, "MANY", 0 if request.param == "many rows" else 10**9)
     return Lake(str(tmp_path))
 
 

@@ -59,7 +59,7 @@ def carry(*files: ShareFile, homes: Registry | None = None) -> Carried:
     homes = homes or registry()
     landed = Landing(homes, NOTHING_HELD, NOW).land(map(as_file, files))
     flat = flatten(versions(landed.rows), homes)
-    events = flat.counting().events.drop("file")
+    events = flat.counting().events.drop("file").cast(SENSOR_EVENTS.schema)
     # Whatever the files are: no two readings meet in a minute that is not said to be crowded.
     assert_frame_equal(events, merge(flat.events_with_sources()))
     assert is_ordered(events, SENSOR_EVENTS.sort, strictly=True)

@@ -128,6 +128,12 @@ def test_rows_are_in_order_as_python_sorts_them(pairs: list[tuple[int, str]], st
     rows = pl.DataFrame(pairs, schema={"one": pl.Int64, "other": pl.String}, orient="row")
     expected = sorted(pairs) == pairs and not (strictly and len(set(pairs)) < len(pairs))
     assert is_ordered(rows, ["one", "other"], strictly=strictly) is expected
+    # Categories are in the order of their texts, whichever of them was seen first.
+    for first in ("ab", "ba"):
+        categories = pl.Categorical(pl.Categories.random())
+        both = pl.Series([*first]).cast(categories)
+        named = rows.with_columns(pl.col("other").cast(categories))
+        assert is_ordered(named, ["one", "other"], strictly=strictly) is expected, both
 
 
 def test_a_null_is_in_no_order() -> None:
