@@ -36,7 +36,8 @@ from domotic_assets.serve.catalog import definition_of
 if TYPE_CHECKING:
     from packaging.version import Version
 
-FILE_VARIABLE = "DOMOTIC_DUCKDB"
+HOME_VARIABLE = "HOME"
+"""In this folder dbt works on the published file, see dbt/profiles.yml."""
 PURPOSE = "marts"
 TESTED = dg.AssetKey(["models", "tested_file"])
 ASK_AT_MOST_EVERY = timedelta(minutes=10)
@@ -133,8 +134,9 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
         file = publish.build_file(work.serve, found.files, found.versions, definition, purpose=PURPOSE)
         work.report("marts", 0, 1)
         target = work.settings.dagster_home / "dbt"
-        with _environment(FILE_VARIABLE, str(file)):
-            yield from dbt.cli(["build"], context=context, target_path=target).stream()
+        with _environment(HOME_VARIABLE, str(file.parent)):
+            invocation = dbt.cli(["build"], context=context, target_path=target)
+        yield from invocation.stream()
         work.report("marts", 1, 1)
 
     @dg.asset(

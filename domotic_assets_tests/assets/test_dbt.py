@@ -48,7 +48,7 @@ def run_dbt(command: str, file: Path, target: Path) -> dict[str, str]:
     subprocess.run(
         [dbt, command, "--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", target,
          "--log-path", target, "--quiet"],
-        env=os.environ | {"DOMOTIC_DUCKDB": str(file)},
+        env=os.environ | {"HOME": str(file.parent)},
         capture_output=True,
         timeout=300,
         check=False,
