@@ -65,7 +65,7 @@ def project() -> DbtProject:
     found = DbtProject(project_dir=DBT_PROJECT)
     folders = [DBT_PROJECT / name for name in ("models", "macros", "tests")]
     sources = [file for folder in folders for file in folder.rglob("*.*")]
-    newest = max(file.stat().st_mtime for file in [*sources, DBT_PROJECT / "dbt_project.yml"])
+    newest = max(file.stat().st_mtime for file in [*sources, *DBT_PROJECT.glob("*.yml")])
     if not found.manifest_path.exists() or found.manifest_path.stat().st_mtime < newest:
         dbt_resource(found).cli(["parse", "--quiet"], target_path=found.target_path).wait()
     return found

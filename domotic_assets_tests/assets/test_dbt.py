@@ -42,12 +42,12 @@ def published(built: Path, outcomes: dict[str, str]) -> Path:
     return publish.swap_in(built, built.parents[2])
 
 
-def run_dbt(command: str, file: Path, target: Path) -> dict[str, str]:
+def run_dbt(command: str, file: Path, target: Path, *options: str) -> dict[str, str]:
     """Run dbt in a process of its own; node name to status."""
     dbt = Path(sys.executable).with_name("dbt")
     subprocess.run(
         [dbt, command, "--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", target,
-         "--log-path", target, "--quiet"],
+         "--log-path", target, "--quiet", *options],
         env=os.environ | {"HOME": str(file.parent)},
         capture_output=True,
         timeout=300,
@@ -149,6 +149,15 @@ def test_every_dbt_test_is_a_check_of_its_asset(outcomes: dict[str, str], target
     assert checks["dim_date_unique"] == ["gold", "dim_date"]
     assert checks["mart_energy_daily_unique"] == ["marts", "mart_energy_daily"]
     assert all(spec.blocking for spec in marts.check_specs)
+
+
+def test_models_are_not_read_anew_for_another_file(published: Path, target: Path, tmp_path: Path) -> None:
+    file = tmp_path / "domotic-admin.duckdb"
+    file.write_bytes(published.read_bytes())
+    run_dbt("show", file, target, "--inline", "SELECT 1")
+    said = (target / "dbt.log").read_text().rpartition("Running with dbt")[2]
+    assert "no changes found, skipping parsing" in said
+    assert "Unable to do partial parsing" not in said
 
 
 def test_planted_faults_fail_exactly_their_tests(published: Path, target: Path, tmp_path: Path) -> None:
