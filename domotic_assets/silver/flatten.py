@@ -467,14 +467,20 @@ class _Flattening:
         """
         if not lacking:
             return {}
-        blocks = ordered.blocks.with_row_index("block").filter(pl.col("file").is_in(sorted(lacking)))
-        incomplete = ordered.readings.select("block", "leaf").join(blocks, on="block")
-        spoken = incomplete.select("file", device=ordered.names["device"][incomplete["leaf"]]).unique()
+        blocks = ordered.blocks.with_columns(end=pl.col("events").cum_sum())
+        # Of the readings, which are many, only those of these files are looked at.
+        incomplete = (
+            blocks.filter(pl.col("file").is_in(sorted(lacking)))
+            .select("file", row=pl.int_ranges(pl.col("end") - pl.col("events"), "end"))
+            .explode("row")
+        )
+        leaves = ordered.readings["leaf"][incomplete["row"]]
+        spoken = incomplete.select("file", device=ordered.names["device"][leaves]).unique()
         heard: dict[int, set[str]] = {}
         for file, device in spoken.iter_rows():
             heard.setdefault(file, set()).add(device)
         silent: dict[int, list[str]] = {}
-        devices = ordered.names["device"].to_list()
+        devices = ordered.names["device"].head(len(self._named[0])).to_list()
         for group in self._groups.values():
             for file, begin in zip(group.files, group.begins, strict=True):
                 if file in lacking:
