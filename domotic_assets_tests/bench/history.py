@@ -1,6 +1,7 @@
 """The whole history from a folder to the published file by `domotic build`, and twice as much of it."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -15,21 +16,20 @@ from domotic_assets_tests.lakes import open_lake
 
 DAYS = 85
 """Two homes send 244,800 files in 85 days, without what is missing and with what is sent twice."""
+WEEKS = 12
+"""As many files of the measured week, whose events are half as many: those of the field's history."""
 
 
 def run(place: Path) -> list[Figure]:
     """Figures of the whole history, and of half of it: one build each, as they take minutes."""
-    half, whole = (_built(place, days) for days in (DAYS // 2, DAYS))
-    files, events, cost = whole
-    note = f"{files:,} files, {events:,} events, one build"
-    share = files / half[0]
+    half, whole = (_built(samples.simulated(place, days * 1440), place) for days in (DAYS // 2, DAYS))
+    measured = samples.real_weeks(place, WEEKS)
+    cost, share = whole[2], whole[0] / half[0]
     return [
-        Figure("history", "CPU", cost.cpu_s, "s", goal=200, at_most=True, note=note),
-        Figure("history", "wall", cost.wall_s, "s", goal=120, at_most=True, note=note),
-        Figure("history", "peak memory", cost.peak_mb, "MB", goal=1_500, at_most=True, note=note),
+        *_goals("simulated files", *whole),
         *(
             Figure(
-                "history", f"{kind}, to half of it", seconds, "s", "half the history", before,
+                "history", f"simulated files: {kind}, to half of it", seconds, "s", "half the history", before,
                 seconds / before * 2 / share, 2.1, at_most=True, note=f"{share:.2f} × the files",
             )
             for kind, seconds, before in (
@@ -37,15 +37,23 @@ def run(place: Path) -> list[Figure]:
             )
         ),
         Figure(
-            "history", "peak memory, to half of it", cost.peak_mb, "MB", "half the history",
+            "history", "simulated files: peak memory, to half of it", cost.peak_mb, "MB", "half the history",
             half[2].peak_mb, cost.peak_mb / half[2].peak_mb, 1.1, at_most=True,
         ),
+        *(() if measured is None else _goals("the measured week twelve times", *_built(measured, place))),
     ]  # fmt: skip
 
 
-def _built(place: Path, days: int) -> tuple[int, int, Cost]:
+def _goals(what: str, files: int, events: int, cost: Cost) -> Iterator[Figure]:
+    """What a history costs, against what it may."""
+    note = f"{files:,} files, {events:,} events, one build"
+    yield Figure("history", f"{what}: CPU", cost.cpu_s, "s", goal=200, at_most=True, note=note)
+    yield Figure("history", f"{what}: wall", cost.wall_s, "s", goal=120, at_most=True, note=note)
+    yield Figure("history", f"{what}: peak memory", cost.peak_mb, "MB", goal=1_500, at_most=True, note=note)
+
+
+def _built(feed: samples.Feed, place: Path) -> tuple[int, int, Cost]:
     """Files, events and cost of a build from nothing; every file is accounted for."""
-    feed = samples.simulated(place, days * 1440)
     lake = place / "lake-of-history"
     shutil.rmtree(lake, ignore_errors=True)
     cost = cost_of([DOMOTIC, "build", "--sites", str(feed.sites_file), "--lake", str(lake)])

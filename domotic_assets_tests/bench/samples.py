@@ -1,9 +1,12 @@
 """What the bench works on: simulated homes with their usual defects, and the measured week."""
 
+import os
+import re
+import shutil
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -65,6 +68,48 @@ def real_week(place: Path) -> Feed | None:
         write_sites(folder / "sites.yaml", registry)
         (folder / "complete").touch()
     return Feed(folder, registry)
+
+
+def real_weeks(place: Path, weeks: int) -> Feed | None:
+    """The measured week and as many before it, alike but for their dates; with simulated forecasts.
+
+    No clock is changed in the half year before it. None where the week is not on this machine.
+    """
+    week = real_week(place)
+    if week is None:
+        return None
+    folder = place / f"real-weeks{weeks}"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        beside = simulated(place, weeks * 7 * 1440).folder
+        shutil.copytree(beside, folder, ignore=lambda *_: {"share", "complete"})
+        (folder / "share").mkdir()
+        for file in week.share.iterdir():
+            for earlier in range(weeks):
+                _write_earlier(file, folder / "share", timedelta(weeks=earlier))
+        (folder / "complete").touch()
+    return Feed(folder, load_sites(folder / "sites.yaml").registry)
+
+
+def _write_earlier(file: Path, share: Path, by: timedelta) -> None:
+    """The file as it would have been sent so long before: name, times inside, and last write."""
+    day, rest = file.name.split(" ", 1)
+    seconds = int(by.total_seconds())
+    content = file.read_bytes()
+    content = _DAY_INSIDE.sub(lambda found: found[1] + _earlier(found[2].decode(), by).encode(), content)
+    content = _UNIX_TIME.sub(lambda found: found[1] + str(int(found[2]) - seconds).encode(), content)
+    target = share / f"{_earlier(day, by)} {rest}"
+    target.write_bytes(content)
+    modified = file.stat().st_mtime - seconds
+    os.utime(target, (modified, modified))
+
+
+_DAY_INSIDE = re.compile(rb'("datetime": ")([0-9]{2}\.[0-9]{2}\.[0-9]{4})')
+_UNIX_TIME = re.compile(rb'("time(?:Plug|Consumption)": )([0-9]+)')
+
+
+def _earlier(day: str, by: timedelta) -> str:
+    return f"{datetime.strptime(day, '%d.%m.%Y').replace(tzinfo=UTC) - by:%d.%m.%Y}"
 
 
 def both(place: Path, minutes: int) -> dict[str, Feed]:
