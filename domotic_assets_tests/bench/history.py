@@ -24,6 +24,7 @@ def run(place: Path) -> list[Figure]:
     """Figures of the whole history, and of half of it: one build each, as they take minutes."""
     half, whole = (_built(samples.simulated(place, days * 1440), place) for days in (DAYS // 2, DAYS))
     measured = samples.real_weeks(place, WEEKS)
+    weeks = () if measured is None else _goals("the measured week twelve times", *_built(measured, place))
     cost, share = whole[2], whole[0] / half[0]
     return [
         *_goals("simulated files", *whole),
@@ -40,7 +41,7 @@ def run(place: Path) -> list[Figure]:
             "history", "simulated files: peak memory, to half of it", cost.peak_mb, "MB", "half the history",
             half[2].peak_mb, cost.peak_mb / half[2].peak_mb, 1.1, at_most=True,
         ),
-        *(() if measured is None else _goals("the measured week twelve times", *_built(measured, place))),
+        *weeks,
     ]  # fmt: skip
 
 
