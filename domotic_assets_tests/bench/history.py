@@ -30,7 +30,7 @@ def run(place: Path) -> list[Figure]:
         *_goals("simulated files", *whole),
         *(
             Figure(
-                "history", f"simulated files: {kind}, to half of it", seconds, "s", "half the history", before,
+                "history", f"simulated files: {kind}, to half of it", seconds, "s", "half of it", before,
                 seconds / before * 2 / share, 2.1, at_most=True, note=f"{share:.2f} × the files",
             )
             for kind, seconds, before in (
@@ -38,7 +38,7 @@ def run(place: Path) -> list[Figure]:
             )
         ),
         Figure(
-            "history", "simulated files: peak memory, to half of it", cost.peak_mb, "MB", "half the history",
+            "history", "simulated files: peak memory, to half of it", cost.peak_mb, "MB", "half of it",
             half[2].peak_mb, cost.peak_mb / half[2].peak_mb, 1.1, at_most=True,
         ),
         *weeks,
