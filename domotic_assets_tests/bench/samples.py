@@ -86,12 +86,12 @@ def real_weeks(place: Path, weeks: int) -> Feed | None:
         (folder / "share").mkdir()
         for file in week.share.iterdir():
             for earlier in range(weeks):
-                _write_earlier(file, folder / "share", timedelta(weeks=earlier))
+                write_earlier(file, folder / "share", timedelta(weeks=earlier))
         (folder / "complete").touch()
     return Feed(folder, load_sites(folder / "sites.yaml").registry)
 
 
-def _write_earlier(file: Path, share: Path, by: timedelta) -> None:
+def write_earlier(file: Path, share: Path, by: timedelta) -> None:
     """The file as it would have been sent so long before: name, times inside, and last write."""
     day, rest = file.name.split(" ", 1)
     seconds = int(by.total_seconds())

@@ -1,9 +1,11 @@
 """The bench itself: figures are judged and shown as they are, readings are counted apart from ours."""
 
 import json
+import os
 import sys
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -73,6 +75,18 @@ def test_what_is_lost_is_not_accounted_for(tmp_path: Path) -> None:
     first = done.files.with_columns(events=done.files["events"] - 1)
     with pytest.raises(AssertionError, match="accounted for"):
         flattening.accounted_for(replace(done, files=first), rows)
+
+
+def test_a_measured_file_goes_back_by_whole_weeks_and_nothing_else_changes(tmp_path: Path) -> None:
+    file = tmp_path / "04.09.2023 0002_SomeUser_received.json"
+    inside = '{"datetime": "%s 00:02", "timePlug": %d, "total": 1693778520, "x": "04.09.2023"}'
+    file.write_text(inside % ("04.09.2023", 1_693_778_520))
+    os.utime(file, (1_694_390_400, 1_694_390_400))
+    samples.write_earlier(file, tmp_path, timedelta(weeks=1))
+    earlier = tmp_path / "28.08.2023 0002_SomeUser_received.json"
+    # 604,800 seconds before.
+    assert earlier.read_text() == inside % ("28.08.2023", 1_693_173_720)
+    assert earlier.stat().st_mtime == 1_693_785_600
 
 
 def test_works_take_turns() -> None:
