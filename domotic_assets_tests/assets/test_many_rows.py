@@ -114,6 +114,14 @@ def test_a_file_of_many_texts_lists_those_that_it_has_and_no_others(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("made_as_many")
+def test_categories_are_put_in_the_order_of_their_texts(tmp_path: Path) -> None:
+    lake, rows = Lake(str(tmp_path)), events(240)
+    lake.append(SENSOR_EVENTS, categorised(rows.reverse()))
+    files = [pl.read_parquet(file, columns=["ts", "variable"]) for file in sorted(lake.files(SENSOR_EVENTS))]
+    assert_frame_equal(pl.concat(files), rows.select("ts", "variable"))
+
+
+@pytest.mark.usefixtures("made_as_many")
 def test_what_many_rows_made_is_compacted_and_replaced_like_any_table(tmp_path: Path) -> None:
     lake, rows = Lake(str(tmp_path)), events(240)
     for part in (rows.head(120), rows.tail(120)):
