@@ -467,15 +467,11 @@ class _Flattening:
         """
         if not lacking:
             return {}
-        blocks = ordered.blocks.with_columns(end=pl.col("events").cum_sum())
-        # Of the readings, which are many, only those of these files are looked at.
-        incomplete = (
-            blocks.filter(pl.col("file").is_in(sorted(lacking)))
-            .select("file", row=pl.int_ranges(pl.col("end") - pl.col("events"), "end"))
-            .explode("row")
-        )
-        leaves = ordered.readings["leaf"][incomplete["row"]]
-        spoken = incomplete.select("file", device=ordered.names["device"][leaves]).unique()
+        blocks = ordered.blocks.with_row_index("block").filter(pl.col("file").is_in(sorted(lacking)))
+        # Readings are many, and those of a file need not stand together.
+        theirs = pl.col("block").is_in(blocks["block"].implode())
+        incomplete = ordered.readings.select("block", "leaf").filter(theirs).join(blocks, on="block")
+        spoken = incomplete.select("file", device=ordered.names["device"][incomplete["leaf"]]).unique()
         heard: dict[int, set[str]] = {}
         for file, device in spoken.iter_rows():
             heard.setdefault(file, set()).add(device)
