@@ -338,6 +338,15 @@ class TestOneBadValue:
         done = carry(share_file(humidities={"Bhroom": silent, "Laundry": humidity()}))
         assert done.only_file()["silent_devices"] == ["jimmy/bathroom/humidities/1"]
 
+    def test_of_two_files_of_a_minute_each_says_which_of_its_own_devices_are_silent(self) -> None:
+        nothing = {"humidities": {"Bhroom": {"temperature": None, "humidity": None, "devicePower": None}}}
+        # One says its minute inside alone: both are of one home and minute, and their readings stand mixed.
+        inside = to_bytes(payload(at=SAMPLE_TIME, **nothing))
+        other = share_file(at=SAMPLE_TIME + timedelta(minutes=1), content=inside)
+        done = carry(share_file(), other)
+        found = dict(done.files.sort("window").select("window", "silent_devices").iter_rows())
+        assert list(found.values()) == [[], ["jimmy/bathroom/humidities/1"]]
+
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
