@@ -10,7 +10,7 @@ import polars as pl
 
 from domotic_assets.lake.listing import Between
 from domotic_assets.lake.store import NO_MARKS, Lake, Marks, _fit
-from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.table import Table, as_texts
 
 
 class MemoryLake(Lake):
@@ -53,7 +53,7 @@ class MemoryLake(Lake):
 
     def append(self, table: Table, rows: pl.DataFrame, marks: Marks = NO_MARKS) -> bool:
         if not rows.is_empty():
-            self._put(table, pl.concat([self._frame(table), _fit(table, rows).cast(table.schema)]), marks)
+            self._put(table, pl.concat([self._frame(table), as_texts(_fit(table, rows))]), marks)
         return not rows.is_empty()
 
     def replace_values(
@@ -74,7 +74,7 @@ class MemoryLake(Lake):
         kept = before.filter(~pl.col(column).is_in(values.implode()))
         if rows.is_empty() and kept.height == before.height:
             return False
-        self._put(table, pl.concat([kept, _fit(table, rows).cast(table.schema)]), marks)
+        self._put(table, pl.concat([kept, as_texts(_fit(table, rows))]), marks)
         return True
 
     def replace_dates(
@@ -83,7 +83,7 @@ class MemoryLake(Lake):
         assert table.partition is not None
         assert set(rows[table.partition].to_list()) <= set(dates), f"{table.id}: rows beside the dates"
         kept = self._frame(table).filter(~pl.col(table.partition).is_in(list(dates)))
-        self._put(table, pl.concat([kept, _fit(table, rows).cast(table.schema)]), marks)
+        self._put(table, pl.concat([kept, as_texts(_fit(table, rows))]), marks)
 
     def replace_all(self, table: Table, rows: pl.DataFrame) -> bool:
         raise NotImplementedError("the steps of the sensor feed replace minutes and days only")

@@ -1,6 +1,6 @@
 """Many rows appended at once: data files written here, then named by one commit of Delta.
 
-Delta's own writer takes three times as long for texts that repeat, as it looks each up and compares it.
+Delta's own writer takes twice as long for texts that repeat, as it looks each up.
 Here such a text may come as a number with a list of the texts (a category), and goes to its file as that.
 """
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
+from domotic_assets.lake.file_format import COMPRESSION_LEVEL, is_counted
 from domotic_assets.schemas.table import Table, categories_of
 
 MANY = 100_000
@@ -28,15 +29,15 @@ _FEW = 1_000
 
 
 def append_many(
-    uri: str, present: DeltaTable | None, table: Table, rows: pl.DataFrame, level: int, **described: Any
+    uri: str, present: DeltaTable | None, table: Table, rows: pl.DataFrame, **described: Any
 ) -> None:
     """Write rows, in the order in which they are to lie, to new files of a table in a folder; one commit.
 
     rows: of the table's columns, where categories may stand for texts. present: the table, where there is
-    one. level: of Zstandard. described: partitions, name, description, configuration and commit properties.
-    One file a value of the physical partition. Raises OSError or DeltaError; then nothing of it is visible.
+    one. described: partitions, name, description, configuration and commit properties. One file a value of
+    the physical partition. Raises OSError or DeltaError; then nothing of it is visible.
     """
-    files = [_write_file(Path(uri), table, value, part, level) for value, part in _parts(table, rows)]
+    files = [_write_file(Path(uri), table, value, part) for value, part in _parts(table, rows)]
     if present is None:
         schema = Schema.from_arrow(table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema)
         create_table_with_add_actions(uri, schema, files, **described)
@@ -66,17 +67,17 @@ def _parts(table: Table, rows: pl.DataFrame) -> Iterator[tuple[date | None, pl.D
         yield value, part.drop(table.partition)
 
 
-def _write_file(folder: Path, table: Table, value: date | None, rows: pl.DataFrame, level: int) -> AddAction:
+def _write_file(folder: Path, table: Table, value: date | None, rows: pl.DataFrame) -> AddAction:
     name = f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
     path = name if table.partition is None else f"{table.partition}={value}/{name}"
     file = folder / path
     file.parent.mkdir(parents=True, exist_ok=True)
-    counted = [name for name, dtype in rows.schema.items() if _is_counted(dtype)]
+    counted = [name for name, dtype in rows.schema.items() if is_counted(dtype)]
     pq.write_table(
         pa.table({column.name: _arrow(column) for column in rows}),
         file,
         compression="zstd",
-        compression_level=level,
+        compression_level=COMPRESSION_LEVEL,
         store_schema=False,
         use_dictionary=[name for name in rows.columns if not rows[name].dtype.is_float()],
         write_statistics=counted,
@@ -105,11 +106,6 @@ def _arrow(column: pl.Series) -> pa.Array:
         )
         numbers, texts = places[numbers], texts[used]
     return pa.DictionaryArray.from_arrays(numbers.to_arrow(), texts.to_arrow())
-
-
-def _is_counted(dtype: pl.DataType) -> bool:
-    """Whether the log says of a column what its least and greatest value are, and how many nulls it has."""
-    return dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean
 
 
 def _statistics(rows: pl.DataFrame) -> dict[str, Any]:

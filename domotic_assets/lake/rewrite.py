@@ -21,7 +21,8 @@ from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from domotic_assets.errors import LakeError
-from domotic_assets.lake.store import PROPERTIES, Lake, writer_of
+from domotic_assets.lake.file_format import writer_of
+from domotic_assets.lake.store import PROPERTIES, Lake
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote
 

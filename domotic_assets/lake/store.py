@@ -12,25 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from deltalake import (
-    ColumnProperties,
-    CommitProperties,
-    DeltaTable,
-    Transaction,
-    WriterProperties,
-    write_deltalake,
-)
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.lake.file_format import writer_of
 from domotic_assets.lake.listing import Between, Listing
 from domotic_assets.lake.many_rows import MANY, append_many
-from domotic_assets.schemas.table import Table, is_ordered
+from domotic_assets.schemas.table import Table, as_texts, is_ordered
 from domotic_assets.settings import is_remote
-
-_COMPRESSION_LEVEL = 1
-"""Of Zstandard: 3 takes a quarter longer to write events that are 2 % smaller, and bronze that is larger."""
-_UNCOUNTED = ColumnProperties(statistics_enabled="NONE")
 
 PROPERTIES = {
     # The default, said aloud: every commit that makes a hundred also clears away expired log files.
@@ -40,22 +30,6 @@ PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 24 hours",
 }
 """What a table's own log does about its length: at a commit a minute about 360 + 100 files stay."""
-
-
-def writer_of(table: Table) -> WriterProperties:
-    """How files of the table are written.
-
-    Texts and bytes get no least and greatest value, a fifth of the cost of writing events: each file holds
-    all devices, so no read leaves one out by a text, and a sender's name stays out of the table's log.
-    """
-    return WriterProperties(
-        compression="ZSTD",
-        compression_level=_COMPRESSION_LEVEL,
-        column_properties={
-            name: _UNCOUNTED for name, dtype in table.schema.items() if dtype in (pl.String, pl.Binary)
-        },
-    )
-
 
 Marks = Mapping[str, int]
 """Names with a number each that a commit leaves in the log beside its rows, all or nothing with them
@@ -224,7 +198,7 @@ class Lake:
             if not held.is_in(inside.implode()).all():
                 others = ~pl.col(column).is_in(inside.implode())
                 kept = self.read(table, dates=days, between=between, where=others)
-                new = pl.concat([kept, new.cast(table.schema)])
+                new = pl.concat([kept, as_texts(new)])
             span = (
                 f"{partition} = '{first}'"
                 if first == last
@@ -295,9 +269,9 @@ class Lake:
         try:
             present = onto or self.delta(table)
             if predicate is None and not everything and fitted.height >= MANY and not is_remote(self.root):
-                append_many(self.uri(table), present, table, fitted, _COMPRESSION_LEVEL, **described)
+                append_many(self.uri(table), present, table, fitted, **described)
                 return
-            target, texts = present or self.uri(table), fitted.cast(table.schema)
+            target, texts = present or self.uri(table), as_texts(fitted)
             described["writer_properties"] = writer_of(table)
             if predicate is not None or everything:
                 write_deltalake(target, texts, mode="overwrite", predicate=predicate, **described)
@@ -357,10 +331,7 @@ def _fit(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
 
     Categories may stand for texts.
     """
-    schema = pl.Schema(
-        (name, pl.String() if isinstance(dtype, pl.Categorical) else dtype)
-        for name, dtype in rows.schema.items()
-    )
+    schema = as_texts(rows.clear()).schema
     if schema != table.schema:
         odd = sorted(set(schema.items()) ^ set(table.schema.items()), key=str)
         raise ContractError(

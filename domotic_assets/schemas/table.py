@@ -44,6 +44,11 @@ def _placed(column: pl.Series) -> pl.Series:
     return places[column.to_physical()].alias(column.name)
 
 
+def as_texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with texts again, where categories stood for them."""
+    return rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
+
+
 def categories_of(column: pl.Series) -> pl.Series:
     """The texts that a column's categories stand for, by their numbers, as far as the column has any."""
     most = column.to_physical().max()

@@ -7,7 +7,7 @@ import polars as pl
 from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
 from domotic_assets.schemas.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS
 from domotic_assets.schemas.silver import VARIABLES as VARIABLES_TABLE
-from domotic_assets.schemas.table import is_ordered
+from domotic_assets.schemas.table import as_texts, is_ordered
 
 _OPENING = "doorsWindows.type"
 _KNOWN_CATEGORIES = pl.DataFrame(
@@ -42,8 +42,7 @@ class Naming:
     @classmethod
     def of(cls, events: pl.DataFrame) -> "Naming":
         """What these events, whose texts may be categories, name; of any minute they hold, they hold all."""
-        texts = pl.col(pl.Categorical).cast(pl.String)
-        return cls(_sightings(events).with_columns(texts), _readings(events).with_columns(texts))
+        return cls(as_texts(_sightings(events)), as_texts(_readings(events)))
 
 
 def merge(events: pl.DataFrame, crowded: pl.Series | None = None) -> pl.DataFrame:
@@ -143,18 +142,14 @@ def _sightings(events: pl.DataFrame) -> pl.DataFrame:
     key = ("ts", "device", "variable")
     ordered = events if is_ordered(events, key) else events.sort(key)
     begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("ts", "device"))
-    opening = pl.col("variable") == _OPENING
     # Only what is kept is filtered: each column of so many rows costs.
-    words = ordered.select("ts", "device", "value_text", says=opening).filter("says")
+    words = ordered.select("ts", "device", spoken=pl.col("variable") == _OPENING, word="value_text").filter(
+        "spoken"
+    )
     return (
         ordered.select("ts", "device", "home", "room", "utc_date")
         .filter(begins)
-        .join(
-            words.select("ts", "device", spoken="says", word="value_text"),
-            on=["ts", "device"],
-            how="left",
-            maintain_order="left",
-        )
+        .join(words, on=["ts", "device"], how="left", maintain_order="left")
         .with_columns(pl.col("spoken").fill_null(False))
     )
 

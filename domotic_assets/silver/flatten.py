@@ -18,7 +18,7 @@ import polars as pl
 from domotic_assets.localtime import candidates, to_utc
 from domotic_assets.registry import Home, Registry
 from domotic_assets.schemas.silver import REJECTS, SENSOR_FILES
-from domotic_assets.schemas.table import UTC_TIME
+from domotic_assets.schemas.table import UTC_TIME, as_texts
 from domotic_assets.silver.bulk import NOTHING_TAKEN, Batch, Taken, files_of, minutes_of
 from domotic_assets.silver.decoder import Decoder, decoder_of
 from domotic_assets.silver.document import MOST_BYTES, Unreadable, read_document
@@ -69,8 +69,7 @@ class Flattened:
 
     def events_with_sources(self) -> pl.DataFrame:
         """SENSOR_EVENTS plus `arrived_at` and `name`, which tell which of two events counts."""
-        texts = pl.col(pl.Categorical).cast(pl.String)
-        return self._with_sources(self.events).drop("file").with_columns(texts)
+        return as_texts(self._with_sources(self.events).drop("file"))
 
     def _with_sources(self, events: pl.DataFrame) -> pl.DataFrame:
         return pl.concat([events, self.sources[events["file"]]], how="horizontal")

@@ -22,8 +22,9 @@ WEEKS = 12
 
 def run(place: Path) -> list[Figure]:
     """Figures of the whole history, and of half of it: one build each, as they take minutes."""
-    half, whole = (_built(samples.simulated(place, days * 1440), place) for days in (DAYS // 2, DAYS))
-    measured = samples.real_weeks(place, WEEKS)
+    feeds = [samples.simulated(place, days * 1440) for days in (DAYS // 2, DAYS)]
+    half, whole = (_built(feed, place) for feed in feeds)
+    measured = samples.real_weeks(place, WEEKS, beside=feeds[-1])
     weeks = () if measured is None else _goals("the measured week twelve times", *_built(measured, place))
     cost, share = whole[2], whole[0] / half[0]
     return [

@@ -70,10 +70,11 @@ def real_week(place: Path) -> Feed | None:
     return Feed(folder, registry)
 
 
-def real_weeks(place: Path, weeks: int) -> Feed | None:
-    """The measured week and as many before it, alike but for their dates; with simulated forecasts.
+def real_weeks(place: Path, weeks: int, beside: Feed) -> Feed | None:
+    """The measured week and as many before it, alike but for their dates.
 
-    No clock is changed in the half year before it. None where the week is not on this machine.
+    beside: whose forecasts and register lie beside them. No clock is changed in the half year before the
+    week. None where it is not on this machine.
     """
     week = real_week(place)
     if week is None:
@@ -81,8 +82,7 @@ def real_weeks(place: Path, weeks: int) -> Feed | None:
     folder = place / f"real-weeks{weeks}"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        beside = simulated(place, weeks * 7 * 1440).folder
-        shutil.copytree(beside, folder, ignore=lambda *_: {"share", "complete"})
+        shutil.copytree(beside.folder, folder, ignore=lambda *_: {"share", "complete"})
         (folder / "share").mkdir()
         for file in week.share.iterdir():
             for earlier in range(weeks):
