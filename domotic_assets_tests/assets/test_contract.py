@@ -388,6 +388,7 @@ def test_the_shipped_contract_fits_what_the_simulator_publishes(simulated: Works
     assert contract_steps.feed_drift(simulated, DAY.date()).figures["rooms"] >= 16
 
 
+@pytest.mark.untraced
 def test_a_look_at_a_day_of_two_homes_takes_less_than_a_second(simulated: Workspace) -> None:
     began = time.process_time()
     every_drift(simulated, DAY)

@@ -27,6 +27,7 @@ CASES = sorted(path for path in CORPUS.iterdir() if path.suffix in PATHS)
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.rule(9)
+@pytest.mark.untraced
 def test_a_case_is_accounted_for_alone_and_among_good_files(case: Path) -> None:
     path = PATHS[case.suffix]
     files = [samples.named(path, 0, case.read_bytes()), *(samples.good(path, number) for number in (1, 2, 3))]

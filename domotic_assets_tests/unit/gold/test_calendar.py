@@ -135,9 +135,10 @@ def test_a_holiday_has_its_name() -> None:
     assert frame["holiday_name"].to_list() == [None, "Saint Joseph's Day", None]
 
 
-def test_a_year_of_minutes_takes_about_a_second() -> None:
-    began = time.perf_counter()
+@pytest.mark.untraced
+def test_a_year_of_minutes_takes_less_than_three_seconds_of_cpu() -> None:
+    began = time.process_time()
     frame = dim_datetime(date(2024, 1, 1), date(2024, 12, 31), ZONE)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     assert frame.height == 366 * 1440
-    assert seconds < 3, f"{seconds:.2f} s on a machine that may be busy; about 0.3 s alone"
+    assert seconds < 3, f"{seconds:.2f} s of CPU; about 0.3 s alone"
