@@ -1,12 +1,11 @@
 """One build: everything new, or given days again, from the sources to the published file, through Dagster."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from types import MappingProxyType
 
 import dagster as dg
 
@@ -25,17 +24,13 @@ from domotic_assets.orchestration import (
 )
 from domotic_assets.orchestration.instance import prepare_home
 from domotic_assets.orchestration.lane import lane
-from domotic_assets.orchestration.windows import cover, date_window, ranges, read_key, spans
+from domotic_assets.orchestration.windows import cover, date_window, ranges, read_key
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze
 
 _MINUTES_OF_DAY = range(1440)
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 LANE_WAIT_SECONDS = 60
 """A live minute is done by then; another build is not, and says so."""
-
-DATES_BY_NAME = 7
-"""Of windows on so many UTC dates the names are looked for; of more, the share is listed whole once again."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     """
     work.lake.require_writable()
     forget_journal.refuse_unfinished(work.lake.root)
-    with lane(work.settings.dagster_home, LANE_WAIT_SECONDS), open_instance(work) as instance:
+    with _running(work) as runner:
         began = datetime.now(UTC)
         # Asked before this build closes days.
         is_untested = dim_steps.is_day_untested(work)
@@ -83,8 +78,8 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         register_behind = slow_steps.register_is_behind(work)
         plan = _plan(work, found, since, until)
         work.worklist.change(lambda held: held.begin(plan.windows, plan.issues, began))
-        runner = _Runner(work, instance)
-        runner.run_windows(plan.windows, by_name=plan.by_name)
+        with work.found.kept(found.entries):
+            runner.run_windows(plan.windows)
         runner.run_days(tags.FORECASTS_JOB, plan.issues)
         work.worklist.change(lambda held: held.issues.difference_update(plan.issues))
         if register_behind:
@@ -121,19 +116,15 @@ def _publish(work: Workspace, runner: "_Runner", *, is_new: bool, is_untested: b
 
 def publish_from_nothing(work: Workspace) -> None:
     """Bring the dimensions up to Silver and sites.yaml, and build every published file that is missing."""
-    with lane(work.settings.dagster_home, LANE_WAIT_SECONDS), open_instance(work) as instance:
-        runner = _Runner(work, instance)
+    with _running(work) as runner:
         for job in (tags.DIMS_JOB, tags.PUBLISH_JOB, tags.SCOPES_JOB):
             runner.run(job)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """by_name: all files of the windows are found by names that homes give to these minutes."""
-
     windows: tuple[str, ...]
     issues: tuple[date, ...]
-    by_name: bool
 
 
 def _plan(work: Workspace, found: sensor_steps.Discovery, since: date | None, until: date | None) -> _Plan:
@@ -152,10 +143,21 @@ def _plan(work: Workspace, found: sensor_steps.Discovery, since: date | None, un
         issues |= set(work.lake.dates(bronze.WEATHER_FILES))
         issues = {day for day in issues if first <= day <= last}
     ordered = sorted(windows, key=lambda window: (window.start - window.end, window.start))
-    by_name = len(sensor_steps.utc_dates(ordered)) <= DATES_BY_NAME and not any(
-        start <= minute < end for minute in found.irregular for start, end in spans(ordered)
-    )
-    return _Plan(tuple(window.key for window in ordered), tuple(sorted(issues)), by_name)
+    return _Plan(tuple(window.key for window in ordered), tuple(sorted(issues)))
+
+
+@contextmanager
+def _running(work: Workspace) -> Iterator["_Runner"]:
+    """Who runs jobs on this lake while nobody else changes it."""
+    home = work.settings.dagster_home
+    # What tools print (dbt does, a line a test) is kept, and kept off the screen.
+    with (
+        lane(home, LANE_WAIT_SECONDS),
+        open_instance(work) as instance,
+        (home / "build.log").open("a") as log,
+        redirect_stdout(log),
+    ):
+        yield _Runner(work, instance)
 
 
 class _Runner:
@@ -164,12 +166,8 @@ class _Runner:
     def __init__(self, work: Workspace, instance: dg.DagsterInstance) -> None:
         self._work = work
         self._instance = instance
-        self._log = work.settings.dagster_home / "build.log"
-
-    @cached_property
-    def _feed(self) -> dg.Definitions:
-        """All that dbt is not needed for."""
-        return definitions.without_models(self._work)
+        # All that dbt is not needed for.
+        self._feed = definitions.without_models(work)
 
     @cached_property
     def _models(self) -> dg.Definitions:
@@ -178,21 +176,13 @@ class _Runner:
 
         return models_definitions(self._work, definitions.workspace_resource(self._work))
 
-    def run(
-        self,
-        job: str,
-        first: str | None = None,
-        last: str | None = None,
-        more_tags: Mapping[str, str] = _NO_TAGS,
-    ) -> dg.ExecuteInProcessResult:
+    def run(self, job: str, first: str | None = None, last: str | None = None) -> dg.ExecuteInProcessResult:
         """One run of a job, over the partition keys first … last when given."""
         defs = self._models if job == tags.PUBLISH_JOB else self._feed
         run_tags = {} if first is None else tags.of_keys(first, last or first)
-        # What tools print (dbt does, a line a test) is kept, and kept off the screen.
-        with self._log.open("a") as log, redirect_stdout(log):
-            return defs.resolve_job_def(job).execute_in_process(
-                instance=self._instance, tags={**run_tags, **more_tags}, run_config=tags.QUIET
-            )
+        return defs.resolve_job_def(job).execute_in_process(
+            instance=self._instance, tags=run_tags, run_config=tags.QUIET
+        )
 
     def check(self) -> tuple[FailedCheck, ...]:
         """A round of checks; those that failed, errors first."""
@@ -209,13 +199,13 @@ class _Runner:
         ]
         return tuple(sorted(failed, key=lambda check: (check.severity, check.table, check.name)))
 
-    def run_windows(self, keys: Sequence[str], *, by_name: bool) -> None:
+    def run_windows(self, keys: Sequence[str]) -> None:
         """The windows job over these keys; those registered together are one run."""
         if not keys:
             return
         self._instance.add_dynamic_partitions(tags.WINDOW, list(keys))
         for first, last in ranges(keys, self._instance.get_dynamic_partitions(tags.WINDOW)):
-            self.run(tags.BUILD_JOB, first, last, {tags.LISTING: tags.BY_NAME} if by_name else _NO_TAGS)
+            self.run(tags.BUILD_JOB, first, last)
 
     def run_days(self, job: str, days: Sequence[date]) -> None:
         """A daily job over these dates, one run for each stretch of consecutive ones."""

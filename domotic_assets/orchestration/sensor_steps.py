@@ -3,7 +3,7 @@
 Each step takes windows, works through them in pieces that fit the memory, and may be repeated.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -48,10 +48,15 @@ class Discovery:
     irregular: minutes of files that only a whole listing shows. listed: names looked at.
     """
 
-    minutes: Counter[datetime]
+    entries: dict[datetime, list[Entry]]
     irregular: frozenset[datetime]
     left: Counter[str]
     listed: int
+
+    @property
+    def minutes(self) -> Counter[datetime]:
+        """How many files are new, by minute."""
+        return Counter({minute: len(entries) for minute, entries in self.entries.items()})
 
     @property
     def files(self) -> int:
@@ -69,10 +74,10 @@ def discover_sensor_files(
     now = datetime.now(UTC)
     entries = work.sensor_folder.entries(_patterns(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
-    minutes: Counter[datetime] = Counter()
+    found: defaultdict[datetime, list[Entry]] = defaultdict(list)
     irregular: set[datetime] = set()
     left: Counter[str] = Counter()
-    odd: list[Entry] = []
+    odd: dict[str, Entry] = {}
     for entry in unknown(entries, _held(work, spans_of_time)):
         if not is_sensor_name(entry.name):
             left["foreign name"] += 1
@@ -81,23 +86,24 @@ def discover_sensor_files(
         else:
             named = names.read(entry.name)
             if named.user is None:
-                odd.append(entry)
+                odd[entry.name] = entry
             elif named.home is None:
                 left["foreign user"] += 1
             elif is_settling(entry, now):
                 left["still being written"] += 1
             else:
                 for window in names.windows(named, arrival(entry.modified_at, now)):
-                    minutes[window] += 1
+                    found[window].append(entry)
                     if not is_regular(named, window):
                         irregular.add(window)
     # A name that says nothing: only a look inside tells whether a home sent it.
     nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
-    landed = Landing(work.registry, nothing, now).land(work.sensor_folder.read(odd))
+    landed = Landing(work.registry, nothing, now).land(work.sensor_folder.read([*odd.values()]))
     left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
-    minutes.update(landed.rows["window"].to_list())
-    irregular.update(landed.rows["window"].to_list())
-    return Discovery(minutes, frozenset(irregular), left, len(entries))
+    for name, window in landed.rows.select("name", "window").iter_rows():
+        found[window].append(odd[name])
+        irregular.add(window)
+    return Discovery(found, frozenset(irregular), left, len(entries))
 
 
 def is_settling(entry: Entry, now: datetime) -> bool:
@@ -108,10 +114,32 @@ def is_settling(entry: Entry, now: datetime) -> bool:
 def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bool = False) -> Outcome:
     """Share → bronze/sensor_files: append every file version of these windows that bronze does not hold.
 
-    by_name: list only the names that homes give to these windows; else the whole share.
+    What was found just now is not looked for again. by_name: else list only the names that homes give to
+    these windows; without it the whole share.
     """
     outcome = Outcome()
     now = datetime.now(UTC)
+    source, held = _source(work, windows, now, by_name=by_name)
+    landing = Landing(work.registry, held.select(_HELD[:4]), now)
+    done = 0
+    for landed, waiting in ahead(_landed(source, landing, FilePosition(held))):
+        work.lake.append(bronze.SENSOR_FILES, landed.rows)
+        outcome.counts.update(landed.counts)
+        done += landed.counts.total()
+        work.report("bronze/sensor_files", done, done + waiting)
+    return outcome
+
+
+def _source(
+    work: Workspace, windows: Sequence[Window], now: datetime, *, by_name: bool
+) -> tuple[FileSource, pl.DataFrame]:
+    """The files of these windows, and what bronze says of those of their names."""
+    found = work.found.take(windows)
+    if found is not None:
+        settled = [entry for entry in found if not is_settling(entry, now)]
+        named = pl.Series([entry.name for entry in settled], dtype=pl.String()).implode()
+        held = work.lake.read(bronze.SENSOR_FILES, where=pl.col("name").is_in(named), columns=_HELD)
+        return FileSource(work.sensor_folder, listed=settled), held
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     wanted = spans(windows)
     is_wanted = membership(wanted)
@@ -124,15 +152,7 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bo
 
     listed = wanted if by_name else None
     source = FileSource(work.sensor_folder, accept, _patterns(work, listed))
-    held = _held(work, listed)
-    landing = Landing(work.registry, held.select(_HELD[:4]), now)
-    done = 0
-    for landed, waiting in ahead(_landed(source, landing, FilePosition(held))):
-        work.lake.append(bronze.SENSOR_FILES, landed.rows)
-        outcome.counts.update(landed.counts)
-        done += landed.counts.total()
-        work.report("bronze/sensor_files", done, done + waiting)
-    return outcome
+    return source, _held(work, listed)
 
 
 def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Iterator[tuple[Landed, int]]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from domotic_assets.lake.store import Lake
+from domotic_assets.orchestration.found import FoundFiles
 from domotic_assets.orchestration.worklist import WorkList
 from domotic_assets.registry import Registry, Sites, load_sites
 from domotic_assets.settings import Settings
@@ -31,6 +32,7 @@ class Workspace:
     sites: Sites
     lake: Lake
     report: Report = field(default=_silent)
+    found: FoundFiles = field(default_factory=FoundFiles)
 
     @classmethod
     def open(cls, settings: Settings, report: Report = _silent) -> "Workspace":

@@ -106,11 +106,15 @@ class FilePosition:
 
 @dataclass(frozen=True)
 class FileSource:
-    """Files of a folder. `patterns` bound the listing, `accept` picks the entries that a caller is after."""
+    """Files of a folder. `patterns` bound the listing, `accept` picks the entries that a caller is after.
+
+    listed: what a listing has shown just now, instead of one.
+    """
 
     folder: FileFolder
     accept: Callable[[Entry], bool] | None = None
     patterns: Sequence[str] = EVERYTHING
+    listed: Sequence[Entry] | None = None
 
     def pull(self, position: FilePosition, limit: int) -> Batch[Payload, FilePosition]:
         """Read at most `limit` files that are not known under their size and time of last write.
@@ -119,7 +123,8 @@ class FileSource:
         """
         waiting = position.waiting
         if waiting is None:
-            new = unknown(self.folder.entries(self.patterns), position.known)
+            listed = self.folder.entries(self.patterns) if self.listed is None else self.listed
+            new = unknown(listed, position.known)
             waiting = tuple(new if self.accept is None else filter(self.accept, new))
         payloads = tuple(self.folder.read(waiting[:limit]))
         rest = waiting[limit:]
