@@ -23,7 +23,7 @@ from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests import builders, leaks
 from domotic_assets_tests.leaks import Finding
 
-pytestmark = pytest.mark.rule(11)
+pytestmark = [pytest.mark.rule(11), pytest.mark.untraced]
 
 SEED = 3
 START = datetime(2023, 9, 4, tzinfo=UTC)

@@ -21,6 +21,8 @@ from domotic_assets.silver.events import device_types, devices, variables
 from domotic_assets_tests import builders
 from domotic_assets_tests.memory_lake import MemoryLake
 
+pytestmark = pytest.mark.untraced
+
 MINUTE = timedelta(minutes=1)
 AT = datetime(2023, 9, 5, 8, tzinfo=UTC)
 NOTHING: dict[str, Any] = dict.fromkeys(

@@ -21,6 +21,8 @@ from domotic_assets_tests.services.mariadb import mariadb
 from domotic_assets_tests.services.openssh import openssh
 from domotic_assets_tests.services.samba import samba
 
+pytestmark = pytest.mark.untraced
+
 MIDNIGHT = datetime(2023, 9, 5, tzinfo=UTC)
 LIVE_FROM = MIDNIGHT + timedelta(hours=23)
 SEALED_FROM = MIDNIGHT + timedelta(hours=30)

@@ -27,6 +27,8 @@ from domotic_assets_tests import builders
 from domotic_assets_tests.questions import Question, questions
 from domotic_assets_tests.services.postgres import PUBLISHER, PostgresServer, postgres
 
+pytestmark = pytest.mark.untraced
+
 START = datetime(2023, 11, 5, 22, tzinfo=UTC)
 MINUTES = 30 * 60
 PEOPLE = """\
