@@ -75,13 +75,20 @@ def date_window(day: date) -> Window:
 def cover(minutes: Iterable[datetime], now: datetime) -> list[Window]:
     """The coarsest windows, over by `now`, that cover these minutes: days, then hours, then minutes."""
     found: set[Window] = set()
+    whole: set[date] = set()
     for minute in minutes:
+        # Of a history nearly every minute lies on a day that an earlier one has brought.
+        if minute.date() in whole:
+            continue
         day = day_window(minute)
+        if day.end <= now:
+            whole.add(minute.date())
+            found.add(day)
+            continue
         hour_start = minute.replace(minute=0, second=0, microsecond=0)
         hour = Window(hour_start, hour_start + timedelta(hours=1))
         start = minute.replace(second=0, microsecond=0)
-        own = Window(start, start + timedelta(minutes=1))
-        found.add(next((window for window in (day, hour) if window.end <= now), own))
+        found.add(hour if hour.end <= now else Window(start, start + timedelta(minutes=1)))
     return sorted(found, key=lambda window: (window.start - window.end, window.start))
 
 
