@@ -151,7 +151,7 @@ def _ended_together(parts: Sequence[Part], console: Console) -> Iterator[None]:
 
 
 def _log(settings: Settings) -> Path:
-    """What Dagster and its runs print; the pages show the same."""
+    """What Dagster and its runs print."""
     return settings.dagster_home / "live.log"
 
 
