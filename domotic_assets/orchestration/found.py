@@ -34,4 +34,4 @@ class FoundFiles:
         taken: dict[str, Entry] = {}
         for minute in list(filter(is_wanted, self._entries)):
             taken.update((entry.name, entry) for entry in self._entries.pop(minute))
-        return [taken[name] for name in sorted(taken)]
+        return sorted(taken.values())

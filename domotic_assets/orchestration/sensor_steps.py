@@ -119,10 +119,10 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bo
     """
     outcome = Outcome()
     now = datetime.now(UTC)
-    source, held = _source(work, windows, now, by_name=by_name)
-    landing = Landing(work.registry, held.select(_HELD[:4]), now)
+    source, position = _source(work, windows, now, by_name=by_name)
+    landing = Landing(work.registry, position.known.select(_HELD[:4]), now)
     done = 0
-    for landed, waiting in ahead(_landed(source, landing, FilePosition(held))):
+    for landed, waiting in ahead(_landed(source, landing, position)):
         work.lake.append(bronze.SENSOR_FILES, landed.rows)
         outcome.counts.update(landed.counts)
         done += landed.counts.total()
@@ -132,14 +132,14 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bo
 
 def _source(
     work: Workspace, windows: Sequence[Window], now: datetime, *, by_name: bool
-) -> tuple[FileSource, pl.DataFrame]:
+) -> tuple[FileSource, FilePosition]:
     """The files of these windows, and what bronze says of those of their names."""
     found = work.found.take(windows)
     if found is not None:
         settled = [entry for entry in found if not is_settling(entry, now)]
         named = pl.Series([entry.name for entry in settled], dtype=pl.String()).implode()
         held = work.lake.read(bronze.SENSOR_FILES, where=pl.col("name").is_in(named), columns=_HELD)
-        return FileSource(work.sensor_folder, listed=settled), held
+        return FileSource(work.sensor_folder), FilePosition(held, tuple(unknown(settled, held)))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     wanted = spans(windows)
     is_wanted = membership(wanted)
@@ -152,7 +152,7 @@ def _source(
 
     listed = wanted if by_name else None
     source = FileSource(work.sensor_folder, accept, _patterns(work, listed))
-    return source, _held(work, listed)
+    return source, FilePosition(_held(work, listed))
 
 
 def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Iterator[tuple[Landed, int]]:

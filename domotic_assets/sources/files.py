@@ -98,7 +98,7 @@ def unknown(entries: Sequence[Entry], known: pl.DataFrame) -> list[Entry]:
 
 @dataclass(frozen=True)
 class FilePosition:
-    """What bronze knows already (as NOTHING_KNOWN), and what an earlier pull listed and did not reach."""
+    """What bronze knows already (as NOTHING_KNOWN), and what was listed before and is still to be read."""
 
     known: pl.DataFrame
     waiting: tuple[Entry, ...] | None = None
@@ -106,15 +106,11 @@ class FilePosition:
 
 @dataclass(frozen=True)
 class FileSource:
-    """Files of a folder. `patterns` bound the listing, `accept` picks the entries that a caller is after.
-
-    listed: what a listing has shown just now, instead of one.
-    """
+    """Files of a folder. `patterns` bound the listing, `accept` picks the entries that a caller is after."""
 
     folder: FileFolder
     accept: Callable[[Entry], bool] | None = None
     patterns: Sequence[str] = EVERYTHING
-    listed: Sequence[Entry] | None = None
 
     def pull(self, position: FilePosition, limit: int) -> Batch[Payload, FilePosition]:
         """Read at most `limit` files that are not known under their size and time of last write.
@@ -123,8 +119,7 @@ class FileSource:
         """
         waiting = position.waiting
         if waiting is None:
-            listed = self.folder.entries(self.patterns) if self.listed is None else self.listed
-            new = unknown(listed, position.known)
+            new = unknown(self.folder.entries(self.patterns), position.known)
             waiting = tuple(new if self.accept is None else filter(self.accept, new))
         payloads = tuple(self.folder.read(waiting[:limit]))
         rest = waiting[limit:]

@@ -29,10 +29,10 @@ from domotic_assets_tests import builders
 from domotic_assets_tests.conftest import REPOSITORY
 from domotic_assets_tests.lakes import open_lake
 
-FIRST_DAY, LAST_DAY = date(2023, 9, 4), date(2023, 9, 10)
-MIDNIGHT, MORNING = datetime(2023, 9, 10, tzinfo=UTC), datetime(2023, 9, 10, 6, tzinfo=UTC)
 pytestmark = pytest.mark.untraced
 
+FIRST_DAY, LAST_DAY = date(2023, 9, 4), date(2023, 9, 10)
+MIDNIGHT, MORNING = datetime(2023, 9, 10, tzinfo=UTC), datetime(2023, 9, 10, 6, tzinfo=UTC)
 NOON = datetime(2023, 9, 10, 12, tzinfo=UTC)
 
 # No dimensions and no forecasts here: what is judged of them has tests of its own.

@@ -23,11 +23,8 @@ def test_each_file_of_the_windows_is_taken_once_and_by_name() -> None:
     """B may be of either pass of the autumn hour."""
     found = FoundFiles()
     with found.kept({NOON + MINUTE: [C, B], NOON: [B, A], NOON + timedelta(days=1): [C]}):
-        assert found.take([Window(NOON, NOON + MINUTE), Window(NOON + MINUTE, NOON + 2 * MINUTE)]) == [
-            A,
-            B,
-            C,
-        ]
+        minutes = [Window(start, start + MINUTE) for start in (NOON, NOON + MINUTE)]
+        assert found.take(minutes) == [A, B, C]
         assert found.take([day_window(NOON)]) == []
         assert found.take([day_window(NOON + timedelta(days=1))]) == [C]
         assert found.take([day_window(NOON + timedelta(days=1))]) == []
