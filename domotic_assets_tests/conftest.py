@@ -11,10 +11,9 @@ import hypothesis
 import pytest
 
 from domotic_assets_tests import rules
+from domotic_assets_tests.shared_data import SHARED_VARIABLE, shared_folder
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 REQUIRE_RULES_VARIABLE = "DOMOTIC_REQUIRE_RULES"
-SHARED_VARIABLE = "DOMOTIC_SHARED"
 UNIT_TESTS = "domotic_assets_tests/unit/"
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -126,7 +125,7 @@ def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of shared data beside the repository; without it a test is skipped, on CI it fails."""
-    folder = Path(os.environ.get(SHARED_VARIABLE, REPOSITORY.parent / "shared")).resolve()
+    folder = shared_folder()
     if folder.is_dir():
         return folder
     message = f"THE SHARED DATA IS MISSING: no folder {folder}; set {SHARED_VARIABLE} to where it lies"

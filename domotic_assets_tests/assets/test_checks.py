@@ -34,8 +34,8 @@ from domotic_assets.schemas.table import Table
 from domotic_assets.simulator.defects import CLEAN
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests import builders
-from domotic_assets_tests.conftest import REPOSITORY
 from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.shared_data import REPOSITORY
 
 START = datetime(2023, 9, 4, 4, tzinfo=UTC)
 HOURS = 3

@@ -34,8 +34,8 @@ from domotic_assets_tests.builders import (
     write_share,
     write_sites,
 )
-from domotic_assets_tests.conftest import REPOSITORY
 from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.shared_data import REPOSITORY
 
 DAY = datetime(2023, 9, 4, 12, tzinfo=UTC)
 NEXT = DAY + timedelta(days=1)

@@ -12,7 +12,7 @@ from domotic_assets.orchestration.instance import prepare_home
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold
 from domotic_assets.settings import DAGSTER_VARIABLE, Settings
-from domotic_assets_tests.conftest import REPOSITORY
+from domotic_assets_tests.shared_data import REPOSITORY
 
 
 @pytest.fixture(scope="module")

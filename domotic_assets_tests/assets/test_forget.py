@@ -29,9 +29,9 @@ from domotic_assets.schemas import ALL_TABLES, bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish
 from domotic_assets_tests import builders, erasure, leaks, processes
-from domotic_assets_tests.conftest import REPOSITORY
 from domotic_assets_tests.erasure import HOME, OTHER, World
 from domotic_assets_tests.lakes import assert_same, contents, versions
+from domotic_assets_tests.shared_data import REPOSITORY
 
 # Of variables and device types one row counts for all homes.
 EACH_HOMES = [table for table in ALL_TABLES.values() if table not in COUNTS]

@@ -21,7 +21,7 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import ALL_TABLES, gold, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import Settings
-from domotic_assets_tests.conftest import REPOSITORY
+from domotic_assets_tests.shared_data import REPOSITORY
 
 pytestmark = pytest.mark.untraced
 

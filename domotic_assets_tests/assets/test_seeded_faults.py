@@ -26,8 +26,8 @@ from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.simulator.defects import CLEAN, Delivery
 from domotic_assets.simulator.run import Folders, Simulation, publish
 from domotic_assets_tests import builders
-from domotic_assets_tests.conftest import REPOSITORY
 from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.shared_data import REPOSITORY
 
 pytestmark = pytest.mark.untraced
 

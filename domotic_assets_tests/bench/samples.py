@@ -17,9 +17,9 @@ from domotic_assets.schemas import bronze
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.sources.folder import LocalFolder
+from domotic_assets_tests.shared_data import REPOSITORY, shared_folder
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-REAL_WEEK = REPOSITORY.parent / "shared" / "real_week"
+REAL_WEEK = shared_folder() / "real_week"
 FIRST_DAY = datetime(2023, 9, 4, tzinfo=UTC)
 SEED = 20230904
 

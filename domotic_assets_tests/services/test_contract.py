@@ -14,8 +14,8 @@ from domotic_assets.simulator.register import write_register
 from domotic_assets.sources.columns import register_columns
 from domotic_assets.sources.mysql import mysql_source
 from domotic_assets_tests.builders import registry
-from domotic_assets_tests.conftest import REPOSITORY
 from domotic_assets_tests.services.mariadb import MariadbServer, mariadb
+from domotic_assets_tests.shared_data import REPOSITORY
 
 START = datetime(2023, 9, 4, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from domotic_assets.registry import load_sites
 from domotic_assets.schemas.feed import VARIABLES
 from domotic_assets.schemas.gold import WEATHER_MEASUREMENTS, WEATHER_VARIANTS
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
-from domotic_assets_tests.conftest import REPOSITORY
+from domotic_assets_tests.shared_data import REPOSITORY
 
 TEXT = """\
 feed:
