@@ -78,7 +78,7 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         register_behind = slow_steps.register_is_behind(work)
         plan = _plan(work, found, since, until)
         work.worklist.change(lambda held: held.begin(plan.windows, plan.issues, began))
-        with work.found.kept(found.entries):
+        with work.found.kept(found.rows):
             runner.run_windows(plan.windows)
         runner.run_days(tags.FORECASTS_JOB, plan.issues)
         work.worklist.change(lambda held: held.issues.difference_update(plan.issues))

@@ -3,7 +3,7 @@
 Each step takes windows, works through them in pieces that fit the memory, and may be repeated.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -12,17 +12,25 @@ import polars as pl
 
 from domotic_assets.bronze.landing import Landed, Landing, is_sensor_name, versions
 from domotic_assets.bronze.naming import NameReader, arrival, is_regular, name_patterns
-from domotic_assets.localtime import MINUTE
+from domotic_assets.localtime import EPOCH, MINUTE
 from domotic_assets.orchestration.ahead import ahead
 from domotic_assets.orchestration.definition_steps import NAMING, DateDefinitions
-from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, cut, membership, spans
+from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, cut, membership, spans, within
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.silver.events import Naming, merge
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FilePosition, FileSource, unknown
+from domotic_assets.sources.files import (
+    EVERYTHING,
+    MAX_FILE_BYTES,
+    FilePosition,
+    FileSource,
+    as_rows,
+    unknown,
+    unknown_rows,
+)
 
 SETTLE = timedelta(seconds=2)
 """A file whose last write is younger is left for the next look. A slower sender costs a version more:
@@ -43,12 +51,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What the share holds that bronze does not: files by minute, and names left where they are.
+    """What the share holds that bronze does not, and names left where they are.
 
-    irregular: minutes of files that only a whole listing shows. listed: names looked at.
+    rows: `files.as_rows` with `window`, each minute that a file may belong to. irregular: minutes of files
+    that only a whole listing shows. listed: names looked at.
     """
 
-    entries: dict[datetime, list[Entry]]
+    rows: pl.DataFrame
     irregular: frozenset[datetime]
     left: Counter[str]
     listed: int
@@ -56,12 +65,12 @@ class Discovery:
     @property
     def minutes(self) -> Counter[datetime]:
         """How many files are new, by minute."""
-        return Counter({minute: len(entries) for minute, entries in self.entries.items()})
+        return Counter(dict(self.rows.group_by("window").len().iter_rows()))
 
     @property
     def files(self) -> int:
         """How many files are new."""
-        return self.minutes.total()
+        return self.rows.height
 
 
 def discover_sensor_files(
@@ -74,7 +83,8 @@ def discover_sensor_files(
     now = datetime.now(UTC)
     entries = work.sensor_folder.entries(_patterns(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
-    found: defaultdict[datetime, list[Entry]] = defaultdict(list)
+    windows: list[datetime] = []
+    found: list[Entry] = []
     irregular: set[datetime] = set()
     left: Counter[str] = Counter()
     odd: dict[str, Entry] = {}
@@ -93,7 +103,8 @@ def discover_sensor_files(
                 left["still being written"] += 1
             else:
                 for window in names.windows(named, arrival(entry.modified_at, now)):
-                    found[window].append(entry)
+                    windows.append(window)
+                    found.append(entry)
                     if not is_regular(named, window):
                         irregular.add(window)
     # A name that says nothing: only a look inside tells whether a home sent it.
@@ -101,9 +112,12 @@ def discover_sensor_files(
     landed = Landing(work.registry, nothing, now).land(work.sensor_folder.read([*odd.values()]))
     left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
     for name, window in landed.rows.select("name", "window").iter_rows():
-        found[window].append(odd[name])
+        windows.append(window)
+        found.append(odd[name])
         irregular.add(window)
-    return Discovery(found, frozenset(irregular), left, len(entries))
+    since = pl.Series("window", [window - EPOCH for window in windows], dtype=pl.Duration("us"))
+    rows = as_rows(found).with_columns(since + pl.lit(EPOCH))
+    return Discovery(rows, frozenset(irregular), left, len(entries))
 
 
 def is_settling(entry: Entry, now: datetime) -> bool:
@@ -136,10 +150,9 @@ def _source(
     """The files of these windows, and what bronze says of those of their names."""
     found = work.found.take(windows)
     if found is not None:
-        settled = [entry for entry in found if not is_settling(entry, now)]
-        named = pl.Series([entry.name for entry in settled], dtype=pl.String()).implode()
+        named = found["name"].cast(pl.String()).implode()
         held = work.lake.read(bronze.SENSOR_FILES, where=pl.col("name").is_in(named), columns=_HELD)
-        return FileSource(work.sensor_folder), FilePosition(held, tuple(unknown(settled, held)))
+        return FileSource(work.sensor_folder), FilePosition(held, unknown_rows(found, held))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     wanted = spans(windows)
     is_wanted = membership(wanted)
@@ -160,7 +173,7 @@ def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Ite
     while True:
         batch = source.pull(position, FILES_AT_ONCE)
         position = batch.position
-        yield landing.land(batch.items), len(position.waiting or ())
+        yield landing.land(batch.items), position.left
         if not batch.more:
             return
 
@@ -237,14 +250,6 @@ def read_within(
         between=(column, found[0][0], found[-1][1] - MINUTE),
         where=where,
         columns=columns,
-    )
-
-
-def within(column: str, windows: Iterable[Window]) -> pl.Expr:
-    """Whether a column of minutes lies in one of the windows."""
-    return pl.any_horizontal(
-        pl.lit(False),
-        *(pl.col(column).is_between(start, end, closed="left") for start, end in spans(windows)),
     )
 
 

@@ -74,7 +74,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
         counts.update(landed.counts)
         position = batch.position
         done += len(batch.items)
-        work.report(bronze.WEATHER_FILES.id, done, done + len(position.waiting or ()))
+        work.report(bronze.WEATHER_FILES.id, done, done + position.left)
         if not batch.more:
             return counts
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import zip_longest
 
+import polars as pl
+
 from domotic_assets.errors import PartitionError
 from domotic_assets.localtime import MINUTE
 
@@ -185,6 +187,14 @@ def membership(spans_of_time: Sequence[tuple[datetime, datetime]]) -> Callable[[
         return number > 0 and moment < spans_of_time[number - 1][1]
 
     return holds
+
+
+def within(column: str, windows: Iterable[Window]) -> pl.Expr:
+    """Whether a column of minutes lies in one of the windows."""
+    return pl.any_horizontal(
+        pl.lit(False),
+        *(pl.col(column).is_between(start, end, closed="left") for start, end in spans(windows)),
+    )
 
 
 def keys_between(first: str, last: str, registered: Sequence[str]) -> Sequence[str]:

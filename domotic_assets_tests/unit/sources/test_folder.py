@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domotic_assets.errors import SourceError
 from domotic_assets.sources import folder
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, unknown
+from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, as_entries, as_rows, unknown
 from domotic_assets.sources.folder import LocalFolder
 
 NOTHING = FilePosition(NOTHING_KNOWN)
@@ -84,6 +84,11 @@ def test_unknown_are_the_entries_that_differ_from_all_that_is_held(
     assert unknown(listed, held(*known)) == [entry for entry in listed if entry not in known]
 
 
+@given(st.lists(ENTRIES))
+def test_entries_by_columns_are_the_same_entries(listed: list[Entry]) -> None:
+    assert as_entries(as_rows(listed)) == listed
+
+
 def test_a_pattern_bounds_the_listing(tmp_path: Path) -> None:
     names = ["05.09.2023 0010_A_received.json", "05.09.2023 0019_B_received.json", "05.09.2023 0020_A.json"]
     for name in names:
@@ -105,7 +110,7 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_passed_over(tmp_pat
     put(tmp_path, "a.json")
     put(tmp_path, "b.json")
     source = FileSource(LocalFolder(tmp_path))
-    waiting = FilePosition(NOTHING_KNOWN, tuple(source.folder.entries()))
+    waiting = FilePosition(NOTHING_KNOWN, as_rows(source.folder.entries()))
     (tmp_path / "a.json").unlink()
     batch = source.pull(waiting, 9)
     assert [p.entry.name for p in batch.items] == ["b.json"]
