@@ -74,7 +74,7 @@ def _write_file(folder: Path, table: Table, value: date | None, rows: pl.DataFra
     file.parent.mkdir(parents=True, exist_ok=True)
     counted = [name for name, dtype in rows.schema.items() if is_counted(dtype)]
     pq.write_table(
-        pa.table({column.name: _arrow(column) for column in rows}),
+        pa.table({column.name: as_arrow(column) for column in rows}),
         file,
         compression="zstd",
         compression_level=COMPRESSION_LEVEL,
@@ -93,7 +93,7 @@ def _write_file(folder: Path, table: Table, value: date | None, rows: pl.DataFra
     )
 
 
-def _arrow(column: pl.Series) -> pa.Array:
+def as_arrow(column: pl.Series) -> pa.Array:
     """The column for its file: categories as numbers and the texts that these stand for."""
     if not isinstance(column.dtype, pl.Categorical):
         return column.to_arrow(compat_level=pl.CompatLevel.oldest())

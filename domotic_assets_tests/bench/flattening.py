@@ -1,5 +1,7 @@
 """From bytes in memory to clean events, on one core: against loops over dicts, and the parser alone."""
 
+import gc
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -11,6 +13,8 @@ import polars as pl
 import pyarrow as pa
 
 from domotic_assets.bronze.landing import File
+from domotic_assets.cli.main import NEW_OBJECTS_BEFORE_COLLECTION
+from domotic_assets.lake.many_rows import as_arrow
 from domotic_assets.registry import Registry
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets_tests.bench import baselines, samples
@@ -21,6 +25,8 @@ FILES = 6_000
 """As many as a run of history holds at once."""
 SHARED_MEMORY = Path("/dev/shm")
 """A folder whose files are memory: what one process writes there another reads without a copy."""
+SHARED_BYTES = 256 * 1024 * 1024
+"""More than the events of a piece take."""
 
 
 def run(place: Path) -> list[Figure]:
@@ -78,49 +84,54 @@ def measured(what: str, feed: samples.Feed, files: Sequence[File], repeats: int 
 
 
 def on_two_cores(what: str, feed: samples.Feed, files: Sequence[File]) -> Figure:
-    """What a second process brings that flattens one half; events are handed back in shared memory."""
-    rows = samples.bronze_of(feed, files).sort("window")
-    halves = [rows.head(rows.height // 2), rows.tail(rows.height - rows.height // 2)]
-    alone: list[float] = []
-    both: list[float] = []
-    # Spawned: Polars hangs in a forked process.
-    with (
-        TemporaryDirectory(dir=SHARED_MEMORY) as shared,
-        ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers,
-    ):
-        places = [(Path(shared, f"rows-{half}"), Path(shared, f"events-{half}")) for half in range(2)]
-        for half, (source, _) in zip(halves, places, strict=True):
-            half.write_ipc(source, compression="uncompressed")
+    """What a second process brings: each flattens a piece, against both pieces one after the other."""
+    rows = samples.bronze_of(feed, files)
+    with TemporaryDirectory(dir=SHARED_MEMORY) as folder:
+        source, *targets = (Path(folder, name) for name in ("rows", "events-0", "events-1"))
+        rows.write_ipc(source, compression="uncompressed")
+        for target in targets:
+            target.touch()
+            os.truncate(target, SHARED_BYTES)
+        mapped = [pa.memory_map(str(target)) for target in targets]
+        # Spawned: Polars hangs in a forked process. Python collects as in a command of ours.
+        with ProcessPoolExecutor(
+            2, get_context("spawn"), gc.set_threshold, (NEW_OBJECTS_BEFORE_COLLECTION,)
+        ) as workers:
 
-        def by_both() -> list[pl.DataFrame]:
-            list(workers.map(_hand_over, *zip(*places, strict=True), [feed.registry] * 2))
-            return [_mapped(target) for _, target in places]
+            def by_both() -> int:
+                list(workers.map(_hand_over, [source] * 2, targets, [feed.registry] * 2))
+                return sum(_events_in(pages).num_rows for pages in mapped)
 
-        handed_over = sum(events.height for events in by_both())
-        assert handed_over >= _events(rows, feed.registry).height > 0
-        for _ in range(REPEATS):
-            alone.append(wall_of(lambda: _events(rows, feed.registry)))
-            both.append(wall_of(by_both))
-    micro = [median(seconds) / len(files) * 1e6 for seconds in (both, alone)]
+            def by_one() -> int:
+                return sum(_events(rows, feed.registry).height for _ in range(2))
+
+            assert by_both() == by_one() > 0
+            taken = [(wall_of(by_both), wall_of(by_one)) for _ in range(2 * REPEATS)]
+    both, alone = (median(seconds) / len(files) / 2 * 1e6 for seconds in zip(*taken, strict=True))
     return Figure(
-        "flatten", f"{what}, wall a file by two spawned processes", micro[0], "µs", "one process", micro[1],
-        micro[1] / micro[0], 1.7, note="events handed back in shared memory",
+        "flatten", f"{what}, wall a file by two spawned processes", both, "µs", "one process", alone,
+        alone / both, 1.7, note="a piece each, its events handed back in shared memory",
     )  # fmt: skip
 
 
 def _hand_over(source: Path, target: Path, registry: Registry) -> None:
-    _events(_mapped(source), registry).write_ipc(target, compression="uncompressed")
+    """Flatten the piece in one file into another, whose pages are there from the second time on."""
+    with pa.memory_map(str(source)) as pages:
+        rows = pl.DataFrame(pa.ipc.open_file(pages).read_all())
+    events = _events(rows, registry)
+    table = pa.table({column.name: as_arrow(column) for column in events})
+    with pa.memory_map(str(target), "r+") as pages, pa.ipc.new_stream(pages, table.schema) as stream:
+        stream.write_table(table)
 
 
-def _mapped(file: Path) -> pl.DataFrame:
-    """A frame in a file, whose pages are used where they are."""
-    with pa.memory_map(str(file)) as pages:
-        return pl.DataFrame(pa.ipc.open_file(pages).read_all())
+def _events_in(pages: pa.MemoryMappedFile) -> pa.Table:
+    """What was handed over, as what writes to Delta takes it; nothing is copied."""
+    pages.seek(0)
+    return pa.ipc.open_stream(pages).read_all()
 
 
 def _events(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    flat = flatten(rows, registry)
-    return flat.counting().events
+    return flatten(rows, registry).counting().events
 
 
 def accounted_for(flat: Flattened, rows: pl.DataFrame) -> int:
