@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -115,13 +116,21 @@ def on_two_cores(what: str, feed: samples.Feed, files: Sequence[File]) -> Figure
 
 
 def _hand_over(source: Path, target: Path, registry: Registry) -> None:
-    """Flatten the piece in one file into another, whose pages are there from the second time on."""
+    """Flatten the piece in one file into another."""
     with pa.memory_map(str(source)) as pages:
         rows = pl.DataFrame(pa.ipc.open_file(pages).read_all())
     events = _events(rows, registry)
     table = pa.table({column.name: as_arrow(column) for column in events})
-    with pa.memory_map(str(target), "r+") as pages, pa.ipc.new_stream(pages, table.schema) as stream:
+    pages = _pages(target)
+    pages.seek(0)
+    with pa.ipc.new_stream(pages, table.schema) as stream:
         stream.write_table(table)
+
+
+@cache
+def _pages(target: Path) -> pa.MemoryMappedFile:
+    """A file to hand events over in, kept open: the system gives a page of it once, not for each piece."""
+    return pa.memory_map(str(target), "r+")
 
 
 def _events_in(pages: pa.MemoryMappedFile) -> pa.Table:
