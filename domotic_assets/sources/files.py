@@ -77,7 +77,7 @@ _KEY = list(_LISTED)
 
 
 def as_rows(entries: Sequence[Entry]) -> pl.DataFrame:
-    """Entries by columns, in order: of many, a quarter of the memory, and what columns do takes no loop.
+    """Entries by columns, in order: of many, a fifth of the memory, and what columns do takes no loop.
 
     Names come as bytes: a listed name need be no text, which then is none that bronze holds.
     """
