@@ -18,6 +18,8 @@ class FoundFiles:
     def kept(self, rows: pl.DataFrame) -> Iterator[None]:
         """Keep what was found, `files.as_rows` with the `window` of each, until this ends."""
         self._rows = rows
+        # Here, too, what was taken is held no longer.
+        del rows
         try:
             yield
         finally:

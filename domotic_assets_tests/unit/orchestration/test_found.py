@@ -1,5 +1,6 @@
 """What a listing found is handed over once, by name, to who lands it."""
 
+import weakref
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -43,3 +44,13 @@ def test_each_file_of_the_windows_is_taken_once_and_by_name() -> None:
         assert taken(found, day_window(NOON)) == []
         assert taken(found, day_window(NEXT_DAY)) == [C]
         assert taken(found, day_window(NEXT_DAY)) == []
+
+
+def test_what_was_taken_is_held_by_nobody() -> None:
+    found = FoundFiles()
+    listed = rows((NOON, A), (NEXT_DAY, B))
+    held = weakref.ref(listed)
+    with found.kept(listed):
+        del listed
+        assert taken(found, day_window(NOON)) == [A]
+        assert held() is None
