@@ -1,6 +1,7 @@
 """What others do, as plainly as they do it: each figure of the bench is held against one of these."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,5 +91,12 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def read_tree(source: Path) -> int:
-    """(g) Read every file of a folder once; how many bytes."""
-    return sum(len(file.read_bytes()) for file in source.iterdir())
+    """(g) List a folder with sizes and times, and read every file by the fewest calls; how many bytes."""
+    with os.scandir(source) as listing:
+        files = [(entry.path, entry.stat()) for entry in listing]
+    total = 0
+    for path, status in files:
+        file = os.open(path, os.O_RDONLY)
+        total += len(os.read(file, status.st_size + 1))
+        os.close(file)
+    return total
