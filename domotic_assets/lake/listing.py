@@ -59,7 +59,7 @@ class Listing:
         self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
     ) -> pl.LazyFrame:
         """The rows of some values of the physical partition, and of a range of a column."""
-        files = self._files(partition, dates, between)
+        files = self.files_of(partition, dates, between)
         rows = pl.LazyFrame(schema=self.schema)
         if files:
             rows = pl.scan_parquet(
@@ -84,8 +84,8 @@ class Listing:
             if first <= day <= last
         )
 
-    def _files(
-        self, partition: str | None, dates: Iterable[date] | None, between: Between | None
+    def files_of(
+        self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
     ) -> list[str]:
         """The files that may hold such rows, in the order of dates and of the range's column.
 

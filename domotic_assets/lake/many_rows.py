@@ -37,7 +37,7 @@ def append_many(
     one. described: partitions, name, description, configuration and commit properties. One file a value of
     the physical partition. Raises OSError or DeltaError; then nothing of it is visible.
     """
-    files = [_write_file(Path(uri), table, value, part) for value, part in _parts(table, rows)]
+    files = write_files(Path(uri), table, rows)
     if present is None:
         schema = Schema.from_arrow(table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema)
         create_table_with_add_actions(uri, schema, files, **described)
@@ -49,6 +49,14 @@ def append_many(
             described["partition_by"],
             commit_properties=described["commit_properties"],
         )
+
+
+def write_files(folder: Path, table: Table, rows: pl.DataFrame) -> list[AddAction]:
+    """Write rows to new files of a table in a folder, one a value of the physical partition.
+
+    Returns what a commit says of them; before one does, nobody reads them.
+    """
+    return [_write_file(folder, table, value, part) for value, part in _parts(table, rows)]
 
 
 def _parts(table: Table, rows: pl.DataFrame) -> Iterator[tuple[date | None, pl.DataFrame]]:

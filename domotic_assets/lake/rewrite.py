@@ -11,23 +11,24 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from domotic_assets.errors import LakeError
-from domotic_assets.lake.file_format import writer_of
+from domotic_assets.lake.many_rows import write_files
 from domotic_assets.lake.store import PROPERTIES, Lake
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote
 
-BATCH_ROWS = 20_000
-"""Rows held at once: of bronze about 100 MB of bytes."""
+BATCH_ROWS, BATCH_FILES = 200_000, 20_000
+"""Rows read at once: some 100 MB, of tables that hold whole files too."""
+FILE_BYTES = 200 * 1024 * 1024
+"""Rows held at once, in memory; as many go to one file."""
 
 _AT_WORKING_FOLDER, _EXCHANGE = -100, 2
 
@@ -59,13 +60,10 @@ def require_folder(lake: Lake) -> None:
 
 def batches(lake: Lake, table: Table, day: date | None = None) -> Batches:
     """The rows of a table, or of one value of its partition, in pieces that fit the memory."""
-    held = lake.delta(table)
-    if held is None:
-        return
-    chosen = None if day is None else f"{table.partition} = '{day}'"
-    for file in held.file_uris(file_pruning_predicate=chosen):
+    many = BATCH_FILES if pl.Binary in table.schema.values() else BATCH_ROWS
+    for file in lake.files(table, None if day is None else [day]):
         with pq.ParquetFile(file) as parquet:
-            for batch in parquet.iter_batches(BATCH_ROWS):
+            for batch in parquet.iter_batches(many):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
                 if day is not None:
@@ -74,7 +72,7 @@ def batches(lake: Lake, table: Table, day: date | None = None) -> Batches:
 
 
 def write_aside(lake: Lake, table: Table, change: Change) -> Rewritten:
-    """Write the changed table into the folder beside it, on disk to the last byte; one commit a date."""
+    """Write the changed table into the folder beside it, on disk to the last byte; one commit."""
     held = lake.delta(table)
     assert held is not None
     aside = _aside(lake, table)
@@ -87,19 +85,22 @@ def write_aside(lake: Lake, table: Table, change: Change) -> Rewritten:
             before += frame.height
             yield frame
 
+    files: list[AddAction] = []
     try:
-        DeltaTable.create(
+        days: list[date | None] = [*lake.dates(table)] if table.partition else [None]
+        for day in days:
+            for rows in _gathered(change(day, counted(batches(lake, table, day)))):
+                files += write_files(aside, table, rows)
+                after += rows.height
+        create_table_with_add_actions(
             str(aside),
-            schema=held.schema(),
+            held.schema(),
+            files,
             partition_by=[table.partition] if table.partition else None,
             name=table.name,
             description=table.grain,
             configuration=PROPERTIES,
         )
-        days: list[date | None] = [*lake.dates(table)] if table.partition else [None]
-        for day in days:
-            rows = change(day, counted(batches(lake, table, day)))
-            after += _append(aside, rows, writer_of(table))
         _sync_tree(aside)
     except (DeltaError, OSError) as error:
         raise _unwritable(aside, error) from error
@@ -130,27 +131,19 @@ def tidy(lake: Lake, table: Table) -> None:
             shutil.rmtree(folder)
 
 
-def _append(folder: Path, rows: Batches, writer: WriterProperties) -> int:
-    """One commit of some rows; their number. Nothing is written for none."""
-    filled = (frame for frame in rows if frame.height)
-    first = next(filled, None)
-    if first is None:
-        return 0
-    written = 0
-
-    def pieces(frames: Iterator[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
-        nonlocal written
-        for frame in frames:
-            written += frame.height
-            yield from _arrow(frame).to_batches()
-
-    reader = pa.RecordBatchReader.from_batches(_arrow(first).schema, pieces(chain([first], filled)))
-    write_deltalake(str(folder), reader, mode="append", writer_properties=writer)
-    return written
-
-
-def _arrow(frame: pl.DataFrame) -> pa.Table:
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+def _gathered(rows: Batches) -> Batches:
+    """The same rows in frames of FILE_BYTES and one batch at most; none is empty."""
+    held: list[pl.DataFrame] = []
+    size = 0
+    for frame in rows:
+        if frame.height:
+            held.append(frame)
+            size += int(frame.estimated_size())
+        if size >= FILE_BYTES:
+            yield pl.concat(held)
+            held, size = [], 0
+    if held:
+        yield pl.concat(held)
 
 
 def _aside(lake: Lake, table: Table) -> Path:

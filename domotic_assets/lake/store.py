@@ -114,10 +114,10 @@ class Lake:
         snapshot = self.delta(table)
         return None if snapshot is None else snapshot.version()
 
-    def files(self, table: Table) -> list[str]:
-        """The Parquet files of the current snapshot."""
-        snapshot = self.delta(table)
-        return [] if snapshot is None else snapshot.file_uris()
+    def files(self, table: Table, dates: Iterable[date] | None = None) -> list[str]:
+        """The Parquet files of the current snapshot, or of some dates of its physical partition."""
+        listing = self._listing(table)
+        return [] if listing is None else listing.files_of(table.partition, dates)
 
     def snapshot(self, table: Table) -> tuple[int, list[str]]:
         """Version and Parquet files of the same snapshot; -1 and none while the table does not exist."""

@@ -79,10 +79,22 @@ class HomeRows:
         """Of each row whether it is the home's."""
         if table == bronze.REGISTER_ROWS:
             return leads_to(rows, self.ids.buildings, self.ids.register_rooms)
-        return rows.select(mine=self.condition(table)).to_series()
+        # All the home's files are looked through only where a row needs it: it is rare, and they are many.
+        has_strays = _may_have_strays(table) and rows["home"].null_count() > 0
+        condition = self.condition(table) if has_strays else self._owned(table)
+        return rows.select(mine=condition).to_series()
 
     def condition(self, table: Table) -> pl.Expr:
         """The same as an expression, of any table right of bronze's register."""
+        if not _may_have_strays(table):
+            return self._owned(table)
+        # Read while no entry named the home: its files are known by what bronze says of them.
+        return self._owned(table) | (
+            pl.col("home").is_null() & pl.col("file_id").is_in(self.files.implode())
+        ).fill_null(False)
+
+    def _owned(self, table: Table) -> pl.Expr:
+        """Whether a row names the home, or what is in it."""
         keys = list(self.ids.keys)
         owners: dict[str, Iterable[Any]] = {
             "home": [self.ids.home],
@@ -97,10 +109,12 @@ class HomeRows:
             for name, values in owners.items()
             if name in table.schema
         ]
-        if "file_id" in table.schema and table.column("home").nullable:
-            # Read while no entry named the home: its files are known by what bronze says of them.
-            found.append(pl.col("home").is_null() & pl.col("file_id").is_in(self.files.implode()))
         return pl.any_horizontal(found).fill_null(False)
+
+
+def _may_have_strays(table: Table) -> bool:
+    """Whether rows of a table may name a file and no home."""
+    return "file_id" in table.schema and table.column("home").nullable
 
 
 def rows_of_home(work: Workspace, home: str) -> HomeRows:

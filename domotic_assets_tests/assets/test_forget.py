@@ -209,7 +209,7 @@ def kill_at(world: World, moment: str) -> None:
 def test_kill_9_at_any_moment_and_run_again_ends_in_the_same_state(unnamed: World, forgotten: World) -> None:
     """In the middle of a table, between its two names, before and after the journal, in records and files."""
     for moment in (
-        "journal.remember:0", "rewrite._append:3", "rewrite._sync_tree:4", "rewrite._exchange:0",
+        "journal.remember:0", "rewrite.write_files:3", "rewrite._sync_tree:4", "rewrite._exchange:0",
         "rewrite.tidy:40", "journal.remember:6", "rewrite.put_in_place:10", "publish.remove_scope:0",
         "records._rewrite:1", "journal.write_receipt:0", "journal.close:0",
     ):  # fmt: skip

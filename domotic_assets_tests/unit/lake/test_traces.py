@@ -1,10 +1,13 @@
 """What the product's own scan finds, and what it does not take for a home."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
+from domotic_assets.lake import traces
 from domotic_assets.lake.traces import CHUNK_BYTES, Needles, in_parquet
 
 NEEDLES = Needles(["jimmy", "Apartment Jimmy", "a1"], ["JimmyLoup"], [1234567890123456])
@@ -50,6 +53,23 @@ def test_a_short_id_is_not_found_in_bytes_that_are_no_text() -> None:
     assert NEEDLES.in_bytes(b"\xff\x00 jimmy \xfe\x80")
 
 
+def write_as_the_lake(frame: pl.DataFrame, file: Path) -> None:
+    """Texts as numbers and a list, and no word of Arrow's types."""
+    pq.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), file, store_schema=False,
+                   write_statistics=False)  # fmt: skip
+
+
+def write_plain(frame: pl.DataFrame, file: Path) -> None:
+    """Each text in its row."""
+    pq.write_table(frame.to_arrow(), file, use_dictionary=False, store_schema=False, write_statistics=False)
+
+
+def write_by_polars(frame: pl.DataFrame, file: Path) -> None:
+    """With Polars' own types of texts."""
+    frame.write_parquet(file, statistics=False)
+
+
+@pytest.mark.parametrize("write", [write_as_the_lake, write_plain, write_by_polars])
 @pytest.mark.parametrize(
     ("column", "values"),
     [
@@ -60,12 +80,20 @@ def test_a_short_id_is_not_found_in_bytes_that_are_no_text() -> None:
         ("stats", [{"min": "x"}, {"min": "jimmy"}]),
     ],
 )
-def test_it_finds_them_in_every_kind_of_column(column: str, values: list[object], tmp_path: Path) -> None:
-    frame = pl.DataFrame({column: values, "other": [1, 2]})
-    frame.write_parquet(tmp_path / "table.parquet", statistics=False)
-    assert list(in_parquet(NEEDLES, tmp_path / "table.parquet")) == [f"column {column}"]
-    frame.head(1).write_parquet(tmp_path / "table.parquet", statistics=False)
-    assert list(in_parquet(NEEDLES, tmp_path / "table.parquet")) == []
+def test_it_finds_them_in_every_kind_of_column(
+    write: Callable[[pl.DataFrame, Path], None],
+    column: str,
+    values: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the last row of more than are read at once."""
+    monkeypatch.setattr(traces, "BATCH_ROWS", 2)
+    harmless, file = values[:1] * 2, tmp_path / "table.parquet"
+    write(pl.DataFrame({column: [*harmless, *values], "other": range(4)}), file)
+    assert list(in_parquet(NEEDLES, file)) == [f"column {column}"]
+    write(pl.DataFrame({column: harmless, "other": range(2)}), file)
+    assert list(in_parquet(NEEDLES, file)) == []
 
 
 def test_it_finds_them_in_statistics(tmp_path: Path) -> None:
