@@ -46,7 +46,8 @@ class World:
 
     @property
     def lake(self) -> Path:
-        return self.folder / "lake"
+        # People name folders as they like; what opens files by their addresses in Delta's log has to cope.
+        return self.folder / "our lake, größer"
 
     @property
     def sites_file(self) -> Path:

@@ -144,14 +144,17 @@ class Lake:
 
         Files that hold nothing of the dates and the range are not opened; a condition alone opens all.
         """
-        listing = self._listing(table)
-        names = list(columns or table.schema.names())
-        if listing is None:
-            return table.empty().select(names)
-        rows = listing.scan(table.partition, dates, between)
+        rows = self.scan(table, dates=dates, between=between)
         if where is not None:
             rows = rows.filter(where)
-        return rows.select(names).collect()
+        return rows.select(columns or table.schema.names()).collect()
+
+    def scan(
+        self, table: Table, *, dates: Iterable[date] | None = None, between: Between | None = None
+    ) -> pl.LazyFrame:
+        """The same rows, not read yet; Polars' own scan does not find files below a folder with a space."""
+        listing = self._listing(table)
+        return table.empty().lazy() if listing is None else listing.scan(table.partition, dates, between)
 
     def mark(self, table: Table, name: str) -> int:
         """The number that the table's last write under this name left; 0 where there is none."""

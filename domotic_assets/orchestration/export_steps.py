@@ -78,9 +78,8 @@ def _unusable(folder: Path, what: str) -> ConfigurationError:
 def _export_tables(work: Workspace, rows: HomeRows, folder: Path) -> Iterator[ExportedTable]:
     tables = [table for table in OWNED if table.layer != "bronze"]
     for number, table in enumerate(tables, 1):
-        snapshot = work.lake.delta(table)
-        if snapshot is not None:
-            mine = pl.scan_delta(snapshot).filter(rows.condition(table)).select(table.schema.names())
+        if work.lake.version(table) is not None:
+            mine = work.lake.scan(table).filter(rows.condition(table)).select(table.schema.names())
             file = folder / table.layer / f"{table.name}.parquet"
             file.parent.mkdir(exist_ok=True, mode=OWNER_ONLY_FOLDER)
             mine.sink_parquet(file)

@@ -217,12 +217,9 @@ def _recount(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | 
 
 def rows_in(work: Workspace, table: Table, rows: HomeRows) -> int:
     """How many rows of a table are the home's."""
-    snapshot = work.lake.delta(table)
-    if snapshot is None:
-        return 0
     if table == bronze.REGISTER_ROWS:
         return int(rows.mine(table, work.lake.read(table)).sum())
-    mine = pl.scan_delta(snapshot).filter(rows.condition(table)).select(pl.len())
+    mine = work.lake.scan(table).filter(rows.condition(table)).select(pl.len())
     return int(mine.collect(engine="streaming").item())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from domotic_assets.lake import rewrite
@@ -74,7 +75,7 @@ def test_it_holds_what_the_change_leaves(
     """Whatever is read or held at once; a date has no more files than that takes."""
     monkeypatch.setattr(rewrite, "BATCH_ROWS", batch_rows)
     monkeypatch.setattr(rewrite, "FILE_BYTES", file_bytes)
-    lake, rows = Lake(str(tmp_path)), readings(480)
+    lake, rows = Lake(str(tmp_path / "größer, zu zweit")), readings(480)
     for part in rows.iter_slices(100):
         lake.append(READINGS, part)
     before = lake.delta(READINGS)
@@ -82,8 +83,9 @@ def test_it_holds_what_the_change_leaves(
     schema, metadata = before.schema(), before.metadata()
     assert rewritten(lake, READINGS) == rewrite.Rewritten(480, 240, version_before=4, version_after=0)
     expected = rows.filter(pl.col("device") == "kept").sort("ts")
-    for found in (lake.read(READINGS), pl.read_delta(lake.uri(READINGS))):
-        assert_frame_equal(found.select(expected.columns).sort("ts"), expected)
+    by_delta = DeltaTable(lake.uri(READINGS)).to_pyarrow_table()
+    for found in (lake.read(READINGS), pl.DataFrame(by_delta)):
+        assert_frame_equal(found.select(expected.columns).sort("ts"), expected, check_dtypes=False)
     after = lake.delta(READINGS)
     assert after is not None
     assert after.schema() == schema
