@@ -52,7 +52,7 @@ def run(place: Path, days: int = DAYS) -> list[Figure]:
 def _measured(feed: samples.Feed, folder: Path, day: str) -> list[Figure]:
     lake = folder / "lake"
     command = [DOMOTIC, "build", "--sites", str(feed.sites_file), "--lake", str(lake)]
-    cost_of(command)
+    built = cost_of(command)
     work = open_lake(feed.sites_file, lake)
     whole = sum(_bytes(work).values())
     seconds: list[float] = []
@@ -91,7 +91,11 @@ def _measured(feed: samples.Feed, folder: Path, day: str) -> list[Figure]:
     told = ", ".join(f"{table} {size / 1e3:,.0f} kB" for table, size in sorted(by_table.items()))
     anew = sum(written.values())
     once = f"median of {LATE_FILES}, each with a listing of the whole share"
+    files = f"{sum(1 for _ in feed.share.iterdir()):,} files, one build"
     return [
+        Figure("late", "all days from nothing, wall", built.wall_s, "s", note=files),
+        Figure("late", "all days from nothing, CPU", built.cpu_s, "s", note=files),
+        Figure("late", "all days from nothing, peak memory", built.peak_mb, "MB", note=files),
         Figure("late", "a late file on a sealed day, `domotic build`", median(seconds), "s", note=once),
         *_split("of the build", split),
         *_split("a late file by the live feed's functions", live),
@@ -101,6 +105,7 @@ def _measured(feed: samples.Feed, folder: Path, day: str) -> list[Figure]:
         ),
         Figure("late", "a day built again", again.wall_s, "s", note="one build"),
         Figure("late", "a home forgotten", forgotten.wall_s, "s", note="once, with the scan of every file"),
+        Figure("late", "a home forgotten, peak memory", forgotten.peak_mb, "MB"),
     ]  # fmt: skip
 
 
