@@ -107,13 +107,13 @@ def as_arrow(column: pl.Series) -> pa.Array:
         return column.to_arrow(compat_level=pl.CompatLevel.oldest())
     # Polars' own way looks through all rows for the texts that they have.
     numbers, texts = column.to_physical(), categories_of(column)
-    if texts.len() > _FEW:
-        used = numbers.drop_nulls().unique().sort()
+    if texts.len() > _FEW and (used := numbers.drop_nulls().unique().sort()).len() < texts.len():
         places = pl.repeat(0, texts.len(), dtype=pl.UInt32, eager=True).scatter(
             used, pl.int_range(used.len(), dtype=pl.UInt32, eager=True)
         )
         numbers, texts = places[numbers], texts[used]
-    return pa.DictionaryArray.from_arrays(numbers.to_arrow(), texts.to_arrow())
+    # Unchecked: the numbers of a category are those of its texts.
+    return pa.DictionaryArray.from_arrays(numbers.to_arrow(), texts.to_arrow(), safe=False)
 
 
 def _statistics(rows: pl.DataFrame) -> dict[str, Any]:
