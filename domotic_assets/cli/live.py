@@ -14,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import yaml
 from rich.console import Console
 
-from domotic_assets.errors import ConfigurationError
-from domotic_assets.orchestration.instance import prepare_home
+from domotic_assets.errors import ConfigurationError, LakeError
+from domotic_assets.orchestration.instance import kept_live, prepare_home
 from domotic_assets.settings import DAGSTER_VARIABLE, LAKE_VARIABLE, SITES_VARIABLE, Settings
 
 HOST = "127.0.0.1"
@@ -54,11 +55,13 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
     prepare_home(settings.dagster_home)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    parts = _parts(settings, port)
-    if feed is not None:
-        parts.append(Part("simulated feed", feed, ends=True))
-    with _ended_together(parts, console):
+    parts: list[Part] = []
+    with kept_live(settings.dagster_home), private_folder() as sockets, _ended_together(parts, console):
+        parts += _parts(settings, port, sockets)
+        if feed is not None:
+            parts.append(Part("simulated feed", feed, ends=True))
         with console.status("starting Dagster; Ctrl+C ends it"):
+            _make_databases(settings)
             for part in parts:
                 _start(part, settings)
             while not _answers(port):
@@ -70,11 +73,18 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
             time.sleep(1)
 
 
-def _parts(settings: Settings, port: int) -> list[Part]:
-    """Code servers first: the daemon and the pages ask them."""
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """For sockets, which cannot lie in the lake: gRPC takes a path of 107 bytes, without space or umlaut."""
+    with TemporaryDirectory(prefix="domotic-") as folder:
+        yield Path(folder)
+
+
+def _parts(settings: Settings, port: int, folder: Path) -> list[Part]:
+    """Code servers first: the daemon and the pages ask them, by sockets in the folder."""
     home = settings.dagster_home
     workspace = home / "workspace.yaml"
-    sockets = {name: str(home / f"{name}.sock") for name in LOCATIONS}
+    sockets = {name: str(folder / f"{name}.sock") for name in LOCATIONS}
     servers = [{"grpc_server": {"socket": path, "location_name": name}} for name, path in sockets.items()]
     workspace.write_text(yaml.safe_dump({"load_from": servers}))
     quiet = ("--log-level", "warning")
@@ -95,7 +105,24 @@ def _parts(settings: Settings, port: int) -> list[Part]:
     ]
 
 
+def _make_databases(settings: Settings) -> None:
+    """One process makes what all parts open: several at once leave databases that none opens any more."""
+    process = _popen([str(Path(sys.executable).with_name("dagster")), "instance", "info"], settings)
+    if process.wait():
+        raise LakeError(
+            "Dagster cannot open its records",
+            where=str(settings.dagster_home),
+            expected="its databases, or none yet",
+            remedy=f"the end of {_log(settings)} says why",
+        )
+
+
 def _start(part: Part, settings: Settings) -> None:
+    part.process = _popen(part.command, settings)
+    part.started_at = time.monotonic()
+
+
+def _popen(command: Sequence[str], settings: Settings) -> subprocess.Popen[bytes]:
     """A process in a session of its own: Ctrl+C reaches us alone, and it is ended in good order."""
     variables = {
         SITES_VARIABLE: str(settings.sites_file),
@@ -105,8 +132,8 @@ def _start(part: Part, settings: Settings) -> None:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     with _log(settings).open("ab") as log:
-        part.process = subprocess.Popen(  # nosec B603
-            part.command,
+        return subprocess.Popen(  # nosec B603
+            command,
             env={**os.environ, **variables},
             # The dagster.yaml that counts lies here; with another in its folder Dagster would warn.
             cwd=settings.dagster_home,
@@ -114,8 +141,9 @@ def _start(part: Part, settings: Settings) -> None:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # It inherits the file by which it says that the lake is kept live.
+            close_fds=False,
         )
-    part.started_at = time.monotonic()
 
 
 def _look_after(parts: Sequence[Part], settings: Settings, console: Console) -> None:

@@ -4,7 +4,6 @@ Each table is decided afresh from what it holds, from Gold back to the files, so
 gone on with by beginning again. A scan of every file of the lake says at the end whether anything is left.
 """
 
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from domotic_assets.orchestration import contract_steps, forget_journal, records
 from domotic_assets.orchestration.definition_steps import NAMING
 from domotic_assets.orchestration.forget_journal import Journal, TableDone
 from domotic_assets.orchestration.home_rows import COUNTS, OWNED, HomeRows, rows_of_home, rows_still_there
+from domotic_assets.orchestration.instance import is_kept_live
 from domotic_assets.orchestration.lane import lane
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
@@ -123,7 +123,7 @@ def _rows_to_forget(work: Workspace, home: str) -> HomeRows:
             expected="no home that sends as the one to be forgotten",
             remedy="remove that entry first, or forget that home too",
         )
-    if _live_works(work):
+    if is_kept_live(work.settings.dagster_home):
         raise LakeError(
             "`domotic live` works on this lake",
             where=work.lake.root,
@@ -131,15 +131,6 @@ def _rows_to_forget(work: Workspace, home: str) -> HomeRows:
             remedy="end it, and start it again after",
         )
     return rows
-
-
-def _live_works(work: Workspace) -> bool:
-    """Whether a code server of `domotic live` answers."""
-    for file in work.settings.dagster_home.glob("*.sock"):
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(str(file)) == 0:
-                return True
-    return False
 
 
 def _day(value: object) -> date | None:

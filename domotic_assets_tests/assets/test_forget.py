@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -25,6 +24,7 @@ from domotic_assets.orchestration import forget_journal, forget_steps, records, 
 from domotic_assets.orchestration.build import build, open_instance
 from domotic_assets.orchestration.forget_steps import forget, look
 from domotic_assets.orchestration.home_rows import COUNTS, NOBODYS, OWNED, OWNER_COLUMNS
+from domotic_assets.orchestration.instance import kept_live
 from domotic_assets.schemas import ALL_TABLES, bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish
@@ -285,19 +285,9 @@ def test_it_refuses_while_a_run_works_on_the_lake(unnamed: World, monkeypatch: p
 
 
 def test_it_refuses_while_domotic_live_works(unnamed: World) -> None:
-    # A path of a socket is short.
-    folder = unnamed.lake / "dagster"
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind("feed.sock")
-            server.listen()
-            with pytest.raises(LakeError, match="domotic live"):
-                look(unnamed.work(), HOME)
-    finally:
-        os.chdir(here)
-    assert look(unnamed.work(), HOME).rows, "a socket that nobody listens at is no program at work"
+    with kept_live(unnamed.lake / "dagster"), pytest.raises(LakeError, match="domotic live"):
+        look(unnamed.work(), HOME)
+    assert look(unnamed.work(), HOME).rows, "a file that nobody holds is no program at work"
 
 
 def test_a_home_never_heard_of_is_an_error_and_so_is_one_forgotten(forgotten: World) -> None:

@@ -126,18 +126,20 @@ def web_pages(work: Workspace) -> Iterator[int]:
     """Dagster's pages and the feed's code server, without the daemon."""
     port = free_port()
     settings = work.settings
-    parts = [part for part in live._parts(settings, port) if part.name in ("code server feed", "web server")]
-    try:
-        for part in parts:
-            live._start(part, settings)
-        deadline = time.monotonic() + 120
-        while not listens(port):
-            assert time.monotonic() < deadline, "the pages did not come up"
-            time.sleep(0.3)
-        yield port
-    finally:
-        for part in parts:
-            live._end(part.process)
+    with live.private_folder() as sockets:
+        parts = live._parts(settings, port, sockets)
+        parts = [part for part in parts if part.name in ("code server feed", "web server")]
+        try:
+            for part in parts:
+                live._start(part, settings)
+            deadline = time.monotonic() + 120
+            while not listens(port):
+                assert time.monotonic() < deadline, "the pages did not come up"
+                time.sleep(0.3)
+            yield port
+        finally:
+            for part in parts:
+                live._end(part.process)
 
 
 def page_seconds(port: int) -> tuple[float, float, int]:

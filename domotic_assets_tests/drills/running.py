@@ -107,7 +107,12 @@ class Process(NamedTuple):
 
 
 class Live:
-    """`domotic live` over a world and a lake; may be started and stopped again and again."""
+    """`domotic live` over a world and a lake; may be started and stopped again and again.
+
+    port: where its pages answer, of this start.
+    """
+
+    port: int
 
     def __init__(self, sites_file: Path, lake: Path, *, simulate: bool) -> None:
         self.work = open_lake(sites_file, lake)
@@ -118,7 +123,7 @@ class Live:
 
     def start(self) -> None:
         """Start it and wait until its pages answer."""
-        port = free_port()
+        self.port = port = free_port()
         place = ["--sites", str(self.work.settings.sites_file), "--lake", self.work.lake.root]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

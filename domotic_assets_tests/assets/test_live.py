@@ -1,0 +1,45 @@
+"""`domotic live` as a newcomer starts it: on a lake that is not there yet, wherever that lies."""
+
+import json
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from domotic_assets.orchestration.instance import is_kept_live
+from domotic_assets_tests import builders
+from domotic_assets_tests.drills import running
+
+pytestmark = pytest.mark.untraced
+
+PARTS = {running.FEED_SERVER, running.MODELS_SERVER, running.DAEMON, running.PAGES, running.SUPERVISOR}
+LOADED = "{workspaceOrError{... on Workspace{locationEntries{name locationOrLoadError{__typename}}}}}"
+
+
+def locations(port: int) -> dict[str, str]:
+    """What the pages say of each code server."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        data=json.dumps({"query": LOADED}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+    return {found["name"]: (found["locationOrLoadError"] or {}).get("__typename") for found in entries}
+
+
+def test_it_works_on_a_new_lake_in_a_deep_folder_with_spaces_and_umlauts(tmp_path: Path) -> None:
+    """No database of Dagster's is there yet, and no socket could lie there."""
+    lake = tmp_path / "our lake, größer" / ("deep " * 20).strip()
+    assert len(bytes(lake)) > 107
+    with running.running(builders.write_sites(tmp_path), lake, simulate=False) as live:
+        deadline = time.monotonic() + 60
+        while locations(live.port) != {"feed": "RepositoryLocation", "models": "RepositoryLocation"}:
+            assert time.monotonic() < deadline, locations(live.port)
+            time.sleep(0.5)
+        assert {process.part for process in live.processes()} >= PARTS
+        assert is_kept_live(live.home)
+        said = live.log.read_text()
+    assert "starting it again" not in said
+    assert not is_kept_live(live.home)
