@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 TimeNote = Literal["skipped_by_spring", "repeated_in_autumn"]
 
+MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

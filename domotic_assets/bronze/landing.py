@@ -8,36 +8,35 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from domotic_assets.bronze.naming import NameReader, arrival, read_forecast_name, read_sensor_name
-from domotic_assets.localtime import EPOCH, floor_minute
+from domotic_assets.bronze.naming import (
+    NameReader,
+    arrival,
+    arrivals,
+    read_forecast_name,
+    read_sensor_name,
+)
+from domotic_assets.localtime import EPOCH, MICROSECOND, floor_minute
 from domotic_assets.registry import Registry
 from domotic_assets.schemas.bronze import SENSOR_FILES, WEATHER_FILES
-from domotic_assets.schemas.table import UTC_TIME
 
 _UNIX_TIME = re.compile(rb'"time(?:Plug|Consumption)"\s*:\s*(\d{9,10})(?!\d)')
 _USER = re.compile(rb'"user"\s*:\s*("(?:[^"\\]|\\.)*")')
 
-_LANDED = {
-    name: SENSOR_FILES.schema[name]
-    for name in (
-        "file_id", "name", "arrived_at", "modified_at", "size_bytes", "content", "home", "window",
-        "window_source",
-    )
-}  # fmt: skip
-_MOMENTS = [name for name, dtype in _LANDED.items() if dtype == UTC_TIME]
-# Polars takes a time span from Python in a tenth of the time that a moment with a zone costs.
-_SINCE_EPOCH = _LANDED | dict.fromkeys(_MOMENTS, pl.Duration("us"))
+_DELIVERED = {name: SENSOR_FILES.schema[name] for name in ("name", "size_bytes", "modified_at", "content")}
+_PLACED = {"place": pl.UInt32} | {
+    name: SENSOR_FILES.schema[name] for name in ("home", "window", "window_source")
+}
 
 _HELD = ("name", "window", "file_id", "arrived_at")
 _OF_ONE_FILE = ("name", "window")
-_TICK = timedelta(microseconds=1)
 
 
 class File(NamedTuple):
@@ -72,43 +71,47 @@ class Landing:
 
         files: as `File` has them.
         """
-        counts: Counter[str] = Counter()
-        rows: list[tuple[Any, ...]] = []
-        for name, size_bytes, modified_at, content in files:
-            if not is_sensor_name(name):
-                counts["foreign name"] += 1
-                continue
-            named = self._names.read(name)
-            home = named.home
-            if home is None:
-                user = _user_inside(content)
-                if named.user is not None or (user is not None and user not in self._homes):
-                    counts["foreign user"] += 1
-                    continue
-                home = self._homes.get(user) if user is not None else None
-            arrived_at = arrival(modified_at, self._now)
-            # Only where a name stands twice a year is the file looked into.
-            hints = _unix_times(content) if len(named.minutes) > 1 else ()
-            said = self._names.window(named, arrived_at, hints)
-            rows.append(
-                (
-                    identify("sensor_files", name, content),
-                    name,
-                    arrived_at - EPOCH,
-                    modified_at - EPOCH,
-                    size_bytes,
-                    content,
-                    home.id if home else None,
-                    (said or floor_minute(arrived_at)) - EPOCH,
-                    "name" if said else "arrival",
-                )
-            )
-        columns = zip(*rows, strict=True) if rows else ((),) * len(_LANDED)
-        frame = pl.DataFrame(dict(zip(_LANDED, columns, strict=True)), schema=_SINCE_EPOCH)
-        landed, repeated = self._follow(frame.with_columns(pl.col(_MOMENTS) + pl.lit(EPOCH)))
+        came = [*files]
+        files = [file for file in came if is_sensor_name(file[0])]
+        rows = self._placed(files)
+        counts = Counter({"foreign name": len(came) - len(files), "foreign user": len(files) - rows.height})
+        landed, repeated = self._follow(rows)
         counts.update({"landed": landed.height - repeated, "seen again": repeated})
         landed = landed.with_columns(utc_date=pl.col("window").dt.date())
         return Landed(landed.select(SENSOR_FILES.schema.names()), +counts)
+
+    def _placed(self, files: Sequence[tuple[str, int, datetime, bytes]]) -> pl.DataFrame:
+        """The files that are no stranger's, in order, each with its identity, home and window."""
+        rows = _delivered(files)
+        rows = rows.with_columns(arrivals(rows["modified_at"], self._now).alias("arrived_at"))
+        plain = self._names.plain(rows["name"], rows["arrived_at"])
+        plain = plain.with_columns(window_source=pl.lit("name")).with_row_index("place")
+        odd = plain["window"].is_null().arg_true()
+        if odd.is_empty():
+            return rows.hstack(plain.drop("place").get_columns())
+        placed = pl.DataFrame(
+            [(place, *found) for place in odd if (found := self._place(files[place])) is not None],
+            schema=_PLACED,
+            orient="row",
+        )
+        kept = pl.concat([plain.drop_nulls("window"), placed]).sort("place")
+        return rows[kept["place"]].hstack(kept.drop("place").get_columns())
+
+    def _place(self, file: tuple[str, int, datetime, bytes]) -> tuple[str | None, datetime, str] | None:
+        """Home, window and what says it of a file of no plain name; None for a stranger's."""
+        name, _, modified_at, content = file
+        named = self._names.read(name)
+        home = named.home
+        if home is None:
+            user = _user_inside(content)
+            if named.user is not None or (user is not None and user not in self._homes):
+                return None
+            home = self._homes.get(user) if user is not None else None
+        arrived_at = arrival(modified_at, self._now)
+        # Only where a name stands twice a year is the file looked into.
+        hints = _unix_times(content) if len(named.minutes) > 1 else ()
+        said = self._names.window(named, arrived_at, hints)
+        return home.id if home else None, said or floor_minute(arrived_at), "name" if said else "arrival"
 
     def _follow(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         """The rows as the next versions after those held, and how many only show the version before again.
@@ -133,6 +136,18 @@ class Landing:
         return following, int(after["is_seen_again"].sum())
 
 
+def _delivered(files: Sequence[tuple[str, int, datetime, bytes]]) -> pl.DataFrame:
+    """Files by columns, with their identities."""
+    names, sizes, moments, contents = zip(*files, strict=True) if files else ((),) * len(_DELIVERED)
+    # Polars takes a time span from Python in a tenth of the time that a moment with a zone costs.
+    since = [moment - EPOCH for moment in moments]
+    columns = dict(zip(_DELIVERED, (names, sizes, since, contents), strict=True))
+    identities = [*map(partial(identify, "sensor_files"), names, contents)]
+    return pl.DataFrame(columns, schema=_DELIVERED | {"modified_at": pl.Duration("us")}).with_columns(
+        pl.col("modified_at") + pl.lit(EPOCH), file_id=pl.Series(identities, dtype=pl.String)
+    )
+
+
 def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> Landed:
     """The WEATHER_FILES rows of forecast files that bronze does not hold in this version.
 
@@ -153,7 +168,7 @@ def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> 
         arrived_at = arrival(file.modified_at, now)
         before = latest.get(file.name)
         if before is not None:
-            arrived_at = max(arrived_at, before[0] + _TICK)
+            arrived_at = max(arrived_at, before[0] + MICROSECOND)
         counts["seen again" if before is not None and before[1] == file_id else "landed"] += 1
         rows.append(
             {

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+import polars as pl
+
 from domotic_assets.localtime import (
     MINUTE,
     candidates,
@@ -17,6 +19,7 @@ from domotic_assets.localtime import (
     zone,
 )
 from domotic_assets.registry import Home
+from domotic_assets.schemas.table import UTC_TIME
 
 _SENSOR_NAME = re.compile(r"(\d\d\.\d\d\.\d{4}) (\d{4})_(.+)_received\.json", re.ASCII | re.DOTALL)
 _TIMES_OF_DAY = {
@@ -24,6 +27,7 @@ _TIMES_OF_DAY = {
     for hour in range(24)
     for minute in range(60)
 }
+_MINUTE_OF_DAY = pl.Enum([*_TIMES_OF_DAY])
 _FORECAST_NAME = re.compile(r"Pred_(\d{4}-\d\d-\d\d)\.csv", re.ASCII)
 
 FUTURE_SLACK = timedelta(days=1)
@@ -69,8 +73,16 @@ def arrival(modified_at: datetime, now: datetime) -> datetime:
     Such a clock is not believed; the start of the present UTC day stands for it, the same all day
     long, so that a listing and the read after it agree.
     """
-    if modified_at <= now + FUTURE_SLACK:
-        return modified_at
+    return modified_at if modified_at <= now + FUTURE_SLACK else _start_of_day(now)
+
+
+def arrivals(modified_at: pl.Series, now: datetime) -> pl.Series:
+    """`arrival` of each."""
+    ahead = modified_at > now + FUTURE_SLACK
+    return modified_at.set(ahead, _start_of_day(now)) if ahead.any() else modified_at
+
+
+def _start_of_day(now: datetime) -> datetime:
     return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -126,6 +138,11 @@ _FOREIGN = Named(None, None)
 _UNTIL_TIME, _AFTER_TIME = len("DD.MM.YYYY "), len("DD.MM.YYYY HHMM")
 
 
+_PLAIN_DAYS = pl.Schema(
+    [("day", pl.String), ("sender", pl.String), ("home", pl.String), ("midnight", UTC_TIME)]
+)
+
+
 class NameReader:
     """Reads names against the registry's homes."""
 
@@ -158,6 +175,36 @@ class NameReader:
             self._days[name[:_UNTIL_TIME], name[_AFTER_TIME:]] = (user, home, midnight.utc)
         found = candidates(local, home.clock_zone)
         return Named(user, home, tuple(m.utc for m in found), found[0].note == "skipped_by_spring")
+
+    def plain(self, names: pl.Series, arrived_at: pl.Series) -> pl.DataFrame:
+        """`home` and `window` of each file whose name says one minute of a known home, which is believed.
+
+        Of a folder of years nearly all do. `window` is null for every other name, which `read` reads, as of
+        days on which the clock is changed. names: texts, null for a name that is none.
+        """
+        parts = names.to_frame("name").select(
+            day=pl.col("name").str.slice(0, _UNTIL_TIME),
+            sender=pl.col("name").str.slice(_AFTER_TIME),
+            minute=pl.col("name")
+            .str.slice(_UNTIL_TIME, _AFTER_TIME - _UNTIL_TIME)
+            .cast(_MINUTE_OF_DAY, strict=False)
+            .to_physical(),
+        )
+        days = self._plain_days(parts.select("day", "sender").unique().drop_nulls())
+        said = parts.join(days, on=["day", "sender"], how="left", maintain_order="left")
+        window = said["midnight"] + pl.Series(said["minute"].cast(pl.Int64) * MINUTE)
+        believed = window <= arrived_at + FUTURE_SLACK
+        return pl.DataFrame([said["home"], window.set(~believed, None).alias("window")])
+
+    def _plain_days(self, senders: pl.DataFrame) -> pl.DataFrame:
+        """`home` and `midnight` of days and senders as names have them, where a day is all within history."""
+        days: list[tuple[str, str, str, datetime]] = []
+        for day, sender in senders.iter_rows():
+            self.read(f"{day}0000{sender}")
+            known = self._days.get((day, sender))
+            if known is not None and known[2] >= _utc_midnight(self._history_start) and sender.isprintable():
+                days.append((day, sender, known[1].id, known[2]))
+        return pl.DataFrame(days, schema=_PLAIN_DAYS, orient="row")
 
     def windows(self, named: Named, arrived_at: datetime) -> tuple[datetime, ...]:
         """Every minute that a file may belong to before its bytes are read: two in the repeated hour."""

@@ -11,14 +11,14 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from domotic_assets.bronze.landing import Landed, Landing, is_sensor_name, versions
-from domotic_assets.bronze.naming import NameReader, arrival, is_regular, name_patterns
-from domotic_assets.localtime import EPOCH, MINUTE
+from domotic_assets.bronze.naming import NameReader, arrival, arrivals, is_regular, name_patterns
+from domotic_assets.localtime import MINUTE
 from domotic_assets.orchestration.ahead import ahead
 from domotic_assets.orchestration.definition_steps import NAMING, DateDefinitions
 from domotic_assets.orchestration.windows import FILES_AT_ONCE, Window, cut, membership, spans, within
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
-from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.table import UTC_TIME, Table
 from domotic_assets.silver.events import Naming, merge
 from domotic_assets.silver.flatten import Flattened, flatten
 from domotic_assets.sources.base import Entry
@@ -27,9 +27,10 @@ from domotic_assets.sources.files import (
     MAX_FILE_BYTES,
     FilePosition,
     FileSource,
+    as_entries,
     as_rows,
+    texts,
     unknown,
-    unknown_rows,
 )
 
 SETTLE = timedelta(seconds=2)
@@ -81,14 +82,16 @@ def discover_sensor_files(
     With spans of time, only the names that homes give to their minutes are listed.
     """
     now = datetime.now(UTC)
-    entries = work.sensor_folder.entries(_patterns(work, spans_of_time))
+    listed = work.sensor_folder.listing(_patterns(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
+    new = unknown(listed, _held(work, spans_of_time))
+    plain = _plain_windows(names, new, now)
     windows: list[datetime] = []
     found: list[Entry] = []
     irregular: set[datetime] = set()
     left: Counter[str] = Counter()
     odd: dict[str, Entry] = {}
-    for entry in unknown(entries, _held(work, spans_of_time)):
+    for entry in as_entries(new.filter(plain.is_null())):
         if not is_sensor_name(entry.name):
             left["foreign name"] += 1
         elif entry.size_bytes > MAX_FILE_BYTES:
@@ -115,9 +118,17 @@ def discover_sensor_files(
         windows.append(window)
         found.append(odd[name])
         irregular.add(window)
-    since = pl.Series("window", [window - EPOCH for window in windows], dtype=pl.Duration("us"))
-    rows = as_rows(found).with_columns(since + pl.lit(EPOCH))
-    return Discovery(rows, frozenset(irregular), left, len(entries))
+    others = as_rows(found).with_columns(pl.Series("window", windows, dtype=UTC_TIME))
+    rows = pl.concat([new.with_columns(plain).drop_nulls("window"), others])
+    return Discovery(rows, frozenset(irregular), left, listed.height)
+
+
+def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime) -> pl.Series:
+    """The minute of each listed file that is done and has a plain name; null where a closer look tells."""
+    written = rows["modified_at"]
+    window = names.plain(texts(rows["name"]), arrivals(written, now))["window"]
+    doubtful = written.is_between(now - SETTLE, now, closed="right") | (rows["size_bytes"] > MAX_FILE_BYTES)
+    return window.set(doubtful, None)
 
 
 def is_settling(entry: Entry, now: datetime) -> bool:
@@ -152,16 +163,22 @@ def _source(
     if found is not None:
         named = found["name"].cast(pl.String()).implode()
         held = work.lake.read(bronze.SENSOR_FILES, where=pl.col("name").is_in(named), columns=_HELD)
-        return FileSource(work.sensor_folder), FilePosition(held, unknown_rows(found, held))
+        return FileSource(work.sensor_folder), FilePosition(held, unknown(found, held))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     wanted = spans(windows)
     is_wanted = membership(wanted)
 
-    def accept(entry: Entry) -> bool:
+    def accepts(entry: Entry) -> bool:
         if not is_sensor_name(entry.name) or is_settling(entry, now):
             return False
         possible = names.windows(names.read(entry.name), arrival(entry.modified_at, now))
         return any(map(is_wanted, possible))
+
+    def accept(rows: pl.DataFrame) -> pl.DataFrame:
+        plain = _plain_windows(names, rows, now)
+        accepted = plain.to_frame().select(within("window", windows)).to_series()
+        odd = plain.is_null()
+        return rows.filter(accepted.scatter(odd.arg_true(), [*map(accepts, as_entries(rows.filter(odd)))]))
 
     listed = wanted if by_name else None
     source = FileSource(work.sensor_folder, accept, _patterns(work, listed))

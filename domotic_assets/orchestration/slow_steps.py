@@ -27,7 +27,7 @@ from domotic_assets.schemas.table import Table
 from domotic_assets.silver.register import BuildingHomes, current_rows, register_history
 from domotic_assets.silver.weather import SOURCE, WeatherReading, read_weather_files
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, unknown
+from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, as_entries, unknown
 from domotic_assets.sources.relational import RegisterBatch
 
 FILES_PER_BATCH = 8
@@ -38,8 +38,8 @@ CHANGES_PER_PULL = 100_000
 
 def discover_forecasts(work: Workspace) -> list[date]:
     """Dates of issue of files that bronze does not hold, and of those that silver or gold lack."""
-    new = unknown(work.weather_folder.entries(), _known_forecasts(work))
-    dates = {issued for entry in new if (issued := _issue(work, entry)) is not None}
+    new = unknown(work.weather_folder.listing(), _known_forecasts(work))
+    dates = {issued for entry in as_entries(new) if (issued := _issue(work, entry)) is not None}
     landed = set(work.lake.dates(bronze.WEATHER_FILES))
     refused = work.lake.read(silver.REJECTS, where=pl.col("source") == SOURCE, columns=["utc_date"])
     taken = set(work.lake.dates(silver.WEATHER_FORECASTS))
@@ -61,7 +61,12 @@ def forecast_is_due(work: Workspace, now: datetime) -> bool:
 def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]:
     """Folder → bronze/weather_files: append every new version of the files of these dates of issue."""
     wanted = frozenset(issues)
-    source = FileSource(work.weather_folder, lambda entry: _issue(work, entry) in wanted)
+
+    def accept(rows: pl.DataFrame) -> pl.DataFrame:
+        of_issues = [_issue(work, entry) in wanted for entry in as_entries(rows)]
+        return rows.filter(pl.Series(of_issues, dtype=pl.Boolean))
+
+    source = FileSource(work.weather_folder, accept)
     position = FilePosition(_known_forecasts(work))
     counts: Counter[str] = Counter()
     done = 0

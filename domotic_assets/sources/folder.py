@@ -3,16 +3,21 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from operator import itemgetter
 from pathlib import Path
 
-from domotic_assets.errors import SourceError
-from domotic_assets.localtime import EPOCH
-from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere, matcher
+import polars as pl
 
-_BY_NAME = itemgetter(0)
+from domotic_assets.errors import SourceError
+from domotic_assets.sources.base import Entry, Payload
+from domotic_assets.sources.files import (
+    EVERYTHING,
+    MAX_FILE_BYTES,
+    FileFolder,
+    as_entries,
+    leads_elsewhere,
+    listed,
+    matcher,
+)
 
 
 class LocalFolder(FileFolder):
@@ -23,15 +28,24 @@ class LocalFolder(FileFolder):
         self.place = str(folder)
 
     def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
-        """As `FileFolder.entries`; a file's status is asked for only where its name matches."""
+        """As `FileFolder.entries`."""
+        return as_entries(self.listing(patterns))
+
+    def listing(self, patterns: Sequence[str] = EVERYTHING) -> pl.DataFrame:
+        """As `FileFolder.listing`; a file's status is asked for only where its name matches."""
         matches = matcher(patterns)
-        found: list[Entry] = []
+        names: list[str] = []
+        sizes: list[int] = []
+        written_us: list[int] = []
         try:
-            with os.scandir(self.folder) as listing:
-                for file in listing:
-                    entry = _entry(file) if matches(file.name) else None
-                    if entry is not None:
-                        found.append(entry)
+            with os.scandir(self.folder) as found:
+                for file in found:
+                    status = _status(file) if matches(file.name) else None
+                    if status is not None and stat.S_ISREG(status.st_mode):
+                        names.append(file.name)
+                        sizes.append(status.st_size)
+                        # Whole, without the float of st_mtime: the same file must look the same for ever.
+                        written_us.append(status.st_mtime_ns // 1_000)
         except OSError as error:
             raise SourceError(
                 f"the folder cannot be listed ({error.strerror})",
@@ -39,7 +53,7 @@ class LocalFolder(FileFolder):
                 expected="a readable folder",
                 remedy="create it or correct `sources` in sites.yaml (`domotic simulate` fills one)",
             ) from None
-        return sorted(found, key=_BY_NAME)
+        return listed(names, sizes, written_us).sort("name")
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
         """As `FileFolder.read`."""
@@ -65,13 +79,9 @@ def _content(path: str, expected_bytes: int) -> bytes:
     return content if len(content) == expected_bytes else Path(path).read_bytes()
 
 
-def _entry(found: os.DirEntry[str]) -> Entry | None:
+def _status(found: os.DirEntry[str]) -> os.stat_result | None:
+    """What the system says of a file; None of one that went, or that is a link to nothing."""
     try:
-        status = found.stat()
+        return found.stat()
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    # Whole microseconds, without the float of st_mtime: the same file must look the same for ever.
-    modified = EPOCH + timedelta(0, 0, status.st_mtime_ns // 1_000)
-    return Entry(found.name, status.st_size, modified)

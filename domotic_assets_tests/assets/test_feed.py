@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from domotic_assets.orchestration import arrivals, ops_assets, sensor_steps, tags
@@ -16,7 +17,6 @@ from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.register import write_register
-from domotic_assets.sources.base import Entry
 from domotic_assets_tests import builders
 from domotic_assets_tests.feed import Feed, Run
 from domotic_assets_tests.lakes import assert_same, contents, leave_unpublished, open_lake
@@ -310,13 +310,13 @@ def test_a_window_that_fails_is_asked_for_again_and_holds_up_no_new_minute(
 def test_the_share_is_not_listed_while_nothing_is_due(household: Household) -> None:
     asked: list[Sequence[str]] = []
     share = household.work.sensor_folder
-    listing: Callable[..., list[Entry]] = share.entries
+    listing: Callable[..., pl.DataFrame] = share.listing
 
-    def counted(patterns: Sequence[str] = ("*",)) -> list[Entry]:
+    def counted(patterns: Sequence[str] = ("*",)) -> pl.DataFrame:
         asked.append(copy.copy(patterns))
         return listing(patterns)
 
-    share.entries = counted  # type: ignore[method-assign]
+    share.listing = counted  # type: ignore[method-assign]
 
     def asked_at(text: str) -> int:
         before = len(asked)

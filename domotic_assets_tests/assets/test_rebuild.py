@@ -238,13 +238,13 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders that are listed from now on, a name for each time."""
     listed: list[str] = []
-    entries = LocalFolder.entries
+    listing = LocalFolder.listing
 
     def watched(folder: LocalFolder, *patterns: Any) -> Any:
         listed.append(folder.folder.name)
-        return entries(folder, *patterns)
+        return listing(folder, *patterns)
 
-    monkeypatch.setattr(LocalFolder, "entries", watched)
+    monkeypatch.setattr(LocalFolder, "listing", watched)
     return listed
 
 

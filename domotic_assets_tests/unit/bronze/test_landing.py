@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -156,6 +157,44 @@ def test_versions_follow_each_other_however_their_files_are_cut_into_batches(
         assert landed.counts.total() == len(files)
     assert list(bronze.select("name", "arrived_at", "content").iter_rows()) == [row[:3] for row in expected]
     assert seen_again == sum(again for *_, again in expected)
+
+
+KINDS = [
+    (name_of(), b"1"),
+    (name_of("jeremie"), b"2"),
+    ("29.10.2023 0230_JimmyLoup_received.json", b'{"timePlug": 1698543020}'),
+    ("backup.json", b'{"user": "JimmyLoup"}'),
+    ("strange.json", b"{}"),
+    ("backup of another.json", b'{"user": "Nobody"}'),
+    ("31.08.2023 2144_Nobody_received.json", b"3"),
+    ("Thumbs.db", b""),
+    (os.fsdecode(b"caf\xe9.json"), b""),
+]
+"""Names that are plain, that need a look inside, and that are no home's."""
+HOMES = registry()
+
+
+@given(st.lists(st.sampled_from(KINDS), max_size=9, unique=True))
+def test_files_together_land_as_each_by_itself(kinds: list[tuple[str, bytes]]) -> None:
+    files = [File(name, len(content), SAMPLE_TIME, content) for name, content in kinds]
+    together = Landing(HOMES, NOTHING_HELD, NOW).land(files)
+    apart = [Landing(HOMES, NOTHING_HELD, NOW).land([file]) for file in files]
+    assert together.rows.rows() == [row for landed in apart for row in landed.rows.rows()]
+    assert together.counts == sum((landed.counts for landed in apart), Counter())
+
+
+def test_each_kind_of_name_lands_as_whose_it_is() -> None:
+    landed = Landing(registry(), NOTHING_HELD, NOW).land(
+        [File(name, len(content), SAMPLE_TIME, content) for name, content in KINDS]
+    )
+    assert landed.counts == {"landed": 5, "foreign user": 2, "foreign name": 2}
+    assert landed.rows.select("home", "window", "window_source").rows() == [
+        ("jimmy", SAMPLE_TIME, "name"),
+        ("jeremie", SAMPLE_TIME, "name"),
+        ("jimmy", SAMPLE_TIME, "arrival"),
+        ("jimmy", SAMPLE_TIME, "arrival"),
+        (None, SAMPLE_TIME, "arrival"),
+    ]
 
 
 @pytest.mark.rule(6)

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from domotic_assets.bronze.naming import (
     NameReader,
     SensorName,
     arrival,
+    arrivals,
     is_plausible,
     is_regular,
     name_patterns,
@@ -99,19 +101,20 @@ def test_a_forecast_name_says_its_date_of_issue(name: str, expected: date | None
     assert read_forecast_name(name) == expected
 
 
-@given(
-    st.lists(
-        st.builds(
-            "{}{}{}".format,
-            st.sampled_from(["31.08.2023 ", "29.10.2023 ", "26.03.2023 ", "31.02.2023 ", "31-08-2023 ", ""]),
-            st.sampled_from(["0000", "0230", "0330", "2359", "2400", "2561", "21:4", "٢١٤٤", "214", ""]),
-            st.sampled_from(
-                ["_JimmyLoup_received.json", "_JimmyLoup_received.JSON", "_A_received.json", ".json", ""]
-            ),
-        ),
-        max_size=20,
-    )
-)
+ANY_NAMES = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(
+        ["31.08.2023 ", "29.10.2023 ", "26.03.2023 ", "01.01.2023 ", "31.02.2023 ", "31-08-2023 ", "٣", ""]
+    ),
+    st.sampled_from(["0000", "0230", "0330", "2359", "2400", "2561", "21:4", "+214", "٢١٤٤", "214", ""]),
+    st.sampled_from(
+        ["_JimmyLoup_received.json", "_JimmyLoup_received.JSON", "_JeremieVianin_received.json",
+         "_A_received.json", ".json", ""]
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(ANY_NAMES, max_size=20))
 def test_what_a_name_says_does_not_depend_on_the_names_read_before(names: list[str]) -> None:
     reader = NameReader(registry().home_of_user(), date(2023, 1, 1))
     for name in names:
@@ -125,6 +128,43 @@ def test_what_a_name_says_does_not_depend_on_the_names_read_before(names: list[s
             tuple(moment.utc for moment in moments),
             any(moment.note == "skipped_by_spring" for moment in moments),
         )
+
+
+ARRIVED = st.sampled_from(
+    [datetime(2023, 8, 31, 22, 1, tzinfo=UTC), datetime(2023, 8, 30, 21, 59, tzinfo=UTC)]
+)
+
+
+@given(st.lists(st.tuples(ANY_NAMES | st.none(), ARRIVED), max_size=20))
+def test_a_plain_name_says_by_columns_what_it_says_by_itself(
+    files: list[tuple[str | None, datetime]],
+) -> None:
+    names, arrived_at = zip(*files, strict=True) if files else ((), ())
+    said = NAMES.plain(
+        pl.Series(names, dtype=pl.String), pl.Series(arrived_at, dtype=pl.Datetime("us", "UTC"))
+    )
+    assert said.columns == ["home", "window"]
+    for (name, arrived), (home, window) in zip(files, said.iter_rows(), strict=True):
+        if name is None:
+            assert window is None
+            continue
+        named = NAMES.read(name)
+        if window is not None:
+            assert named.home is not None
+            assert (home, (window,)) == (named.home.id, NAMES.windows(named, arrived))
+            assert is_regular(named, window)
+        elif name.startswith("31.08.2023"):
+            assert NAMES.window(named, arrived) is None, "a day like others leaves nothing to a closer look"
+
+
+def test_of_days_with_a_clock_change_and_of_the_first_of_the_history_no_name_is_plain() -> None:
+    """Two passes, a skipped hour, and minutes that Zurich has before the history begins in UTC."""
+    days = ["29.10.2023", "26.03.2023", "01.01.2023", "02.01.2023"]
+    names = pl.Series([f"{day} 1200_JimmyLoup_received.json" for day in days])
+    arrived_at = pl.Series([datetime(2023, 12, 1, tzinfo=UTC)] * 4).dt.cast_time_unit("us")
+    assert NAMES.plain(names, arrived_at)["window"].to_list() == [
+        None, None, None, datetime(2023, 1, 2, 11, tzinfo=UTC),
+    ]  # fmt: skip
 
 
 def test_a_name_is_read_on_the_clock_of_its_home() -> None:
@@ -207,6 +247,10 @@ def test_a_last_write_far_ahead_stands_for_the_start_of_the_present_day() -> Non
     assert arrival(now + timedelta(days=1), now) == now + timedelta(days=1)
     assert arrival(now + timedelta(days=1, microseconds=1), now) == datetime(2023, 9, 4, tzinfo=UTC)
     assert arrival(datetime(2099, 1, 1, tzinfo=UTC), now) == datetime(2023, 9, 4, tzinfo=UTC)
+    ahead = [timedelta(days=1), timedelta(days=1, microseconds=1), timedelta(0)]
+    written = pl.Series([now + span for span in ahead], dtype=pl.Datetime("us", "UTC"))
+    assert arrivals(written, now).to_list() == [written[0], datetime(2023, 9, 4, tzinfo=UTC), now]
+    assert arrivals(written.clear(), now).to_list() == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from domotic_assets.errors import SourceError
 from domotic_assets.sources import folder
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, as_entries, as_rows, unknown
+from domotic_assets.sources.files import (
+    NOTHING_KNOWN,
+    FilePosition,
+    FileSource,
+    as_entries,
+    as_rows,
+    texts,
+    unknown,
+)
 from domotic_assets.sources.folder import LocalFolder
 
 NOTHING = FilePosition(NOTHING_KNOWN)
@@ -38,6 +46,14 @@ def test_a_listing_shows_name_size_and_last_write_to_the_microsecond(tmp_path: P
     other = put(tmp_path, "a.json")
     assert LocalFolder(tmp_path).entries() == [other, entry]
     assert entry.modified_at == datetime(2023, 9, 4, 22, 0, 5, 123456, UTC)
+
+
+def test_a_listing_goes_by_name_as_texts_are_compared(tmp_path: Path) -> None:
+    names = ["A.json", "a.json", os.fsdecode(b"caf\xe9.json"), "\ufb00.json", "\U0001f600.json"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(tmp_path)), name).write_bytes(b"")
+    assert names == sorted(names)
+    assert [entry.name for entry in LocalFolder(tmp_path).entries()] == names
 
 
 def test_a_pull_brings_exact_bytes_in_batches_until_nothing_waits(tmp_path: Path) -> None:
@@ -81,7 +97,9 @@ ENTRIES = st.builds(
 def test_unknown_are_the_entries_that_differ_from_all_that_is_held(
     listed: list[Entry], known: list[Entry]
 ) -> None:
-    assert unknown(listed, held(*known)) == [entry for entry in listed if entry not in known]
+    assert as_entries(unknown(as_rows(listed), held(*known))) == [
+        entry for entry in listed if entry not in known
+    ]
 
 
 @given(st.lists(ENTRIES))
@@ -102,7 +120,9 @@ def test_a_pattern_bounds_the_listing(tmp_path: Path) -> None:
 def test_only_accepted_files_are_read(tmp_path: Path) -> None:
     for name in ("a.json", "Thumbs.db"):
         put(tmp_path, name)
-    source = FileSource(LocalFolder(tmp_path), lambda entry: entry.name.endswith(".json"))
+    source = FileSource(
+        LocalFolder(tmp_path), lambda rows: rows.filter(pl.col("name").bin.ends_with(b".json"))
+    )
     assert [p.entry.name for p in source.pull(NOTHING, 9).items] == ["a.json"]
 
 
@@ -177,3 +197,11 @@ def test_a_folder_that_cannot_be_listed_says_so_in_one_line_with_the_remedy(
     assert str(place) in message
     assert "sites.yaml" in message
     assert "\n" not in message
+
+
+def test_names_of_a_listing_are_texts_but_for_those_that_are_none(tmp_path: Path) -> None:
+    for name in ("a.json", "ü.json"):
+        put(tmp_path, name)
+    assert texts(LocalFolder(tmp_path).listing()["name"]).to_list() == ["a.json", "ü.json"]
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.json")).write_bytes(b"1")
+    assert texts(LocalFolder(tmp_path).listing()["name"]).to_list() == ["a.json", None, "ü.json"]
