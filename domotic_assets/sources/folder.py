@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -33,19 +33,8 @@ class LocalFolder(FileFolder):
 
     def listing(self, patterns: Sequence[str] = EVERYTHING) -> pl.DataFrame:
         """As `FileFolder.listing`; a file's status is asked for only where its name matches."""
-        matches = matcher(patterns)
-        names: list[str] = []
-        sizes: list[int] = []
-        written_us: list[int] = []
         try:
-            with os.scandir(self.folder) as found:
-                for file in found:
-                    status = _status(file) if matches(file.name) else None
-                    if status is not None and stat.S_ISREG(status.st_mode):
-                        names.append(file.name)
-                        sizes.append(status.st_size)
-                        # Whole, without the float of st_mtime: the same file must look the same for ever.
-                        written_us.append(status.st_mtime_ns // 1_000)
+            return listed(self._files(matcher(patterns))).sort("name")
         except OSError as error:
             raise SourceError(
                 f"the folder cannot be listed ({error.strerror})",
@@ -53,7 +42,14 @@ class LocalFolder(FileFolder):
                 expected="a readable folder",
                 remedy="create it or correct `sources` in sites.yaml (`domotic simulate` fills one)",
             ) from None
-        return listed(names, sizes, written_us).sort("name")
+
+    def _files(self, matches: Callable[[str], object]) -> Iterator[tuple[str, int, int]]:
+        with os.scandir(self.folder) as found:
+            for file in found:
+                status = _status(file) if matches(file.name) else None
+                if status is not None and stat.S_ISREG(status.st_mode):
+                    # Whole, without the float of st_mtime: the same file must look the same for ever.
+                    yield file.name, status.st_size, status.st_mtime_ns // 1_000
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
         """As `FileFolder.read`."""
