@@ -16,7 +16,7 @@ from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject, Window
-from domotic_assets.serve.tables import identifier, literal, name_of
+from domotic_assets.serve.tables import identifier, in_memory, literal, name_of
 
 SOURCE, VIEWS = "source", "memory"
 """The catalogs of the admin's file, and of views that stand for what a mart may read."""
@@ -35,7 +35,7 @@ class Mart:
 @contextmanager
 def opened(admin_file: Path, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the admin's file; what does not fit into memory goes to the folder `spill`."""
-    with duckdb.connect(config={"temp_directory": str(spill)}) as connection:
+    with in_memory(spill) as connection:
         connection.execute(f"ATTACH {literal(str(admin_file))} AS {SOURCE} (READ_ONLY)")
         yield connection
 

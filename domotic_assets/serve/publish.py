@@ -27,6 +27,7 @@ from domotic_assets.serve.tables import (
     create_table,
     first_line,
     identifier,
+    in_memory,
     insert_files,
     literal,
     require_keys,
@@ -120,7 +121,7 @@ def build_file(
     refuse_other_tables(files, versions)
     try:
         target = clear_aside(serve, purpose)
-        with duckdb.connect(config={"temp_directory": str(target.parent / "spill")}) as connection:
+        with in_memory(target.parent / "spill") as connection:
             connection.execute(
                 f"ATTACH {literal(str(target))} AS {_CATALOG} (STORAGE_VERSION {literal(STORAGE_VERSION)})"
             )

@@ -57,7 +57,7 @@ class FileFolder(ABC):
         """
 
     def listing(self, patterns: Sequence[str] = EVERYTHING) -> pl.DataFrame:
-        """`entries` by columns, `as_rows`: of a folder of years, an entry each would fill the memory."""
+        """`entries` by columns (LISTED): a folder of years holds too many for an object each."""
         return as_rows(self.entries(patterns))
 
     @abstractmethod

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 from psycopg import sql
@@ -39,6 +38,7 @@ from domotic_assets.serve.tables import identifier, literal
 _LOCK = 4_711_202_311
 """One publication into a database at a time, from whatever machine."""
 _OLD = "_old"
+_PURPOSE = "postgresql"
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,23 @@ def is_behind(server: Server, serve: Path, scopes: Sequence[Scope]) -> bool:
 def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Published | None:
     """Bring the database up to the admin's present file; None where it is. Raises PublishError."""
     readers = access.readers_of(scopes)
-    with TemporaryDirectory(prefix="domotic-spill-") as spill, dialled(server) as target:
+    with dialled(server) as target:
         target.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        spill = _room_to_spill(serve)
         # The file is opened under the lock, so that no older one comes after a newer.
-        with cut.opened(publish.published_file(serve), Path(spill)) as source:
+        with cut.opened(publish.published_file(serve), spill) as source:
             done = _Publication(server, source, target, scopes, readers).run()
     if done is not None and done.rebuilt:
         _drop_old(server)
     return done
+
+
+def _room_to_spill(serve: Path) -> Path:
+    """Where rows may lie meanwhile; what a killed publication leaves goes with the next one, or a forget."""
+    try:
+        return publish.clear_aside(serve, _PURPOSE).with_name("spill")
+    except OSError as error:
+        raise publish.unwritable(serve, error) from error
 
 
 def _stated(target: Connection) -> tuple[dict[str, int], str, str] | None:
