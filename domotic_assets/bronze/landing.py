@@ -88,6 +88,7 @@ class Landing:
         plain = plain.with_columns(window_source=pl.lit("name")).with_row_index("place")
         odd = plain["window"].is_null().arg_true()
         if odd.is_empty():
+            # As in nearly every batch: all stand in their order.
             return rows.hstack(plain.drop("place").get_columns())
         placed = pl.DataFrame(
             [(place, *found) for place in odd if (found := self._place(files[place])) is not None],

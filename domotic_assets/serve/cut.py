@@ -15,8 +15,9 @@ import duckdb
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
+from domotic_assets.serve.connection import in_memory
 from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject, Window
-from domotic_assets.serve.tables import identifier, in_memory, literal, name_of
+from domotic_assets.serve.tables import identifier, literal, name_of
 
 SOURCE, VIEWS = "source", "memory"
 """The catalogs of the admin's file, and of views that stand for what a mart may read."""

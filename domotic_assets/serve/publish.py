@@ -23,11 +23,11 @@ from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import failing_checks, parts
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
+from domotic_assets.serve.connection import in_memory
 from domotic_assets.serve.tables import (
     create_table,
     first_line,
     identifier,
-    in_memory,
     insert_files,
     literal,
     require_keys,

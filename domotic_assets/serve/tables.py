@@ -4,9 +4,7 @@ Only SQL on an open connection belongs here; which file that is and who gets to 
 `publish`, what has changed since in `refresh`.
 """
 
-import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from urllib.parse import unquote
 
 import duckdb
@@ -20,20 +18,6 @@ from domotic_assets.serve.catalog import (
     published_columns,
     sql_type,
 )
-
-MOST_MEMORY_MB = 512
-MEMORY_OF_A_THREAD_MB = 128
-"""DuckDB asks for as much a thread, and may refuse to work with less."""
-
-
-def in_memory(spill: Path) -> duckdb.DuckDBPyConnection:
-    """A connection without a file of its own, to build others, which take no more memory the longer they are.
-
-    DuckDB would keep what it has written as long as the machine has room. spill: the folder for what does
-    not fit.
-    """
-    most = max(MOST_MEMORY_MB, MEMORY_OF_A_THREAD_MB * (os.cpu_count() or 1))
-    return duckdb.connect(config={"temp_directory": str(spill), "memory_limit": f"{most}MB"})
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

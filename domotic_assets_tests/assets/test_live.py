@@ -1,8 +1,6 @@
 """`domotic live` as a newcomer starts it: on a lake that is not there yet, wherever that lies."""
 
-import json
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -19,13 +17,7 @@ LOADED = "{workspaceOrError{... on Workspace{locationEntries{name locationOrLoad
 
 def locations(port: int) -> dict[str, str]:
     """What the pages say of each code server."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/graphql",
-        data=json.dumps({"query": LOADED}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+    entries = running.ask_pages(port, LOADED)["workspaceOrError"]["locationEntries"]
     return {found["name"]: (found["locationOrLoadError"] or {}).get("__typename") for found in entries}
 
 

@@ -7,12 +7,10 @@ written when the clock reaches them. At the end the asset page's partition query
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -32,6 +30,7 @@ from domotic_assets.schemas import ALL_TABLES
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders, Simulation, publish
+from domotic_assets_tests.drills.running import ask_pages
 from domotic_assets_tests.services.servers import free_port, listens
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -161,15 +160,9 @@ def page_seconds(port: int) -> tuple[float, float, int]:
 
 def _ask(port: int, query: str) -> dict[str, Any]:
     """What the pages say of the asset; nothing while they do not know it."""
-    body = {"query": query, "variables": {"path": ["gold", "fact_energy_minute"]}}
-    request = urllib.request.Request(
-        f"http://{live.HOST}:{port}/graphql",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        found: dict[str, Any] = json.load(answer)["data"]["assetNodeOrError"]
-    return found
+    found = ask_pages(port, query, {"path": ["gold", "fact_energy_minute"]})
+    node: dict[str, Any] = found["assetNodeOrError"]
+    return node
 
 
 def run(minutes: int, days: int) -> int:

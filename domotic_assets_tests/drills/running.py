@@ -3,6 +3,7 @@
 `domotic live` runs as a person starts it, in processes of its own; whatever it started is ended on leaving.
 """
 
+import json
 import os
 import platform
 import re
@@ -12,18 +13,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
 
+from domotic_assets.cli.live import HOST
 from domotic_assets.orchestration.build import open_instance
 from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import load_sites
@@ -171,6 +174,18 @@ def running(sites_file: Path, lake: Path, *, simulate: bool) -> Iterator[Live]:
         yield live
     finally:
         live.stop()
+
+
+def ask_pages(port: int, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The data that Dagster's pages answer to a GraphQL query."""
+    request = urllib.request.Request(
+        f"http://{HOST}:{port}/graphql",
+        data=json.dumps({"query": query, "variables": variables or {}}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        found: dict[str, Any] = json.load(answer)["data"]
+    return found
 
 
 def kill(process: Process) -> None:

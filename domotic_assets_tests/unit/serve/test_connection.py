@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from domotic_assets.serve import tables
-from domotic_assets.serve.tables import in_memory
+from domotic_assets.serve import connection as built_with
+from domotic_assets.serve.connection import in_memory
 
 ROWS = 2_000_000
 
@@ -13,8 +13,8 @@ ROWS = 2_000_000
 def test_what_does_not_fit_into_memory_goes_to_the_folder_until_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "MOST_MEMORY_MB", 50)
-    monkeypatch.setattr(tables, "MEMORY_OF_A_THREAD_MB", 0)
+    monkeypatch.setattr(built_with, "MOST_MEMORY_MB", 50)
+    monkeypatch.setattr(built_with, "MEMORY_OF_A_THREAD_MB", 0)
     spill = tmp_path / "spill"
     with in_memory(spill) as connection:
         assert connection.execute("SELECT current_setting('memory_limit')").fetchone() == ("47.6 MiB",)
@@ -29,6 +29,6 @@ def test_what_does_not_fit_into_memory_goes_to_the_folder_until_the_end(
 
 
 def test_memory_grows_with_the_threads_that_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(built_with.os, "cpu_count", lambda: 16)
     with in_memory(tmp_path) as connection:
         assert connection.execute("SELECT current_setting('memory_limit')").fetchone() == ("1.9 GiB",)
