@@ -1,7 +1,7 @@
 """Dagster's entry point to the feed: the definitions of the installation that the environment names."""
 
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.settings import Settings
 
 _work = Workspace.open(Settings.from_environment())

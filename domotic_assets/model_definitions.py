@@ -1,8 +1,8 @@
 """Dagster's entry point to the models: dbt's marts and tests, loaded apart from the runs of every minute."""
 
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.definitions import workspace_resource
 from domotic_assets.orchestration.marts import models_definitions
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.settings import Settings
 
 _work = Workspace.open(Settings.from_environment())

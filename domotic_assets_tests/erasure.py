@@ -13,9 +13,12 @@ from deltalake import DeltaTable
 from domotic_assets.alerts import memory
 from domotic_assets.alerts.incidents import Incident, Known, Told
 from domotic_assets.alerts.problems import Problem
-from domotic_assets.orchestration import dim_steps, gold_steps, sensor_steps, slow_steps
-from domotic_assets.orchestration.windows import cover
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.domains.homes.flows import dims, health, landing, reading
+from domotic_assets.domains.homes.flows import facts as flows_facts
+from domotic_assets.domains.register import flows as register_flows
+from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.flow.windows import cover
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.run import Folders, Simulation, write_history
@@ -86,22 +89,22 @@ def simulated(folder: Path) -> World:
 def carry(work: Workspace) -> None:
     """Everything new to the tables, as a build does it, without Dagster and without the published file."""
     now = datetime.now(UTC)
-    found = sensor_steps.discover_sensor_files(work)
+    found = landing.discover_sensor_files(work)
     windows = cover(found.minutes, now)
-    sensor_steps.land_sensor_files(work, windows)
-    sensor_steps.flatten_sensor_files(work, windows)
-    for facts in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
+    landing.land_sensor_files(work, windows)
+    reading.flatten_sensor_files(work, windows)
+    for facts in (flows_facts.energy_facts, flows_facts.environment_facts, flows_facts.presence_facts):
         facts(work, windows)
-    if issues := slow_steps.discover_forecasts(work):
-        slow_steps.land_forecast_files(work, issues)
-        slow_steps.read_forecasts(work, issues)
-        slow_steps.weather_hour_facts(work, issues)
-        slow_steps.weather_day_facts(work, issues)
-    slow_steps.land_register(work, now)
-    slow_steps.read_register(work)
+    if issues := weather_flows.discover_forecasts(work):
+        weather_flows.land_forecast_files(work, issues)
+        weather_flows.read_forecasts(work, issues)
+        weather_flows.weather_hour_facts(work, issues)
+        weather_flows.weather_day_facts(work, issues)
+    register_flows.land_register(work, now)
+    register_flows.read_register(work)
     days = set(work.lake.dates(silver.SENSOR_EVENTS))
-    gold_steps.health_facts(work, gold_steps.health_days_to_refresh(work, days))
-    dim_steps.write_dims(work)
+    health.health_facts(work, health.health_days_to_refresh(work, days))
+    dims.write_dims(work)
 
 
 def deliver_later(world: World) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from domotic_assets.orchestration import assets, checks, ops_assets, sensor_steps, sensors, tags
+from domotic_assets.domains.homes.flows import landing
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.orchestration import assets, checks, ops_assets, sensors, tags
 from domotic_assets.orchestration.assets import key
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas.table import Table
 
 SENSORS = ("register", "forecasts", "arrivals", "refresh")
@@ -51,7 +52,7 @@ class Feed:
         self.work = work
         self.instance = instance or dg.DagsterInstance.ephemeral()
         self._clock = _Clock()
-        for module in (sensors, ops_assets, sensor_steps, assets, checks):
+        for module in (sensors, ops_assets, landing, assets, checks):
             monkeypatch.setattr(module, "datetime", self._clock)
         self._repository = feed_definitions(work, workspace_resource(work)).get_repository_def()
 

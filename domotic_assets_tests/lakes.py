@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
 from domotic_assets.schemas.table import Table
@@ -26,10 +26,11 @@ def open_lake(sites_file: Path, lake: Path) -> Workspace:
 def leave_unpublished(patch: pytest.MonkeyPatch) -> None:
     """Builds leave the published files alone, where the tables are what counts: dbt takes ten seconds."""
     # Here, as who only opens a lake does not wait for all that runs on it.
-    from domotic_assets.orchestration import dim_steps, scope_steps
+    from domotic_assets.domains.homes.flows import dims
+    from domotic_assets.operate import people
 
-    patch.setattr(dim_steps, "is_published", lambda work: True)  # noqa: ARG005
-    patch.setattr(scope_steps, "are_behind", lambda work: False)  # noqa: ARG005
+    patch.setattr(dims, "is_published", lambda work: True)  # noqa: ARG005
+    patch.setattr(people, "are_behind", lambda work: False)  # noqa: ARG005
 
 
 def contents(work: Workspace, tables: Iterable[Table] = RIGHT_OF_BRONZE) -> dict[str, pl.DataFrame]:

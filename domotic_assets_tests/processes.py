@@ -12,7 +12,7 @@ _IMPORTED = (
     "pytest",
     "domotic_assets.cli.main",
     "domotic_assets.orchestration.build",
-    "domotic_assets.orchestration.forget_steps",
+    "domotic_assets.operate.forget",
     "domotic_assets_tests.erasure",
 )
 

@@ -12,7 +12,7 @@ from domotic_assets.settings import Settings
 
 # Polars and Delta take a second to import: each command imports what it needs itself.
 if TYPE_CHECKING:
-    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.flow.workspace import Workspace
     from domotic_assets.quality.verdict import Verdict
 
 _day = click.option(
@@ -37,20 +37,20 @@ def contract() -> None:
 )  # fmt: skip
 def diff(sites: Path, lake: str, day: datetime | None, other: Path | None) -> None:
     """Show what is new, gone or of another kind; exit code 1 where anything is gone or changed."""
-    from domotic_assets.orchestration import contract_steps
-    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.quality import installed_contract
     from domotic_assets.quality.drift import drift
 
     work = Workspace.open(Settings.of(sites, lake))
     if other is not None:
-        found = contract_steps.registers_differ(work, Workspace.open(Settings.of(other, lake)))
+        found = installed_contract.registers_differ(work, Workspace.open(Settings.of(other, lake)))
         _show(found, f"the register of {other} against that of {sites}")
     else:
-        agreed, when = contract_steps.require_contract(work), _date(work, day)
-        found = drift(agreed, contract_steps.observe(work, when))
+        agreed, when = installed_contract.require_contract(work), _date(work, day)
+        found = drift(agreed, installed_contract.observe(work, when))
         _show(
             found,
-            f"{when}, the newest forecast and the register against {contract_steps.contract_file(work)}",
+            f"{when}, the newest forecast and the register against {installed_contract.contract_file(work)}",
         )
     sys.exit(1 if found.severity == "ERROR" else 0)
 
@@ -61,19 +61,19 @@ def diff(sites: Path, lake: str, day: datetime | None, other: Path | None) -> No
 @_day
 def accept(sites: Path, lake: str, day: datetime | None) -> None:
     """Write what the sources look like now into the contract."""
-    from domotic_assets.orchestration import contract_steps
-    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.quality import installed_contract
 
     work = Workspace.open(Settings.of(sites, lake))
-    found, result = contract_steps.accept(work, when := _date(work, day))
+    found, result = installed_contract.accept(work, when := _date(work, day))
     _show(found, f"{when}, the newest forecast and the register against the contract until now")
     for words in result.kept:
         click.echo(f"kept, though not seen: {words}")
-    click.echo(f"Wrote {contract_steps.contract_file(work)}: review the change and commit it")
+    click.echo(f"Wrote {installed_contract.contract_file(work)}: review the change and commit it")
 
 
 def _date(work: "Workspace", day: datetime | None) -> date:
-    from domotic_assets.orchestration.contract_steps import newest_whole_day
+    from domotic_assets.quality.installed_contract import newest_whole_day
 
     return newest_whole_day(work, datetime.now(UTC)) if day is None else day.date()
 

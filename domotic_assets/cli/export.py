@@ -25,8 +25,8 @@ _err = Console(stderr=True)
 def export(sites: Path, lake: str, home: str, out: Path | None) -> None:
     """Write a home's data to a folder: its rows as Parquet and CSV, and its files as they were received."""
     with _err.status("starting"):
-        from domotic_assets.orchestration.export_steps import export_home
-        from domotic_assets.orchestration.workspace import Workspace
+        from domotic_assets.flow.workspace import Workspace
+        from domotic_assets.operate.export import export_home
     with progress(_err) as report:
         done = export_home(Workspace.open(Settings.of(sites, lake), report), home, out)
     rows = sum(table.rows for table in done.tables)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -9,6 +10,9 @@ from rich.console import Console
 from domotic_assets.cli.options import lake_option, sites_option
 from domotic_assets.cli.progress import progress
 from domotic_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from domotic_assets.flow.workspace import Workspace
 
 _out = Console()
 _err = Console(stderr=True)
@@ -31,9 +35,9 @@ def forget(sites: Path, lake: str, home: str, yes: bool, receipt: Path | None) -
     off, it goes on when run again. The files on the share stay: docs/erasure.md says what else does.
     """
     with _err.status("looking"):
-        from domotic_assets.orchestration.forget_steps import forget as forget_home
-        from domotic_assets.orchestration.forget_steps import look
-        from domotic_assets.orchestration.workspace import Workspace
+        from domotic_assets.flow.workspace import Workspace
+        from domotic_assets.operate.forget import forget as forget_home
+        from domotic_assets.operate.forget import look
 
         settings = Settings.of(sites, lake)
         found = look(Workspace.open(settings), home)
@@ -45,7 +49,7 @@ def forget(sites: Path, lake: str, home: str, yes: bool, receipt: Path | None) -
         click.confirm(f"Forget {home} for ever?", abort=True)
     began = datetime.now(UTC)
     with progress(_err) as report:
-        done = forget_home(Workspace.open(settings, report), home, receipt)
+        done = forget_home(Workspace.open(settings, report), home, _publish_from_nothing, receipt)
     removed = sum(table.rows_removed for table in done.journal.tables.values())
     took = (datetime.now(UTC) - began).total_seconds()
     _out.print(
@@ -55,3 +59,10 @@ def forget(sites: Path, lake: str, home: str, yes: bool, receipt: Path | None) -
         soft_wrap=True,
     )
     _out.print(f"Receipt: {done.receipt}", highlight=False, soft_wrap=True)
+
+
+def _publish_from_nothing(work: "Workspace") -> None:
+    # Importing it takes Dagster and dbt, which take seconds: only once there is something to publish.
+    from domotic_assets.orchestration.build import publish_from_nothing
+
+    publish_from_nothing(work)

@@ -21,7 +21,8 @@ import yaml
 from rich.console import Console
 
 from domotic_assets.errors import ConfigurationError, LakeError
-from domotic_assets.orchestration.instance import kept_live, prepare_home
+from domotic_assets.flow.dagster_home import prepare_home
+from domotic_assets.flow.live import kept_live
 from domotic_assets.settings import DAGSTER_VARIABLE, LAKE_VARIABLE, SITES_VARIABLE, Settings
 
 HOST = "127.0.0.1"

@@ -28,9 +28,9 @@ from domotic_assets.settings import Settings
 
 # Dagster, Polars and DuckDB take a second and more to import: each command imports what it needs itself.
 if TYPE_CHECKING:
+    from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.operate.summary import Summary
     from domotic_assets.orchestration.build import BuildReport
-    from domotic_assets.orchestration.summary import Summary
-    from domotic_assets.orchestration.workspace import Workspace
 
 _out = Console()
 _err = Console(stderr=True)
@@ -63,8 +63,8 @@ def build(sites: Path, lake: str, since: datetime | None, until: datetime | None
     """
     began = time.monotonic()
     with _err.status("starting"):
+        from domotic_assets.flow.workspace import Workspace
         from domotic_assets.orchestration import build as building
-        from domotic_assets.orchestration.workspace import Workspace
     with progress(_err) as report:
         work = Workspace.open(Settings.of(sites, lake), report)
         done = building.build(work, _date(since), _date(until))
@@ -110,7 +110,7 @@ def query(lake: str, sql: str) -> None:
 
     For example: domotic query "SELECT * FROM mart_energy_daily LIMIT 5"
     """
-    from domotic_assets.orchestration.query import query_published
+    from domotic_assets.serve.query import query_published
 
     columns, rows = query_published(lake, sql)
     cells = [[_cell(value) for value in row] for row in rows]
@@ -145,8 +145,8 @@ def _table(columns: list[str], rows: list[list[str]]) -> Table:
 @lake_option
 def summary(sites: Path, lake: str) -> None:
     """Show energy, cost, air and presence by home and day."""
-    from domotic_assets.orchestration.summary import summarise
-    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.operate.summary import summarise
 
     _show(summarise(Workspace.open(Settings.of(sites, lake))))
 
@@ -191,7 +191,7 @@ def _figure(value: float | None, digits: int) -> str:
 @click.option("--simulate", "simulated", is_flag=True, help="Go on with the simulated feed, a file a minute.")
 def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     """Carry the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
-    from domotic_assets.orchestration.forget_journal import refuse_unfinished
+    from domotic_assets.operate.forget_journal import refuse_unfinished
 
     load_sites(sites)  # a wrong registry is said in one line here, in pages of them by Dagster
     settings = Settings.of(sites, lake)
@@ -199,7 +199,7 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     domotic = str(Path(sys.executable).with_name("domotic"))
     feed = [domotic, "simulate", "--sites", str(sites.resolve()), "--continue"]
     if simulated:
-        from domotic_assets.orchestration.worklist import LISTED_WHOLE, WorkList
+        from domotic_assets.flow.worklist import LISTED_WHOLE, WorkList
 
         # What the simulated homes sent until now comes at once, and late: a listing finds it.
         subprocess.run(feed, check=True)  # nosec B603
@@ -212,8 +212,8 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
 @lake_option
 def status(sites: Path, lake: str) -> None:
     """Show how the feed of each home stands: last file, lag, what is missing and what was refused."""
-    from domotic_assets.orchestration.status import HEADINGS, cells, feed_status
-    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.operate.status import HEADINGS, cells, feed_status
 
     found = feed_status(Workspace.open(Settings.of(sites, lake)), datetime.now(UTC))
     table = Table(caption="UTC. today, missing: minutes of the local date so far, with and without a file.")

@@ -20,7 +20,7 @@ from rich.text import Text
 
 # Polars takes long to import: a command that starts need not wait for it.
 if TYPE_CHECKING:
-    from domotic_assets.orchestration.workspace import Report
+    from domotic_assets.flow.workspace import Report
 
 
 class _RateColumn(ProgressColumn):

@@ -14,8 +14,8 @@ from domotic_assets.settings import Settings
 
 # Dagster and Polars take a second and more to import: each command imports what it needs itself.
 if TYPE_CHECKING:
-    from domotic_assets.orchestration.reject_steps import RefusedFile, Selection
-    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.operate.rejects import RefusedFile, Selection
 
 SHOWN_CHARACTERS = 10_000
 SHOWN_VALUES = 50
@@ -45,7 +45,7 @@ def rejects() -> None:
 @_reason
 def list_(sites: Path, lake: str, home: str | None, day: datetime | None, reason: str | None) -> None:
     """Count refused values and quarantined files by home, day and reason, with an example of each."""
-    from domotic_assets.orchestration.reject_steps import by_home_day_reason, meaning, refusals
+    from domotic_assets.operate.rejects import by_home_day_reason, meaning, refusals
 
     counted = by_home_day_reason(refusals(_open(sites, lake), _selection(home, day, reason)))
     if counted.is_empty():
@@ -73,7 +73,7 @@ def list_(sites: Path, lake: str, home: str | None, day: datetime | None, reason
 @click.option("--output", type=click.File("wb"), default="-", help="With --raw: this file, not the screen.")
 def show(sites: Path, lake: str, file_id: str, raw: bool, output: BinaryIO) -> None:
     """Show a file as it was received: its name, what was refused of it, and its text without secrets."""
-    from domotic_assets.orchestration.reject_steps import file_behind
+    from domotic_assets.operate.rejects import file_behind
 
     work = _open(sites, lake)
     file = file_behind(work, file_id)
@@ -84,7 +84,7 @@ def show(sites: Path, lake: str, file_id: str, raw: bool, output: BinaryIO) -> N
 
 
 def _show(file: "RefusedFile", work: "Workspace") -> None:
-    from domotic_assets.orchestration.reject_steps import masked_text, meaning
+    from domotic_assets.operate.rejects import masked_text, meaning
 
     click.echo(f"name     {file.name!r}")
     click.echo(f"arrived  {file.arrived_at:%Y-%m-%d %H:%M:%S} UTC, {len(file.content):,} bytes")
@@ -122,13 +122,13 @@ def replay(sites: Path, lake: str, home: str | None, day: datetime | None, reaso
 
 
 def _open(sites: Path, lake: str) -> "Workspace":
-    from domotic_assets.orchestration.workspace import Workspace
+    from domotic_assets.flow.workspace import Workspace
 
     return Workspace.open(Settings.of(sites, lake))
 
 
 def _selection(home: str | None, day: datetime | None, reason: str | None) -> "Selection":
-    from domotic_assets.orchestration.reject_steps import Selection
+    from domotic_assets.operate.rejects import Selection
 
     return Selection(home, None if day is None else day.date(), reason)
 

@@ -19,11 +19,12 @@ from domotic_assets.alerts.messages import message_for
 from domotic_assets.alerts.problems import Kind, Problem
 from domotic_assets.alerts.runs import EndedRun, Span, overlap, still_failed, without_carried
 from domotic_assets.errors import DomoticError, PartitionError
-from domotic_assets.orchestration import evaluations, tags
+from domotic_assets.flow.windows import read_key
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.checks import FRESHNESS
+from domotic_assets.orchestration.internals import evaluations
 from domotic_assets.orchestration.sensors import REACHABLE, standing_sensor
-from domotic_assets.orchestration.windows import read_key
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.silver.masking import mask_log_text
 
 SECONDS = 30

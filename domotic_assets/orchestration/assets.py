@@ -6,10 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import dim_steps, gold_steps, quality_steps, sensor_steps, slow_steps, tags
+from domotic_assets.domains.homes.flows import dims, facts, health, landing, reading
+from domotic_assets.domains.register import flows as register_flows
+from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.flow.windows import Window, read_keys
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.check_results import check_result
-from domotic_assets.orchestration.windows import Window, read_keys
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.quality import stored
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
@@ -100,7 +104,7 @@ def result(work: Workspace, table: Table, **metadata: Any) -> dg.MaterializeResu
 
 def grain_result(work: Workspace, table: Table, windows: Sequence[Window]) -> dg.AssetCheckResult:
     """The check `grain` of what a run has just written."""
-    verdict = quality_steps.written_keys(work, table, windows)
+    verdict = stored.written_keys(work, table, windows)
     return check_result(key(table), GRAIN, verdict, work.lake.uri(table))
 
 
@@ -140,7 +144,7 @@ what the check `freshness` finds."""
 def bronze_sensor_files(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Files of the share, exactly as received."""
     by_name = context.run.tags.get(tags.LISTING) == tags.BY_NAME
-    outcome = sensor_steps.land_sensor_files(work, windows_of(context), by_name=by_name)
+    outcome = landing.land_sensor_files(work, windows_of(context), by_name=by_name)
     return result(work, bronze.SENSOR_FILES, **outcome.counts)
 
 
@@ -166,7 +170,7 @@ def silver_sensor_tables(
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Clean events, the definitions read off them, refused values and what became of each file."""
     windows = windows_of(context)
-    outcome = sensor_steps.flatten_sensor_files(work, windows)
+    outcome = reading.flatten_sensor_files(work, windows)
     for table in SENSOR_SILVER:
         yield result(work, table, **outcome.counts)
     for table in _GRAIN_IN_SILVER:
@@ -174,9 +178,9 @@ def silver_sensor_tables(
 
 
 _FACT_STEPS = {
-    gold.FACT_ENERGY_MINUTE: gold_steps.energy_facts,
-    gold.FACT_ENVIRONMENT_MINUTE: gold_steps.environment_facts,
-    gold.FACT_PRESENCE_MINUTE: gold_steps.presence_facts,
+    gold.FACT_ENERGY_MINUTE: facts.energy_facts,
+    gold.FACT_ENVIRONMENT_MINUTE: facts.environment_facts,
+    gold.FACT_PRESENCE_MINUTE: facts.presence_facts,
 }
 _FACT_INPUTS = [key(table) for table in (silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.DEVICES)]
 
@@ -219,7 +223,7 @@ def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.Assets
     )
     def weather_files(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         """Forecast files, exactly as received."""
-        return result(work, bronze.WEATHER_FILES, **slow_steps.land_forecast_files(work, days_of(context)))
+        return result(work, bronze.WEATHER_FILES, **weather_flows.land_forecast_files(work, days_of(context)))
 
     @dg.multi_asset(
         name="weather_forecasts",
@@ -228,7 +232,7 @@ def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.Assets
     )
     def weather_forecasts(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         """Forecast values of every variant, step and issue."""
-        return result(work, silver.WEATHER_FORECASTS, **slow_steps.read_forecasts(work, days_of(context)))
+        return result(work, silver.WEATHER_FORECASTS, **weather_flows.read_forecasts(work, days_of(context)))
 
     def weather_fact(table: Table, step: Any) -> dg.AssetsDefinition:
         @dg.multi_asset(
@@ -258,15 +262,15 @@ def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.Assets
     def device_health(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         """What was expected of each device, what came, and what was wrong with it."""
         days = days_of(context)
-        rows = gold_steps.health_facts(work, days)
+        rows = health.health_facts(work, days)
         work.worklist.change(lambda held: held.health_days.difference_update(days))
         return result(work, gold.FACT_DEVICE_HEALTH_DAY, rows=rows)
 
     return [
         weather_files,
         weather_forecasts,
-        weather_fact(gold.FACT_WEATHER_HOUR, slow_steps.weather_hour_facts),
-        weather_fact(gold.FACT_WEATHER_DAY, slow_steps.weather_day_facts),
+        weather_fact(gold.FACT_WEATHER_HOUR, weather_flows.weather_hour_facts),
+        weather_fact(gold.FACT_WEATHER_DAY, weather_flows.weather_day_facts),
         device_health,
     ]
 
@@ -274,7 +278,7 @@ def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.Assets
 @dg.multi_asset(name="register_rows", specs=[spec(bronze.REGISTER_ROWS, [])])
 def bronze_register_rows(work: Work) -> dg.MaterializeResult[Any]:
     """Changes of the building register; allowed tables and columns only."""
-    return result(work, bronze.REGISTER_ROWS, **slow_steps.land_register(work, datetime.now(UTC)))
+    return result(work, bronze.REGISTER_ROWS, **register_flows.land_register(work, datetime.now(UTC)))
 
 
 REGISTER_TABLES = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
@@ -286,7 +290,7 @@ REGISTER_TABLES = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
 )
 def silver_register_tables(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
     """The register's tables as they stand and as they stood, without what is personal."""
-    rows = slow_steps.read_register(work)
+    rows = register_flows.read_register(work)
     for table in REGISTER_TABLES:
         yield result(work, table, **{"dagster/row_count": rows[table.name]})
 
@@ -314,7 +318,7 @@ def _mapping(source: Table) -> dg.PartitionMapping | None:
 @dg.multi_asset(name="gold_dims", specs=[_dim_spec(table) for table in gold.DIMS])
 def gold_dims(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
     """Dimensions: current state, written only when they differ."""
-    written = dim_steps.write_dims(work)
+    written = dims.write_dims(work)
     for table in gold.DIMS:
         rows, changed = written.tables[table.name]
         more = written.unmatched if table is gold.DIM_DEVICE else {}

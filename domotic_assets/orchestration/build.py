@@ -9,26 +9,23 @@ from functools import cached_property
 
 import dagster as dg
 
+from domotic_assets.domains.homes.flows import facts, health, landing, reading
+from domotic_assets.domains.register import flows as register_flows
+from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.flow.windows import cover, date_window, ranges, read_key
+from domotic_assets.flow.worklist import PUBLISHED_WHOLE
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.flow.writer_lock import writer_lock
 from domotic_assets.lake.store import consecutive
 from domotic_assets.localtime import MINUTE
-from domotic_assets.orchestration import (
-    definitions,
-    dim_steps,
-    forget_journal,
-    gold_steps,
-    postgres_steps,
-    scope_steps,
-    sensor_steps,
-    slow_steps,
-    tags,
-)
-from domotic_assets.orchestration.instance import prepare_home
-from domotic_assets.orchestration.lane import lane
-from domotic_assets.orchestration.windows import cover, date_window, ranges, read_key
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.operate import forget_journal, people, publish, team_database
+from domotic_assets.orchestration import definitions, tags
+from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.schemas import bronze
 
 _MINUTES_OF_DAY = range(1440)
+
+
 LANE_WAIT_SECONDS = 60
 """A live minute is done by then; another build is not, and says so."""
 
@@ -55,14 +52,6 @@ class FailedCheck:
     what: str
 
 
-def open_instance(work: Workspace) -> dg.DagsterInstance:
-    """Dagster's records of this lake, started with the shipped dagster.yaml."""
-    home = work.settings.dagster_home
-    prepare_home(home)
-    work.settings.name_dagster_home()
-    return dg.DagsterInstance.from_config(str(home))
-
-
 def build(work: Workspace, since: date | None = None, until: date | None = None) -> BuildReport:
     """Carry everything new (or the UTC days since … until again) to the published file.
 
@@ -73,9 +62,9 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     with _running(work) as runner:
         began = datetime.now(UTC)
         # Asked before this build closes days.
-        is_untested = dim_steps.is_day_untested(work)
-        found = sensor_steps.discover_sensor_files(work)
-        register_behind = slow_steps.register_is_behind(work)
+        is_untested = publish.is_day_untested(work)
+        found = landing.discover_sensor_files(work)
+        register_behind = register_flows.register_is_behind(work)
         plan = _plan(work, found, since, until)
         work.worklist.change(lambda held: held.begin(plan.windows, plan.issues, began))
         left = found.left
@@ -87,10 +76,10 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         work.worklist.change(lambda held: held.issues.difference_update(plan.issues))
         if register_behind:
             runner.run(tags.REGISTER_JOB)
-        health_days = gold_steps.health_days_to_refresh(work, work.worklist.read().health_days)
+        health_days = health.health_days_to_refresh(work, work.worklist.read().health_days)
         runner.run_days(tags.HEALTH_JOB, health_days)
         runner.run(tags.DIMS_JOB)
-        published = not dim_steps.is_published(work)
+        published = not publish.is_published(work)
         try:
             # Before publishing, as the file says which checks failed.
             failed = runner.check() if published or plan.windows or plan.issues else ()
@@ -108,12 +97,12 @@ def _publish(work: Workspace, runner: "_Runner", *, is_new: bool, is_untested: b
     is_untested: dbt has not tested the published file since a day was closed.
     """
     if is_new:
-        takes_changes = not is_untested and dim_steps.takes_changes(work)
+        takes_changes = not is_untested and publish.takes_changes(work)
         runner.run(tags.PUBLISH_CHANGES_JOB if takes_changes else tags.PUBLISH_JOB)
-        work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: datetime.now(UTC)}))
-    if scope_steps.are_behind(work):
+        work.worklist.change(lambda held: held.marks.update({PUBLISHED_WHOLE: datetime.now(UTC)}))
+    if people.are_behind(work):
         runner.run(tags.SCOPES_JOB)
-    if postgres_steps.database_is_behind(work):
+    if team_database.database_is_behind(work):
         runner.run(tags.DATABASE_JOB)
 
 
@@ -130,14 +119,14 @@ class _Plan:
     issues: tuple[date, ...]
 
 
-def _plan(work: Workspace, found: sensor_steps.Discovery, since: date | None, until: date | None) -> _Plan:
+def _plan(work: Workspace, found: landing.Discovery, since: date | None, until: date | None) -> _Plan:
     """The windows and dates of issue to work on: what is new and unfinished, or the days asked for."""
     now = datetime.now(UTC)
     unfinished = work.worklist.read()
-    issues = {*slow_steps.discover_forecasts(work), *unfinished.issues}
-    minutes = {*found.minutes, *sensor_steps.unflattened_minutes(work)}
+    issues = {*weather_flows.discover_forecasts(work), *unfinished.issues}
+    minutes = {*found.minutes, *reading.unflattened_minutes(work)}
     windows = set(cover(minutes, now)) | {read_key(key) for key in unfinished.windows}
-    windows |= set(gold_steps.days_without_gold(work))
+    windows |= set(facts.days_without_gold(work))
     if since is not None or until is not None:
         first, last = since or work.registry.history_start, until or now.date()
         held = {*work.lake.dates(bronze.SENSOR_FILES), *(minute.date() for minute in minutes)}
@@ -155,7 +144,7 @@ def _running(work: Workspace) -> Iterator["_Runner"]:
     home = work.settings.dagster_home
     # What tools print (dbt does, a line a test) is kept, and kept off the screen.
     with (
-        lane(home, LANE_WAIT_SECONDS),
+        writer_lock(home, LANE_WAIT_SECONDS),
         open_instance(work) as instance,
         (home / "build.log").open("a") as log,
         redirect_stdout(log),

@@ -6,15 +6,17 @@ from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import evaluations, quality_steps
+from domotic_assets.domains.homes.checks import rounds
+from domotic_assets.domains.homes.checks.all_checks import CHECKS
+from domotic_assets.flow.windows import Window
+from domotic_assets.flow.worklist import PendingWork as WorkOnList
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.assets import Work, key, result, spec
-from domotic_assets.orchestration.check_list import CHECKS, Check
 from domotic_assets.orchestration.check_results import check_result
-from domotic_assets.orchestration.quality_steps import Round
+from domotic_assets.orchestration.internals import evaluations
 from domotic_assets.orchestration.sensors import standing_sensor
-from domotic_assets.orchestration.windows import Window
-from domotic_assets.orchestration.worklist import Work as WorkOnList
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.quality.check import Check
+from domotic_assets.quality.round import Round
 from domotic_assets.schemas import silver
 from domotic_assets.serve.failing_checks import FailingCheck
 
@@ -39,7 +41,7 @@ def check_key(check: Check) -> dg.AssetCheckKey:
 )
 def reading_days(work: Work) -> dg.MaterializeResult[Any]:
     """What the days before looked like, which checks compare the present day with."""
-    return result(work, silver.READING_DAYS, dates=quality_steps.remember_days(work, _judged(work).span.end))
+    return result(work, silver.READING_DAYS, dates=rounds.remember_days(work, _judged(work).span.end))
 
 
 @dg.multi_asset_check(
@@ -80,7 +82,7 @@ def failing_checks(instance: dg.DagsterInstance) -> list[FailingCheck]:
 
 def _judged(work: Workspace) -> Round:
     now = datetime.now(UTC)
-    return Round(work, quality_steps.newest_span(work) or Window(now - quality_steps.SPAN, now), now)
+    return Round(work, rounds.newest_span(work) or Window(now - rounds.SPAN, now), now)
 
 
 def freshness_sensor(work: Workspace) -> dg.SensorDefinition:
@@ -105,7 +107,7 @@ def silent_homes_changed(work: Workspace, now: datetime) -> dg.AssetCheckEvaluat
     caught_up = held.looked_until is not None and now - held.looked_until < patience
     if not caught_up or len(held.windows) > patience / timedelta(minutes=1):
         return None
-    verdict = quality_steps.present_homes(work, now)
+    verdict = rounds.present_homes(work, now)
     silent = {SILENT + str(breach.home) for breach in verdict.breaches}
     known = {mark for mark in held.marks if mark.startswith(SILENT)}
     if silent == known:

@@ -23,12 +23,15 @@ from dagster_dbt import (
 )
 from dagster_dbt.compat import DBT_PYTHON_VERSION
 
-from domotic_assets.orchestration import dim_steps, scope_steps, tags
+from domotic_assets.flow.worklist import PUBLISHED_WHOLE
+from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
+from domotic_assets.operate import people
+from domotic_assets.operate import publish as operate_publish
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key, publication
 from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.orchestration.publications import publication_definitions
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
-from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import definition_of
@@ -128,8 +131,8 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
     @dbt_assets(manifest=dbt_project.manifest_path, project=dbt_project, dagster_dbt_translator=Translator())
     def marts(context: dg.AssetExecutionContext, work: Work, dbt: DbtCliResource) -> Iterator[Any]:
         """Views over Gold in a file built aside, and the tests of both."""
-        scope_steps.refuse_tables_without_rule()
-        found = dim_steps.gold_snapshot(work)
+        people.refuse_tables_without_rule()
+        found = operate_publish.gold_snapshot(work)
         definition = definition_of(DBT_PROJECT)
         file = publish.build_file(work.serve, found.files, found.versions, definition, purpose=PURPOSE)
         work.report("marts", 0, 1)
@@ -150,7 +153,7 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
     def tested_file(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         # While dbt worked, others may have published newer rows: these must not go back.
         built = publish.aside_file(work.serve, PURPOSE)
-        done = dim_steps.publish_present(work, PURPOSE, failing_checks(context.instance), built=built)
+        done = operate_publish.publish_present(work, PURPOSE, failing_checks(context.instance), built=built)
         assert done is not None
         return dg.MaterializeResult(metadata=publication(work, done))
 
@@ -159,16 +162,16 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
 
 def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
     """Ask for a build where the published file is missing, of other models, or of before a seal."""
-    if scope_steps.admin_is_present(work) and not dim_steps.is_day_untested(work):
+    if people.admin_is_present(work) and not operate_publish.is_day_untested(work):
         return dg.SensorResult(skip_reason="the published file is of the present models")
-    asked = work.worklist.read().marks.get(tags.PUBLISH_JOB)
+    asked = work.worklist.read().marks.get(PUBLISHED_WHOLE)
     if asked is not None and now - asked < ASK_AT_MOST_EVERY:
         return dg.SensorResult(skip_reason=f"asked for at {asked:%H:%M} UTC")
     if any(work.lake.version(table) is None for table in (*gold.MINUTE_FACTS, *gold.DIMS)):
         return dg.SensorResult(skip_reason="Gold is not complete yet")
     if runs_under_way(instance, tags.PUBLISH_JOB):
         return dg.SensorResult(skip_reason="a build is under way")
-    work.worklist.change(lambda held: held.marks.update({tags.PUBLISH_JOB: now}))
+    work.worklist.change(lambda held: held.marks.update({PUBLISHED_WHOLE: now}))
     return dg.SensorResult(run_requests=[dg.RunRequest(job_name=tags.PUBLISH_JOB, run_config=tags.QUIET)])
 
 

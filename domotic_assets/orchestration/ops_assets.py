@@ -8,7 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from domotic_assets.orchestration import arrivals, dim_steps, reject_steps, status, tags, upkeep_steps
+from domotic_assets.domains.homes.flows import arrivals
+from domotic_assets.operate import publish, rejects, status, upkeep
+from domotic_assets.orchestration import retention as orchestration_retention
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, key, publication, windows_of
 from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.schemas import bronze, gold, silver
@@ -44,7 +47,7 @@ def published_file(context: dg.AssetExecutionContext, work: Work) -> dg.Material
     """What changed in Gold goes into a copy of the published file, which is swapped in."""
     # A live minute may name a device before the dimension does; a build has written both.
     tested = context.job_name == tags.PUBLISH_CHANGES_JOB
-    done = dim_steps.publish_present(work, "live", failing_checks(context.instance), tested=tested)
+    done = publish.publish_present(work, "live", failing_checks(context.instance), tested=tested)
     if done is None:
         return dg.MaterializeResult(metadata={"published": "nothing yet: the models build the file first"})
     return dg.MaterializeResult(metadata=publication(work, done))
@@ -67,7 +70,7 @@ def published_file(context: dg.AssetExecutionContext, work: Work) -> dg.Material
 )
 def carried_windows(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Strike the windows off the work list; compact finished days and drop their finer keys."""
-    carried = upkeep_steps.finish_windows(work, windows_of(context), datetime.now(UTC))
+    carried = upkeep.finish_windows(work, windows_of(context), datetime.now(UTC))
     for covered in carried.covered_keys(context.instance.get_dynamic_partitions(tags.WINDOW)):
         context.instance.delete_dynamic_partition(tags.WINDOW, covered)
     return dg.MaterializeResult(asset_key=CARRIED, metadata=carried.metadata())
@@ -104,7 +107,7 @@ def share_listing(context: dg.AssetExecutionContext, work: Work) -> dg.Materiali
 )
 def lake_upkeep(work: Work) -> dg.MaterializeResult[Any]:
     """Compact what the live minutes left, and shorten the tables' logs."""
-    return dg.MaterializeResult(metadata=upkeep_steps.keep_lake_up(work, datetime.now(UTC)))
+    return dg.MaterializeResult(metadata=upkeep.keep_lake_up(work, datetime.now(UTC)))
 
 
 @dg.asset(
@@ -117,7 +120,7 @@ def lake_upkeep(work: Work) -> dg.MaterializeResult[Any]:
 def retention(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Delete records of runs whose windows a day covers."""
     home, now = work.settings.dagster_home, datetime.now(UTC)
-    runs = upkeep_steps.prune_runs(context.instance, home, now, keep=context.run_id)
+    runs = orchestration_retention.prune_runs(context.instance, home, now, keep=context.run_id)
     return dg.MaterializeResult(metadata={"runs removed": runs})
 
 
@@ -152,7 +155,7 @@ def feed_status(work: Work) -> dg.MaterializeResult[Any]:
 def rejects_report(work: Work) -> dg.MaterializeResult[Any]:
     """Refused values and quarantined files, with what their reasons mean."""
     since = (datetime.now(UTC) - REPORTED).date()
-    report = reject_steps.reject_report(work, since)
+    report = rejects.reject_report(work, since)
     return dg.MaterializeResult(metadata={"rejects": dg.MetadataValue.md(report)})
 
 

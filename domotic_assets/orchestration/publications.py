@@ -1,11 +1,17 @@
 """What is made of the published file, as Dagster knows it: people's files, and a database if one is named."""
 
+import time
+from typing import Any
+
 import dagster as dg
 
-from domotic_assets.orchestration.assets import WORK
-from domotic_assets.orchestration.postgres import database_job, database_sensor, published_database
-from domotic_assets.orchestration.scopes import published_scopes, scopes_job, scopes_sensor
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.errors import ConfigurationError, PublishError
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate import people, team_database
+from domotic_assets.orchestration import tags
+from domotic_assets.orchestration.assets import OWNERS, WORK, Work
+from domotic_assets.orchestration.ops_assets import PUBLISHED
+from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 
 
 def publication_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
@@ -19,3 +25,132 @@ def publication_definitions(work: Workspace, workspace: dg.ResourceDefinition) -
         executor=dg.in_process_executor,
         resources={WORK: workspace},
     )
+
+
+DATABASE = dg.AssetKey(["serve", "postgres"])
+
+
+@dg.asset(
+    key=DATABASE,
+    deps=[PUBLISHED],
+    group_name="serve",
+    kinds={"postgres"},
+    owners=OWNERS,
+    description="Gold and the marts in PostgreSQL, a role for each person, with row-level security "
+    "(docs/postgresql.md).",
+)
+def published_database(work: Work) -> dg.MaterializeResult[Any]:
+    """What changed since the last time, in one transaction."""
+    began = time.monotonic()
+    done = team_database.publish_database(work)
+    if done is None:
+        return dg.MaterializeResult(metadata={"rows copied": 0})
+    return dg.MaterializeResult(
+        metadata={
+            "version": done.version,
+            "made anew": done.rebuilt,
+            "rows copied": sum(carried.copied for carried in done.rows.values()),
+            "rows deleted": sum(carried.deleted for carried in done.rows.values()),
+            "ranges": done.ranges,
+            "marts of roles replaced": done.marts,
+            "seconds": time.monotonic() - began,
+        }
+    )
+
+
+def database_job() -> Any:
+    """The job that publishes into the database."""
+    return publishing_job(tags.DATABASE_JOB, DATABASE, "Gold and marts in PostgreSQL.")
+
+
+def database_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
+    """Asks for a publication when the admin's file or people's rights have changed."""
+    return standing_sensor(
+        "database",
+        LOOK_EVERY_SECONDS,
+        [job],
+        "Publishes into PostgreSQL when the admin's file, or what sites.yaml says of people, has changed.",
+        lambda context, _: database_tick(work, context.instance),
+    )
+
+
+def database_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
+    """Ask for a run where the database is behind; a server that does not answer is asked again."""
+    if runs_under_way(instance, tags.DATABASE_JOB):
+        return dg.SensorResult(skip_reason="the database is being published to")
+    try:
+        behind = team_database.database_is_behind(work)
+    except (ConfigurationError, PublishError) as error:
+        return dg.SensorResult(skip_reason=str(error))
+    if not behind:
+        return dg.SensorResult(skip_reason="the database is that of the admin's file and of sites.yaml")
+    return dg.SensorResult(run_requests=[dg.RunRequest(job_name=tags.DATABASE_JOB, run_config=tags.QUIET)])
+
+
+SCOPES = dg.AssetKey(["serve", "scopes"])
+
+
+LOOK_EVERY_SECONDS = 300
+
+
+@dg.asset(
+    key=SCOPES,
+    deps=[PUBLISHED],
+    group_name="serve",
+    kinds={"duckdb"},
+    owners=OWNERS,
+    description="A DuckDB file for each person who is no admin, with what they may see of the admin's "
+    "(docs/access.md).",
+)
+def published_scopes(work: Work) -> dg.MaterializeResult[Any]:
+    """Files that are behind are built from nothing; those of nobody are removed."""
+    done = people.publish_scopes(work)
+    return dg.MaterializeResult(
+        metadata={
+            "files built": len(done.built),
+            "bytes built": sum(file.stat().st_size for file in done.built),
+            "files that still hold": done.current,
+            "people whose files were removed": done.removed,
+        }
+    )
+
+
+def scopes_job() -> Any:
+    """The job that builds people's files."""
+    return publishing_job(tags.SCOPES_JOB, SCOPES, "The files of people who are no admins.")
+
+
+def publishing_job(name: str, asset: dg.AssetKey, description: str) -> Any:
+    """A job of one asset that publishes, beside the runs that write the lake."""
+    return dg.define_asset_job(
+        name,
+        dg.AssetSelection.assets(asset),
+        description=description,
+        tags={tags.LANE: tags.BESIDE},
+        executor_def=dg.in_process_executor,
+        config=tags.QUIET,
+    )
+
+
+def scopes_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
+    """Asks for people's files when the admin's file or their rights have changed."""
+    return standing_sensor(
+        "scopes",
+        LOOK_EVERY_SECONDS,
+        [job],
+        "Builds people's files when the admin's file, or what sites.yaml says of people, has changed.",
+        lambda context, _: scopes_tick(work, context.instance),
+    )
+
+
+def scopes_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
+    """Ask for a run where a file is behind; a sites.yaml that is being written is looked at again."""
+    try:
+        behind = people.are_behind(work)
+    except ConfigurationError as error:
+        return dg.SensorResult(skip_reason=str(error))
+    if not behind:
+        return dg.SensorResult(skip_reason="people's files are those of the admin's file and of sites.yaml")
+    if runs_under_way(instance, tags.SCOPES_JOB):
+        return dg.SensorResult(skip_reason="people's files are being built")
+    return dg.SensorResult(run_requests=[dg.RunRequest(job_name=tags.SCOPES_JOB, run_config=tags.QUIET)])

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import polars as pl
 
+from domotic_assets.flow.windows import assign, cover, detailed_days, read_key
+from domotic_assets.flow.worklist import PendingWork, Task
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate.rejects import KEY, Selection, refusals
 from domotic_assets.orchestration import build as building
 from domotic_assets.orchestration import tags
-from domotic_assets.orchestration.reject_steps import KEY, Selection, refusals
-from domotic_assets.orchestration.windows import assign, cover, detailed_days, read_key
-from domotic_assets.orchestration.worklist import Task, Work
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.orchestration.internals import instance as internals_instance
 from domotic_assets.schemas import silver
 from domotic_assets.silver.weather import SOURCE as FORECASTS
 
@@ -43,14 +44,14 @@ def replay(work: Workspace, chosen: Selection, now: datetime) -> Replayed:
     before = refusals(work, chosen)
     forecasts = before.filter(pl.col("source") == FORECASTS)["utc_date"].unique().to_list()
     minutes = Counter(before["window"].drop_nulls().to_list())
-    with building.open_instance(work) as instance:
+    with internals_instance.open_instance(work) as instance:
         live = is_live(instance, now)
         detailed = detailed_days(instance.get_dynamic_partitions(tags.WINDOW))
     windows = assign(minutes, now, detailed).keys() if live else cover(minutes, now)
     keys = sorted(window.key for window in windows)
     tasks = {key: Task() for key in keys}
 
-    def change(held: Work) -> None:
+    def change(held: PendingWork) -> None:
         held.add(tasks)
         held.issues.update(forecasts)
 

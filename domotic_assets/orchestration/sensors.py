@@ -10,14 +10,17 @@ from typing import Any, cast
 
 import dagster as dg
 
+from domotic_assets.domains.homes.flows import arrivals, dims, health
+from domotic_assets.domains.register import flows as register_flows
+from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.errors import ConfigurationError, ContractError, DomoticError, SourceError
+from domotic_assets.flow.windows import keys_between
+from domotic_assets.flow.worklist import DAY_CLOSED, PendingWork, Task
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import consecutive
-from domotic_assets.orchestration import arrivals, dim_steps, gold_steps, slow_steps, tags, upkeep_steps
+from domotic_assets.operate.status import UNREACHABLE
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import WINDOW, key
-from domotic_assets.orchestration.status import UNREACHABLE
-from domotic_assets.orchestration.windows import keys_between
-from domotic_assets.orchestration.worklist import Task, Work
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze
 from domotic_assets.schemas.table import Table
 
@@ -159,7 +162,7 @@ def _windows_under_way(instance: dg.DagsterInstance, registered: Sequence[str]) 
     return arrivals.UnderWay(kinds, keys)
 
 
-def _quiet(held: Work) -> str:
+def _quiet(held: PendingWork) -> str:
     waiting = len(held.windows)
     return f"nothing new; {waiting} windows under way or waiting" if waiting else "nothing new"
 
@@ -176,11 +179,11 @@ def forecasts_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime)
     """
     looked = work.worklist.read().marks.get(tags.FORECASTS_JOB)
     lately = looked is not None and now - looked < LIST_FORECASTS_EVERY
-    if lately and not slow_steps.forecast_is_due(work, now):
+    if lately and not weather_flows.forecast_is_due(work, now):
         return dg.SensorResult(skip_reason=f"looked at {looked:%H:%M} UTC")
     if runs_under_way(instance, tags.FORECASTS_JOB):
         return dg.SensorResult(skip_reason="forecasts are being read")
-    stretches = consecutive(slow_steps.discover_forecasts(work))
+    stretches = consecutive(weather_flows.discover_forecasts(work))
     if not stretches:
         work.worklist.change(lambda held: held.marks.update({tags.FORECASTS_JOB: now}))
         return dg.SensorResult(skip_reason="no new forecast file")
@@ -194,7 +197,7 @@ def register_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
         return dg.SensorResult(skip_reason=f"compared at {compared:%H:%M} UTC")
     if runs_under_way(instance, tags.REGISTER_JOB):
         return dg.SensorResult(skip_reason="the register is being read")
-    if slow_steps.register_is_behind(work):
+    if register_flows.register_is_behind(work):
         return dg.SensorResult(
             run_requests=[dg.RunRequest(job_name=tags.REGISTER_JOB, run_config=tags.QUIET)]
         )
@@ -206,18 +209,18 @@ def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -
     """Ask for runs over the local dates whose device health may have changed."""
     held = work.worklist.read()
     last = held.marks.get(tags.REFRESH_JOB)
-    closed = held.marks.get(upkeep_steps.DAY_CLOSED)
+    closed = held.marks.get(DAY_CLOSED)
     waiting = timedelta.max if last is None else now - last
     after_close = closed is not None and (last is None or closed > last) and waiting >= REFRESH_AT_MOST_EVERY
     if waiting < REFRESH_EVERY and not after_close:
-        if dim_steps.lacks_devices(work) and not runs_under_way(instance, tags.DIMS_JOB):
+        if dims.lacks_devices(work) and not runs_under_way(instance, tags.DIMS_JOB):
             return dg.SensorResult(
                 run_requests=[dg.RunRequest(job_name=tags.DIMS_JOB, run_config=tags.QUIET)]
             )
         return dg.SensorResult(skip_reason=f"refreshed at {last:%H:%M} UTC")
     if any(runs_under_way(instance, job) for job in (tags.REFRESH_JOB, tags.DIMS_JOB)):
         return dg.SensorResult(skip_reason="a refresh is under way")
-    days = gold_steps.health_days_to_refresh(work, held.health_days)
+    days = health.health_days_to_refresh(work, held.health_days)
     if not days:
         return dg.SensorResult(skip_reason="no readings yet")
     work.worklist.change(lambda listed: listed.marks.update({tags.REFRESH_JOB: now}))
@@ -261,7 +264,7 @@ def _guarded(
 _LOOKS: Mapping[Table, Callable[[Workspace], object]] = {
     bronze.SENSOR_FILES: lambda work: work.sensor_folder.entries(["?"]),
     bronze.WEATHER_FILES: lambda work: work.weather_folder.entries(["?"]),
-    bronze.REGISTER_ROWS: slow_steps.pull_register,
+    bronze.REGISTER_ROWS: register_flows.pull_register,
 }
 
 WATCHED_SOURCES = tuple(_LOOKS)

@@ -14,20 +14,21 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 
-from domotic_assets.orchestration import (
-    dim_steps,
-    gold_steps,
-    quality_steps,
-    sensor_steps,
-    slow_steps,
-    tags,
-)
+from domotic_assets.domains.homes.checks import rounds
+from domotic_assets.domains.homes.checks.all_checks import CHECKS
+from domotic_assets.domains.homes.flows import dims, health, landing, reading
+from domotic_assets.domains.homes.flows import facts as flows_facts
+from domotic_assets.domains.register import flows as register_flows
+from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.flow import flow
+from domotic_assets.flow.windows import Window, day_window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import GRAIN, key
-from domotic_assets.orchestration.check_list import CHECKS, Check
-from domotic_assets.orchestration.checks_page import CHECKS_PAGE, page
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
-from domotic_assets.orchestration.windows import Window, day_window
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.pages.checks import CHECKS_PAGE, page
+from domotic_assets.quality import round
+from domotic_assets.quality.check import Check
 from domotic_assets.quality.verdict import Verdict
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.table import Table
@@ -53,18 +54,18 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     simulation = Simulation(work.registry, START, seed=2, defects=CLEAN, weather_sites=1)
     write_history(simulation, Folders.below(folder), HOURS * 60)
     windows = [day_window(START)]
-    sensor_steps.land_sensor_files(work, windows)
-    sensor_steps.flatten_sensor_files(work, windows)
-    for facts in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
+    landing.land_sensor_files(work, windows)
+    reading.flatten_sensor_files(work, windows)
+    for facts in (flows_facts.energy_facts, flows_facts.environment_facts, flows_facts.presence_facts):
         facts(work, windows)
-    slow_steps.land_forecast_files(work, [ISSUE])
-    slow_steps.read_forecasts(work, [ISSUE])
-    slow_steps.weather_hour_facts(work, [ISSUE])
-    slow_steps.weather_day_facts(work, [ISSUE])
-    slow_steps.land_register(work, START)
-    slow_steps.read_register(work)
-    gold_steps.health_facts(work, [START.date()])
-    dim_steps.write_dims(work)
+    weather_flows.land_forecast_files(work, [ISSUE])
+    weather_flows.read_forecasts(work, [ISSUE])
+    weather_flows.weather_hour_facts(work, [ISSUE])
+    weather_flows.weather_day_facts(work, [ISSUE])
+    register_flows.land_register(work, START)
+    register_flows.read_register(work)
+    health.health_facts(work, [START.date()])
+    dims.write_dims(work)
     return folder
 
 
@@ -79,9 +80,9 @@ def work(sound: Path, tmp_path: Path) -> Workspace:
 
 
 def judge(work: Workspace, check: Check, now: datetime | None = None) -> Verdict:
-    span = quality_steps.newest_span(work)
+    span = rounds.newest_span(work)
     assert span is not None
-    return check.judge(quality_steps.Round(work, span, now or span.end))
+    return check.judge(round.Round(work, span, now or span.end))
 
 
 def named(name: str, table: Table | None = None) -> Check:
@@ -233,14 +234,14 @@ def test_a_breach_of_our_own_table_stops_the_run_that_wrote_it(
     work: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = silver.SENSOR_EVENTS
-    sound_step = sensor_steps.flatten_sensor_files
+    sound_step = reading.flatten_sensor_files
 
-    def faulty_step(work: Workspace, windows: Sequence[Window]) -> sensor_steps.Outcome:
+    def faulty_step(work: Workspace, windows: Sequence[Window]) -> flow.Outcome:
         outcome = sound_step(work, windows)
         add(work, events, work.lake.read(events).head(1))
         return outcome
 
-    monkeypatch.setattr(sensor_steps, "flatten_sensor_files", faulty_step)
+    monkeypatch.setattr(landing, "flatten_sensor_files", faulty_step)
     window = day_window(START).key
     instance.add_dynamic_partitions(tags.WINDOW, [window])
     job = feed_definitions(work, workspace_resource(work)).resolve_job_def(tags.BUILD_JOB)

@@ -9,10 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from domotic_assets.orchestration import gold_steps, sensor_steps
+from domotic_assets.domains.homes.flows import facts as flows_facts
+from domotic_assets.domains.homes.flows import landing, reading
+from domotic_assets.flow.windows import cover
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import build
-from domotic_assets.orchestration.windows import cover
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.defects import CLEAN
@@ -68,10 +69,10 @@ def _at(written_ns: int) -> datetime:
 
 def run_steps(work: Workspace) -> None:
     """What a run of the windows of everything new does."""
-    windows = cover(sensor_steps.discover_sensor_files(work).minutes, datetime.now(UTC))
-    sensor_steps.land_sensor_files(work, windows)
-    sensor_steps.flatten_sensor_files(work, windows)
-    for step in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
+    windows = cover(landing.discover_sensor_files(work).minutes, datetime.now(UTC))
+    landing.land_sensor_files(work, windows)
+    reading.flatten_sensor_files(work, windows)
+    for step in (flows_facts.energy_facts, flows_facts.environment_facts, flows_facts.presence_facts):
         step(work, windows)
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from domotic_assets.domains.homes.flows.landing import land_sensor_files
+from domotic_assets.domains.homes.flows.reading import flatten_sensor_files
+from domotic_assets.domains.weather.flows import discover_forecasts, land_forecast_files, read_forecasts
 from domotic_assets.errors import LakeError, SourceError
-from domotic_assets.orchestration import contract_steps
-from domotic_assets.orchestration.sensor_steps import flatten_sensor_files, land_sensor_files
-from domotic_assets.orchestration.slow_steps import discover_forecasts, land_forecast_files, read_forecasts
-from domotic_assets.orchestration.windows import Window, day_window
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.flow.windows import Window, day_window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.quality import installed_contract
 from domotic_assets.quality.drift import describe
 from domotic_assets.quality.verdict import Verdict
 from domotic_assets.schemas import bronze
@@ -94,9 +95,9 @@ def words(verdict: Verdict) -> list[str]:
 def every_drift(work: Workspace, day: datetime) -> list[str]:
     """What the three checks of the tables say."""
     return [
-        *words(contract_steps.feed_drift(work, day.date())),
-        *words(contract_steps.forecast_drift(work)),
-        *words(contract_steps.register_drift(work)),
+        *words(installed_contract.feed_drift(work, day.date())),
+        *words(installed_contract.forecast_drift(work)),
+        *words(installed_contract.register_drift(work)),
     ]
 
 
@@ -121,7 +122,7 @@ def bare(carried: Path, tmp_path: Path) -> Workspace:
 @pytest.fixture
 def work(bare: Workspace) -> Workspace:
     """The same, agreed on."""
-    contract_steps.accept(bare, DAY.date())
+    installed_contract.accept(bare, DAY.date())
     return bare
 
 
@@ -138,9 +139,9 @@ def test_without_a_contract_every_check_warns(bare: Workspace) -> None:
 
 
 def test_a_day_without_files_breaks_nothing_and_cannot_be_accepted(work: Workspace) -> None:
-    assert contract_steps.feed_drift(work, NEXT.date()) == Verdict([], {})
+    assert installed_contract.feed_drift(work, NEXT.date()) == Verdict([], {})
     with pytest.raises(LakeError, match="no readings of 2023-09-05"):
-        contract_steps.accept(work, NEXT.date())
+        installed_contract.accept(work, NEXT.date())
 
 
 NO_BATHROOM = ["ERROR removed room jeremie.bathroom", "ERROR removed room jimmy.bathroom"]
@@ -207,7 +208,7 @@ def test_a_day_that_differs_is_named_exactly(
     work: Workspace, sections: dict[str, Any], expected: list[str]
 ) -> None:
     send(work, NEXT, **sections)
-    assert sorted(words(contract_steps.feed_drift(work, NEXT.date()))) == sorted(expected)
+    assert sorted(words(installed_contract.feed_drift(work, NEXT.date()))) == sorted(expected)
 
 
 def test_a_few_odd_values_are_no_change_of_kind(work: Workspace) -> None:
@@ -216,21 +217,21 @@ def test_a_few_odd_values_are_no_change_of_kind(work: Workspace) -> None:
     later = NEXT + timedelta(minutes=MINUTES)
     for start in range(4):
         send(work, later + timedelta(minutes=MINUTES * start))
-    assert words(contract_steps.feed_drift(work, NEXT.date())) == []
+    assert words(installed_contract.feed_drift(work, NEXT.date())) == []
 
 
 def test_what_one_home_alone_has_is_not_missed_while_that_home_is_silent(work: Workspace) -> None:
     only = NEXT + timedelta(days=1)
     send(work, NEXT, humidities=None)
     send(work, NEXT, ["jeremie"])
-    assert words(contract_steps.feed_drift(work, NEXT.date())) == [
+    assert words(installed_contract.feed_drift(work, NEXT.date())) == [
         "ERROR removed room jimmy.bathroom",
     ]
     send(work, only, ["jimmy"], humidities=None)
-    assert words(contract_steps.feed_drift(work, only.date())) == ["ERROR removed room jimmy.bathroom"]
+    assert words(installed_contract.feed_drift(work, only.date())) == ["ERROR removed room jimmy.bathroom"]
     again = only + timedelta(days=1)
     send(work, again, ["jeremie"], humidities=None)
-    assert words(contract_steps.feed_drift(work, again.date())) == [
+    assert words(installed_contract.feed_drift(work, again.date())) == [
         "ERROR removed category humidities (devicePower, humidity, temperature)",
         "ERROR removed room jeremie.bathroom",
     ]
@@ -281,7 +282,7 @@ def test_a_forecast_that_differs_is_named_exactly(
     work: Workspace, content: bytes, expected: list[str]
 ) -> None:
     send_forecast(work, content)
-    assert words(contract_steps.forecast_drift(work)) == expected
+    assert words(installed_contract.forecast_drift(work)) == expected
 
 
 @pytest.mark.parametrize(
@@ -313,13 +314,13 @@ def test_a_register_that_differs_is_named_exactly(
     work: Workspace, statements: list[str], expected: list[str]
 ) -> None:
     run_sql(work, *statements)
-    assert words(contract_steps.register_drift(work)) == expected
+    assert words(installed_contract.register_drift(work)) == expected
 
 
 def test_a_register_that_cannot_be_read_is_no_drift(work: Workspace) -> None:
     (work.sites.folder / "register.sqlite").write_bytes(b"this is no database, whatever its name may say")
     with pytest.raises(SourceError, match="the register's columns cannot be listed"):
-        contract_steps.register_drift(work)
+        installed_contract.register_drift(work)
 
 
 def test_an_installation_without_a_register_has_nothing_to_drift(tmp_path: Path) -> None:
@@ -328,22 +329,22 @@ def test_an_installation_without_a_register_has_nothing_to_drift(tmp_path: Path)
     file.write_text("\n".join(lines))
     work = open_lake(file, tmp_path / "lake")
     send(work, DAY)
-    contract_steps.accept(work, DAY.date())
-    assert contract_steps.register_drift(work) == Verdict([], {})
+    installed_contract.accept(work, DAY.date())
+    assert installed_contract.register_drift(work) == Verdict([], {})
 
 
 def test_accept_agrees_to_a_changed_day_and_says_what_it_keeps(work: Workspace) -> None:
-    file = contract_steps.contract_file(work)
+    file = installed_contract.contract_file(work)
     file.write_text(file.read_text().replace("AbsolutePressure: number", "AbsolutePressure: optional number"))
     stations = {"meteo": {"Office": station()}}
     del stations["meteo"]["Office"]["AbsolutePressure"], stations["meteo"]["Office"]["CO2"]
     send(work, NEXT, ["jimmy"], meteos=stations)
-    found, result = contract_steps.accept(work, NEXT.date())
+    found, result = installed_contract.accept(work, NEXT.date())
     assert words(found) == ["ERROR removed room jimmy.outdoor"]
     assert "field meteos.AbsolutePressure (optional number)" in result.kept
     assert "field meteos.CO2 (number)" in result.kept  # jeremie sent it when last heard
     send(work, NEXT, ["jeremie"], meteos=stations)
-    found, result = contract_steps.accept(work, NEXT.date())
+    found, result = installed_contract.accept(work, NEXT.date())
     assert words(found) == ["ERROR removed field meteos.CO2 (number)", "ERROR removed room jeremie.outdoor"]
     assert result.kept == ("field meteos.AbsolutePressure (optional number)",)
     assert every_drift(work, NEXT) == []
@@ -352,7 +353,7 @@ def test_accept_agrees_to_a_changed_day_and_says_what_it_keeps(work: Workspace) 
 
 
 def test_nothing_personal_is_written_into_the_contract(work: Workspace) -> None:
-    text = contract_steps.contract_file(work).read_text(encoding="utf-8")
+    text = installed_contract.contract_file(work).read_text(encoding="utf-8")
     secrets = [*FEED_USERS.values(), *API_TOKENS.values(), MARKER, "password"]
     assert [secret for secret in secrets if secret.casefold() in text.casefold()] == []
     assert "houseName: text" in text
@@ -361,9 +362,9 @@ def test_nothing_personal_is_written_into_the_contract(work: Workspace) -> None:
 def test_a_staging_register_is_compared_with_production(work: Workspace, tmp_path: Path) -> None:
     staging = open_lake(write_sites(tmp_path / "staging"), tmp_path / "lake")
     write_register(tmp_path / "staging" / "register.sqlite", 2, staging.registry.homes, DAY)
-    assert words(contract_steps.registers_differ(work, staging)) == []
+    assert words(installed_contract.registers_differ(work, staging)) == []
     run_sql(staging, "ALTER TABLE buildings DROP COLUMN npa", "ALTER TABLE devices ADD COLUMN brand TEXT")
-    assert words(contract_steps.registers_differ(work, staging)) == [
+    assert words(installed_contract.registers_differ(work, staging)) == [
         "ERROR removed column buildings.npa (text)",
         "WARN added column devices.brand (text)",
     ]
@@ -385,7 +386,7 @@ def test_the_shipped_contract_fits_what_the_simulator_publishes(simulated: Works
     """The usual defects bring strangers, which are warnings, and nothing worse."""
     found = every_drift(simulated, DAY)
     assert [line for line in found if not line.startswith("WARN added ")] == []
-    assert contract_steps.feed_drift(simulated, DAY.date()).figures["rooms"] >= 16
+    assert installed_contract.feed_drift(simulated, DAY.date()).figures["rooms"] >= 16
 
 
 @pytest.mark.untraced
@@ -407,5 +408,5 @@ def test_the_shipped_contract_fits_the_real_week(real_week: Path) -> None:
     days = [datetime(2023, 9, 4, tzinfo=UTC) + timedelta(days=n) for n in range(7)]
     carry(work, *map(day_window, days))
     assert len(work.lake.dates(bronze.WEATHER_FILES)) == 7
-    assert [words(contract_steps.feed_drift(work, day.date())) for day in days] == [[]] * 7
-    assert words(contract_steps.forecast_drift(work)) == []
+    assert [words(installed_contract.feed_drift(work, day.date())) for day in days] == [[]] * 7
+    assert words(installed_contract.forecast_drift(work)) == []

@@ -5,11 +5,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from domotic_assets.orchestration import marts_page
+from domotic_assets.flow.dagster_home import prepare_home
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.assets import key
 from domotic_assets.orchestration.definitions import build_definitions
-from domotic_assets.orchestration.instance import prepare_home
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.pages import marts
 from domotic_assets.schemas import gold
 from domotic_assets.settings import DAGSTER_VARIABLE, Settings
 from domotic_assets_tests.shared_data import REPOSITORY
@@ -49,6 +49,6 @@ def test_the_shipped_instance_sends_nothing_and_asks_for_no_address(
 
 
 def test_the_page_of_the_marts_is_what_their_definitions_say() -> None:
-    written = marts_page.MARTS_PAGE.read_text(encoding="utf-8")
-    assert written == marts_page.page()
+    written = marts.MARTS_PAGE.read_text(encoding="utf-8")
+    assert written == marts.page()
     assert "gold_fact_energy_minute --> marts_mart_energy_daily" in written

@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from domotic_assets.orchestration.event_log import KeptSqliteEventLog
-from domotic_assets.orchestration.instance import prepare_home
+from domotic_assets.flow.dagster_home import prepare_home
+from domotic_assets.orchestration.internals.event_log import KeptSqliteEventLog
 from domotic_assets.settings import DAGSTER_VARIABLE
 
 

@@ -13,8 +13,8 @@ from polars.testing import assert_frame_equal
 
 from domotic_assets.cli.main import cli
 from domotic_assets.errors import ConfigurationError, QueryError
-from domotic_assets.orchestration import export_steps
-from domotic_assets.orchestration.export_steps import export_home
+from domotic_assets.operate import export
+from domotic_assets.operate.export import export_home
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.register import write_register
@@ -132,7 +132,7 @@ def test_a_broken_export_leaves_no_folder_of_that_name(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export_steps, "_describe", full)
+    monkeypatch.setattr(export, "_describe", full)
     with pytest.raises(ConfigurationError, match="No space left on device"):
         export_home(world.work(), HOME, tmp_path / "new")
     assert not (tmp_path / "new").exists()

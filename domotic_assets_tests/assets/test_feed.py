@@ -9,11 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domotic_assets.orchestration import arrivals, ops_assets, sensor_steps, tags
+from domotic_assets.domains.homes.flows import arrivals, landing, reading
+from domotic_assets.flow import flow
+from domotic_assets.flow.windows import Window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate.upkeep import MINUTE_TABLES
+from domotic_assets.orchestration import ops_assets, tags
 from domotic_assets.orchestration.build import build
-from domotic_assets.orchestration.upkeep_steps import MINUTE_TABLES
-from domotic_assets.orchestration.windows import Window
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.register import write_register
@@ -280,14 +282,14 @@ def test_a_window_that_fails_is_asked_for_again_and_holds_up_no_new_minute(
     household: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = at("09:06")
-    flatten = sensor_steps.flatten_sensor_files
+    flatten = reading.flatten_sensor_files
 
-    def failing(work: Workspace, windows: Sequence[Window]) -> sensor_steps.Outcome:
+    def failing(work: Workspace, windows: Sequence[Window]) -> flow.Outcome:
         if any(window.start <= broken < window.end for window in windows):
             raise RuntimeError("a step that fails")
         return flatten(work, windows)
 
-    monkeypatch.setattr(sensor_steps, "flatten_sensor_files", failing)
+    monkeypatch.setattr(landing, "flatten_sensor_files", failing)
     household.deliver(*minute_files("09:05", 2))
     (both,) = household.tick(at("09:07:10"))
     assert (both.keys, both.success) == (("2023-09-05T09:05", "2023-09-05T09:06"), False)
@@ -300,7 +302,7 @@ def test_a_window_that_fails_is_asked_for_again_and_holds_up_no_new_minute(
         (("2023-09-05T09:06",), False),
     ]
     assert list(household.energy()) == ["09:00", "09:01", "09:03", "09:04", "09:05", "09:07"]
-    monkeypatch.setattr(sensor_steps, "flatten_sensor_files", flatten)
+    monkeypatch.setattr(landing, "flatten_sensor_files", flatten)
     assert household.windows(at("09:08:39")) == [], "30 seconds after the second attempt"
     assert household.windows(at("09:08:40")) == [("2023-09-05T09:06",)]
     assert household.energy()["09:06"] == household.energy()["09:07"] == 2

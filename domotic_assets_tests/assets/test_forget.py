@@ -19,12 +19,16 @@ from polars.testing import assert_frame_equal
 
 from domotic_assets.alerts import memory
 from domotic_assets.errors import ConfigurationError, LakeError, QueryError
+from domotic_assets.flow.live import kept_live
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake import rewrite
-from domotic_assets.orchestration import forget_journal, forget_steps, records, tags
-from domotic_assets.orchestration.build import build, open_instance
-from domotic_assets.orchestration.forget_steps import forget, look
-from domotic_assets.orchestration.home_rows import COUNTS, NOBODYS, OWNED, OWNER_COLUMNS
-from domotic_assets.orchestration.instance import kept_live
+from domotic_assets.operate import forget as operate_forget
+from domotic_assets.operate import forget_journal, sqlite_records
+from domotic_assets.operate.forget import forget, look
+from domotic_assets.operate.home_rows import COUNTS, NOBODYS, OWNED, OWNER_COLUMNS
+from domotic_assets.orchestration import tags
+from domotic_assets.orchestration.build import build
+from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.schemas import ALL_TABLES, bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish
@@ -35,7 +39,6 @@ from domotic_assets_tests.shared_data import REPOSITORY
 
 # Of variables and device types one row counts for all homes.
 EACH_HOMES = [table for table in ALL_TABLES.values() if table not in COUNTS]
-WITHOUT_FILES = tuple(step for step in forget_steps.STORES if step is not forget_steps._publish)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +70,8 @@ def unnamed(named: World) -> World:
     return named
 
 
-@pytest.fixture
-def unpublished(unpublished: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    """Builds and erasures that publish nothing, where the tables are what counts."""
-    monkeypatch.setattr(forget_steps, "STORES", WITHOUT_FILES)
+def publish_nothing(_work: Workspace) -> None:
+    """Where the tables are what counts."""
 
 
 def run_command(world: World, *options: str, answer: str = "") -> tuple[int, str]:
@@ -186,7 +187,7 @@ def test_records_keep_the_windows_and_what_they_say_of_other_homes(built: World,
 def _forget_and_die(world: World, moment: str) -> None:
     """Forget, and die in the n-th call of a function."""
     where, wanted = moment.rsplit(":", 1)
-    modules = {"rewrite": rewrite, "journal": forget_journal, "records": records, "publish": publish}
+    modules = {"rewrite": rewrite, "journal": forget_journal, "records": sqlite_records, "publish": publish}
     module, name = where.split(".")
     done, calls = getattr(modules[module], name), count(1)
 
@@ -196,8 +197,7 @@ def _forget_and_die(world: World, moment: str) -> None:
         return done(*arguments, **named)
 
     setattr(modules[module], name, die)
-    forget_steps.STORES = WITHOUT_FILES
-    forget(world.work(), HOME, world.receipt)
+    forget(world.work(), HOME, publish_nothing, world.receipt)
 
 
 def kill_at(world: World, moment: str) -> None:
@@ -217,7 +217,7 @@ def test_kill_9_at_any_moment_and_run_again_ends_in_the_same_state(unnamed: Worl
         if moment != "journal.remember:0":
             with pytest.raises(LakeError, match="being forgotten"):
                 build(unnamed.work())
-    forget(unnamed.work(), HOME, unnamed.receipt)
+    forget(unnamed.work(), HOME, publish_nothing, unnamed.receipt)
     assert unnamed.findings() == []
     assert_same(every_table(unnamed), every_table(forgotten))
     assert not list(unnamed.lake.rglob(".*.re*")), "nothing lies aside"
@@ -243,10 +243,10 @@ def test_where_folders_cannot_be_exchanged_in_one_step_a_kill_in_between_is_mend
 
     monkeypatch.setattr(Path, "rename", die)
     with pytest.raises(KeyboardInterrupt):
-        forget(unnamed.work(), HOME, unnamed.receipt)
+        forget(unnamed.work(), HOME, publish_nothing, unnamed.receipt)
     assert not table.exists()
     monkeypatch.setattr(Path, "rename", renamed)
-    forget(unnamed.work(), HOME, unnamed.receipt)
+    forget(unnamed.work(), HOME, publish_nothing, unnamed.receipt)
     assert_same(every_table(unnamed), every_table(forgotten))
 
 
@@ -275,12 +275,12 @@ def test_it_refuses_while_the_contract_names_its_rooms(unnamed: World) -> None:
 
 
 def test_it_refuses_while_a_run_works_on_the_lake(unnamed: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forget_steps, "LANE_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(operate_forget, "LANE_WAIT_SECONDS", 0.2)
     before = versions(unnamed.work())
     with (unnamed.lake / "dagster/lane.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(LakeError, match="another run or build was at work"):
-            forget(unnamed.work(), HOME, unnamed.receipt)
+            forget(unnamed.work(), HOME, publish_nothing, unnamed.receipt)
     assert versions(unnamed.work()) == before
 
 
@@ -310,7 +310,7 @@ def test_it_asks_first_and_a_no_changes_nothing(unnamed: World) -> None:
 
 def test_a_receipt_in_the_lake_and_a_remote_lake_are_refused(unnamed: World) -> None:
     with pytest.raises(ConfigurationError, match="the receipt would lie in the lake"):
-        forget(unnamed.work(), HOME, unnamed.lake / "receipt.json")
+        forget(unnamed.work(), HOME, publish_nothing, unnamed.lake / "receipt.json")
     with pytest.raises(LakeError, match="an object store cannot"):
         rewrite.require_folder(type(unnamed.work().lake)("s3://bucket/lake"))
 
@@ -321,11 +321,11 @@ def test_what_is_left_is_told_and_there_is_no_receipt(
 ) -> None:
     (unnamed.lake / "notes.txt").write_text("ask JimmyLoup about the office\n")
     with pytest.raises(LakeError, match=r"in 1 places: notes\.txt, raw bytes") as left:
-        forget(unnamed.work(), HOME, unnamed.receipt)
+        forget(unnamed.work(), HOME, publish_nothing, unnamed.receipt)
     assert "JimmyLoup" not in str(left.value)
     assert not unnamed.receipt.exists()
     (unnamed.lake / "notes.txt").unlink()
-    forget(unnamed.work(), HOME, unnamed.receipt)
+    forget(unnamed.work(), HOME, publish_nothing, unnamed.receipt)
     assert unnamed.receipt.exists()
 
 

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from domotic_assets.domains.homes.flows import facts, health, landing, reading
+from domotic_assets.flow.windows import Window, day_window
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import Lake
-from domotic_assets.orchestration import gold_steps, sensor_steps
-from domotic_assets.orchestration.windows import Window, day_window
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import Sites
 from domotic_assets.schemas import gold, silver
 from domotic_assets.settings import Settings
@@ -42,7 +42,7 @@ MIDNIGHT = datetime(2023, 9, 5, tzinfo=UTC)
 AUTUMN = datetime(2023, 10, 29, 1, tzinfo=UTC)
 """The second pass of the repeated hour begins; an hour earlier the first did."""
 
-FACT_STEPS = (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts)
+FACT_STEPS = (facts.energy_facts, facts.environment_facts, facts.presence_facts)
 CASES = int(os.environ.get("DOMOTIC_LAW_CASES", "12"))
 """`make drill-law` shows more."""
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -197,24 +197,24 @@ class Installation:
             # In a dictionary built backwards the first version of each name stays.
             firsts = {file.name: file for file in reversed(waiting)}
             builders.write_share(self.folder / "share", firsts.values())
-            yield sorted(sensor_steps.discover_sensor_files(self.work).minutes)
+            yield sorted(landing.discover_sensor_files(self.work).minutes)
             waiting = [file for file in waiting if file is not firsts[file.name]]
 
     def land(self, windows: Sequence[Window]) -> None:
         """The first step of a run."""
-        sensor_steps.land_sensor_files(self.work, windows)
+        landing.land_sensor_files(self.work, windows)
 
     def run(self, windows: Sequence[Window], steps: int = 4) -> None:
         """The other steps of a run, or the first few where it is broken off."""
         self.without_health |= set(windows)
-        for step in (sensor_steps.flatten_sensor_files, *FACT_STEPS)[:steps]:
+        for step in (reading.flatten_sensor_files, *FACT_STEPS)[:steps]:
             step(self.work, windows)
 
     def refresh_health(self) -> None:
         """Device health of what was run since it was last refreshed."""
-        touched = gold_steps.local_days(self.work, sorted(self.without_health))
-        days = gold_steps.health_days_to_refresh(self.work, touched)
-        gold_steps.health_facts(self.work, days)
+        touched = health.local_days(self.work, sorted(self.without_health))
+        days = health.health_days_to_refresh(self.work, touched)
+        health.health_facts(self.work, days)
         self.without_health.clear()
 
     def tables(self) -> dict[str, pl.DataFrame]:

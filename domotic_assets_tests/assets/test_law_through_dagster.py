@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from domotic_assets.orchestration import sensor_steps, slow_steps
+from domotic_assets.domains.homes.flows import landing
+from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.flow.windows import day_window
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import BuildReport, build
-from domotic_assets.orchestration.windows import day_window
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.simulator.register import write_register
 from domotic_assets_tests import builders
@@ -103,9 +104,9 @@ def test_builds_between_deliveries_give_the_tables_of_one_build(tmp_path: Path) 
         pieces.receive(delivery)
         reports.append(build(pieces.work))
         whole.receive(delivery)
-        minutes = sensor_steps.discover_sensor_files(whole.work).minutes
-        sensor_steps.land_sensor_files(whole.work, sorted({day_window(minute) for minute in minutes}))
-        slow_steps.land_forecast_files(whole.work, slow_steps.discover_forecasts(whole.work))
+        minutes = landing.discover_sensor_files(whole.work).minutes
+        landing.land_sensor_files(whole.work, sorted({day_window(minute) for minute in minutes}))
+        weather_flows.land_forecast_files(whole.work, weather_flows.discover_forecasts(whole.work))
     assert [len(report.windows) for report in reports] == [1, 2, 2]
     build(whole.work)
     found, expected = contents(pieces.work), contents(whole.work)

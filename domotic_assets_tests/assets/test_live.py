@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domotic_assets.orchestration.instance import is_kept_live
+from domotic_assets.flow.live import is_kept_live
 from domotic_assets_tests import builders
 from domotic_assets_tests.drills import running
 

@@ -15,11 +15,11 @@ import polars as pl
 import pytest
 import yaml
 
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import build
-from domotic_assets.orchestration.query import query_published
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import ALL_TABLES, gold, silver
 from domotic_assets.schemas.table import Table
+from domotic_assets.serve.query import query_published
 from domotic_assets.settings import Settings
 from domotic_assets_tests.shared_data import REPOSITORY
 

@@ -19,10 +19,11 @@ import polars as pl
 import pytest
 
 from domotic_assets.cli import main as command
+from domotic_assets.operate import publish as operate_publish
+from domotic_assets.operate.upkeep import DAY_CLOSED
 from domotic_assets.orchestration import build as building
-from domotic_assets.orchestration import dim_steps, tags
+from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
-from domotic_assets.orchestration.upkeep_steps import DAY_CLOSED
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.serve import publish
 from domotic_assets.simulator.defects import DEFECTS
@@ -251,8 +252,8 @@ def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def assert_published_as_from_nothing(world: World) -> None:
     """The published file holds the rows of one built from the present Gold."""
     work = open_lake(world.sites_file, world.lake)
-    assert dim_steps.is_published(work)
-    found = dim_steps.gold_snapshot(work)
+    assert operate_publish.is_published(work)
+    found = operate_publish.gold_snapshot(work)
     oracle = publish.build_file(world.folder / "oracle", found.files, found.versions, "any", purpose="test")
     with duckdb.connect() as connection:
         for name, file in (("found", publish.published_file(work.serve)), ("expected", oracle)):

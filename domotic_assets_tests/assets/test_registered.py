@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from domotic_assets.domains.homes.flows import facts, landing, reading
+from domotic_assets.flow.windows import Window
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import NO_MARKS, Marks
-from domotic_assets.orchestration import gold_steps, sensor_steps
-from domotic_assets.orchestration.windows import Window
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import Sites
 from domotic_assets.schemas import silver
 from domotic_assets.schemas.table import Table
@@ -75,9 +75,9 @@ class Feed:
     def run(self, minute: int) -> None:
         """A run of a window."""
         windows = [Window(AT + minute * MINUTE, AT + (minute + 1) * MINUTE)]
-        sensor_steps.land_sensor_files(self.work, windows)
-        sensor_steps.flatten_sensor_files(self.work, windows)
-        gold_steps.energy_facts(self.work, windows)
+        landing.land_sensor_files(self.work, windows)
+        reading.flatten_sensor_files(self.work, windows)
+        facts.energy_facts(self.work, windows)
 
 
 @pytest.fixture

@@ -9,13 +9,16 @@ import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
 from domotic_assets import silver as silver_room
-from domotic_assets.orchestration import reject_steps, sensor_steps, tags
+from domotic_assets.domains.homes.flows import landing, reading
+from domotic_assets.flow.windows import read_key
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate import rejects
+from domotic_assets.operate.rejects import Selection, reject_report
 from domotic_assets.orchestration import replay as replaying
-from domotic_assets.orchestration.build import build, open_instance
-from domotic_assets.orchestration.reject_steps import Selection, reject_report
+from domotic_assets.orchestration import tags
+from domotic_assets.orchestration.build import build
+from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.orchestration.replay import replay
-from domotic_assets.orchestration.windows import read_key
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.feed import QUARANTINE_REASONS, REJECT_REASONS
 from domotic_assets.silver import judgement
@@ -55,15 +58,15 @@ def work(tmp_path: Path) -> Workspace:
     sites = write_sites(tmp_path, SITES)
     write_share(tmp_path / "share", [AJAR, TOO_OLD, share_file("jeremie")])
     found = open_lake(sites, tmp_path / "lake")
-    sensor_steps.land_sensor_files(found, [read_key(DAY)])
-    sensor_steps.flatten_sensor_files(found, [read_key(DAY)])
+    landing.land_sensor_files(found, [read_key(DAY)])
+    reading.flatten_sensor_files(found, [read_key(DAY)])
     with open_instance(found) as instance:
         instance.add_dynamic_partitions(tags.WINDOW, [DAY])
     return found
 
 
 def reasons(work: Workspace) -> list[str]:
-    return sorted(reject_steps.refusals(work)["reason"])
+    return sorted(rejects.refusals(work)["reason"])
 
 
 def fix_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,5 +177,5 @@ def test_every_reason_that_can_be_given_has_a_meaning_and_every_meaning_a_reason
     assert given - known.keys() == set()
     assert {text for text in texts if text.startswith(("not_", "bad_", "too_"))} - known.keys() == set()
     assert known.keys() - texts == set()
-    assert all(reject_steps.meaning(code) == known[code] for code in known if code != "not_an_object")
-    assert reject_steps.meaning("not_an_object") != reject_steps.meaning("not_an_object", whole_file=True)
+    assert all(rejects.meaning(code) == known[code] for code in known if code != "not_an_object")
+    assert rejects.meaning("not_an_object") != rejects.meaning("not_an_object", whole_file=True)

@@ -17,8 +17,9 @@ import duckdb
 import pytest
 
 from domotic_assets.errors import ContractError
-from domotic_assets.orchestration import scope_steps, scopes
-from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
+from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
+from domotic_assets.operate import people as operate_people
+from domotic_assets.orchestration import publications
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import failing_checks, publish, scoped
 from domotic_assets.serve.catalog import definition_of
@@ -70,8 +71,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (folder / "sites.yaml").write_text(HOMES + PEOPLE, encoding="utf-8")
     opened = open_lake(folder / "sites.yaml", folder / "lake")
     publish_admin(opened.serve, definition_of(DBT_PROJECT))
-    assert scope_steps.are_behind(opened)
-    scope_steps.publish_scopes(opened)
+    assert operate_people.are_behind(opened)
+    operate_people.publish_scopes(opened)
     return opened
 
 
@@ -416,7 +417,7 @@ def tell(serve: Path, *checks: FailingCheck) -> None:
 class TestFiles:
     def test_the_build_published_one_for_each_person(self, work: Workspace) -> None:
         assert publish.published_scopes(work.serve) == {"admin", *USERS}
-        assert not scope_steps.are_behind(work)
+        assert not operate_people.are_behind(work)
 
     def test_only_the_builder_can_read_them(self, work: Workspace) -> None:
         files = list(work.serve.glob("*.duckdb"))
@@ -538,7 +539,7 @@ class TestFiles:
 class TestSensor:
     def tick(self, work: Workspace, home: Path) -> dg.SensorResult:
         with dg.DagsterInstance.ephemeral(tempdir=str(home)) as instance:
-            return scopes.scopes_tick(work, instance)
+            return publications.scopes_tick(work, instance)
 
     def test_it_asks_for_a_run_only_while_a_file_is_behind(self, work: Workspace, tmp_path: Path) -> None:
         assert not self.tick(work, tmp_path).run_requests
@@ -560,6 +561,6 @@ class TestSensor:
     ) -> None:
         (tmp_path / "models/marts").mkdir(parents=True)
         (tmp_path / "models/marts/mart_new.sql").write_text("select 1")
-        monkeypatch.setattr(scope_steps, "DBT_PROJECT", tmp_path)
+        monkeypatch.setattr(operate_people, "DBT_PROJECT", tmp_path)
         with pytest.raises(ContractError, match="mart_new"):
-            scope_steps.refuse_tables_without_rule()
+            operate_people.refuse_tables_without_rule()

@@ -17,10 +17,13 @@ from typing import Any
 import pytest
 import yaml
 
-from domotic_assets.orchestration import gold_steps, quality_steps, sensor_steps
-from domotic_assets.orchestration.check_list import CHECKS
-from domotic_assets.orchestration.windows import Window, day_window
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.domains.homes.checks import rounds
+from domotic_assets.domains.homes.checks.all_checks import CHECKS
+from domotic_assets.domains.homes.flows import facts as flows_facts
+from domotic_assets.domains.homes.flows import landing, reading
+from domotic_assets.flow.windows import Window, day_window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.quality import round
 from domotic_assets.quality.verdict import Verdict
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.simulator.defects import CLEAN, Delivery
@@ -74,18 +77,18 @@ class Week:
 def carry(work: Workspace, days: Iterable[date]) -> None:
     """The files of these days, from the share to the minute facts."""
     windows = [day_window(start_of(day)) for day in days]
-    sensor_steps.land_sensor_files(work, windows)
-    sensor_steps.flatten_sensor_files(work, windows)
-    for facts in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
+    landing.land_sensor_files(work, windows)
+    reading.flatten_sensor_files(work, windows)
+    for facts in (flows_facts.energy_facts, flows_facts.environment_facts, flows_facts.presence_facts):
         facts(work, windows)
 
 
 def judge(work: Workspace, span: Window | None = None, now: datetime | None = None) -> dict[str, Verdict]:
     """The verdicts of the checks of the feed and its Gold, by check; of the newest day by default."""
-    judged = span or quality_steps.newest_span(work)
+    judged = span or rounds.newest_span(work)
     assert judged is not None
-    quality_steps.remember_days(work, judged.end)
-    round_of_checks = quality_steps.Round(work, judged, now or judged.end)
+    rounds.remember_days(work, judged.end)
+    round_of_checks = round.Round(work, judged, now or judged.end)
     return {check.id: check.judge(round_of_checks) for check in JUDGED}
 
 
@@ -240,7 +243,7 @@ def test_a_clean_week_raises_no_alarm(week: Week, deliver: Deliver) -> None:
 
 def test_a_dead_home_is_told_within_a_tick(week: Week, deliver: Deliver) -> None:
     work = deliver([delivery for delivery in week.last_day if delivery.arrived_at < NOON])
-    last = quality_steps.newest_minute(work)
+    last = rounds.newest_minute(work)
     assert last is not None
     patience = timedelta(minutes=work.registry.settings.silent_after_minutes + 1)
     assert alarms(judge(work, now=last + patience)) == {}

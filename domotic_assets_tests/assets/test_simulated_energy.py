@@ -17,14 +17,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from domotic_assets.orchestration.gold_steps import energy_facts, presence_facts
-from domotic_assets.orchestration.sensor_steps import (
-    discover_sensor_files,
-    flatten_sensor_files,
-    land_sensor_files,
-)
-from domotic_assets.orchestration.windows import cover, date_window
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.domains.homes.flows.facts import energy_facts, presence_facts
+from domotic_assets.domains.homes.flows.landing import discover_sensor_files, land_sensor_files
+from domotic_assets.domains.homes.flows.reading import flatten_sensor_files
+from domotic_assets.flow.windows import cover, date_window
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.settings import Settings

@@ -16,7 +16,7 @@ from domotic_assets.lake import store
 from domotic_assets.lake.store import Lake
 from domotic_assets.lake.upkeep import keep_up
 from domotic_assets.orchestration import tags
-from domotic_assets.orchestration.upkeep_steps import KEEP_RUNS, prune_runs
+from domotic_assets.orchestration.retention import KEEP_RUNS, prune_runs
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.table import Table
 

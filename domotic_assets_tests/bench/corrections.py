@@ -13,10 +13,11 @@ from statistics import median
 import dagster as dg
 import yaml
 
-from domotic_assets.orchestration import arrivals, upkeep_steps
-from domotic_assets.orchestration.build import open_instance
-from domotic_assets.orchestration.windows import read_key
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.domains.homes.flows import arrivals
+from domotic_assets.flow.windows import read_key
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate import upkeep
+from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.schemas import ALL_TABLES
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
@@ -141,7 +142,7 @@ def _carried_live(work: Workspace) -> dict[str, float]:
     windows = [read_key(key) for key in choice.keys]
     for name, step in steps_of(work, windows, by_name=not choice.whole_listing).items():
         seconds[name] = wall_of(step)
-    seconds["finish"] = wall_of(lambda: upkeep_steps.finish_windows(work, windows, now))
+    seconds["finish"] = wall_of(lambda: upkeep.finish_windows(work, windows, now))
     return {**seconds, "without the listing": sum(seconds.values()) - seconds["listing"]}
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from domotic_assets.orchestration import gold_steps
+from domotic_assets.domains.homes.flows import facts
+from domotic_assets.flow.windows import date_window
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import build
-from domotic_assets.orchestration.windows import date_window
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets_tests.bench import samples
@@ -22,9 +22,9 @@ from domotic_assets_tests.lakes import open_lake
 DAYS = 3
 REPEATS = 7
 _STEPS: dict[Table, Callable[..., int]] = {
-    gold.FACT_ENERGY_MINUTE: gold_steps.energy_facts,
-    gold.FACT_ENVIRONMENT_MINUTE: gold_steps.environment_facts,
-    gold.FACT_PRESENCE_MINUTE: gold_steps.presence_facts,
+    gold.FACT_ENERGY_MINUTE: facts.energy_facts,
+    gold.FACT_ENVIRONMENT_MINUTE: facts.environment_facts,
+    gold.FACT_PRESENCE_MINUTE: facts.presence_facts,
 }
 
 _KEY = "CAST(strftime(ts, '%Y%m%d%H%M') AS BIGINT)"

@@ -6,8 +6,8 @@ from statistics import median
 
 import polars as pl
 
-from domotic_assets.orchestration import sensor_steps
-from domotic_assets.orchestration.windows import Window
+from domotic_assets.domains.homes.flows import landing
+from domotic_assets.flow.windows import Window
 from domotic_assets.schemas import bronze
 from domotic_assets_tests.bench import baselines, samples
 from domotic_assets_tests.bench.figures import Figure
@@ -29,7 +29,7 @@ def _of(what: str, feed: samples.Feed, place: Path) -> list[Figure]:
     everything = Window(samples.FIRST_DAY.replace(year=2023), samples.FIRST_DAY.replace(year=2024))
 
     def ours() -> None:
-        sensor_steps.land_sensor_files(open_lake(feed.sites_file, lake), [everything])
+        landing.land_sensor_files(open_lake(feed.sites_file, lake), [everything])
 
     baselines.read_tree(feed.share)
     seconds: dict[str, list[float]] = {"ours": [], "d": [], "g": []}

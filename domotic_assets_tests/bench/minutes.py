@@ -15,18 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-from domotic_assets.orchestration import (
-    arrivals,
-    dim_steps,
-    gold_steps,
-    quality_steps,
-    sensor_steps,
-    upkeep_steps,
-)
-from domotic_assets.orchestration.build import build, open_instance
-from domotic_assets.orchestration.windows import Window, read_key
-from domotic_assets.orchestration.worklist import Task
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.domains.homes.flows import arrivals, landing, reading
+from domotic_assets.flow.windows import Window, read_key
+from domotic_assets.flow.worklist import Task
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate import upkeep as operate_upkeep
+from domotic_assets.orchestration.build import build
+from domotic_assets.orchestration.internals.instance import open_instance
+from domotic_assets.quality import stored
 from domotic_assets.schemas import gold, silver
 from domotic_assets.simulator.run import write_history
 from domotic_assets_tests.bench.figures import Figure
@@ -85,7 +81,7 @@ class Minutes:
             with self._step(name, spent):
                 step()
         with self._step("finish", spent):
-            carried = upkeep_steps.finish_windows(self.work, windows, now)
+            carried = operate_upkeep.finish_windows(self.work, windows, now)
             for key in carried.covered_keys(self._registered):
                 self._registered.remove(key)
 
@@ -104,19 +100,19 @@ def steps_of(work: Workspace, windows: Sequence[Window], *, by_name: bool) -> di
     """What a live run does with its windows, step by step, before it strikes them off the list."""
 
     def facts() -> None:
-        for step in (gold_steps.energy_facts, gold_steps.environment_facts, gold_steps.presence_facts):
+        for step in (facts.energy_facts, facts.environment_facts, facts.presence_facts):
             step(work, windows)
 
     def checks() -> None:
         for table in CHECKED:
-            assert quality_steps.written_keys(work, table, windows).passed
+            assert stored.written_keys(work, table, windows).passed
 
     def publish() -> None:
-        assert dim_steps.publish_present(work, "live", []) is not None
+        assert publish.publish_present(work, "live", []) is not None
 
     return {
-        "bronze": lambda: sensor_steps.land_sensor_files(work, windows, by_name=by_name),
-        "silver": lambda: sensor_steps.flatten_sensor_files(work, windows),
+        "bronze": lambda: landing.land_sensor_files(work, windows, by_name=by_name),
+        "silver": lambda: reading.flatten_sensor_files(work, windows),
         "gold": facts,
         "checks": checks,
         "publish": publish,
@@ -141,7 +137,7 @@ def run(place: Path, most: int = MINUTES[-1]) -> list[Figure]:
         if number % 60 == 0:
             minutes.clockwork.age_logs()
             began = time.monotonic()
-            upkeep_steps.keep_lake_up(minutes.work, minutes.clockwork.simulation.now)
+            operate_upkeep.keep_lake_up(minutes.work, minutes.clockwork.simulation.now)
             upkeep.append(time.monotonic() - began)
         if number % HUNDRED == 0:
             wall, cpu = _median_of_last(minutes)

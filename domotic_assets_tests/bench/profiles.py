@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from domotic_assets.orchestration.build import open_instance
+from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.flames import flame_graph

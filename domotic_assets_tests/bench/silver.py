@@ -9,9 +9,9 @@ from statistics import median
 import polars as pl
 import psycopg
 
-from domotic_assets.orchestration import sensor_steps
-from domotic_assets.orchestration.windows import Window
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.domains.homes.flows import landing, reading
+from domotic_assets.flow.windows import Window
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import silver
 from domotic_assets.schemas.table import Table
 from domotic_assets_tests.bench import samples
@@ -34,8 +34,8 @@ def run(place: Path) -> list[Figure]:
     lake = place / "lake-of-silver"
     shutil.rmtree(lake, ignore_errors=True)
     work = open_lake(feed.sites_file, lake)
-    sensor_steps.land_sensor_files(work, [whole])
-    sensor_steps.flatten_sensor_files(work, [whole])
+    landing.land_sensor_files(work, [whole])
+    reading.flatten_sensor_files(work, [whole])
     table = silver.SENSOR_EVENTS
     events = work.lake.read(table)
     text = events.write_csv(include_header=False).encode()
@@ -63,7 +63,7 @@ def _flatten(feed: samples.Feed, lake: Path, whole: Window) -> None:
     """All of silver anew, into tables that are not there yet."""
     shutil.rmtree(lake / "silver")
     work: Workspace = open_lake(feed.sites_file, lake)
-    sensor_steps.flatten_sensor_files(work, [whole])
+    reading.flatten_sensor_files(work, [whole])
 
 
 def _make(server: PostgresServer, table: Table) -> None:

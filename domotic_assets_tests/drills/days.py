@@ -20,11 +20,12 @@ from typing import Any
 import dagster as dg
 
 from domotic_assets.cli import live
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE
-from domotic_assets.orchestration import sensors, tags, upkeep_steps
-from domotic_assets.orchestration.build import open_instance
+from domotic_assets.operate import upkeep
+from domotic_assets.orchestration import retention, sensors, tags
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.registry import load_sites
 from domotic_assets.schemas import ALL_TABLES
 from domotic_assets.settings import Settings
@@ -80,7 +81,7 @@ class Clockwork:
     def keep_up(self) -> None:
         """The hour's upkeep, as of the clock of the simulation."""
         self.age_logs()
-        upkeep_steps.keep_lake_up(self.work, self.simulation.now)
+        upkeep.keep_lake_up(self.work, self.simulation.now)
 
     def carry(self, instance: dg.DagsterInstance, now: datetime) -> None:
         """Tick as the daemon would, until a tick asks for nothing."""
@@ -219,9 +220,7 @@ def _days(
     last = clockwork.simulation.now + timedelta(hours=7 if days else 31)
     clockwork.carry(instance, last)
     rows.append(measure(clockwork, instance, f"{days} days more, all sealed"))
-    upkeep_steps.prune_runs(
-        instance, clockwork.work.settings.dagster_home, datetime.now(UTC) + MINUTE, keep=""
-    )
+    retention.prune_runs(instance, clockwork.work.settings.dagster_home, datetime.now(UTC) + MINUTE, keep="")
     rows.append(measure(clockwork, instance, "and records pruned"))
     with web_pages(clockwork.work) as port:
         queries.append((str(rows[-1]["when"]), *page_seconds(port)))

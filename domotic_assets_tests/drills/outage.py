@@ -13,9 +13,9 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from domotic_assets.flow.windows import is_day
+from domotic_assets.flow.worklist import LISTED_WHOLE, PendingWork, WorkList
 from domotic_assets.orchestration import tags
-from domotic_assets.orchestration.windows import is_day
-from domotic_assets.orchestration.worklist import LISTED_WHOLE, Work, WorkList
 from domotic_assets_tests.drills import running
 from domotic_assets_tests.drills.live import CLEAN, latencies
 from domotic_assets_tests.drills.running import Live, Readers, percentile
@@ -65,7 +65,7 @@ def outage() -> int:
 def _stopped_at(lake: Path, moment: datetime) -> None:
     """Let the lake say that it looked at the share last at that moment, which is when it was built of."""
 
-    def change(held: Work) -> None:
+    def change(held: PendingWork) -> None:
         held.looked_until = held.marks[LISTED_WHOLE] = moment
 
     WorkList(lake / "dagster").change(change)

@@ -22,11 +22,14 @@ from statistics import median, quantiles
 import duckdb
 import polars as pl
 
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.gold import calendar
-from domotic_assets.orchestration import dim_steps, scope_steps, tags
-from domotic_assets.orchestration.build import build, open_instance
+from domotic_assets.operate import people
+from domotic_assets.operate import publish as operate_publish
+from domotic_assets.orchestration import tags
+from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.definitions import build_definitions
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.registry import load_sites
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table, surrogate_key
@@ -149,7 +152,7 @@ def publish_changes(year: Workspace, days: int) -> Iterator[tuple[str, float]]:
             year.lake.replace_values(energy, again, "datetime_key", key, pl.Series([at], dtype=pl.Date))
         else:
             year.lake.replace_dates(energy, rows, [at])
-        yield what, _seconds(lambda: dim_steps.publish_present(year, "live", ()))
+        yield what, _seconds(lambda: operate_publish.publish_present(year, "live", ()))
 
 
 def ask_all(file: Path) -> dict[int, list[float]]:
@@ -182,9 +185,7 @@ def main() -> int:
         publishing = {"in full, dbt's tests included": publish_in_full(year)}
         file = publish.published_file(year.serve)
         publishing |= dict(publish_changes(year, days))
-        publishing["the three people's files, from nothing"] = _seconds(
-            lambda: scope_steps.publish_scopes(year)
-        )
+        publishing["the three people's files, from nothing"] = _seconds(lambda: people.publish_scopes(year))
         asked = ask_all(file)
         scopes = sorted(publish.published_scopes(year.serve))
         files = [publish.published_file(year.serve, scope) for scope in scopes]

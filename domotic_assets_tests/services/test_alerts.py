@@ -20,12 +20,12 @@ from domotic_assets.alerts.channels import send
 from domotic_assets.alerts.memory import FILE
 from domotic_assets.cli.main import main
 from domotic_assets.errors import LakeError
+from domotic_assets.flow.worklist import Task
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration import alerting, tags
 from domotic_assets.orchestration.alerting import alerts_tick
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.orchestration.sensors import REACHABLE
-from domotic_assets.orchestration.worklist import Task
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.registry import AlertChannel
 from domotic_assets.settings import Settings
 from domotic_assets_tests import builders

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.register import write_register

@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.errors import ContractError, DomoticError, SourceError
-from domotic_assets.orchestration import slow_steps
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas.register import NEVER_READ, REGISTER, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import Settings
@@ -329,14 +329,14 @@ def test_history_of_what_changed_between_pulls(server: MariadbServer, tmp_path: 
         ],
         ["INSERT INTO pidb.parameters VALUES (1, 1, 1, 19.5)"],
     ]
-    slow_steps.land_register(work, days[0])
-    slow_steps.read_register(work)
+    register_flows.land_register(work, days[0])
+    register_flows.read_register(work)
     for day, statements in zip(days[1:], between, strict=True):
         server.root(*statements)
-        assert slow_steps.register_is_behind(work)
-        slow_steps.land_register(work, day)
-        slow_steps.read_register(work)
-        assert not slow_steps.register_is_behind(work)
+        assert register_flows.register_is_behind(work)
+        register_flows.land_register(work, day)
+        register_flows.read_register(work)
+        assert not register_flows.register_is_behind(work)
 
     def rows(table: Table, key: str, value: str) -> list[tuple[Any, ...]]:
         return work.lake.read(table).filter(pl.col(key) == 1).select(value, "valid_from", "valid_to").rows()

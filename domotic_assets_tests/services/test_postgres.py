@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from domotic_assets.errors import ConfigurationError, PublishError
+from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.orchestration.definitions import build_definitions
-from domotic_assets.orchestration.postgres import database_tick
-from domotic_assets.orchestration.workspace import DBT_PROJECT, Workspace
+from domotic_assets.orchestration.publications import database_tick
 from domotic_assets.registry import parse_registry
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish, scoped

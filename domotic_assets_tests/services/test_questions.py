@@ -14,10 +14,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from domotic_assets.orchestration import postgres_steps
-from domotic_assets.orchestration.build import build
-from domotic_assets.orchestration.forget_steps import forget
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate import team_database
+from domotic_assets.operate.forget import forget
+from domotic_assets.orchestration.build import build, publish_from_nothing
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import publish
 from domotic_assets.serve.postgres.roles import role_of
@@ -130,10 +130,10 @@ def test_forget_leaves_nothing_of_the_home_in_postgresql(work: Workspace, server
     sites = work.settings.sites_file
     sites.write_text(unnamed.partition("people:")[0] + _entry(sites) + people, encoding="utf-8")
     opened = Workspace.open(work.settings)
-    forget(opened, home, folder / "receipt.json")
+    forget(opened, home, publish_from_nothing, folder / "receipt.json")
     server.root("CHECKPOINT")
     assert told_of(server, home, key) == set()
-    assert not postgres_steps.database_is_behind(opened)
+    assert not team_database.database_is_behind(opened)
     others = server.ask(role_of("admin"), "SELECT DISTINCT apartment_id FROM marts.mart_energy_daily")
     assert others == [("jeremie",)]
 

@@ -13,15 +13,15 @@ from typing import Any
 import paramiko
 import pytest
 
-from domotic_assets.errors import SourceError
-from domotic_assets.orchestration.slow_steps import (
+from domotic_assets.domains.weather.flows import (
     discover_forecasts,
     land_forecast_files,
     read_forecasts,
     weather_day_facts,
     weather_hour_facts,
 )
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.errors import SourceError
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import bronze, silver
 from domotic_assets.settings import Settings
 from domotic_assets.sources import sftp, ssh

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration import tags
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER
 from domotic_assets.schemas.table import Table, surrogate_key

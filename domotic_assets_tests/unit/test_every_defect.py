@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domotic_assets.orchestration import sensor_steps
-from domotic_assets.orchestration.windows import Window, cover
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.domains.homes.flows import landing, reading
+from domotic_assets.flow.windows import Window, cover
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import silver
 from domotic_assets.settings import Settings
 from domotic_assets_tests.builders import (
@@ -262,13 +262,13 @@ def installation(folder: Path, text: str = REGISTRY) -> Workspace:
 
 def build(work: Workspace) -> dict[str, int] | None:
     """Carry what is new on the share to silver; what was left there, or None where nothing is new."""
-    found = sensor_steps.discover_sensor_files(work)
-    minutes = {*found.minutes, *sensor_steps.unflattened_minutes(work)}
+    found = landing.discover_sensor_files(work)
+    minutes = {*found.minutes, *reading.unflattened_minutes(work)}
     windows: list[Window] = cover(minutes, NOW)
     if not windows:
         return None
-    sensor_steps.land_sensor_files(work, windows)
-    sensor_steps.flatten_sensor_files(work, windows)
+    landing.land_sensor_files(work, windows)
+    reading.flatten_sensor_files(work, windows)
     return dict(found.left)
 
 

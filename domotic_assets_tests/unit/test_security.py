@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from domotic_assets.domains.homes.flows import landing, reading
 from domotic_assets.errors import ConfigurationError
+from domotic_assets.flow.windows import read_key
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import Lake
-from domotic_assets.orchestration import sensor_steps
-from domotic_assets.orchestration.windows import read_key
-from domotic_assets.orchestration.workspace import Workspace
 from domotic_assets.schemas import silver
 from domotic_assets.settings import Settings
 from domotic_assets.sources.base import Entry
@@ -177,8 +177,8 @@ def test_no_name_in_a_file_makes_a_folder_of_the_lake(tmp_path: Path) -> None:
     write_share(tmp_path / "here" / "share", [file])
     work = Workspace.open(Settings.of(sites, str(tmp_path / "here" / "lake"), {}))
     windows = [read_key(SAMPLE_TIME.strftime("%Y-%m-%d"))]
-    sensor_steps.land_sensor_files(work, windows)
-    sensor_steps.flatten_sensor_files(work, windows)
+    landing.land_sensor_files(work, windows)
+    reading.flatten_sensor_files(work, windows)
     rooms = set(Lake(work.lake.root).read(silver.SENSOR_EVENTS)["room"])
     assert {"jimmy/.._.._x", "jimmy/_etc", "jimmy/.."} <= rooms
     assert {path.name for path in tmp_path.iterdir()} == {"here"}

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.cli.main import main
-from domotic_assets.orchestration.sensor_steps import flatten_sensor_files, land_sensor_files
-from domotic_assets.orchestration.windows import day_window
+from domotic_assets.domains.homes.flows.landing import land_sensor_files
+from domotic_assets.domains.homes.flows.reading import flatten_sensor_files
+from domotic_assets.flow.windows import day_window
 from domotic_assets.simulator.register import write_register
 from domotic_assets_tests.builders import HOMES, motion, share_file, write_share, write_sites
 from domotic_assets_tests.lakes import open_lake

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.cli.main import main
-from domotic_assets.orchestration import sensor_steps, slow_steps
-from domotic_assets.orchestration.windows import read_key
-from domotic_assets.orchestration.workspace import Workspace
+from domotic_assets.domains.homes.flows import landing, reading
+from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.flow.windows import read_key
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.settings import Settings
 from domotic_assets_tests.builders import (
     API_TOKENS,
@@ -92,10 +93,10 @@ def rejects(
     write_share(tmp_path / "weather", [FORECAST])
     work = Workspace.open(Settings.of(sites, str(tmp_path / "lake"), {}))
     windows = [read_key("2023-08-31")]
-    sensor_steps.land_sensor_files(work, windows)
-    sensor_steps.flatten_sensor_files(work, windows)
-    slow_steps.land_forecast_files(work, [windows[0].start.date()])
-    slow_steps.read_forecasts(work, [windows[0].start.date()])
+    landing.land_sensor_files(work, windows)
+    reading.flatten_sensor_files(work, windows)
+    weather_flows.land_forecast_files(work, [windows[0].start.date()])
+    weather_flows.read_forecasts(work, [windows[0].start.date()])
     return Command(tmp_path, monkeypatch, capfdbinary)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from domotic_assets.pages import dbt_sources, gold_schema
 from domotic_assets.schemas import gold
-from domotic_assets.serve import catalog, dbt_sources, diagram
+from domotic_assets.serve import catalog
 
 DBT_PROJECT = dbt_sources.SOURCES_FILE.parents[2]
 
@@ -18,7 +19,7 @@ def test_the_committed_dbt_sources_are_as_rendered() -> None:
 
 
 def test_the_committed_schema_page_is_as_rendered() -> None:
-    assert diagram.SCHEMA_PAGE.read_text(encoding="utf-8") == diagram.render_page()
+    assert gold_schema.SCHEMA_PAGE.read_text(encoding="utf-8") == gold_schema.render_page()
 
 
 def source_tables() -> dict[str, Any]:
@@ -92,7 +93,7 @@ def drawn(page: str) -> list[str]:
 
 
 def test_homes_and_weather_are_two_diagrams() -> None:
-    homes, weather = drawn(diagram.render_page())
+    homes, weather = drawn(gold_schema.render_page())
     assert '    dim_device ||--o{ fact_energy_minute : "device_key"\n' in homes
     assert '    dim_weather_site |o--o{ dim_apartment : "weather_site_key"\n' in homes
     assert "        BIGINT device_key PK, FK\n" in homes
@@ -105,7 +106,7 @@ def test_homes_and_weather_are_two_diagrams() -> None:
 
 
 def test_the_listing_has_every_table_and_column() -> None:
-    page = diagram.render_page()
+    page = gold_schema.render_page()
     assert re.findall(r"^### (\w+)$", page, flags=re.MULTILINE) == [table.name for table in gold.TABLES]
     assert "| `temperature_c_q10` | DOUBLE | °C | air temperature at 2 m, 10 % quantile |  |" in page
     assert "| `room_key` | BIGINT not null |  | room | primary, foreign → `dim_room` |" in page

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.errors import ConfigurationError, ContractError
+from domotic_assets.pages import access
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import surrogate_key
-from domotic_assets.serve import access_page, scopes
+from domotic_assets.serve import scopes
 from domotic_assets.serve.scopes import Reach, Role, Scope, Span, Window
 from domotic_assets_tests import builders
 
@@ -81,8 +82,8 @@ class TestMatrix:
         assert all(rule.resident_owner is rule.renter for rule in scopes.MATRIX.values())
 
     def test_the_committed_page_is_as_rendered(self) -> None:
-        page = access_page.ACCESS_PAGE.read_text(encoding="utf-8")
-        assert page == access_page.page()
+        page = access.ACCESS_PAGE.read_text(encoding="utf-8")
+        assert page == access.page()
         assert re.findall(r"^\| `(\w+)`", page, flags=re.MULTILINE) == list(scopes.MATRIX)
 
 

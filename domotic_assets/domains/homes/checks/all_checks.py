@@ -1,0 +1,225 @@
+"""The checks of the data: each with its table, its severities, its rule in a sentence, and who judges.
+
+`docs/checks.md` is written from this list.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from domotic_assets.domains.homes.checks import rounds as steps
+from domotic_assets.domains.homes.checks.rounds import Piece
+from domotic_assets.domains.weather import checks
+from domotic_assets.quality import clocks, counters, files, installed_contract, readings, stored
+from domotic_assets.quality.check import Check
+from domotic_assets.quality.round import Round
+from domotic_assets.quality.verdict import Verdict, together
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas.table import Table
+
+
+def _each_home(judge: Callable[[Piece], Verdict]) -> Callable[[Round], Verdict]:
+    return lambda judged: together(judge(piece) for piece in judged.once(steps.pieces_of))
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def _hours(length: timedelta) -> str:
+    return f"{length / timedelta(hours=1):.0f} h"
+
+
+_WARN_ERROR = "WARN, ERROR"
+
+
+OF_HOMES = (
+    Check(
+        "freshness",
+        silver.SENSOR_FILES,
+        "ERROR",
+        "A home sent no readable file for longer than `silent_after_minutes`.",
+        lambda judged: steps.present_homes(judged.work, judged.now),
+    ),
+    Check(
+        "completeness",
+        silver.SENSOR_FILES,
+        _WARN_ERROR,
+        f"A home's day lacks minutes: below {_percent(files.PRESENT_WARN)} present WARN, below "
+        f"{_percent(files.PRESENT_ERROR)} ERROR; more than {_percent(files.LATE_WARN)} of its files come "
+        "over a quarter of an hour late: WARN.",
+        _each_home(steps.completeness),
+    ),
+    Check(
+        "readable",
+        silver.SENSOR_FILES,
+        _WARN_ERROR,
+        f"Files of a home that cannot be read at all: from {_percent(files.UNREADABLE_WARN)} WARN, from "
+        f"{_percent(files.UNREADABLE_ERROR)} ERROR.",
+        _each_home(steps.readable),
+    ),
+    Check(
+        "sent_once",
+        bronze.SENSOR_FILES,
+        "WARN",
+        f"A home sends {_percent(files.DOUBLED_WARN)} of its minutes or more in several files.",
+        _each_home(steps.doubled),
+    ),
+    Check(
+        "outliers",
+        silver.SENSOR_EVENTS,
+        _WARN_ERROR,
+        f"A variable of a home out of bounds: from {_percent(readings.OUTLIERS_WARN)} of its readings, and "
+        f"{readings.OUTLIERS_TIMES_PAST:.0f} times the share of the days before, WARN; from "
+        f"{_percent(readings.OUTLIERS_ERROR)} ERROR.",
+        _each_home(steps.outliers),
+    ),
+    Check(
+        "units",
+        silver.SENSOR_EVENTS,
+        "ERROR",
+        f"Low, middle and high readings of a device all moved by a factor of {readings.SCALE_FACTOR:.0f} or "
+        "more against the days before: its unit has changed.",
+        _each_home(steps.scales),
+    ),
+    Check(
+        "stuck",
+        silver.SENSOR_EVENTS,
+        "WARN",
+        f"A measure of air or grid shows one exact value for {readings.STUCK_READINGS // 60} hours or more, "
+        f"{readings.STUCK_TIMES_PAST:.0f} times longer than in the days before (if all day: "
+        f"{readings.WHOLE_DAY_TIMES_PAST:.0f} times).",
+        _each_home(steps.flat_lines),
+    ),
+    Check(
+        "clocks",
+        silver.SENSOR_EVENTS,
+        _WARN_ERROR,
+        f"The time that a device states is more than {clocks.DRIFT_SECONDS // 60} minutes off its file's: "
+        "one device WARN; all of a home alike, then the home's clock (or its zone) is wrong: ERROR.",
+        _each_home(steps.clocks_of),
+    ),
+    Check(
+        "counters",
+        silver.SENSOR_EVENTS,
+        _WARN_ERROR,
+        "A meter runs backwards. Below zero, lower than before but not from zero, or going on from another "
+        "room's level (rooms swapped): ERROR; a restart at zero or a single low reading: WARN.",
+        _each_home(steps.counters_of),
+    ),
+    Check(
+        "refused",
+        silver.REJECTS,
+        _WARN_ERROR,
+        f"Values of a home's variable that were refused: from {_percent(readings.OUTLIERS_WARN)} WARN, from "
+        f"{_percent(readings.OUTLIERS_ERROR)} ERROR.",
+        _each_home(steps.refused),
+    ),
+    Check(
+        "power_against_meter",
+        gold.FACT_ENERGY_MINUTE,
+        "ERROR",
+        f"A plug's power summed up and its meter's rise differ by a factor of {counters.POWER_FACTOR:.0f} or "
+        "more: one of them has another unit.",
+        _each_home(steps.power_against_meter),
+    ),
+    Check(
+        "balance",
+        gold.FACT_ENERGY_MINUTE,
+        _WARN_ERROR,
+        f"A home's plugs took more than {_percent(counters.PLUGS_OVER_HOUSE_WARN)} of what its house meter "
+        f"shows: WARN; more than {_percent(counters.PLUGS_OVER_HOUSE_ERROR)}: ERROR.",
+        _each_home(steps.balance),
+    ),
+)
+
+
+RECONCILED = tuple(
+    Check(
+        "as_in_silver",
+        table,
+        "ERROR",
+        f"{what} differ from those counted in Silver.",
+        _each_home(judge),
+    )
+    for table, what, judge in (
+        (gold.FACT_ENERGY_MINUTE, "Rows and counters of plugs", steps.reconciled_energy),
+        (gold.FACT_ENVIRONMENT_MINUTE, "Sums of CO2, noise and pressure", steps.reconciled_environment),
+        (gold.FACT_PRESENCE_MINUTE, "Motions", steps.reconciled_presence),
+    )
+)
+
+
+OF_CONTRACTS = (
+    Check(
+        "shape",
+        silver.SENSOR_EVENTS,
+        _WARN_ERROR,
+        "The last whole day of sensor files differs from `contract.yaml` in categories, fields, kinds or "
+        "rooms: what is new WARN; what is gone, or of another kind, ERROR.",
+        steps.feed_as_agreed,
+    ),
+    Check(
+        "header",
+        bronze.WEATHER_FILES,
+        _WARN_ERROR,
+        "The newest forecast differs from `contract.yaml` in its columns, measurements or units.",
+        lambda judged: installed_contract.forecast_drift(judged.work),
+    ),
+    Check(
+        "columns",
+        bronze.REGISTER_ROWS,
+        _WARN_ERROR,
+        "The register differs from `contract.yaml` in its tables, columns or their types.",
+        steps.register_as_agreed,
+    ),
+)
+
+
+OF_SOURCES = (
+    Check(
+        "freshness",
+        bronze.WEATHER_FILES,
+        _WARN_ERROR,
+        f"A forecast did not come: WARN after {_hours(files.FORECAST_WARN)}, ERROR after "
+        f"{_hours(files.FORECAST_ERROR)}.",
+        lambda judged: checks.present_forecast(judged.work, judged.now),
+    ),
+    Check(
+        "bytes_kept",
+        bronze.SENSOR_FILES,
+        "ERROR",
+        "Bytes in Bronze no longer have the hash that they came with.",
+        steps.bytes_kept,
+    ),
+)
+
+
+def _keys(table: Table) -> Check:
+    return Check(
+        "keys",
+        table,
+        "ERROR",
+        f"Columns are not those declared, a key ({', '.join(table.primary_key)}) stands twice, or a value "
+        "that must be there is null.",
+        lambda judged: stored.table_keys(judged.work, table, judged.span),
+    )
+
+
+def _references(table: Table) -> Check:
+    return Check(
+        "references",
+        table,
+        "ERROR",
+        "A key has no row in its dimension.",
+        lambda judged: stored.fact_references(judged, table),
+    )
+
+
+OF_TABLES = (
+    *(_keys(table) for table in (*bronze.TABLES, *silver.TABLES, *gold.TABLES)),
+    *(_references(table) for table in gold.FACTS),
+)
+
+
+CHECKS: tuple[Check, ...] = (*OF_HOMES, *OF_CONTRACTS, *OF_SOURCES, *RECONCILED, *OF_TABLES)
+"""Every check that a round makes. The sensors tell `reachable`, dbt the tests of the published file."""

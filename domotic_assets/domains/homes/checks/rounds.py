@@ -1,0 +1,322 @@
+"""What the checks of Silver and Gold look at: a span of time, home by home. Plain functions.
+
+Rules stand in `quality/`; here the lake is read, each frame once, and a check gets its frames.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property, partial
+
+import polars as pl
+
+from domotic_assets.bronze.landing import identify
+from domotic_assets.domains.homes.flows.reading import COUNTING
+from domotic_assets.errors import SourceError
+from domotic_assets.flow.reading import of_minutes, read_within, utc_dates
+from domotic_assets.flow.windows import Window, date_window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.localtime import MINUTE
+from domotic_assets.quality import clocks, counters, files, installed_contract, readings, tables
+from domotic_assets.quality.round import Round
+from domotic_assets.quality.verdict import Verdict, together
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas.table import Table, surrogate_key
+
+SPAN = timedelta(days=1)
+
+
+PAST = timedelta(days=7)
+"""A day is judged, beside the seven before it."""
+
+
+HOMES_PER_PIECE = 20
+"""Homes whose day is held at once: about two million readings."""
+
+
+FILES_AUDITED = 20_000
+"""Files of a day whose bytes are hashed again: those of the newest hours where a day has more."""
+
+
+def newest_minute(work: Workspace) -> datetime | None:
+    """The newest minute of Silver; None while there is none."""
+    dates = work.lake.dates(silver.SENSOR_EVENTS)
+    rows = work.lake.read(silver.SENSOR_EVENTS, dates=dates[-1:], columns=["ts"])
+    newest: datetime | None = rows["ts"].max()  # type: ignore[assignment]
+    return newest
+
+
+def newest_span(work: Workspace) -> Window | None:
+    """The last day of the feed's own time, to the newest minute of Silver."""
+    newest = newest_minute(work)
+    return None if newest is None else Window(newest + MINUTE - SPAN, newest + MINUTE)
+
+
+def remember_days(work: Workspace, end: datetime) -> int:
+    """Write silver/reading_days of the whole UTC dates before `end` that later ones are compared with.
+
+    The last two are looked at again, as late files may have changed them. Returns the number of dates.
+    """
+    last = (end - MINUTE).date() - timedelta(days=1)
+    wanted = [last - timedelta(days=back) for back in range(PAST.days)]
+    held = set(work.lake.dates(silver.READING_DAYS))
+    present = set(work.lake.dates(silver.SENSOR_EVENTS))
+    days = sorted(day for day in wanted if day in present and (day not in held or day in wanted[:2]))
+    for day in days:
+        rows = [
+            readings.reading_days(_numbers(work, date_window(day), homes)) for homes in _homes_in_pieces(work)
+        ]
+        dated = pl.concat(rows).with_columns(utc_date=pl.lit(day)).select(silver.READING_DAYS.schema.names())
+        work.lake.replace_dates(silver.READING_DAYS, dated, [day])
+    return len(days)
+
+
+def _homes_in_pieces(work: Workspace) -> Iterator[list[str]]:
+    homes = [home.id for home in work.registry.homes]
+    for start in range(0, len(homes), HOMES_PER_PIECE):
+        yield homes[start : start + HOMES_PER_PIECE]
+
+
+def _numbers(work: Workspace, span: Window, homes: Sequence[str]) -> pl.DataFrame:
+    return _events(work, span, homes, readings.NUMBERS)
+
+
+def _events(work: Workspace, span: Window, homes: Sequence[str], variables: Sequence[str]) -> pl.DataFrame:
+    columns = ["ts", "home", "device", "variable", "value", "is_outlier"]
+    mine = pl.col("home").is_in(homes) & pl.col("variable").is_in(variables)
+    return read_within(work, silver.SENSOR_EVENTS, "ts", [span], columns, mine)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some homes in the span judged. What several checks ask for is read once, if it is small."""
+
+    work: Workspace
+    span: Window
+    homes: Sequence[str]
+
+    @cached_property
+    def present(self) -> pl.DataFrame:
+        """`reading_days` of the span."""
+        return readings.reading_days(_numbers(self.work, self.span, self.homes))
+
+    @cached_property
+    def past(self) -> pl.DataFrame:
+        """`reading_days` of whole dates before the span."""
+        first = self.span.start.date()
+        dates = [first - timedelta(days=back) for back in range(1, PAST.days + 1)]
+        return self.work.lake.read(silver.READING_DAYS, dates=dates, where=self._mine)
+
+    def files(self) -> pl.DataFrame:
+        """silver/sensor_files of the span's windows, of these homes."""
+        columns = ["home", "window", "minute", "arrived_at", "status", "reason"]
+        return self._of_windows(silver.SENSOR_FILES, columns)
+
+    def energy(self, *more: str) -> pl.DataFrame:
+        """gold/fact_energy_minute of the span, with home, device and category."""
+        devices = self.work.lake.read(
+            silver.DEVICES, where=self._mine, columns=["device", "home", "category"]
+        ).unique()
+        keys = pl.Series(
+            "device_key", [surrogate_key(device) for device in devices["device"]], dtype=pl.Int64
+        )
+        rows = self.fact(gold.FACT_ENERGY_MINUTE, ["device_key", "power_w", "energy_wh", *more])
+        return rows.join(devices.with_columns(keys), on="device_key", how="inner")
+
+    def fact(self, table: Table, columns: Sequence[str]) -> pl.DataFrame:
+        """Columns of a minute fact in the span, of these homes."""
+        homes = [surrogate_key(home) for home in self.homes]
+        return self.work.lake.read(
+            table,
+            dates=utc_dates([self.span]),
+            between=of_minutes(table, self.span),
+            where=pl.col("apartment_key").is_in(homes),
+            columns=list(columns),
+        )
+
+    @property
+    def minutes(self) -> int:
+        """How long the span is."""
+        return int((self.span.end - self.span.start) / MINUTE)
+
+    def events(self, *variables: str) -> pl.DataFrame:
+        """Readings of these variables in the span."""
+        return _events(self.work, self.span, self.homes, variables)
+
+    def rejects(self) -> pl.DataFrame:
+        """home and variable of the refused values of the span."""
+        return self._of_windows(silver.REJECTS, ["home", "variable"])
+
+    def sent(self) -> pl.DataFrame:
+        """home, window and arrival of every file version and sighting of the span."""
+        return self._of_windows(bronze.SENSOR_FILES, ["home", "window", "arrived_at"])
+
+    def first_minutes(self) -> dict[str, datetime]:
+        """Home to its first reading ever."""
+        seen = self.work.lake.read(silver.DEVICES, where=self._mine, columns=["home", "first_ts"])
+        return dict(seen.group_by("home").agg(pl.col("first_ts").min()).iter_rows())
+
+    @property
+    def _mine(self) -> pl.Expr:
+        return pl.col("home").is_in(self.homes)
+
+    def _of_windows(self, table: Table, columns: Sequence[str]) -> pl.DataFrame:
+        return read_within(self.work, table, "window", [self.span], columns, self._mine)
+
+
+def pieces_of(judged: Round) -> list[Piece]:
+    """The homes of a round, in pieces that fit the memory."""
+    return [Piece(judged.work, judged.span, homes) for homes in _homes_in_pieces(judged.work)]
+
+
+def present_homes(work: Workspace, now: datetime) -> Verdict:
+    """Homes that have gone silent."""
+    last = _last_minutes(work, work.lake.dates(silver.SENSOR_FILES)[-2:], None)
+    homes = {home.id: last.get(home.id) for home in work.registry.homes}
+    if lost := [home for home, minute in homes.items() if minute is None]:
+        homes |= _last_minutes(work, None, lost)
+    silent_after = timedelta(minutes=work.registry.settings.silent_after_minutes)
+    return files.freshness(homes, now, silent_after)
+
+
+def _last_minutes(
+    work: Workspace, dates: Sequence[date] | None, homes: Sequence[str] | None
+) -> dict[str, datetime]:
+    """Home to its newest minute with a file that counts, on these dates."""
+    counting = pl.col("status").is_in(COUNTING)
+    held = work.lake.read(
+        silver.SENSOR_FILES,
+        dates=dates,
+        where=counting if homes is None else counting & pl.col("home").is_in(homes),
+        columns=["home", "minute"],
+    )
+    return dict(held.group_by("home").agg(pl.col("minute").max()).iter_rows())
+
+
+def outliers(piece: Piece) -> Verdict:
+    return readings.outliers(piece.present, piece.past)
+
+
+def scales(piece: Piece) -> Verdict:
+    return readings.scales(piece.present, piece.past)
+
+
+def flat_lines(piece: Piece) -> Verdict:
+    return readings.flat_lines(piece.present, piece.past)
+
+
+def refused(piece: Piece) -> Verdict:
+    return readings.refused(piece.present, piece.rejects())
+
+
+def clocks_of(piece: Piece) -> Verdict:
+    return clocks.clocks(piece.events(*clocks.CLOCKS))
+
+
+def counters_of(piece: Piece) -> Verdict:
+    totals = piece.events("plugs.total")
+    return counters.counters(totals, piece.work.registry.settings.plug_power_bound_w)
+
+
+def power_against_meter(piece: Piece) -> Verdict:
+    return counters.power_against_meter(piece.energy())
+
+
+def balance(piece: Piece) -> Verdict:
+    return counters.balance(piece.energy(), piece.minutes)
+
+
+def completeness(piece: Piece) -> Verdict:
+    counting = piece.files().filter(pl.col("status").is_in(COUNTING))
+    return files.completeness(counting, piece.sent(), piece.first_minutes(), piece.span.start, piece.span.end)
+
+
+def readable(piece: Piece) -> Verdict:
+    return files.readable(piece.files())
+
+
+def doubled(piece: Piece) -> Verdict:
+    return files.doubled(piece.sent())
+
+
+def reconciled_energy(piece: Piece) -> Verdict:
+    """Readings of Gold's plugs against Silver's: how many, and the sum of their counters."""
+    events = piece.events("plugs.power", "plugs.total", "plugs.is_valid").drop_nulls("value")
+    minute = ["ts", "device"]
+    invalid = events.filter(pl.col("variable") == "plugs.is_valid", pl.col("value") == 0)
+    read = events.filter(pl.col("variable") != "plugs.is_valid")
+    totals = read.filter(pl.col("variable") == "plugs.total", pl.col("value") >= 0)
+    rows = piece.energy("counter_total").filter(pl.col("category") == "plugs")
+    return tables.reconciled(
+        gold.FACT_ENERGY_MINUTE.id,
+        {"rows of plugs": rows.height, "counter_total": _sum(rows, "counter_total")},
+        {
+            "rows of plugs": read.select(minute).unique().height,
+            "counter_total": _sum(totals.join(invalid, on=minute, how="anti"), "value"),
+        },
+    )
+
+
+_AIR = {"co2_ppm": "meteos.CO2", "noise_db": "meteos.Noise", "pressure_hpa": "meteos.Pressure"}
+
+
+def reconciled_environment(piece: Piece) -> Verdict:
+    """Sums of the air in Gold against Silver's readings in bounds."""
+    events = piece.events(*_AIR.values()).filter(~pl.col("is_outlier"))
+    rows = piece.fact(gold.FACT_ENVIRONMENT_MINUTE, list(_AIR))
+    return tables.reconciled(
+        gold.FACT_ENVIRONMENT_MINUTE.id,
+        {column: _sum(rows, column) for column in _AIR},
+        {
+            column: _sum(events.filter(pl.col("variable") == variable), "value")
+            for column, variable in _AIR.items()
+        },
+    )
+
+
+def reconciled_presence(piece: Piece) -> Verdict:
+    """Motions of Gold against Silver's."""
+    seen = piece.events("motions.motion").filter(pl.col("value") == 1)
+    rows = piece.fact(gold.FACT_PRESENCE_MINUTE, ["motion_count"])
+    return tables.reconciled(
+        gold.FACT_PRESENCE_MINUTE.id,
+        {"motion_count": _sum(rows, "motion_count")},
+        {"motion_count": seen.height},
+    )
+
+
+def feed_as_agreed(judged: Round) -> Verdict:
+    """The last whole UTC date of the span's end against the contract; the feed's first date is none."""
+    day = judged.span.end.date() - timedelta(days=1)
+    if day not in judged.work.lake.dates(silver.SENSOR_EVENTS)[1:]:
+        return Verdict((), {"day": "none is whole yet"})
+    return installed_contract.feed_drift(judged.work, day)
+
+
+def register_as_agreed(judged: Round) -> Verdict:
+    """The register's columns against the contract; whether it can be read is told by `reachable`."""
+    try:
+        return installed_contract.register_drift(judged.work)
+    except SourceError:
+        return Verdict((), {"register": "could not be read"})
+
+
+def _sum(rows: pl.DataFrame, column: str) -> float:
+    return float(rows.select(pl.col(column).sum()).item())
+
+
+def bytes_kept(judged: Round) -> Verdict:
+    """Bronze's bytes of the span, hashed again in hours, the newest first, until enough were."""
+    work, span = judged.work, judged.span
+    verdicts: list[Verdict] = []
+    end, audited = span.end, 0
+    while end > span.start and audited < FILES_AUDITED:
+        hour = Window(max(end - timedelta(hours=1), span.start), end)
+        columns = ["file_id", "name", "content"]
+        rows = read_within(work, bronze.SENSOR_FILES, "window", [hour], columns)
+        verdicts.append(
+            tables.bytes_kept(bronze.SENSOR_FILES.id, rows, partial(identify, bronze.SENSOR_FILES.name))
+        )
+        audited += rows.height
+        end = hour.start
+    return together(verdicts)

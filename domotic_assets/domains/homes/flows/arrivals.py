@@ -1,0 +1,226 @@
+"""What arrived, and what is to be done about it now: the thinking behind the sensors, without Dagster.
+
+A tick looks for the names that are due, writes what is new onto the work list, and picks one run from it.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+from domotic_assets.domains.homes.flows import facts, landing, reading
+from domotic_assets.domains.homes.flows.landing import Discovery
+from domotic_assets.flow.windows import (
+    assign,
+    date_window,
+    detailed_days,
+    is_day,
+    keys_between,
+    ranges,
+    read_key,
+)
+from domotic_assets.flow.worklist import LISTED_WHOLE, PendingWork, Task
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.localtime import MINUTE, floor_minute
+from domotic_assets.registry import Tunables
+from domotic_assets.schemas import bronze
+
+Kind = Literal["live", "late", "history"]
+Look = Literal["looked", "nothing due", "listing needed"]
+
+DUE = timedelta(minutes=15)
+"""How long a name is looked for at every tick; later ones are found by the listings."""
+
+CATCH_UP = timedelta(hours=48)
+CATCH_UP_FILES = 50_000
+"""A longer or larger gap is left to a listing, which runs beside the live feed."""
+
+FILES_PER_RUN = 6_000
+"""A run of history takes some ten seconds: the live minutes wait for no more than that."""
+
+LISTED_RECENT = "listed recent"
+
+RECENT_DAYS = 2
+"""Days whose names the hourly listing looks at; the nightly one looks at all."""
+
+
+@dataclass(frozen=True)
+class RunChoice:
+    """One run: its keys in order, those to register first, and what kind of work it is."""
+
+    keys: tuple[str, ...]
+    register: tuple[str, ...]
+    kind: Kind
+    whole_listing: bool
+
+
+def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
+    """Look for the names that are due, and put what is new on the list.
+
+    Once a minute for the names of the last quarter hour (or of all the time since the last look), in
+    between only while a home that is heard has not sent the present minute or the one before.
+    """
+    looked_until = work.worklist.read().looked_until
+    if looked_until is None or now - looked_until > CATCH_UP:
+        return "listing needed"
+    minute = floor_minute(now)
+    if now - looked_until < MINUTE:
+        if _all_here(work, minute):
+            return "nothing due"
+        # A sender may lag or run ahead a little.
+        spans = [(minute - 3 * MINUTE, minute + 2 * MINUTE)]
+    else:
+        start = floor_minute(looked_until) - DUE
+        if (now - start) // MINUTE * len(work.registry.homes) > CATCH_UP_FILES:
+            return "listing needed"
+        spans = [(start, minute + 2 * MINUTE)]
+        looked_until = now
+    found = landing.discover_sensor_files(work, spans)
+    _remember(work, found, registered, now, looked_until)
+    return "looked"
+
+
+def _all_here(work: Workspace, minute: datetime) -> bool:
+    """Whether every home heard in the last quarter hour sent this minute and the one before."""
+    heard = landing.homes_heard(work, minute - DUE, minute + MINUTE)
+    latest = heard.filter(pl.col("window") >= minute - MINUTE)
+    return latest.height == 2 * heard["home"].n_unique() > 0
+
+
+def _remember(
+    work: Workspace,
+    found: Discovery,
+    registered: Collection[str],
+    now: datetime,
+    looked_until: datetime,
+    *,
+    mark: str | None = None,
+    more_minutes: Iterable[datetime] = (),
+) -> None:
+    """Put what a discovery found, and minutes known otherwise, on the list; and that it was made."""
+    minutes = dict(found.minutes)
+    for minute in more_minutes:
+        minutes.setdefault(minute, 1)
+    windows = assign(minutes, now, detailed_days(registered))
+    irregular = {minute for minute in found.irregular if minute in minutes}
+    tasks = {
+        window.key: Task(files, any(window.start <= minute < window.end for minute in irregular))
+        for window, files in windows.items()
+    }
+
+    def change(held: PendingWork) -> None:
+        held.add(tasks)
+        held.looked_until = looked_until
+        if mark is not None:
+            held.marks[mark] = now
+
+    work.worklist.change(change)
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """Runs of windows that are queued or at work: their kinds and keys."""
+
+    kinds: Collection[Kind] = ()
+    keys: Collection[str] = ()
+
+
+NOTHING_UNDER_WAY = UnderWay()
+
+
+def choose(
+    held: PendingWork, registered: Sequence[str], now: datetime, under_way: UnderWay = NOTHING_UNDER_WAY
+) -> RunChoice | None:
+    """The run to ask for now: what is live first, then what came late, then history, bounded in files.
+
+    Keys new to Dagster go together, in order; keys that it has go together only where nothing else lies
+    between them. A window that was asked for before and is still undone goes alone: it may be what fails.
+    One run of a kind is under way at a time.
+    """
+    ready = {
+        key: task
+        for key, task in held.windows.items()
+        if task.not_before <= now and key not in under_way.keys
+    }
+    again = sorted(key for key, task in ready.items() if task.attempts)
+    fresh = sorted(key for key, task in ready.items() if not task.attempts)
+    known = set(registered)
+    fine = [key for key in fresh if not is_day(key)]
+    days = [key for key in fresh if is_day(key)]
+    options: list[tuple[Kind, list[str]]] = [
+        ("live", [key for key in fine if key not in known]),
+        ("late", _first_range([key for key in fine if key in known], registered)),
+        ("late", again[:1]),
+        ("history", [key for key in reversed(days) if key not in known]),
+        ("history", _first_range([key for key in days if key in known], registered)),
+    ]
+    for kind, keys in options:
+        if not keys or kind in under_way.kinds or (kind == "late" and "live" in under_way.kinds):
+            continue
+        taken = _bounded(keys, held)
+        return RunChoice(
+            tuple(taken),
+            tuple(key for key in taken if key not in known),
+            kind,
+            any(held.windows[key].whole_listing for key in taken),
+        )
+    return None
+
+
+def _first_range(keys: Sequence[str], registered: Sequence[str]) -> list[str]:
+    """The first stretch of keys that Dagster would run as one range."""
+    for first, last in ranges(set(keys), registered):
+        return list(keys_between(first, last, registered))
+    return []
+
+
+def _bounded(keys: Sequence[str], held: PendingWork) -> list[str]:
+    taken: list[str] = []
+    files = 0
+    for key in keys:
+        files += held.windows[key].files
+        if taken and files > FILES_PER_RUN:
+            break
+        taken.append(key)
+    return taken
+
+
+def list_share(work: Workspace, registered: Collection[str], *, whole: bool, now: datetime) -> Discovery:
+    """Compare the share with bronze, and the layers with each other; put what is missing on the list.
+
+    whole: list all names, else those of the last days.
+    """
+    spans = None if whole else [(now - timedelta(days=RECENT_DAYS), now + MINUTE)]
+    found = landing.discover_sensor_files(work, spans)
+    undone = reading.unflattened_minutes(work)
+    days = [window.start for window in facts.days_without_gold(work)]
+    mark = LISTED_WHOLE if whole else LISTED_RECENT
+    _remember(work, found, registered, now, now, mark=mark, more_minutes=[*undone, *days])
+    return found
+
+
+def listing_due(held: PendingWork, settings: Tunables, now: datetime) -> Literal["recent", "whole"] | None:
+    """Which listing is due: the whole share at first and once a UTC day, the last days' names in between."""
+    whole, recent = held.marks.get(LISTED_WHOLE), held.marks.get(LISTED_RECENT)
+    if whole is None or whole.date() < now.date():
+        return "whole"
+    latest = max(whole, recent or whole)
+    return "recent" if now - latest >= timedelta(minutes=settings.list_every_minutes) else None
+
+
+def days_to_seal(work: Workspace, held: PendingWork, registered: Sequence[str], now: datetime) -> list[date]:
+    """Days kept in detail that are over for long enough and quiet, oldest first."""
+    settings = work.registry.settings
+    pending = {read_key(key).start.date() for key in held.windows}
+    found: list[date] = []
+    for day in sorted(detailed_days(registered) - pending):
+        end = date_window(day).end
+        if now - end < timedelta(hours=settings.seal_after_hours):
+            continue
+        landed = work.lake.read(bronze.SENSOR_FILES, dates=[day], columns=["arrived_at"])
+        newest = landed.select(pl.col("arrived_at").max()).item()
+        if newest is None or now - newest >= timedelta(minutes=settings.seal_quiet_minutes):
+            found.append(day)
+    return found

@@ -1,0 +1,312 @@
+"""Writes the minute facts of Gold from Silver, window by window."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from domotic_assets.domains.homes.flows.reading import COUNTING
+from domotic_assets.flow.pieces import cut
+from domotic_assets.flow.prefetch import prefetch
+from domotic_assets.flow.reading import read_within, utc_dates
+from domotic_assets.flow.windows import Window, date_window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.gold import energy, rooms
+from domotic_assets.gold.keys import datetime_key
+from domotic_assets.localtime import MINUTE
+from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
+
+HOME_MINUTES_PER_PIECE = 12_000
+"""Files' worth of events held at once: four days of two homes, twelve minutes of a thousand."""
+
+
+USUAL_CONTEXT = timedelta(minutes=15)
+"""How far before and after a minute the readings lie that settle the level of nearly every plug's counter."""
+
+
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+_ENERGY_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "is_outlier"]
+
+
+_ROOM_COLUMNS = ["ts", "device", "variable", "value", "value_text"]
+
+
+Rebuild = Callable[[Workspace, pl.Series, pl.Series], tuple[pl.DataFrame, pl.Series]]
+"""From the minutes of a piece and those of the whole run to the rows and the minutes they replace."""
+
+
+def energy_facts(work: Workspace, windows: Sequence[Window]) -> int:
+    """gold/fact_energy_minute of these windows and of the readings they reach; number of rows."""
+    return _minute_facts(work, windows, gold.FACT_ENERGY_MINUTE, _energy)
+
+
+def environment_facts(work: Workspace, windows: Sequence[Window]) -> int:
+    """gold/fact_environment_minute of these windows; number of rows."""
+    return _minute_facts(work, windows, gold.FACT_ENVIRONMENT_MINUTE, _environment)
+
+
+def presence_facts(work: Workspace, windows: Sequence[Window]) -> int:
+    """gold/fact_presence_minute of these windows and of the hold after them; number of rows."""
+    return _minute_facts(work, windows, gold.FACT_PRESENCE_MINUTE, _presence)
+
+
+def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
+    """(minute, home) of the files of these windows, whatever became of them, and of the windows themselves.
+
+    A file version that counts no longer still names the minutes that it once filled. One of the
+    repeated autumn hour may have stood in the other pass: seen again later, it changes over.
+    """
+    columns = ["window", "minute", "home", "time_note"]
+    files = read_within(work, silver.SENSOR_FILES, "window", windows, columns)
+    repeated = files.filter(pl.col("time_note") == "repeated_in_autumn")
+    # Nearly every file is of the minute of its window.
+    elsewhere = files.filter(pl.col("window").ne_missing(pl.col("minute")))
+    return (
+        pl.concat(
+            [
+                files.select("minute", "home"),
+                elsewhere.select(minute="window", home="home"),
+                *(repeated.select(pl.col("minute").dt.offset_by(by), "home") for by in ("-1h", "1h")),
+            ]
+        )
+        .drop_nulls("minute")
+        .unique()
+    )
+
+
+def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebuild: Rebuild) -> int:
+    touched = touched_minutes(work, windows)
+    all_minutes = touched["minute"].unique().sort()
+    written = 0
+    pieces = _pieces(touched)
+    rebuilt = (rebuild(work, minutes, all_minutes) for minutes in pieces)
+    # Energy asks what Gold holds: there a piece is written before the next one is worked out.
+    in_turn = rebuilt if table is gold.FACT_ENERGY_MINUTE else prefetch(rebuilt)
+    for number, (rows, replaced) in enumerate(in_turn, 1):
+        work.lake.replace_values(table, rows, "datetime_key", _keys(replaced), replaced.dt.date())
+        written += rows.height
+        work.report(table.id, number, len(pieces))
+    return written
+
+
+def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
+    """The minutes in order, cut where enough is together and where a gap of a day makes context dear."""
+    counted = touched.group_by("minute").len().sort("minute")
+    gap = (pl.col("minute").diff() > timedelta(days=1)).fill_null(False)
+    pieces: list[pl.Series] = []
+    for stretch in counted.with_columns(stretch=gap.cum_sum()).partition_by("stretch", maintain_order=True):
+        if stretch["len"].sum() <= HOME_MINUTES_PER_PIECE:
+            pieces.append(stretch["minute"])
+            continue
+        cuts = cut(stretch.select("minute", "len").iter_rows(), HOME_MINUTES_PER_PIECE)
+        pieces += [pl.Series([minute for minute, _ in piece], dtype=UTC_TIME) for piece in cuts]
+    return pieces
+
+
+def _environment(work: Workspace, minutes: pl.Series, _run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    events = _events(work, minutes, rooms.of_environment())
+    silent = _silent_devices(work, minutes)
+    return rooms.environment_minutes(events, silent, work.registry), minutes
+
+
+def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    hold = work.registry.settings.presence_hold_minutes
+    reached = rooms.reach_of_presence(minutes, hold)
+    # Minutes of the same run are rebuilt in their own piece.
+    rebuilt = reached.filter(reached.is_in(minutes.implode()) | ~reached.is_in(run.implode()))
+    wanted = pl.col("variable").is_in([rooms.MOTION_VARIABLE, *rooms.OPENING_VARIABLES])
+    first = _first(rebuilt) - timedelta(minutes=hold - 1)
+    events = _events_between(work, first, _last(rebuilt), wanted, _ROOM_COLUMNS)
+    rows = rooms.presence_minutes(events, rebuilt, work.registry)
+    beyond = _keys(rebuilt.filter(~rebuilt.is_in(minutes.implode())))
+    held = _held(work, gold.FACT_PRESENCE_MINUTE, beyond)
+    inside = ~pl.col("datetime_key").is_in(beyond.implode())
+    return _replacing(rows.filter(inside), minutes, rows.filter(~inside), held)
+
+
+def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    first, last = _first(minutes), _last(minutes)
+    events, plugs = _events_with_context(work, first, last)
+    rows = energy.energy_minutes(events, plugs, minutes, first, last, work.registry)
+    inside = pl.col("datetime_key").is_in(_keys(minutes).implode())
+    others = pl.col("datetime_key").is_in(_keys(run).implode())
+    reached = rows.filter(~inside, ~others)
+    # Rows outside the minutes belong to single devices; the other devices of those minutes stay.
+    held = _held(work, gold.FACT_ENERGY_MINUTE, reached["datetime_key"].unique())
+    beside = held.join(reached, on=["datetime_key", "device_key"], how="anti")
+    return _replacing(rows.filter(inside), minutes, pl.concat([reached, beside]), held)
+
+
+def _replacing(
+    rows: pl.DataFrame, minutes: pl.Series, reached: pl.DataFrame, held: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The rows of a piece and those that it reached in minutes beyond, and the minutes that they replace.
+
+    held: what Gold has of those minutes beyond. Most reach nothing new: to write such a minute again
+    would write the file of its day again.
+    """
+    both = pl.concat([reached, held])
+    changed = both.filter(both.is_unique())["datetime_key"].unique()
+    reached = reached.filter(pl.col("datetime_key").is_in(changed.implode()))
+    return pl.concat([rows, reached]), pl.concat([minutes, _moments(changed)]).unique().sort()
+
+
+def _held(work: Workspace, table: Table, keys: pl.Series) -> pl.DataFrame:
+    """What Gold holds of the minutes with these keys."""
+    if keys.is_empty():
+        return table.empty()
+    return work.lake.read(
+        table,
+        dates=_moments(keys).dt.date().unique(),
+        between=("datetime_key", keys.min(), keys.max()),
+        where=pl.col("datetime_key").is_in(keys.implode()),
+    )
+
+
+def _keys(minutes: pl.Series) -> pl.Series:
+    """The datetime_key of each minute."""
+    return pl.DataFrame({"ts": minutes}, schema={"ts": UTC_TIME}).select(datetime_key()).to_series()
+
+
+def _moments(keys: pl.Series) -> pl.Series:
+    """The minute of each datetime_key."""
+    return keys.cast(pl.String).str.to_datetime("%Y%m%d%H%M", time_unit="us", time_zone="UTC").rename("ts")
+
+
+def _events_with_context(
+    work: Workspace, first: datetime, last: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Energy events of [first, last], with as much before and after as the counters' steps ask for.
+
+    Comes with the plugs' readings that they make.
+
+    A few minutes around settle the level of nearly every plug. Of the others the rest of the day is
+    read, then the nearest day before and after on which they were seen, and further days only while
+    no reading settles it.
+    """
+    days = _plugs_reached(work, first, last)
+    bound_w = work.registry.settings.plug_power_bound_w
+    start, end = first - USUAL_CONTEXT, last + USUAL_CONTEXT
+    wanted = pl.col("variable").is_in(energy.VARIABLES)
+    events = _events_between(work, start, end, wanted, _ENERGY_COLUMNS)
+    plugs = energy.plug_readings(events)
+    early, late = energy.lacking_context(plugs, days, first, last, bound_w)
+    if early:
+        days |= _dates_of_plugs(work, None, pl.col("device").is_in(early))
+    before = {plug: iter([day for day in reversed(days[plug]) if day <= first.date()]) for plug in days}
+    after = {plug: iter([day for day in days[plug] if day >= last.date()]) for plug in days}
+    while True:
+        more = [
+            *_next_days(work, early, before, (_EVER[0], start - MINUTE)),
+            *_next_days(work, late, after, (end + MINUTE, _EVER[1])),
+        ]
+        if not more:
+            return events, plugs
+        if any(not found.is_empty() for found in more):
+            events = pl.concat([events, *more])
+            plugs = energy.plug_readings(events)
+            early, late = energy.lacking_context(plugs, days, first, last, bound_w)
+
+
+def _next_days(
+    work: Workspace,
+    plugs: Collection[str],
+    days: Mapping[str, Iterator[date]],
+    within: tuple[datetime, datetime],
+) -> list[pl.DataFrame]:
+    """Energy events of each plug's next day, as far as they lie within; none where no plug has one left."""
+    wanted = [(plug, day) for plug in plugs if (day := next(days[plug], None)) is not None]
+    if not wanted:
+        return []
+    chosen = pl.DataFrame(wanted, schema={"device": pl.String, "day": pl.Date}, orient="row")
+    events = work.lake.read(
+        silver.SENSOR_EVENTS,
+        dates=chosen["day"].unique(),
+        between=("ts", *within),
+        where=pl.col("device").is_in(chosen["device"].implode()) & pl.col("variable").is_in(energy.VARIABLES),
+        columns=_ENERGY_COLUMNS,
+    )
+    of_plugs_and_days = [pl.col("device"), pl.col("ts").dt.date()]
+    return [events.join(chosen, left_on=of_plugs_and_days, right_on=["device", "day"], how="semi")]
+
+
+def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str, list[date]]:
+    """The plugs that a change in [first, last] can reach, with the dates since `first` that saw them.
+
+    A plug not seen since is reached only where Gold still holds a reading of it that is to be replaced.
+    """
+    since = [day for day in work.lake.dates(silver.DEVICES) if day >= first.date()]
+    days = _dates_of_plugs(work, since)
+    keys = _keys(pl.Series([first, last], dtype=UTC_TIME))
+    held = work.lake.read(
+        gold.FACT_ENERGY_MINUTE,
+        dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
+        between=("datetime_key", keys[0], keys[1]),
+        where=pl.col("counter_total").is_not_null(),
+        columns=["device_key"],
+    )
+    if lost := set(held["device_key"].unique()) - {surrogate_key(device) for device in days}:
+        every = _dates_of_plugs(work, None)
+        days |= {device: every[device] for device in every if surrogate_key(device) in lost}
+    return days
+
+
+def _dates_of_plugs(
+    work: Workspace, dates: list[date] | None, where: pl.Expr | None = None
+) -> dict[str, list[date]]:
+    """Plugs and the UTC dates that saw them, oldest first: among these dates, or among all."""
+    plugs = pl.col("category") == "plugs"
+    seen = work.lake.read(
+        silver.DEVICES,
+        dates=dates,
+        where=plugs if where is None else plugs & where,
+        columns=["device", "utc_date"],
+    )
+    return {device: sorted(found) for device, found in seen.group_by("device").agg("utc_date").iter_rows()}
+
+
+def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame:
+    """Events of exactly these minutes, as rooms need them."""
+    columns = [*_ROOM_COLUMNS, "is_outlier"]
+    events = _events_between(work, _first(minutes), _last(minutes), where, columns)
+    return events.filter(pl.col("ts").is_in(minutes.implode()))
+
+
+def _events_between(
+    work: Workspace, first: datetime, last: datetime, where: pl.Expr, columns: Sequence[str]
+) -> pl.DataFrame:
+    span = Window(first, last + MINUTE)
+    return read_within(work, silver.SENSOR_EVENTS, "ts", [span], columns, where)
+
+
+def _silent_devices(work: Workspace, minutes: pl.Series) -> pl.DataFrame:
+    """ts and device of those that a counting file of these minutes names without a reading."""
+    files = work.lake.read(
+        silver.SENSOR_FILES,
+        between=("minute", minutes.min(), minutes.max()),
+        where=pl.col("status").is_in(COUNTING) & (pl.col("silent_devices").list.len() > 0),
+        columns=["minute", "silent_devices"],
+    )
+    named = files.filter(pl.col("minute").is_in(minutes.implode())).explode("silent_devices")
+    return named.select(ts="minute", device="silent_devices")
+
+
+def _first(minutes: pl.Series) -> datetime:
+    return minutes.min()  # type: ignore[return-value]
+
+
+def _last(minutes: pl.Series) -> datetime:
+    return minutes.max()  # type: ignore[return-value]
+
+
+def days_without_gold(work: Workspace) -> list[Window]:
+    """UTC days with silver events that a minute fact holds nothing of although it should."""
+    days = set(work.lake.dates(silver.SENSOR_EVENTS))
+    missing: set[date] = set()
+    for table in gold.MINUTE_FACTS:
+        if work.lake.version(table) is None:
+            missing |= days
+    return [date_window(day) for day in sorted(missing)]

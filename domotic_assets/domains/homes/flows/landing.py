@@ -1,0 +1,211 @@
+"""Lands sensor files: finds what the share holds and Bronze does not, and appends it, window by window.
+
+A step works through its windows in pieces that fit the memory, and may be repeated.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from domotic_assets.bronze.landing import Landed, Landing, is_sensor_name
+from domotic_assets.bronze.naming import NameReader, arrival, arrivals, is_regular, name_patterns
+from domotic_assets.flow.flow import Outcome
+from domotic_assets.flow.pieces import FILES_AT_ONCE, membership, spans, within
+from domotic_assets.flow.prefetch import prefetch
+from domotic_assets.flow.reading import read_within
+from domotic_assets.flow.windows import Window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.schemas import bronze
+from domotic_assets.schemas.table import UTC_TIME
+from domotic_assets.sources.base import Entry
+from domotic_assets.sources.files import (
+    EVERYTHING,
+    MAX_FILE_BYTES,
+    FilePosition,
+    FileSource,
+    as_entries,
+    as_rows,
+    texts,
+    unknown,
+)
+
+SETTLE = timedelta(seconds=2)
+"""A file whose last write is younger is left for the next look. A slower sender costs a version more:
+what it had written is quarantined, and the completed file, being another version, is loaded."""
+
+
+_HELD = ("name", "window", "file_id", "arrived_at", "modified_at", "size_bytes")
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What the share holds that bronze does not, and names left where they are.
+
+    rows: `files.as_rows` with `window`, each minute that a file may belong to. irregular: minutes of files
+    that only a whole listing shows. listed: names looked at.
+    """
+
+    rows: pl.DataFrame
+    irregular: frozenset[datetime]
+    left: Counter[str]
+    listed: int
+
+    @property
+    def minutes(self) -> Counter[datetime]:
+        """How many files are new, by minute."""
+        return Counter(dict(self.rows.group_by("window").len().iter_rows()))
+
+    @property
+    def files(self) -> int:
+        """How many files are new."""
+        return self.rows.height
+
+
+def discover_sensor_files(
+    work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None = None
+) -> Discovery:
+    """List the share and compare with bronze; nothing is written.
+
+    With spans of time, only the names that homes give to their minutes are listed.
+    """
+    now = datetime.now(UTC)
+    listed = work.sensor_folder.listing(_patterns(work, spans_of_time))
+    names = NameReader(work.registry.home_of_user(), work.registry.history_start)
+    new = unknown(listed, _held(work, spans_of_time))
+    plain = _plain_windows(names, new, now)
+    windows: list[datetime] = []
+    found: list[Entry] = []
+    irregular: set[datetime] = set()
+    left: Counter[str] = Counter()
+    odd: dict[str, Entry] = {}
+    for entry in as_entries(new.filter(plain.is_null())):
+        if not is_sensor_name(entry.name):
+            left["foreign name"] += 1
+        elif entry.size_bytes > MAX_FILE_BYTES:
+            left["too large"] += 1
+        else:
+            named = names.read(entry.name)
+            if named.user is None:
+                odd[entry.name] = entry
+            elif named.home is None:
+                left["foreign user"] += 1
+            elif is_settling(entry, now):
+                left["still being written"] += 1
+            else:
+                for window in names.windows(named, arrival(entry.modified_at, now)):
+                    windows.append(window)
+                    found.append(entry)
+                    if not is_regular(named, window):
+                        irregular.add(window)
+    # A name that says nothing: only a look inside tells whether a home sent it.
+    nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
+    landed = Landing(work.registry, nothing, now).land(work.sensor_folder.read([*odd.values()]))
+    left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
+    for name, window in landed.rows.select("name", "window").iter_rows():
+        windows.append(window)
+        found.append(odd[name])
+        irregular.add(window)
+    others = as_rows(found).with_columns(pl.Series("window", windows, dtype=UTC_TIME))
+    rows = pl.concat([new.with_columns(plain).drop_nulls("window"), others])
+    return Discovery(rows, frozenset(irregular), left, listed.height)
+
+
+def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime) -> pl.Series:
+    """The minute of each listed file that is done and has a plain name; null where a closer look tells."""
+    written = rows["modified_at"]
+    window = names.plain(texts(rows["name"]), arrivals(written, now))["window"]
+    doubtful = written.is_between(now - SETTLE, now, closed="right") | (rows["size_bytes"] > MAX_FILE_BYTES)
+    return window.set(doubtful, None)
+
+
+def is_settling(entry: Entry, now: datetime) -> bool:
+    """Whether a file was written to a moment ago: its sender may not be done with it."""
+    return now - SETTLE < entry.modified_at <= now
+
+
+def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bool = False) -> Outcome:
+    """Share → bronze/sensor_files: append every file version of these windows that bronze does not hold.
+
+    What was found just now is not looked for again. by_name: else list only the names that homes give to
+    these windows; without it the whole share.
+    """
+    outcome = Outcome()
+    now = datetime.now(UTC)
+    source, position = _source(work, windows, now, by_name=by_name)
+    landing = Landing(work.registry, position.known.select(_HELD[:4]), now)
+    done = 0
+    for landed, waiting in prefetch(_landed(source, landing, position)):
+        work.lake.append(bronze.SENSOR_FILES, landed.rows)
+        outcome.counts.update(landed.counts)
+        done += landed.counts.total()
+        work.report("bronze/sensor_files", done, done + waiting)
+    return outcome
+
+
+def _source(
+    work: Workspace, windows: Sequence[Window], now: datetime, *, by_name: bool
+) -> tuple[FileSource, FilePosition]:
+    """The files of these windows, and what bronze says of those of their names."""
+    found = work.found.take(windows)
+    if found is not None:
+        named = found["name"].cast(pl.String()).implode()
+        held = work.lake.read(bronze.SENSOR_FILES, where=pl.col("name").is_in(named), columns=_HELD)
+        return FileSource(work.sensor_folder), FilePosition(held, unknown(found, held))
+    names = NameReader(work.registry.home_of_user(), work.registry.history_start)
+    wanted = spans(windows)
+    is_wanted = membership(wanted)
+
+    def accepts(entry: Entry) -> bool:
+        if not is_sensor_name(entry.name) or is_settling(entry, now):
+            return False
+        possible = names.windows(names.read(entry.name), arrival(entry.modified_at, now))
+        return any(map(is_wanted, possible))
+
+    def accept(rows: pl.DataFrame) -> pl.DataFrame:
+        plain = _plain_windows(names, rows, now)
+        accepted = plain.to_frame().select(within("window", windows)).to_series()
+        odd = plain.is_null()
+        return rows.filter(accepted.scatter(odd.arg_true(), [*map(accepts, as_entries(rows.filter(odd)))]))
+
+    listed = wanted if by_name else None
+    source = FileSource(work.sensor_folder, accept, _patterns(work, listed))
+    return source, FilePosition(_held(work, listed))
+
+
+def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Iterator[tuple[Landed, int]]:
+    """Batch after batch of the source as bronze rows, and how many files wait behind it."""
+    while True:
+        batch = source.pull(position, FILES_AT_ONCE)
+        position = batch.position
+        yield landing.land(batch.items), position.left
+        if not batch.more:
+            return
+
+
+def _patterns(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None) -> Sequence[str]:
+    if spans_of_time is None:
+        return EVERYTHING
+    return name_patterns(spans_of_time, {home.clock_zone for home in work.registry.homes})
+
+
+def _held(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None) -> pl.DataFrame:
+    """What bronze says of the files it holds: all, or those whose names the spans' patterns may show."""
+    if spans_of_time is None:
+        return work.lake.read(bronze.SENSOR_FILES, columns=_HELD)
+    wider = [
+        Window(start - margin, end + margin)
+        for start, end in spans_of_time
+        # Patterns of hours show up to an hour more on both sides, and a clock may change; of days, a day.
+        for margin in [timedelta(hours=3) if end - start < timedelta(hours=12) else timedelta(days=2)]
+    ]
+    return read_within(work, bronze.SENSOR_FILES, "window", wider, _HELD)
+
+
+def homes_heard(work: Workspace, start: datetime, end: datetime) -> pl.DataFrame:
+    """home and window of the files that bronze holds of [start, end), one row each."""
+    span = Window(start, end)
+    held = read_within(work, bronze.SENSOR_FILES, "window", [span], ["home", "window"])
+    return held.drop_nulls().unique()

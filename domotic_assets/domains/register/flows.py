@@ -1,0 +1,75 @@
+"""Reads the building register: source to Bronze changes, Bronze to the Silver register tables."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from domotic_assets.bronze.register import (
+    current_state,
+    last_sequence,
+    register_rows,
+    row_versions,
+    rows_of_buildings,
+)
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.schemas import bronze
+from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
+from domotic_assets.silver.register import BuildingHomes, current_rows, register_history
+from domotic_assets.sources.relational import RegisterBatch
+
+CHANGES_PER_PULL = 100_000
+
+
+def pull_register(work: Workspace) -> RegisterBatch | None:
+    """The register's changes since bronze; None where sites.yaml names no register.
+
+    As with files: what belongs to a building that no home names is not taken up.
+    """
+    source = work.register
+    if source is None:
+        return None
+
+    def choose(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+        homes = BuildingHomes(work.registry)
+        ours = {row["idBuilding"] for row in state["buildings"].values() if homes.of(row) is not None}
+        return rows_of_buildings(state, ours)
+
+    known = current_state(work.lake.read(bronze.REGISTER_ROWS))
+    return replace(source, choose=choose).pull(known, CHANGES_PER_PULL)
+
+
+def land_register(work: Workspace, now: datetime) -> Counter[str]:
+    """Register → bronze/register_rows: append what changed."""
+    batch = pull_register(work)
+    if batch is None:
+        return Counter()
+    held = work.lake.read(bronze.REGISTER_ROWS, columns=["sequence"])
+    kind = work.registry.sources.register_rows.kind if work.registry.sources.register_rows else ""
+    rows = register_rows(batch.items, kind, last_sequence(held), now)
+    work.lake.append(bronze.REGISTER_ROWS, rows)
+    return Counter({"changes": rows.height, "refused values": len(batch.refused)})
+
+
+def read_register(work: Workspace) -> dict[str, int]:
+    """Bronze → the silver register tables, history and current state; rows by the table's name."""
+    history = register_history(row_versions(work.lake.read(bronze.REGISTER_ROWS)), work.registry)
+    current = current_rows(history)
+    rows = {}
+    for name in SILVER_REGISTER:
+        for table, frame in (
+            (SILVER_REGISTER_HISTORY[name], history[name]),
+            (SILVER_REGISTER[name], current[name]),
+        ):
+            work.lake.replace_all(table, frame)
+            rows[table.name] = frame.height
+    return rows
+
+
+def register_is_behind(work: Workspace) -> bool:
+    """Whether the register has changes that bronze does not hold, or silver lacks a register table."""
+    batch = pull_register(work)
+    tables = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
+    missing = any(work.lake.version(table) is None for table in tables)
+    return missing or (batch is not None and bool(batch.items))

@@ -1,0 +1,144 @@
+"""Reads forecasts by date of issue: folder to Bronze, Bronze to Silver, Silver to the weather facts."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from domotic_assets.bronze.landing import File, land_forecasts, versions
+from domotic_assets.bronze.naming import arrival, is_plausible, read_forecast_name
+from domotic_assets.flow.prefetch import prefetch
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.gold.weather import weather_day, weather_hour
+from domotic_assets.localtime import zone
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas.table import Table
+from domotic_assets.silver.weather import SOURCE, WeatherReading, read_weather_files
+from domotic_assets.sources.base import Entry
+from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, as_entries, unknown
+
+FILES_PER_BATCH = 8
+"""Forecast files held at once: each is about 15 MB and 150,000 rows."""
+
+
+def discover_forecasts(work: Workspace) -> list[date]:
+    """Dates of issue of files that bronze does not hold, and of those that silver or gold lack."""
+    new = unknown(work.weather_folder.listing(), _known_forecasts(work))
+    dates = {issued for entry in as_entries(new) if (issued := _issue(work, entry)) is not None}
+    landed = set(work.lake.dates(bronze.WEATHER_FILES))
+    refused = work.lake.read(silver.REJECTS, where=pl.col("source") == SOURCE, columns=["utc_date"])
+    taken = set(work.lake.dates(silver.WEATHER_FORECASTS))
+    dates |= landed - taken - set(refused["utc_date"].to_list())
+    for table in (gold.FACT_WEATHER_HOUR, gold.FACT_WEATHER_DAY):
+        if work.lake.version(table) is None:
+            dates |= taken
+    return sorted(dates)
+
+
+def forecast_is_due(work: Workspace, now: datetime) -> bool:
+    """Whether the hour of today's forecast has come, on the calendar's clock, and its file has not."""
+    local = now.astimezone(zone(work.registry.calendar_time_zone))
+    if local.hour * 60 + local.minute < work.registry.settings.forecasts_at:
+        return False
+    return local.date() not in work.lake.dates(bronze.WEATHER_FILES)
+
+
+def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]:
+    """Folder → bronze/weather_files: append every new version of the files of these dates of issue."""
+    wanted = frozenset(issues)
+
+    def accept(rows: pl.DataFrame) -> pl.DataFrame:
+        of_issues = [_issue(work, entry) in wanted for entry in as_entries(rows)]
+        return rows.filter(pl.Series(of_issues, dtype=pl.Boolean))
+
+    source = FileSource(work.weather_folder, accept)
+    position = FilePosition(_known_forecasts(work))
+    counts: Counter[str] = Counter()
+    done = 0
+    while True:
+        batch = source.pull(position, FILES_PER_BATCH)
+        held = work.lake.read(bronze.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
+        files = [File(*payload) for payload in batch.items]
+        landed = land_forecasts(files, held, datetime.now(UTC))
+        work.lake.append(bronze.WEATHER_FILES, landed.rows)
+        counts.update(landed.counts)
+        position = batch.position
+        done += len(batch.items)
+        work.report(bronze.WEATHER_FILES.id, done, done + position.left)
+        if not batch.more:
+            return counts
+
+
+def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
+    """Bronze → silver/weather_forecasts, and the refused values to silver/rejects."""
+    counts: Counter[str] = Counter()
+    done = 0
+    pieces = _pieces(issues)
+    for piece, read in prefetch((piece, _read_issues(work, piece)) for piece in pieces):
+        work.lake.replace_dates(silver.WEATHER_FORECASTS, read.forecasts, piece)
+        beside = work.lake.read(silver.REJECTS, dates=piece, where=pl.col("source") != SOURCE)
+        work.lake.replace_dates(silver.REJECTS, pl.concat([beside, read.rejects]), piece)
+        counts.update(
+            forecasts=read.forecasts.height,
+            rejects=read.rejects.height,
+            nulls=int(read.summary["nulls"].sum()),
+        )
+        done += len(piece)
+        work.report(silver.WEATHER_FORECASTS.id, done, len(issues))
+    return counts
+
+
+def _read_issues(work: Workspace, issues: Sequence[date]) -> WeatherReading:
+    """The forecasts of some dates of issue, read a date at a time."""
+    secrets = [home.feed_user for home in work.registry.homes]
+    read = [
+        read_weather_files(versions(work.lake.read(bronze.WEATHER_FILES, dates=[issue])), secrets)
+        for issue in issues
+    ]
+    return WeatherReading(
+        pl.concat([one.forecasts for one in read]),
+        pl.concat([one.rejects for one in read]),
+        pl.concat([one.summary for one in read]),
+    )
+
+
+def _pieces(issues: Sequence[date]) -> list[Sequence[date]]:
+    """The dates in pieces of as many files as are held at once."""
+    return [issues[start : start + FILES_PER_BATCH] for start in range(0, len(issues), FILES_PER_BATCH)]
+
+
+def weather_hour_facts(work: Workspace, issues: Sequence[date]) -> int:
+    """gold/fact_weather_hour of these dates of issue; number of rows."""
+    return _weather_facts(work, gold.FACT_WEATHER_HOUR, issues, weather_hour)
+
+
+def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
+    """gold/fact_weather_day of these dates of issue; number of rows."""
+    return _weather_facts(work, gold.FACT_WEATHER_DAY, issues, weather_day)
+
+
+def _weather_facts(
+    work: Workspace, table: Table, issues: Sequence[date], facts: Callable[[pl.DataFrame, str], pl.DataFrame]
+) -> int:
+    written = 0
+    for piece in _pieces(issues):
+        forecasts = work.lake.read(silver.WEATHER_FORECASTS, dates=piece)
+        rows = facts(forecasts, work.registry.calendar_time_zone)
+        work.lake.replace_dates(table, rows, piece)
+        written += rows.height
+    return written
+
+
+def _issue(work: Workspace, entry: Entry) -> date | None:
+    """The date of issue of a name; None where it says none that the file can have."""
+    issued = read_forecast_name(entry.name)
+    if issued is None:
+        return None
+    midnight = datetime.combine(issued, datetime.min.time(), UTC)
+    arrived_at = arrival(entry.modified_at, datetime.now(UTC))
+    return issued if is_plausible(midnight, arrived_at, work.registry.history_start) else None
+
+
+def _known_forecasts(work: Workspace) -> pl.DataFrame:
+    return work.lake.read(bronze.WEATHER_FILES, columns=NOTHING_KNOWN.columns)

@@ -1,0 +1,31 @@
+"""Prepares the folder in which Dagster keeps its records of a lake.
+
+Nothing here imports Dagster, which takes seconds.
+"""
+
+import shutil
+from pathlib import Path
+
+_SHIPPED = Path(__file__).parents[2] / "dagster.yaml"
+
+
+_EVENT_LOG = "domotic_assets.orchestration.internals.event_log"
+_EVENT_LOG_UNTIL_0_1 = "domotic_assets.orchestration.event_log"
+
+
+def prepare_home(home: Path) -> None:
+    """Make the folder, and put the shipped dagster.yaml there unless it has one.
+
+    The file of a lake made by version 0.1 names the event log by a module that has moved: it is corrected.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    held = home / _SHIPPED.name
+    if not held.exists():
+        if _SHIPPED.exists():
+            shutil.copyfile(_SHIPPED, held)
+        return
+    text = held.read_text(encoding="utf-8")
+    if _EVENT_LOG_UNTIL_0_1 in text:
+        corrected = held.with_suffix(".tmp")
+        corrected.write_text(text.replace(_EVENT_LOG_UNTIL_0_1, _EVENT_LOG), encoding="utf-8")
+        corrected.replace(held)

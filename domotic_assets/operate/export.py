@@ -1,0 +1,174 @@
+"""A home's data for the people who live there: rows as Parquet and CSV, and the files as they were received.
+
+The folder is written aside and named at the end, so that what has the name is whole. Nobody but its owner
+may read it, and it never holds a row of another home.
+"""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from domotic_assets.errors import ConfigurationError
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate.home_rows import OWNED, HomeRows, rows_of_home
+from domotic_assets.schemas import bronze
+from domotic_assets.schemas.table import Table
+
+OWNER_ONLY, OWNER_ONLY_FOLDER = 0o600, 0o700
+RAW = "files.zip"
+
+
+@dataclass(frozen=True)
+class ExportedTable:
+    """A table that has rows of the home, and how many."""
+
+    table: Table
+    rows: int
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The folder, its tables, and how many file versions lie in it."""
+
+    folder: Path
+    tables: tuple[ExportedTable, ...]
+    files: int
+
+
+def export_home(work: Workspace, home: str, folder: Path | None = None) -> Exported:
+    """Write a home's data to a folder that does not exist yet; raises QueryError for an unknown home."""
+    now = datetime.now(UTC)
+    rows = rows_of_home(work, home)
+    target = (folder or Path(f"export-{home}-{now:%Y-%m-%d}")).absolute()
+    if target.exists():
+        raise _unusable(target, "is there already")
+    aside = target.with_name(f".{target.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(mode=OWNER_ONLY_FOLDER, parents=True)
+        tables = tuple(_export_tables(work, rows, aside))
+        files = _export_files(work, rows, aside / RAW)
+        _describe(aside, home, now, tables, files)
+        for path in aside.rglob("*"):
+            path.chmod(OWNER_ONLY_FOLDER if path.is_dir() else OWNER_ONLY)
+        aside.rename(target)
+    except OSError as error:
+        raise _unusable(target, f"cannot be written ({error.strerror})") from error
+    return Exported(target, tables, files)
+
+
+def _unusable(folder: Path, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        what,
+        where=str(folder),
+        expected="the name of a new folder, where this user may write and there is room",
+        remedy="name another with --out",
+    )
+
+
+def _export_tables(work: Workspace, rows: HomeRows, folder: Path) -> Iterator[ExportedTable]:
+    tables = [table for table in OWNED if table.layer != "bronze"]
+    for number, table in enumerate(tables, 1):
+        if work.lake.version(table) is not None:
+            mine = work.lake.scan(table).filter(rows.condition(table)).select(table.schema.names())
+            file = folder / table.layer / f"{table.name}.parquet"
+            file.parent.mkdir(exist_ok=True, mode=OWNER_ONLY_FOLDER)
+            mine.sink_parquet(file)
+            written = pl.scan_parquet(file)
+            count = int(written.select(pl.len()).collect().item())
+            if count:
+                written.with_columns(
+                    # A CSV has no lists.
+                    pl.col(column).list.join(", ")
+                    for column, dtype in table.schema.items()
+                    if isinstance(dtype, pl.List)
+                ).sink_csv(file.with_suffix(".csv"))
+                yield ExportedTable(table, count)
+            else:
+                file.unlink()
+        work.report("tables", number, len(tables))
+
+
+def _export_files(work: Workspace, rows: HomeRows, archive: Path) -> int:
+    """The home's files of bronze, byte by byte; later versions of a name in folders of their own."""
+    versions: Counter[str] = Counter()
+    days = work.lake.dates(bronze.SENSOR_FILES)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for number, day in enumerate(days, 1):
+            found = work.lake.read(
+                bronze.SENSOR_FILES,
+                dates=[day],
+                # Without bytes it is only a later sighting of a version.
+                where=rows.condition(bronze.SENSOR_FILES) & pl.col("content").is_not_null(),
+                columns=["name", "arrived_at", "content"],
+            ).sort("arrived_at", "name")
+            for name, arrived_at, content in found.iter_rows():
+                versions[name] += 1
+                member = zipfile.ZipInfo(f"{versions[name]}/{name}", arrived_at.timetuple()[:6])
+                member.compress_type = zipfile.ZIP_DEFLATED
+                member.external_attr = OWNER_ONLY << 16
+                packed.writestr(member, content)
+            work.report("files", number, len(days))
+    return versions.total()
+
+
+def _describe(folder: Path, home: str, now: datetime, tables: tuple[ExportedTable, ...], files: int) -> None:
+    """`manifest.json` for programs, `README.txt` for people."""
+    manifest = {
+        "home": home,
+        "exported_utc": now.isoformat(),
+        "tables": {one.table.id: _manifest_of(folder, one) for one in tables},
+        "files": {"archive": RAW, "files": files, "sha256": _sha256(folder / RAW)},
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "README.txt").write_text("\n".join(_readme(home, now, tables, files)) + "\n", encoding="utf-8")
+
+
+def _manifest_of(folder: Path, one: ExportedTable) -> dict[str, Any]:
+    return {
+        "grain": one.table.grain,
+        "rows": one.rows,
+        "columns": [
+            {"name": c.name, "type": str(c.dtype), "unit": c.unit, "meaning": c.description}
+            for c in one.table.columns
+        ],
+        "sha256": {
+            f"{one.table.id}{ending}": _sha256(folder / f"{one.table.id}{ending}")
+            for ending in (".parquet", ".csv")
+        },
+    }
+
+
+def _readme(home: str, now: datetime, tables: tuple[ExportedTable, ...], files: int) -> Iterator[str]:
+    yield f"The data of the home {home}, as of {now:%Y-%m-%d %H:%M} UTC"
+    yield ""
+    yield f"{RAW}: {files:,} files exactly as they were received, under the names that they had. The folder"
+    yield "1 holds the first version of each name, 2 and on what came later under the same name. Times of"
+    yield "the archive's members are when they arrived (UTC)."
+    yield ""
+    yield "silver/, gold/: tables, each as Parquet and as CSV. Silver is what was read from the files, Gold"
+    yield "what was worked out from that. Times are in UTC. manifest.json says the same for programs, with"
+    yield "the SHA-256 of every file."
+    for one in tables:
+        yield ""
+        yield f"{one.table.id}: {one.rows:,} rows, {one.table.grain}"
+        if one.table.note:
+            yield f"  {one.table.note}"
+        for column in one.table.columns:
+            unit = f" [{column.unit}]" if column.unit else ""
+            yield f"  {column.name}{unit}: {column.description}"
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

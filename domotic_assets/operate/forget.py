@@ -1,0 +1,336 @@
+"""Forgetting a home: out of every table with its history, the published files and Dagster's records.
+
+Each table is decided afresh from what it holds, from Gold back to the files, so that a broken erasure is
+gone on with by beginning again. A scan of every file of the lake says at the end whether anything is left.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from domotic_assets.domains.homes.flows.catalogue import NAMING
+from domotic_assets.errors import ConfigurationError, LakeError
+from domotic_assets.flow.live import is_kept_live
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.flow.writer_lock import writer_lock
+from domotic_assets.lake import rewrite
+from domotic_assets.lake.traces import Needles, in_parquet
+from domotic_assets.operate import forget_journal, sqlite_records
+from domotic_assets.operate.forget_journal import Journal, TableDone
+from domotic_assets.operate.home_rows import COUNTS, OWNED, HomeRows, rows_of_home, rows_still_there
+from domotic_assets.quality import installed_contract
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas.table import Table
+from domotic_assets.serve import contents, publish
+from domotic_assets.silver.events import device_types, variables
+
+LANE_WAIT_SECONDS = 5
+SCANNED_AT_ONCE = 2
+"""Files searched side by side, as reading and searching need no Python; each holds many rows in memory."""
+PLACES_NAMED = 5
+"""Of what a scan finds so many places are named in the error."""
+
+ORDER = (*COUNTS, *reversed([table for table in OWNED if table.layer != "bronze"]),
+         bronze.REGISTER_ROWS, bronze.SENSOR_FILES)  # fmt: skip
+"""What is made of others first: as long as a file is there, it says what was made of it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the lake holds of a home, for who has to decide: rows by table, published files."""
+
+    rows: dict[str, int]
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was done, and the receipt of it."""
+
+    journal: Journal
+    receipt: Path
+    scanned: Counter[str]
+
+
+def look(work: Workspace, home: str) -> Found:
+    """What would be forgotten; raises what stands against it."""
+    rows = _rows_to_forget(work, home)
+    counted = {table.id: rows_in(work, table, rows) for table in OWNED}
+    days = work.lake.read(silver.DEVICES, where=pl.col("home") == home, columns=["utc_date"])["utc_date"]
+    return Found(
+        {name: number for name, number in counted.items() if number}, _day(days.min()), _day(days.max())
+    )
+
+
+def forget(
+    work: Workspace,
+    home: str,
+    publish_from_nothing: Callable[[Workspace], None],
+    receipt: Path | None = None,
+) -> Forgotten:
+    """Forget a home, or go on with it; raises LakeError where the scan still finds something.
+
+    publish_from_nothing: builds every published file anew; called when Gold is complete.
+    """
+    rewrite.require_folder(work.lake)
+    work.lake.require_writable()
+    with writer_lock(work.settings.dagster_home, LANE_WAIT_SECONDS):
+        for table in ORDER:
+            rewrite.tidy(work.lake, table)
+        rows = _rows_to_forget(work, home)
+        journal = forget_journal.recall(work.lake.root) or Journal.begun(rows.ids)
+        target = receipt or _receipt(journal)
+        if target.resolve().is_relative_to(Path(work.lake.root).resolve()):
+            raise ConfigurationError(
+                "the receipt would lie in the lake",
+                where=str(target),
+                expected="a file elsewhere",
+                remedy="name another with --receipt",
+            )
+        forget_journal.remember(work.lake.root, journal)
+        for forget_in in _steps(publish_from_nothing):
+            journal = forget_in(work, journal)
+            forget_journal.remember(work.lake.root, journal)
+        scanned = scan(work, journal)
+        forget_journal.write_receipt(target, journal, datetime.now(UTC), scanned)
+        forget_journal.close(work.lake.root)
+    return Forgotten(journal, target, scanned)
+
+
+def _rows_to_forget(work: Workspace, home: str) -> HomeRows:
+    """What tells the home's rows; raises what stands against forgetting it now."""
+    rewrite.require_folder(work.lake)
+    begun = forget_journal.recall(work.lake.root)
+    if begun is not None and begun.ids.home != home:
+        forget_journal.refuse_unfinished(work.lake.root)
+    if any(entry.id == home for entry in work.registry.homes):
+        raise ConfigurationError(
+            f"homes still names {home!r}",
+            where=str(work.settings.sites_file),
+            expected="no entry of a home that is to be forgotten",
+            remedy="remove it there first, from homes, people and alerts, so that no file of it comes again",
+        )
+    contract = installed_contract.load_contract(work)
+    if contract is not None and home in contract.rooms:
+        raise ConfigurationError(
+            f"rooms still names {home!r}",
+            where=str(installed_contract.contract_file(work)),
+            expected="no rooms of a home that is to be forgotten",
+            remedy="remove them there first",
+        )
+    rows = rows_of_home(work, home) if begun is None else rows_still_there(work, begun.ids)
+    if rows.ids.users & work.registry.home_of_user().keys():
+        raise ConfigurationError(
+            f"the feed user of {home!r} is that of another home",
+            where=str(work.settings.sites_file),
+            expected="no home that sends as the one to be forgotten",
+            remedy="remove that entry first, or forget that home too",
+        )
+    if is_kept_live(work.settings.dagster_home):
+        raise LakeError(
+            "`domotic live` works on this lake",
+            where=work.lake.root,
+            expected="nobody at work while a home is forgotten",
+            remedy="end it, and start it again after",
+        )
+    return rows
+
+
+def _day(value: object) -> date | None:
+    return value if isinstance(value, date) else None
+
+
+def _receipt(journal: Journal) -> Path:
+    return Path("receipts", f"forget-{journal.home_hash[:12]}-{journal.started:%Y%m%dT%H%M%SZ}.json")
+
+
+def _forget_tables(work: Workspace, journal: Journal) -> Journal:
+    """Out of every table that holds rows of the home, or whose older files or log say anything of it."""
+    rows = rows_still_there(work, journal.ids)
+    for number, table in enumerate(ORDER, 1):
+        change = _change(work, table, rows)
+        if change is not None:
+            done = rewrite.write_aside(work.lake, table, change)
+            journal = journal.with_table(
+                table.id,
+                TableDone(
+                    done.rows_before - done.rows_after,
+                    done.rows_after,
+                    done.version_before,
+                    done.version_after,
+                ),
+            )
+            # Before the swap: after it nothing shows any more what was there.
+            forget_journal.remember(work.lake.root, journal)
+            rewrite.put_in_place(work.lake, table)
+        work.report("tables", number, len(ORDER))
+    return journal
+
+
+def _change(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | None:
+    """How a table is to be written anew; None where it says nothing of the home."""
+    if work.lake.version(table) is None:
+        return None
+    if table in COUNTS:
+        return _recount(work, table, rows)
+    if not rows_in(work, table, rows) and not any(_traces(Path(work.lake.uri(table)), rows.ids.needles)):
+        return None
+
+    def without(_day: date | None, frames: rewrite.Batches) -> rewrite.Batches:
+        for frame in frames:
+            yield frame.filter(~rows.mine(table, frame))
+
+    return without
+
+
+def _recount(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | None:
+    """Count variables and device types again without the home, on the dates on which it was heard."""
+    heard = work.lake.read(silver.DEVICES, where=pl.col("home") == rows.ids.home, columns=["utc_date"])
+    days = set(heard["utc_date"])
+    if not days:
+        return None
+
+    def counted(day: date | None, frames: rewrite.Batches) -> Iterator[pl.DataFrame]:
+        if day is None or day not in days:
+            yield from frames
+            return
+        for _ in frames:
+            pass
+        others = pl.col("home") != rows.ids.home
+        if table == silver.VARIABLES:
+            yield variables(
+                work.lake.read(silver.SENSOR_EVENTS, dates=[day], where=others, columns=NAMING)
+            ).select(table.schema.names())
+        else:
+            yield device_types(work.lake.read(silver.DEVICES, dates=[day], where=others)).select(
+                table.schema.names()
+            )
+
+    return counted
+
+
+def rows_in(work: Workspace, table: Table, rows: HomeRows) -> int:
+    """How many rows of a table are the home's."""
+    if table == bronze.REGISTER_ROWS:
+        return int(rows.mine(table, work.lake.read(table)).sum())
+    mine = work.lake.scan(table).filter(rows.condition(table)).select(pl.len())
+    return int(mine.collect(engine="streaming").item())
+
+
+def _forget_published(work: Workspace, journal: Journal) -> Journal:
+    """Every version of every published file goes: none is of the present tables."""
+    return replace(journal, published_files=journal.published_files + publish.remove_everything(work.serve))
+
+
+def _forget_records(work: Workspace, journal: Journal) -> Journal:
+    """Out of Dagster's records."""
+    needles = journal.ids.needles
+    done = sqlite_records.clean(work.settings.dagster_home, needles)
+    return replace(
+        journal,
+        runs=journal.runs + done.runs,
+        record_rows=journal.record_rows + done.rows,
+        record_files=journal.record_files + done.files,
+    )
+
+
+def _publish(publish_from_nothing: Callable[[Workspace], None], work: Workspace, journal: Journal) -> Journal:
+    """Build dimensions and published files from what is left."""
+    if all(work.lake.version(table) is not None for table in (*gold.MINUTE_FACTS, *gold.DIMS)):
+        publish_from_nothing(work)
+    return journal
+
+
+def _forget_database(work: Workspace, journal: Journal) -> Journal:
+    """Out of the database that sites.yaml names, which is filled again from the new published file."""
+    # Importing it takes DuckDB and the server's driver.
+    from domotic_assets.operate.team_database import forget_database
+
+    forget_database(work)
+    return journal
+
+
+Step = Callable[[Workspace, Journal], Journal]
+
+
+def _steps(publish_from_nothing: Callable[[Workspace], None]) -> tuple[Step, ...]:
+    """What is done, in order. Each step may be repeated; a store beside these has its step here."""
+    return (
+        _forget_tables,
+        _forget_published,
+        _forget_records,
+        partial(_publish, publish_from_nothing),
+        _forget_database,
+    )
+
+
+def scan(work: Workspace, journal: Journal) -> Counter[str]:
+    """Look at every file of the lake; raises LakeError where anything of the home is left."""
+    needles = journal.ids.needles
+    root = Path(work.lake.root)
+    sources = _sources(work)
+    files = [
+        file
+        for file in sorted(root.rglob("*"))
+        if file.is_file()
+        and file != root / forget_journal.FILE
+        and not any(file.is_relative_to(source) for source in sources)
+    ]
+    scanned: Counter[str] = Counter()
+    found: list[str] = []
+    with ThreadPoolExecutor(SCANNED_AT_ONCE, "scan") as threads:
+        traced = threads.map(lambda file: list(traces_in(file, needles)), files)
+        for number, (file, places) in enumerate(zip(files, traced, strict=True), 1):
+            scanned.update(files=1, bytes=file.stat().st_size)
+            found += [f"{file.relative_to(root)}, {place}" for place in places]
+            work.report("scan", number, len(files))
+    scanned["findings"] = len(found)
+    if found:
+        spoken = [place if not needles.in_text(place) else "a file whose name says it" for place in found]
+        raise LakeError(
+            f"the scan finds the home in {len(found):,} places: {'; '.join(spoken[:PLACES_NAMED])}",
+            where=work.lake.root,
+            expected="nothing of it anywhere",
+            remedy="see docs/erasure.md, and run the command again",
+        )
+    return scanned
+
+
+def _traces(folder: Path, needles: Needles) -> Iterator[str]:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            yield from traces_in(file, needles)
+
+
+def traces_in(file: Path, needles: Needles) -> Iterator[str]:
+    """Places of a file in which anything of a home stands, decoded and raw."""
+    if needles.in_text(file.name):
+        yield "file name"
+    if needles.in_bytes(file.read_bytes()):
+        yield "raw bytes"
+    if file.name.endswith(".parquet"):
+        yield from in_parquet(needles, file)
+    elif file.name.endswith(".duckdb"):
+        for table, frame in contents.frames(file):
+            yield from (f"{table}.{column}" for column in needles.in_frame(frame))
+    elif sqlite_records.is_sqlite(file):
+        yield from {
+            f"table {table}"
+            for table, _, _, row in sqlite_records.cells(file)
+            if sqlite_records.says(needles, row)
+        }
+
+
+def _sources(work: Workspace) -> list[Path]:
+    """Folders below the lake that are sources, not the lake's: the simulator's, and those of sites.yaml."""
+    configured = work.registry.sources
+    entries = (configured.sensor_files, configured.weather_files, configured.register_rows)
+    local = [entry for entry in entries if entry is not None and entry.kind in ("folder", "sqlite")]
+    return [Path(work.lake.root, "sources"), *(work.sites.path(entry.address) for entry in local)]

@@ -1,0 +1,204 @@
+"""Which rows of the lake are a home's, whether sites.yaml names it or not.
+
+Once it does not, the lake alone says what was the home's: its files carry its id and, in their names, its
+feed user, who leads to its building in the register. Every table stands here once: by which columns a row
+is somebody's, or that its rows are nobody's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from domotic_assets.bronze.landing import user_of
+from domotic_assets.bronze.register import leads_to, rooms_of_buildings
+from domotic_assets.errors import QueryError
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.lake.traces import Needles
+from domotic_assets.schemas import ALL_TABLES, bronze, gold, silver
+from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
+from domotic_assets.schemas.table import Table, surrogate_key
+
+OWNER_COLUMNS = ("home", "apartment_key", "room_key", "device_key", "id_building", "id_room")
+"""A row is a home's where one of these is; `file_id` too, where the row knows no home."""
+
+_OF_ALL_HOMES = ("buildingtype", "profilereference", "parameterstype")
+
+COUNTS = (silver.VARIABLES, silver.DEVICE_TYPES)
+"""One row stands for readings or devices of all homes: counted anew without one."""
+
+NOBODYS = (
+    bronze.WEATHER_FILES,
+    silver.WEATHER_FORECASTS,
+    gold.FACT_WEATHER_HOUR,
+    gold.FACT_WEATHER_DAY,
+    *(table for table in gold.DIMS if table not in (gold.DIM_APARTMENT, gold.DIM_ROOM, gold.DIM_DEVICE)),
+    *(tables[name] for tables in (SILVER_REGISTER, SILVER_REGISTER_HISTORY) for name in _OF_ALL_HOMES),
+)
+"""Forecasts, calendars, tariffs and the register's lists of types."""
+
+OWNED = tuple(table for table in ALL_TABLES.values() if table not in NOBODYS and table not in COUNTS)
+
+
+@dataclass(frozen=True)
+class HomeIds:
+    """What a home is known by.
+
+    users: its feed users. names: what people call it. rooms, devices: their ids. buildings: those of the
+    register. register_rooms: the register's rooms in them.
+    """
+
+    home: str
+    users: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    rooms: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+    buildings: frozenset[int] = frozenset()
+    register_rooms: frozenset[int] = frozenset()
+
+    @property
+    def keys(self) -> frozenset[int]:
+        """The surrogate keys of the home, its rooms and its devices."""
+        return frozenset(map(surrogate_key, (self.home, *self.rooms, *self.devices)))
+
+    @property
+    def needles(self) -> Needles:
+        """What stands nowhere once the home is forgotten."""
+        return Needles([self.home, *self.names], self.users, self.keys)
+
+
+@dataclass(frozen=True)
+class HomeRows:
+    """Tells a home's rows from others. files: ids of its files that bronze holds."""
+
+    ids: HomeIds
+    files: pl.Series = field(repr=False)
+
+    def mine(self, table: Table, rows: pl.DataFrame) -> pl.Series:
+        """Of each row whether it is the home's."""
+        if table == bronze.REGISTER_ROWS:
+            return leads_to(rows, self.ids.buildings, self.ids.register_rooms)
+        # All the home's files are looked through only where a row needs it: it is rare, and they are many.
+        has_strays = _may_have_strays(table) and rows["home"].null_count() > 0
+        condition = self.condition(table) if has_strays else self._owned(table)
+        return rows.select(mine=condition).to_series()
+
+    def condition(self, table: Table) -> pl.Expr:
+        """The same as an expression, of any table right of bronze's register."""
+        if not _may_have_strays(table):
+            return self._owned(table)
+        # Read while no entry named the home: its files are known by what bronze says of them.
+        return self._owned(table) | (
+            pl.col("home").is_null() & pl.col("file_id").is_in(self.files.implode())
+        ).fill_null(False)
+
+    def _owned(self, table: Table) -> pl.Expr:
+        """Whether a row names the home, or what is in it."""
+        keys = list(self.ids.keys)
+        owners: dict[str, Iterable[Any]] = {
+            "home": [self.ids.home],
+            "apartment_key": keys,
+            "room_key": keys,
+            "device_key": keys,
+            "id_building": self.ids.buildings,
+            "id_room": self.ids.register_rooms,
+        }
+        found = [
+            pl.col(name).is_in(pl.Series(list(values), dtype=table.schema[name]).implode())
+            for name, values in owners.items()
+            if name in table.schema
+        ]
+        return pl.any_horizontal(found).fill_null(False)
+
+
+def _may_have_strays(table: Table) -> bool:
+    """Whether rows of a table may name a file and no home."""
+    return "file_id" in table.schema and table.column("home").nullable
+
+
+def rows_of_home(work: Workspace, home: str) -> HomeRows:
+    """What the lake and sites.yaml say of a home; raises QueryError where neither knows it."""
+    users, files = _users_and_files(work, home)
+    devices = work.lake.read(silver.DEVICES, where=pl.col("home") == home, columns=["room", "device"])
+    apartments = work.lake.read(gold.DIM_APARTMENT, where=pl.col("apartment_id") == home)
+    entry = next((one for one in work.registry.homes if one.id == home), None)
+    if entry is None and files.is_empty() and devices.is_empty() and apartments.is_empty():
+        raise QueryError(
+            f"the lake holds nothing of a home {home!r}",
+            where=work.lake.root,
+            expected="the id that the home has or had in sites.yaml",
+            remedy="look at the spelling, and at --lake",
+        )
+    rooms = work.lake.read(gold.DIM_ROOM, where=pl.col("apartment_key") == surrogate_key(home))
+    known_devices = work.lake.read(
+        gold.DIM_DEVICE, where=pl.col("room_key").is_in(rooms["room_key"].implode()), columns=["device_id"]
+    )
+    if entry is not None:
+        users |= {entry.feed_user}
+    buildings = _buildings(work, home, users) | set(apartments["building_id"].drop_nulls())
+    ids = HomeIds(
+        home,
+        frozenset(users),
+        frozenset(set(apartments["name"]) - {other.name for other in work.registry.homes} - {home}),
+        frozenset({*devices["room"], *rooms["room_id"]}),
+        frozenset({*devices["device"], *known_devices["device_id"]}),
+        frozenset(buildings),
+        frozenset(rooms_of_buildings(work.lake.read(bronze.REGISTER_ROWS), buildings)),
+    )
+    return HomeRows(ids, pl.concat([files, _files_without_home(work, users)]).unique())
+
+
+def rows_still_there(work: Workspace, ids: HomeIds) -> HomeRows:
+    """The rows of a home of which some are gone already."""
+    _, files = _users_and_files(work, ids.home)
+    return HomeRows(ids, pl.concat([files, _files_without_home(work, ids.users)]).unique())
+
+
+def _users_and_files(work: Workspace, home: str) -> tuple[set[str], pl.Series]:
+    """The feed users of a home's files, and the ids of these."""
+    files = work.lake.read(bronze.SENSOR_FILES, where=pl.col("home") == home, columns=["file_id", "name"])
+    return _users(work, home, files["name"]), files["file_id"]
+
+
+def _users(work: Workspace, home: str, names: pl.Series) -> set[str]:
+    """The feed users of a home's files: of their names, and of the content where a name says none."""
+    named = {name: user_of(name) for name in names.unique()}
+    users = {user for user in named.values() if user is not None}
+    if odd := [name for name, user in named.items() if user is None]:
+        mine = (pl.col("home") == home) & pl.col("name").is_in(odd)
+        for name, content in work.lake.read(
+            bronze.SENSOR_FILES, where=mine, columns=["name", "content"]
+        ).iter_rows():
+            users.add(user_of(name, content or b"") or "")
+    return users - {""}
+
+
+def _files_without_home(work: Workspace, users: Iterable[str]) -> pl.Series:
+    """Ids of files that nobody could be told to own, and in which one of these users stands."""
+    needles = Needles((), tuple(users), ())
+    strays = work.lake.read(
+        bronze.SENSOR_FILES, where=pl.col("home").is_null(), columns=["file_id", "name", "content"]
+    )
+    found = [
+        file_id
+        for file_id, name, content in strays.iter_rows()
+        if users and (needles.in_text(name) or needles.in_bytes(content or b""))
+    ]
+    return pl.Series(found, dtype=pl.String)
+
+
+def _buildings(work: Workspace, home: str, users: Iterable[str]) -> set[int]:
+    """Buildings that silver joined to the home at any time, or that bronze has under one of its users."""
+    found: set[int] = set()
+    for tables in (SILVER_REGISTER, SILVER_REGISTER_HISTORY):
+        joined = work.lake.read(tables["buildings"], where=pl.col("home") == home, columns=["id_building"])
+        found |= set(joined["id_building"])
+    spoken = {user.lower() for user in users}
+    of_buildings = work.lake.read(bronze.REGISTER_ROWS, where=pl.col("table") == "buildings")
+    names = pl.concat([of_buildings["before"], of_buildings["after"]]).drop_nulls().unique()
+    described = pl.DataFrame({"row": names}).select(
+        building=pl.col("row").str.json_path_match("$.idBuilding").cast(pl.Int64),
+        name=pl.col("row").str.json_path_match("$.houseName").str.strip_chars().str.to_lowercase(),
+    )
+    return found | set(described.filter(pl.col("name").is_in(spoken))["building"].drop_nulls())

@@ -1,0 +1,64 @@
+"""Publishes the present Gold into the admin's file, and tells whether that file is current."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from domotic_assets.flow.worklist import DAY_CLOSED, PUBLISHED_WHOLE
+from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
+from domotic_assets.schemas import gold
+from domotic_assets.serve import publish, refresh
+from domotic_assets.serve.catalog import definition_of
+from domotic_assets.serve.failing_checks import FailingCheck
+from domotic_assets.serve.refresh import Refreshed, Snapshot
+
+
+def gold_snapshot(work: Workspace) -> Snapshot:
+    """Every Gold table's files and Delta version; -1 while it does not exist."""
+    found = {table.name: work.lake.snapshot(table) for table in gold.TABLES}
+    return Snapshot(
+        {name: files for name, (_, files) in found.items()},
+        {name: version for name, (version, _) in found.items()},
+    )
+
+
+def is_published(work: Workspace) -> bool:
+    """Whether the published file is of the Gold, schemas and marts as they are now."""
+    return publish.is_current(
+        publish.published_file(work.serve), gold_snapshot(work).versions, definition_of(DBT_PROJECT)
+    )
+
+
+def is_day_untested(work: Workspace) -> bool:
+    """Whether a day was closed since the published file was last to be tested."""
+    marks = work.worklist.read().marks
+    tested, closed = marks.get(PUBLISHED_WHOLE), marks.get(DAY_CLOSED)
+    return closed is not None and (tested is None or tested < closed)
+
+
+def takes_changes(work: Workspace) -> bool:
+    """Whether the published file is of the present models and holds every date of Gold.
+
+    Else it is built from nothing, so that dbt has tested it whole once for each date.
+    """
+    file = publish.published_file(work.serve)
+    current = publish.is_of(file, definition_of(DBT_PROJECT))
+    return current and not refresh.lacks_dates(file, gold_snapshot(work).files)
+
+
+def publish_present(
+    work: Workspace,
+    purpose: str,
+    checks: Sequence[FailingCheck],
+    *,
+    built: Path | None = None,
+    tested: bool = False,
+) -> Refreshed | None:
+    """Bring the published file, or one built aside, up to the present Gold; as `refresh.publish_present`."""
+
+    def present() -> Snapshot:
+        return replace(gold_snapshot(work), checks=checks)
+
+    return refresh.publish_present(
+        work.serve, present, definition_of(DBT_PROJECT), purpose=purpose, built=built, tested=tested
+    )

@@ -1,0 +1,176 @@
+"""Refused values and quarantined files: what they are, and the file behind one.
+
+Plain functions. Everything comes from silver and is masked; only `file_behind` reads bronze, for a person
+who asks for one file.
+"""
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from domotic_assets.bronze.landing import versions
+from domotic_assets.errors import QueryError
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.schemas import bronze, silver
+from domotic_assets.schemas.feed import QUARANTINE_REASONS, REJECT_REASONS
+from domotic_assets.silver.document import Unreadable, read_document
+from domotic_assets.silver.header import own_secrets_of, spellings
+from domotic_assets.silver.masking import MASK, mask, mask_log_text
+from domotic_assets.silver.weather import SOURCE as FORECASTS
+
+WHOLE_FILE = "(whole file)"
+"""Stands for the path of a file that could not be read at all."""
+
+KEY = ("source", "file_id", "window", "json_path")
+"""What tells a refusal from others."""
+
+_HEADER = re.compile(r'("(?:user|api_token)"\s*:\s*")((?:[^"\\]|\\.)*)', re.IGNORECASE)
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which refusals are meant; None is any. day: UTC date of the window, of a forecast its date of issue."""
+
+    home: str | None = None
+    day: date | None = None
+    reason: str | None = None
+
+
+def refusals(work: Workspace, chosen: Selection = Selection()) -> pl.DataFrame:
+    """One row a refused value or quarantined file, with columns of silver/rejects.
+
+    A quarantined file has WHOLE_FILE for a path and no raw text.
+    """
+    columns = ["source", "file_id", "home", "window", "utc_date", "reason", "json_path", "raw_text"]
+    dates = None if chosen.day is None else [chosen.day]
+    values = work.lake.read(silver.REJECTS, dates=dates, columns=columns)
+    files = work.lake.read(
+        silver.SENSOR_FILES,
+        dates=dates,
+        where=pl.col("status") == "quarantined",
+        columns=["file_id", "home", "window", "utc_date", "reason"],
+    ).with_columns(
+        source=pl.lit(bronze.SENSOR_FILES.name),
+        json_path=pl.lit(WHOLE_FILE),
+        raw_text=pl.lit(None, pl.String),
+    )
+    found = pl.concat([values, files.select(columns)])
+    for column, wanted in (("home", chosen.home), ("reason", chosen.reason)):
+        if wanted is not None:
+            found = found.filter(pl.col(column) == wanted)
+    return found.sort("utc_date", *KEY)
+
+
+def by_home_day_reason(found: pl.DataFrame) -> pl.DataFrame:
+    """Refusals counted: home, day, reason, values, files, and one json_path and file_id to look at."""
+    return (
+        found.group_by("home", "utc_date", "reason", maintain_order=True)
+        .agg(
+            values=pl.len(),
+            files=pl.col("file_id").n_unique(),
+            json_path=pl.col("json_path").first(),
+            file_id=pl.col("file_id").first(),
+        )
+        .sort("utc_date", "home", "reason", nulls_last=True)
+    )
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file of bronze, with its name and exact bytes, and what silver refused of it."""
+
+    file_id: str
+    name: str
+    arrived_at: datetime
+    content: bytes
+    refused: pl.DataFrame
+
+
+def file_behind(work: Workspace, file_id: str) -> RefusedFile:
+    """The file of an id; raises QueryError where bronze holds none."""
+    for table in (bronze.SENSOR_FILES, bronze.WEATHER_FILES):
+        rows = work.lake.read(table, where=pl.col("file_id") == file_id)
+        if not rows.is_empty():
+            held = versions(rows).row(0, named=True)
+            refused = refusals(work).filter(pl.col("file_id") == file_id)
+            return RefusedFile(file_id, held["name"], held["arrived_at"], held["content"], refused)
+    raise QueryError(
+        "no file of bronze has this id",
+        where=file_id,
+        expected="a file_id of 32 hex digits, whole",
+        remedy="take one that `domotic rejects list` shows",
+    )
+
+
+def masked_text(file: RefusedFile, users: Collection[str]) -> str:
+    """The file as text, without its own user and token and without any feed user.
+
+    For reading, not exact: signs spelled as \\u escapes are shown, and control characters are not.
+    """
+    encoding = json.detect_encoding(file.content)
+    text = file.content.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    text = _HEADER.sub(rf"\g<1>{MASK}", _ESCAPED.sub(_shown, text))
+    secrets = {form for user in users for form in spellings(user)}
+    try:
+        secrets |= own_secrets_of(read_document(file.content))
+    except Unreadable:
+        # What its secrets are cannot be told: all that looks like one goes.
+        return "\n".join(mask_log_text(line, secrets) for line in text.split("\n"))
+    # Lines are masked one by one: a mask takes ends of lines for control characters.
+    secrets |= {line for secret in secrets for line in secret.splitlines() if line.strip()}
+    return "\n".join(mask(line, secrets) for line in text.split("\n"))
+
+
+def _shown(escape: re.Match[str]) -> str:
+    sign = chr(int(escape[1], 16))
+    return sign if sign.isprintable() and sign not in '"\\' else escape[0]
+
+
+REPORT_HEADINGS = ("home", "reason", "meaning", "refused", "share")
+
+
+def reject_report(work: Workspace, since: date) -> str:
+    """What was refused from a UTC date on, by home and reason, with its share of what came: Markdown."""
+    files = work.lake.read(
+        silver.SENSOR_FILES,
+        where=pl.col("utc_date") >= since,
+        columns=["home", "events", "rejects"],
+    )
+    forecasts = work.lake.read(
+        silver.WEATHER_FORECASTS, where=pl.col("utc_date") >= since, columns=["utc_date"]
+    ).height
+    came = {
+        home: (number, readings)
+        for home, number, readings in files.group_by("home")
+        .agg(pl.len(), pl.sum("events") + pl.sum("rejects"))
+        .iter_rows()
+    }
+    recent = refusals(work).filter(pl.col("utc_date") >= since)
+    lines = [f"| {' | '.join(REPORT_HEADINGS)} |", "|---" * len(REPORT_HEADINGS) + "|"]
+    counted = recent.group_by("source", "home", "reason", whole=pl.col("json_path") == WHOLE_FILE).len()
+    for source, home, reason, whole, number in counted.sort(
+        "source", "home", "len", "reason", descending=[False, False, True, False], nulls_last=True
+    ).iter_rows():
+        if source == FORECASTS:
+            of, total = "forecasts", forecasts
+        else:
+            of, total = "files" if whole else "readings", came.get(home, (0, 0))[0 if whole else 1]
+        share = f"{number / total:.2%} of {total:,} {of}" if total else "–"
+        whose = home or ("forecasts" if source == FORECASTS else "unknown home")
+        lines.append(f"| {whose} | {reason} | {meaning(reason, whole)} | {number:,} | {share} |")
+    if counted.is_empty():
+        return f"Nothing was refused since {since}."
+    return "\n".join(lines)
+
+
+def meaning(reason: str, whole_file: bool = False) -> str:
+    """A reason code in words."""
+    first, second = (
+        (QUARANTINE_REASONS, REJECT_REASONS) if whole_file else (REJECT_REASONS, QUARANTINE_REASONS)
+    )
+    return first.get(reason) or second.get(reason, "an unknown reason")

@@ -1,0 +1,44 @@
+"""The PostgreSQL database that teams read from: which it is, and whether it holds what it should."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate.people import admin_is_present, scopes_now
+from domotic_assets.registry import PostgresqlServer
+from domotic_assets.serve.postgres.publication import Published, is_behind, publish_to, remove
+from domotic_assets.serve.postgres.server import Server
+from domotic_assets.serve.scopes import Scope
+
+
+def database_is_behind(work: Workspace) -> bool:
+    """Whether sites.yaml names a database that is not of the admin's file or of people's rights; dials it."""
+    entry = work.registry.postgresql
+    return entry is not None and admin_is_present(work) and is_behind(*_arguments(work, entry))
+
+
+def publish_database(work: Workspace) -> Published | None:
+    """Bring the database up to the admin's file; None where it is. Raises PublishError."""
+    entry = work.registry.postgresql
+    return None if entry is None else publish_to(*_arguments(work, entry))
+
+
+def forget_database(work: Workspace) -> None:
+    """Publish anew into an emptied database, so that no freed byte of what was there is left in it."""
+    entry = work.registry.postgresql
+    if entry is None:
+        return
+    server, serve, scopes = _arguments(work, entry)
+    remove(server)
+    if admin_is_present(work):
+        publish_to(server, serve, scopes)
+
+
+def _arguments(work: Workspace, entry: PostgresqlServer) -> tuple[Server, Path, Sequence[Scope]]:
+    server = Server(
+        entry.address,
+        work.settings.secret(entry.user_env),
+        work.settings.secret(entry.password_env),
+        work.sites.path(entry.ca_file) if entry.ca_file else None,
+    )
+    return server, work.serve, scopes_now(work)

@@ -1,0 +1,82 @@
+"""Finishing windows, sealing days, and keeping the lake and Dagster's records small. Plain functions."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from domotic_assets.domains.homes.flows import health
+from domotic_assets.flow import reading
+from domotic_assets.flow.windows import Window, is_day
+from domotic_assets.flow.worklist import DAY_CLOSED, PendingWork
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.lake import upkeep
+from domotic_assets.schemas import ALL_TABLES, bronze, gold, silver
+from domotic_assets.schemas.table import Table
+
+MINUTE_TABLES = (
+    bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.REJECTS, silver.DEVICES,
+    silver.VARIABLES, silver.DEVICE_TYPES, *gold.MINUTE_FACTS,
+)  # fmt: skip
+"""Tables that the live minutes write to."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Windows that are done: their files, and how long after the newest arrival that was."""
+
+    keys: tuple[str, ...]
+    files: int
+    lag_seconds: float | None
+    compacted: int
+
+    def covered_keys(self, registered: Iterable[str]) -> list[str]:
+        """Keys of minutes and hours that a finished day or hour of these windows covers."""
+        return [
+            key
+            for key in registered
+            if any(key != whole and key.startswith(whole) for whole in self.keys if len(whole) < len(key))
+        ]
+
+    def metadata(self) -> dict[str, Any]:
+        """For the asset's page."""
+        lag = {} if self.lag_seconds is None else {"lag seconds": round(self.lag_seconds, 1)}
+        return {"windows": len(self.keys), "files": self.files, "files compacted": self.compacted, **lag}
+
+
+def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) -> Carried:
+    """Strike windows off the work list, note the days of health that they touch, compact finished days."""
+    days = [window.start.date() for window in windows if is_day(window.key)]
+    compacted = _keep_up(work, MINUTE_TABLES, days).get("data files compacted", 0) if days else 0
+    landed = reading.read_within(work, bronze.SENSOR_FILES, "window", windows, ["arrived_at"])
+    newest: datetime | None = landed.select(pl.col("arrived_at").max()).item()
+    touched = health.local_days(work, windows)
+    keys = tuple(window.key for window in windows)
+
+    def change(held: PendingWork) -> None:
+        held.finished(keys, touched)
+        if days:
+            held.marks[DAY_CLOSED] = now
+
+    work.worklist.change(change)
+    return Carried(keys, landed.height, None if newest is None else (now - newest).total_seconds(), compacted)
+
+
+def keep_lake_up(work: Workspace, now: datetime) -> dict[str, int]:
+    """Compact the days that live minutes are written to, and tidy up behind every table; counts."""
+    open_days = [now.date() - timedelta(days=1), now.date()]
+    return _keep_up(work, ALL_TABLES.values(), open_days)
+
+
+def _keep_up(work: Workspace, tables: Iterable[Table], days: Sequence[date]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for table in tables:
+        done = upkeep.keep_up(work.lake, table, days if table in MINUTE_TABLES else ())
+        if done is not None:
+            counts["data files compacted"] += done.files_before - done.files_after
+            counts["data files removed"] += done.data_files_removed
+            counts["log files removed"] += done.log_files_removed
+    return dict(counts)

@@ -1,0 +1,14 @@
+"""Opens Dagster's records of a lake."""
+
+import dagster as dg
+
+from domotic_assets.flow.dagster_home import prepare_home
+from domotic_assets.flow.workspace import Workspace
+
+
+def open_instance(work: Workspace) -> dg.DagsterInstance:
+    """Dagster's records of this lake, started with the shipped dagster.yaml."""
+    home = work.settings.dagster_home
+    prepare_home(home)
+    work.settings.name_dagster_home()
+    return dg.DagsterInstance.from_config(str(home))

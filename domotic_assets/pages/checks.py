@@ -1,0 +1,56 @@
+"""The page about the checks, written from their definitions.
+
+`python -m domotic_assets.pages.checks` writes `docs/checks.md`.
+"""
+
+from pathlib import Path
+
+from domotic_assets.domains.homes.checks.all_checks import CHECKS
+from domotic_assets.orchestration.assets import GRAIN_CHECKS, GRAIN_RULE
+from domotic_assets.orchestration.sensors import REACHABLE, REACHABLE_RULE, WATCHED_SOURCES
+
+CHECKS_PAGE = Path(__file__).parents[2] / "docs" / "checks.md"
+
+_HEAD = """# Checks
+
+Written by `python -m domotic_assets.pages.checks` from the definitions; a test compares.
+
+WARN shows on the asset's page, ERROR also alerts (docs/alerts.md). What a feed sent never stops a run;
+only a breach of our own tables does, in the run that wrote it (`grain`). A round of checks looks at the
+last day of the feed's own time, home by home: hourly, after a day was closed, at the end of `domotic
+build`, and whenever somebody runs the job `checks`. Beside that `freshness` of homes is told within two
+minutes, and `reachable` at once. A result carries figures, the breaches with their homes, and where the
+rows stand.
+
+| check | table | severity | rule |
+|---|---|---|---|
+"""
+
+_TAIL = """
+Beside these, the published file is tested by dbt when a build brings a new date or other models, and after a
+day was closed: keys, relations, accepted values and units of Gold and its marts (`dbt/models`). What other
+builds change is tested by the same rules of Gold before it is published.
+"""
+
+
+def page() -> str:
+    """The text of docs/checks.md: a line a rule, with the tables that it holds for."""
+    tables: dict[tuple[str, str, str], list[str]] = {}
+    for check in CHECKS:
+        # A key's columns differ by table; the rule does not.
+        rule = (
+            check.rule.split(" (", 1)[0] + check.rule.split(")", 1)[1] if check.name == "keys" else check.rule
+        )
+        tables.setdefault((check.name, check.severities, rule), []).append(check.table.id)
+    grain = sorted(check.asset_key.to_user_string() for check in GRAIN_CHECKS)
+    tables["grain", "ERROR, blocks", GRAIN_RULE] = grain
+    tables[REACHABLE, "ERROR", REACHABLE_RULE] = [table.id for table in WATCHED_SOURCES]
+    rows = [
+        f"| `{name}` | {', '.join(f'`{table}`' for table in held)} | {severities} | {rule} |"
+        for (name, severities, rule), held in tables.items()
+    ]
+    return _HEAD + "\n".join(rows) + "\n" + _TAIL
+
+
+if __name__ == "__main__":
+    CHECKS_PAGE.write_text(page(), encoding="utf-8")

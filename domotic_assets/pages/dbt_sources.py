@@ -1,0 +1,87 @@
+"""Renders dbt's declaration of the Gold tables, with their tests, from the schemas.
+
+`python -m domotic_assets.pages.dbt_sources` writes `dbt/models/gold/sources.yml`. A table's columns share
+one test of a kind, as each test costs a query and a Dagster event; each foreign key has its own, as each
+points to another culprit.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.table import NO_KEY, ForeignKey, Table
+from domotic_assets.serve.catalog import GOLD_SCHEMA, describe_column, describe_table, published_columns
+
+SOURCES_FILE = Path(__file__).parents[2] / "dbt" / "models" / "gold" / "sources.yml"
+_HEADER = "# Written by `python -m domotic_assets.pages.dbt_sources` from the schemas: change those.\n"
+
+
+def render_sources() -> str:
+    """The text of sources.yml: every Gold table with descriptions and tests."""
+    source = {
+        "name": GOLD_SCHEMA,
+        "schema": GOLD_SCHEMA,
+        "description": "The star schema as published: dims are current state, facts fill nothing in.",
+        "tables": [_table(table) for table in gold.TABLES],
+    }
+    body = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, allow_unicode=True, width=110)
+    return _HEADER + body
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "description": describe_table(table),
+        "config": {"meta": {"dagster": {"asset_key": table.id.split("/")}}},
+        "data_tests": _table_tests(table),
+        "columns": [
+            {
+                "name": column.name,
+                "description": describe_column(table, column),
+                **_reference_tests(table, column.name),
+            }
+            for column in published_columns(table)
+        ],
+    }
+
+
+def _table_tests(table: Table) -> list[dict[str, Any]]:
+    columns = published_columns(table)
+    tests = [
+        _test(f"{table.name}_unique", "unique_key", columns=list(table.primary_key)),
+        _test(
+            f"{table.name}_not_null", "columns_not_null", columns=[c.name for c in columns if not c.nullable]
+        ),
+    ]
+    ranges = {
+        c.name: [c.minimum, c.maximum] for c in columns if c.minimum is not None or c.maximum is not None
+    }
+    if ranges:
+        tests.append(_test(f"{table.name}_in_range", "columns_in_range", ranges=ranges))
+    return tests
+
+
+def _reference_tests(table: Table, column: str) -> dict[str, Any]:
+    tests = [_reference_test(table, key) for key in table.foreign_keys if key.column == column]
+    return {"data_tests": tests} if tests else {}
+
+
+def _reference_test(table: Table, key: ForeignKey) -> dict[str, Any]:
+    none = {"none_key": NO_KEY} if key.allow_none else {}
+    return _test(
+        f"{table.name}_{key.column}_in_{key.table}",
+        "key_in",
+        table=f"{GOLD_SCHEMA}.{key.table}",
+        field=key.target,
+        **none,
+    )
+
+
+def _test(name: str, kind: str, **arguments: Any) -> dict[str, Any]:
+    return {kind: {"name": name, "arguments": arguments}}
+
+
+if __name__ == "__main__":
+    SOURCES_FILE.write_text(render_sources(), encoding="utf-8")

@@ -1,0 +1,221 @@
+"""The contract of an installation: its file beside sites.yaml, and what the lake and the sources look like.
+
+What a shape is, and what a difference means, is decided in `quality`. Plain functions; names and types
+of the register are looked at, its rows never.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from domotic_assets.bronze.landing import versions
+from domotic_assets.errors import ConfigurationError, LakeError
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.quality.acceptance import Accepted, accepted, required
+from domotic_assets.quality.contract import Contract, Groups, parse_contract, render_contract
+from domotic_assets.quality.drift import NO_CONTRACT, drift
+from domotic_assets.quality.shape import (
+    FeedShape,
+    ForecastShape,
+    Shape,
+    feed_shape,
+    forecast_shape,
+    register_shape,
+)
+from domotic_assets.quality.verdict import Breach, Verdict
+from domotic_assets.registry import unreadable
+from domotic_assets.schemas import bronze, silver
+from domotic_assets.schemas.feed import VARIABLES
+from domotic_assets.silver.masking import mask
+from domotic_assets.sources.columns import register_columns
+
+CONTRACT = "contract.yaml"
+UNAGREED = Verdict([Breach(CONTRACT, NO_CONTRACT, "WARN")])
+"""Of an installation that has agreed on nothing yet: shown, and nobody is called."""
+
+REMEMBERED = timedelta(days=31)
+"""How long a silent home's fields are not called removed."""
+
+
+def contract_file(work: Workspace) -> Path:
+    """Where the contract of a registry lies: beside it."""
+    return work.sites.folder / CONTRACT
+
+
+def load_contract(work: Workspace) -> Contract | None:
+    """The contract of the registry in use; None where there is none. Raises ConfigurationError."""
+    file = contract_file(work)
+    try:
+        return parse_contract(file.read_text(encoding="utf-8"), str(file))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(file, error) from None
+
+
+def require_contract(work: Workspace) -> Contract:
+    """As `load_contract`; a missing one is a ConfigurationError too."""
+    contract = load_contract(work)
+    if contract is None:
+        raise ConfigurationError(
+            "no such file",
+            where=str(contract_file(work)),
+            expected="the contract of the sources, beside sites.yaml",
+            remedy="write what the sources look like now with `domotic contract accept`",
+        )
+    return contract
+
+
+def feed_drift(work: Workspace, day: date) -> Verdict:
+    """The sensor files of a UTC date against the contract."""
+    return _judged(work, Shape(feed=observe_feed(work, day)))
+
+
+def forecast_drift(work: Workspace) -> Verdict:
+    """The newest forecast file against the contract."""
+    return _judged(work, Shape(forecast=observe_forecast(work)))
+
+
+def register_drift(work: Workspace) -> Verdict:
+    """The register as it is now against the contract; raises SourceError when it cannot be read."""
+    return _judged(work, Shape(register=observe_register(work)))
+
+
+def _judged(work: Workspace, observed: Shape) -> Verdict:
+    contract = load_contract(work)
+    return UNAGREED if contract is None else drift(contract, observed)
+
+
+def observe(work: Workspace, day: date) -> Shape:
+    """All that a contract speaks of, of a UTC date and as it is now; raises LakeError for an empty date."""
+    feed = observe_feed(work, day)
+    if feed is None:
+        raise _no_readings(work, f"no readings of {day}")
+    return Shape(feed, observe_forecast(work), observe_register(work))
+
+
+def newest_whole_day(work: Workspace, now: datetime) -> date:
+    """The newest UTC date with readings that is over; raises LakeError where there is none."""
+    days = [day for day in work.lake.dates(silver.VARIABLES) if day < now.date()]
+    if not days:
+        raise _no_readings(work, "no whole day of readings")
+    return days[-1]
+
+
+def _no_readings(work: Workspace, what: str) -> LakeError:
+    return LakeError(
+        what,
+        where=work.lake.uri(silver.VARIABLES),
+        expected="a UTC date with readings that is over",
+        remedy="carry one with `domotic build`, or name another with --day",
+    )
+
+
+def observe_feed(work: Workspace, day: date) -> FeedShape | None:
+    """What the sensor files of a UTC date looked like; None where no home sent anything."""
+    variables = work.lake.read(silver.VARIABLES, dates=[day])
+    devices = work.lake.read(silver.DEVICES, dates=[day])
+    rejects = work.lake.read(silver.REJECTS, dates=[day], where=pl.col("source") == "sensor_files")
+    if variables.is_empty() and rejects.is_empty():
+        return None
+    silent = work.lake.read(silver.SENSOR_FILES, dates=[day], columns=["silent_devices"])
+    heard = set(devices["home"]) | set(rejects["home"].drop_nulls())
+    resting = {home.id for home in work.registry.homes} - heard
+    return feed_shape(
+        variables,
+        devices,
+        rejects,
+        _unknown_events(work, day, variables["variable"]),
+        silent["silent_devices"].explode().drop_nulls().unique().to_list(),
+        _last_sent(work, resting, day) if resting else (),
+    )
+
+
+def _unknown_events(work: Workspace, day: date, variables: Iterable[str]) -> pl.DataFrame:
+    """The events of variables that the product does not know; whole days of events are not read for them."""
+    columns = ["variable", "value", "value_text"]
+    unknown = [variable for variable in variables if variable not in VARIABLES]
+    if not unknown:
+        return silver.SENSOR_EVENTS.empty().select(columns)
+    return work.lake.read(
+        silver.SENSOR_EVENTS, dates=[day], where=pl.col("variable").is_in(unknown), columns=columns
+    )
+
+
+def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
+    """The variables that homes sent on the last date, not long before, on which they sent anything."""
+    before = [held for held in work.lake.dates(silver.DEVICES) if day - REMEMBERED <= held < day]
+    seen = work.lake.read(
+        silver.DEVICES, dates=before, where=pl.col("home").is_in(homes), columns=["home", "utc_date"]
+    )
+    sent: set[str] = set()
+    for home, last in seen.group_by("home").agg(pl.col("utc_date").max()).iter_rows():
+        events = work.lake.read(
+            silver.SENSOR_EVENTS, dates=[last], where=pl.col("home") == home, columns=["variable"]
+        )
+        sent.update(events["variable"].unique())
+    return sent
+
+
+def observe_forecast(work: Workspace) -> ForecastShape | None:
+    """What the newest forecast file looks like; None where none has landed."""
+    issues = work.lake.dates(bronze.WEATHER_FILES)
+    if not issues:
+        return None
+    file = (
+        versions(work.lake.read(bronze.WEATHER_FILES, dates=[issues[-1]]))
+        .sort("arrived_at")
+        .row(-1, named=True)
+    )
+    forecasts = work.lake.read(
+        silver.WEATHER_FORECASTS,
+        dates=[issues[-1]],
+        where=pl.col("file_id") == file["file_id"],
+        columns=["measurement", "variant", "unit"],
+    )
+    shape = forecast_shape(file["content"], forecasts)
+    users = [home.feed_user for home in work.registry.homes]
+    return ForecastShape(tuple(mask(name, users) for name in shape.columns), shape.measurements)
+
+
+def observe_register(work: Workspace) -> Groups | None:
+    """What the register looks like now; None where sites.yaml names none."""
+    source = work.register
+    return None if source is None else register_shape(register_columns(source))
+
+
+def accept(work: Workspace, day: date) -> tuple[Verdict, Accepted]:
+    """Write the contract that the sources agree with now; what that changes, and what it keeps."""
+    contract = load_contract(work) or Contract()
+    observed = observe(work, day)
+    result = accepted(contract, observed)
+    file = contract_file(work)
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(render_contract(result.contract), encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot be written ({error.strerror})",
+            where=str(file),
+            expected="a folder that this user may write",
+            remedy="give this user the right to write beside sites.yaml",
+        ) from None
+    return drift(contract, observed), result
+
+
+def registers_differ(work: Workspace, other: Workspace) -> Verdict:
+    """The register of another registry against that of this one, every column of it."""
+    ours, theirs = observe_register(work), observe_register(other)
+    for workspace, shape in ((work, ours), (other, theirs)):
+        if shape is None:
+            raise ConfigurationError(
+                "names no register",
+                where=str(workspace.settings.sites_file),
+                expected="sources.register_rows",
+                remedy="compare registries that have one",
+            )
+    assert ours is not None
+    return drift(Contract(register=required(ours)), Shape(register=theirs))

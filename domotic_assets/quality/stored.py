@@ -1,0 +1,80 @@
+"""Checks that what a table holds is what `schemas` declares: columns, keys, references."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from domotic_assets.flow.pieces import FILES_AT_ONCE, parts, spans
+from domotic_assets.flow.reading import of_minutes, utc_dates
+from domotic_assets.flow.windows import Window, date_window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.quality import tables
+from domotic_assets.quality.round import Round
+from domotic_assets.quality.verdict import Verdict, together
+from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas.table import Table
+
+_BY_MINUTE = (bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, *gold.MINUTE_FACTS)
+"""Tables by UTC date that are long, and have the minute in their key."""
+
+
+def written_keys(work: Workspace, table: Table, windows: Sequence[Window]) -> Verdict:
+    """Whether the rows of these windows are what `schemas` declares."""
+    return _keys(work, table, _parts(work, table, windows))
+
+
+def _parts(work: Workspace, table: Table, windows: Iterable[Window]) -> list[Mapping[str, Any]]:
+    """The windows in parts that fit the memory, as `Lake.read` takes them: no key stands in two."""
+    homes = len(work.registry.homes)
+    return [
+        {"dates": utc_dates([part]), "between": of_minutes(table, part)}
+        for start, end in spans(windows)
+        for part in parts(Window(start, end), FILES_AT_ONCE, homes)
+    ]
+
+
+def table_keys(work: Workspace, table: Table, span: Window) -> Verdict:
+    """Whether a table is what `schemas` declares: its rows of the span's dates, or all where it has none."""
+    if table.partition is None:
+        return _keys(work, table, [{}])
+    dates = utc_dates([span])
+    if table not in _BY_MINUTE:
+        return _keys(work, table, [{"dates": dates}])
+    whole = [Window(start, end) for start, end in spans(map(date_window, dates))]
+    # Beside the parts, rows whose minute is null or lies on another date than the one they are kept under.
+    column, low, high = of_minutes(table, Window(whole[0].start, whole[-1].end))
+    astray = pl.col(column).is_null() | ~pl.col(column).is_between(low, high)
+    return _keys(work, table, [*_parts(work, table, whole), {"dates": dates, "where": astray}])
+
+
+def _keys(work: Workspace, table: Table, pieces: Sequence[Mapping[str, Any]]) -> Verdict:
+    """The verdict on all columns, and on the rows of each piece, which `Lake.read` takes."""
+    held = work.lake.held_schema(table)
+    if held is None:
+        return Verdict()
+    needed = {*table.primary_key, *(column.name for column in table.columns if not column.nullable)}
+    nothing = table.empty().select(sorted(needed))
+    if needed - set(held.names()):
+        return tables.keys(table, nothing.select(sorted(needed & set(held.names()))), held)
+    return together(
+        [
+            tables.keys(table, nothing, held),
+            *(
+                tables.keys(
+                    table,
+                    work.lake.read(table, columns=nothing.columns, **piece),
+                    table.schema,
+                )
+                for piece in pieces
+            ),
+        ]
+    )
+
+
+def fact_references(judged: Round, table: Table) -> Verdict:
+    """Whether the keys of a fact's newest dates stand in its dimensions."""
+    columns = sorted({key.column for key in table.foreign_keys})
+    dates = utc_dates([judged.span]) if table.partition == "utc_date" else None
+    rows = judged.work.lake.read(table, dates=dates, columns=columns).unique()
+    return tables.references(table, rows, judged.known_keys)

@@ -1,0 +1,82 @@
+"""The work list: what is written down stays until it is done, whoever is killed in between."""
+
+import multiprocessing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from domotic_assets.flow.worklist import PendingWork, Task, WorkList
+
+NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
+MINUTE_KEY, DAY_KEY = "2026-11-22T08:29", "2026-11-21"
+
+
+def test_nothing_is_to_be_done_before_anything_was_found(tmp_path: Path) -> None:
+    assert WorkList(tmp_path).read() == PendingWork()
+
+
+def test_what_is_added_is_read_by_the_next_process(tmp_path: Path) -> None:
+    def change(work: PendingWork) -> None:
+        work.add({MINUTE_KEY: Task(2), DAY_KEY: Task(2880, whole_listing=True)})
+        work.issues.add(date(2026, 11, 22))
+        work.marks["listed whole"] = NOW
+        work.looked_until = NOW
+
+    WorkList(tmp_path).change(change)
+    held = WorkList(tmp_path).read()
+    assert held.windows == {MINUTE_KEY: Task(2), DAY_KEY: Task(2880, whole_listing=True)}
+    assert (held.issues, held.looked_until, held.marks) == (
+        {date(2026, 11, 22)},
+        NOW,
+        {"listed whole": NOW},
+    )
+
+
+def test_a_window_found_again_keeps_its_attempts_and_needs_the_whole_listing_once_any_did() -> None:
+    work = PendingWork()
+    work.add({DAY_KEY: Task(5, whole_listing=True)})
+    work.asked([DAY_KEY], NOW)
+    work.add({DAY_KEY: Task(3)})
+    assert work.windows[DAY_KEY] == Task(5, True, 1, NOW + timedelta(seconds=15))
+
+
+def test_a_window_that_stays_undone_is_asked_for_ever_more_rarely() -> None:
+    work = PendingWork()
+    work.add({MINUTE_KEY: Task(1)})
+    pauses = []
+    for _ in range(8):
+        work.asked([MINUTE_KEY], NOW)
+        pauses.append(int((work.windows[MINUTE_KEY].not_before - NOW).total_seconds()))
+    assert pauses == [15, 30, 60, 120, 300, 600, 600, 600]
+
+
+def test_a_finished_window_is_struck_out_and_its_days_of_health_are_noted() -> None:
+    work = PendingWork()
+    work.add({MINUTE_KEY: Task(1), DAY_KEY: Task(1)})
+    work.finished([DAY_KEY, "2020-01-01"], [date(2026, 11, 21)])
+    assert list(work.windows) == [MINUTE_KEY]
+    assert work.health_days == {date(2026, 11, 21)}
+
+
+def test_no_change_writes_nothing(tmp_path: Path) -> None:
+    work_list = WorkList(tmp_path)
+    work_list.change(lambda work: work.add({MINUTE_KEY: Task(1)}))
+    file = tmp_path / "work.json"
+    before = file.stat().st_mtime_ns
+    work_list.change(lambda work: work.add({MINUTE_KEY: Task(1)}))
+    assert file.stat().st_mtime_ns == before
+
+
+def _add_fifty(folder: Path, writer: int) -> None:
+    for number in range(50):
+        day = f"20{writer:02d}-01-01T{number // 60:02d}:{number % 60:02d}"
+        WorkList(folder).change(lambda work, key=day: work.add({key: Task(1)}))
+
+
+def test_processes_that_change_it_at_once_lose_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_add_fifty, args=(tmp_path, number)) for number in (1, 2, 3)]
+    for process in writers:
+        process.start()
+    for process in writers:
+        process.join(60)
+    assert len(WorkList(tmp_path).read().windows) == 150
