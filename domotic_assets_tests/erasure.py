@@ -19,7 +19,7 @@ from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.flow.windows import cover
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import silver
+from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests import builders, leaks

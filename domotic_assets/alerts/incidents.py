@@ -12,7 +12,7 @@ from typing import Literal
 
 from domotic_assets.alerts.problems import Problem
 from domotic_assets.registry import Channel
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas.homes import bronze
 
 PAUSE = timedelta(seconds=60)
 """What starts or ends within this goes into one message; what lasts for less is not told."""

@@ -25,7 +25,8 @@ from domotic_assets.bronze.naming import (
 )
 from domotic_assets.localtime import EPOCH, MICROSECOND, floor_minute
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.bronze import SENSOR_FILES, WEATHER_FILES
+from domotic_assets.schemas.homes.bronze import SENSOR_FILES
+from domotic_assets.schemas.weather import WEATHER_FILES
 
 _UNIX_TIME = re.compile(rb'"time(?:Plug|Consumption)"\s*:\s*(\d{9,10})(?!\d)')
 _USER = re.compile(rb'"user"\s*:\s*("(?:[^"\\]|\\.)*")')

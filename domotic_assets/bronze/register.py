@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from domotic_assets.schemas.bronze import REGISTER_ROWS
+from domotic_assets.schemas.register import REGISTER_ROWS
 
 Row = Mapping[str, Any]
 State = dict[str, dict[str, Row]]

@@ -10,7 +10,7 @@ import holidays
 import polars as pl
 
 from domotic_assets.gold.keys import date_key, datetime_key
-from domotic_assets.schemas.gold import DIM_DATE, DIM_DATETIME
+from domotic_assets.schemas.calendar import DIM_DATE, DIM_DATETIME
 from domotic_assets.schemas.table import UTC_TIME
 
 DAYS_AHEAD = 8

@@ -12,18 +12,12 @@ import polars as pl
 
 from domotic_assets.gold.keys import key_of
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.feed import CATEGORIES
-from domotic_assets.schemas.gold import (
-    DIM_APARTMENT,
-    DIM_DEVICE,
-    DIM_HORIZON,
-    DIM_MODEL,
-    DIM_ROOM,
-    DIM_TARGET,
-    DIM_WEATHER_SITE,
-)
+from domotic_assets.schemas.homes.gold import DIM_APARTMENT, DIM_DEVICE, DIM_ROOM
+from domotic_assets.schemas.homes.variables import CATEGORIES
+from domotic_assets.schemas.predictions import DIM_HORIZON, DIM_MODEL, DIM_TARGET
 from domotic_assets.schemas.register import SILVER_REGISTER
 from domotic_assets.schemas.table import NO_KEY, surrogate_key
+from domotic_assets.schemas.weather import DIM_WEATHER_SITE
 
 RegisterFrames = Mapping[str, pl.DataFrame]
 """Register table to its silver frame; a table that is absent counts as empty."""

@@ -13,7 +13,7 @@ from domotic_assets.gold.arithmetic import divided
 from domotic_assets.gold.keys import key_of, minute_fact
 from domotic_assets.gold.tariffs import price_of_minutes
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.gold import FACT_ENERGY_MINUTE
+from domotic_assets.schemas.homes.gold import FACT_ENERGY_MINUTE
 
 PLUG_VARIABLES = ("plugs.power", "plugs.total", "plugs.is_valid")
 HOUSE_VARIABLES = (

@@ -10,8 +10,8 @@ from domotic_assets.gold.keys import date_key, key_of, local_date
 from domotic_assets.gold.places import begins_of_runs
 from domotic_assets.localtime import MINUTE, local_day_bounds
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.feed import BATTERY_VARIABLES, VALIDITY_VARIABLES
-from domotic_assets.schemas.gold import FACT_DEVICE_HEALTH_DAY
+from domotic_assets.schemas.homes.gold import FACT_DEVICE_HEALTH_DAY
+from domotic_assets.schemas.homes.variables import BATTERY_VARIABLES, VALIDITY_VARIABLES
 
 _DEVICE_DAY = ["device", "local_date"]
 

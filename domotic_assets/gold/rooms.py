@@ -8,7 +8,7 @@ import polars as pl
 from domotic_assets.gold.keys import minute_fact
 from domotic_assets.gold.places import Placed, by_room, placed
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.gold import FACT_ENVIRONMENT_MINUTE, FACT_PRESENCE_MINUTE
+from domotic_assets.schemas.homes.gold import FACT_ENVIRONMENT_MINUTE, FACT_PRESENCE_MINUTE
 
 OPENING_VARIABLES = ("doorsWindows.type", "doorsWindows.switch")
 MOTION_VARIABLE = "motions.motion"

@@ -6,7 +6,7 @@ Prices come from the registry, which refuses overlaps; what a minute's energy is
 import polars as pl
 
 from domotic_assets.registry import WEEKDAYS, Band, Registry, Tariff
-from domotic_assets.schemas.gold import DIM_TARIFF
+from domotic_assets.schemas.homes.gold import DIM_TARIFF
 
 
 def dim_tariff(registry: Registry) -> pl.DataFrame:

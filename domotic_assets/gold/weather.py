@@ -11,13 +11,13 @@ import polars as pl
 from domotic_assets.gold.arithmetic import divided
 from domotic_assets.gold.keys import date_key, datetime_key, key_of
 from domotic_assets.localtime import local_day_bounds
-from domotic_assets.schemas.gold import (
+from domotic_assets.schemas.table import UTC_TIME
+from domotic_assets.schemas.weather import (
     FACT_WEATHER_DAY,
     FACT_WEATHER_HOUR,
     WEATHER_MEASUREMENTS,
     WEATHER_VARIANTS,
 )
-from domotic_assets.schemas.table import UTC_TIME
 
 CONTROL_VARIANT = "ctrl"
 

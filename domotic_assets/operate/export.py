@@ -20,7 +20,7 @@ import polars as pl
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.home_rows import OWNED, HomeRows, rows_of_home
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import Table
 
 OWNER_ONLY, OWNER_ONLY_FOLDER = 0o600, 0o700

@@ -25,7 +25,8 @@ from domotic_assets.operate import forget_journal, sqlite_records
 from domotic_assets.operate.forget_journal import Journal, TableDone
 from domotic_assets.operate.home_rows import COUNTS, OWNED, HomeRows, rows_of_home, rows_still_there
 from domotic_assets.quality import installed_contract
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold, register
+from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import contents, publish
 from domotic_assets.silver.events import device_types, variables
@@ -37,7 +38,7 @@ PLACES_NAMED = 5
 """Of what a scan finds so many places are named in the error."""
 
 ORDER = (*COUNTS, *reversed([table for table in OWNED if table.layer != "bronze"]),
-         bronze.REGISTER_ROWS, bronze.SENSOR_FILES)  # fmt: skip
+         register.REGISTER_ROWS, bronze.SENSOR_FILES)  # fmt: skip
 """What is made of others first: as long as a file is there, it says what was made of it."""
 
 
@@ -218,7 +219,7 @@ def _recount(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | 
 
 def rows_in(work: Workspace, table: Table, rows: HomeRows) -> int:
     """How many rows of a table are the home's."""
-    if table == bronze.REGISTER_ROWS:
+    if table == register.REGISTER_ROWS:
         return int(rows.mine(table, work.lake.read(table)).sum())
     mine = work.lake.scan(table).filter(rows.condition(table)).select(pl.len())
     return int(mine.collect(engine="streaming").item())

@@ -16,7 +16,10 @@ from domotic_assets.bronze.register import leads_to, rooms_of_buildings
 from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.traces import Needles
-from domotic_assets.schemas import ALL_TABLES, bronze, gold, silver
+from domotic_assets.schemas import ALL_TABLES, register, weather
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas.homes import bronze, silver
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table, surrogate_key
 
@@ -29,11 +32,15 @@ COUNTS = (silver.VARIABLES, silver.DEVICE_TYPES)
 """One row stands for readings or devices of all homes: counted anew without one."""
 
 NOBODYS = (
-    bronze.WEATHER_FILES,
-    silver.WEATHER_FORECASTS,
-    gold.FACT_WEATHER_HOUR,
-    gold.FACT_WEATHER_DAY,
-    *(table for table in gold.DIMS if table not in (gold.DIM_APARTMENT, gold.DIM_ROOM, gold.DIM_DEVICE)),
+    weather.WEATHER_FILES,
+    weather.WEATHER_FORECASTS,
+    weather.FACT_WEATHER_HOUR,
+    weather.FACT_WEATHER_DAY,
+    *(
+        table
+        for table in schemas_gold.DIMS
+        if table not in (homes_gold.DIM_APARTMENT, homes_gold.DIM_ROOM, homes_gold.DIM_DEVICE)
+    ),
     *(tables[name] for tables in (SILVER_REGISTER, SILVER_REGISTER_HISTORY) for name in _OF_ALL_HOMES),
 )
 """Forecasts, calendars, tariffs and the register's lists of types."""
@@ -77,7 +84,7 @@ class HomeRows:
 
     def mine(self, table: Table, rows: pl.DataFrame) -> pl.Series:
         """Of each row whether it is the home's."""
-        if table == bronze.REGISTER_ROWS:
+        if table == register.REGISTER_ROWS:
             return leads_to(rows, self.ids.buildings, self.ids.register_rooms)
         # All the home's files are looked through only where a row needs it: it is rare, and they are many.
         has_strays = _may_have_strays(table) and rows["home"].null_count() > 0
@@ -121,7 +128,7 @@ def rows_of_home(work: Workspace, home: str) -> HomeRows:
     """What the lake and sites.yaml say of a home; raises QueryError where neither knows it."""
     users, files = _users_and_files(work, home)
     devices = work.lake.read(silver.DEVICES, where=pl.col("home") == home, columns=["room", "device"])
-    apartments = work.lake.read(gold.DIM_APARTMENT, where=pl.col("apartment_id") == home)
+    apartments = work.lake.read(homes_gold.DIM_APARTMENT, where=pl.col("apartment_id") == home)
     entry = next((one for one in work.registry.homes if one.id == home), None)
     if entry is None and files.is_empty() and devices.is_empty() and apartments.is_empty():
         raise QueryError(
@@ -130,9 +137,11 @@ def rows_of_home(work: Workspace, home: str) -> HomeRows:
             expected="the id that the home has or had in sites.yaml",
             remedy="look at the spelling, and at --lake",
         )
-    rooms = work.lake.read(gold.DIM_ROOM, where=pl.col("apartment_key") == surrogate_key(home))
+    rooms = work.lake.read(homes_gold.DIM_ROOM, where=pl.col("apartment_key") == surrogate_key(home))
     known_devices = work.lake.read(
-        gold.DIM_DEVICE, where=pl.col("room_key").is_in(rooms["room_key"].implode()), columns=["device_id"]
+        homes_gold.DIM_DEVICE,
+        where=pl.col("room_key").is_in(rooms["room_key"].implode()),
+        columns=["device_id"],
     )
     if entry is not None:
         users |= {entry.feed_user}
@@ -144,7 +153,7 @@ def rows_of_home(work: Workspace, home: str) -> HomeRows:
         frozenset({*devices["room"], *rooms["room_id"]}),
         frozenset({*devices["device"], *known_devices["device_id"]}),
         frozenset(buildings),
-        frozenset(rooms_of_buildings(work.lake.read(bronze.REGISTER_ROWS), buildings)),
+        frozenset(rooms_of_buildings(work.lake.read(register.REGISTER_ROWS), buildings)),
     )
     return HomeRows(ids, pl.concat([files, _files_without_home(work, users)]).unique())
 
@@ -195,7 +204,7 @@ def _buildings(work: Workspace, home: str, users: Iterable[str]) -> set[int]:
         joined = work.lake.read(tables["buildings"], where=pl.col("home") == home, columns=["id_building"])
         found |= set(joined["id_building"])
     spoken = {user.lower() for user in users}
-    of_buildings = work.lake.read(bronze.REGISTER_ROWS, where=pl.col("table") == "buildings")
+    of_buildings = work.lake.read(register.REGISTER_ROWS, where=pl.col("table") == "buildings")
     names = pl.concat([of_buildings["before"], of_buildings["after"]]).drop_nulls().unique()
     described = pl.DataFrame({"row": names}).select(
         building=pl.col("row").str.json_path_match("$.idBuilding").cast(pl.Int64),

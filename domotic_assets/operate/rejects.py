@@ -15,8 +15,10 @@ import polars as pl
 from domotic_assets.bronze.landing import versions
 from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import bronze, silver
-from domotic_assets.schemas.feed import QUARANTINE_REASONS, REJECT_REASONS
+from domotic_assets.schemas import refusals as schemas_refusals
+from domotic_assets.schemas import weather
+from domotic_assets.schemas.homes import bronze, silver
+from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS
 from domotic_assets.silver.document import Unreadable, read_document
 from domotic_assets.silver.header import own_secrets_of, spellings
 from domotic_assets.silver.masking import MASK, mask, mask_log_text
@@ -48,7 +50,7 @@ def refusals(work: Workspace, chosen: Selection = Selection()) -> pl.DataFrame:
     """
     columns = ["source", "file_id", "home", "window", "utc_date", "reason", "json_path", "raw_text"]
     dates = None if chosen.day is None else [chosen.day]
-    values = work.lake.read(silver.REJECTS, dates=dates, columns=columns)
+    values = work.lake.read(schemas_refusals.REJECTS, dates=dates, columns=columns)
     files = work.lake.read(
         silver.SENSOR_FILES,
         dates=dates,
@@ -93,7 +95,7 @@ class RefusedFile:
 
 def file_behind(work: Workspace, file_id: str) -> RefusedFile:
     """The file of an id; raises QueryError where bronze holds none."""
-    for table in (bronze.SENSOR_FILES, bronze.WEATHER_FILES):
+    for table in (bronze.SENSOR_FILES, weather.WEATHER_FILES):
         rows = work.lake.read(table, where=pl.col("file_id") == file_id)
         if not rows.is_empty():
             held = versions(rows).row(0, named=True)
@@ -142,7 +144,7 @@ def reject_report(work: Workspace, since: date) -> str:
         columns=["home", "events", "rejects"],
     )
     forecasts = work.lake.read(
-        silver.WEATHER_FORECASTS, where=pl.col("utc_date") >= since, columns=["utc_date"]
+        weather.WEATHER_FORECASTS, where=pl.col("utc_date") >= since, columns=["utc_date"]
     ).height
     came = {
         home: (number, readings)

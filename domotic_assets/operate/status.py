@@ -10,7 +10,8 @@ from domotic_assets.domains.homes.flows.reading import COUNTING
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE, floor_minute, local_day_bounds, zone
 from domotic_assets.registry import Home
-from domotic_assets.schemas import silver
+from domotic_assets.schemas import refusals
+from domotic_assets.schemas.homes import silver
 
 HEADINGS = ("home", "last minute", "lag", "today", "missing", "bad files", "refused values")
 
@@ -100,7 +101,7 @@ def _home_status(work: Workspace, home: Home, now: datetime) -> HomeStatus:
     present = counting.filter(inside)["minute"].n_unique()
     bad = files.filter((pl.col("status") == "quarantined") & (pl.col("window") >= start))
     rejects = work.lake.read(
-        silver.REJECTS,
+        refusals.REJECTS,
         dates=[start.date(), now.astimezone(UTC).date()],
         where=mine & (pl.col("window") >= start),
         columns=["reason"],

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import silver
+from domotic_assets.schemas import refusals
+from domotic_assets.schemas.homes import silver
 from domotic_assets.serve.publish import published_file
 from domotic_assets.serve.query import run_query
 
@@ -57,6 +58,6 @@ def summarise(work: Workspace) -> Summary:
     file = published_file(work.serve)
     _, days = run_query(file, _BY_HOME_AND_DAY)
     files = work.lake.read(silver.SENSOR_FILES, columns=["status", "events"])
-    rejects = work.lake.read(silver.REJECTS, columns=["reason"])
+    rejects = work.lake.read(refusals.REJECTS, columns=["reason"])
     counts = dict(files.group_by("status").len().sort("status").iter_rows())
     return Summary(days, counts, int(files.select(pl.col("events").sum()).item()), rejects.height, file)

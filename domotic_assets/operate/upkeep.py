@@ -14,11 +14,12 @@ from domotic_assets.flow.windows import Window, is_day
 from domotic_assets.flow.worklist import DAY_CLOSED, PendingWork
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake import upkeep
-from domotic_assets.schemas import ALL_TABLES, bronze, gold, silver
+from domotic_assets.schemas import ALL_TABLES, gold, refusals
+from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Table
 
 MINUTE_TABLES = (
-    bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.REJECTS, silver.DEVICES,
+    bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, refusals.REJECTS, silver.DEVICES,
     silver.VARIABLES, silver.DEVICE_TYPES, *gold.MINUTE_FACTS,
 )  # fmt: skip
 """Tables that the live minutes write to."""

@@ -14,7 +14,10 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.check_results import check_result
 from domotic_assets.quality import stored
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import refusals, register, weather
+from domotic_assets.schemas.homes import bronze, silver
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.publish import published_file
@@ -153,7 +156,7 @@ SENSOR_SILVER = (
     silver.DEVICES,
     silver.VARIABLES,
     silver.DEVICE_TYPES,
-    silver.REJECTS,
+    refusals.REJECTS,
     silver.SENSOR_FILES,
 )
 _GRAIN_IN_SILVER = (silver.SENSOR_EVENTS, silver.SENSOR_FILES)
@@ -178,9 +181,9 @@ def silver_sensor_tables(
 
 
 _FACT_STEPS = {
-    gold.FACT_ENERGY_MINUTE: facts.energy_facts,
-    gold.FACT_ENVIRONMENT_MINUTE: facts.environment_facts,
-    gold.FACT_PRESENCE_MINUTE: facts.presence_facts,
+    homes_gold.FACT_ENERGY_MINUTE: facts.energy_facts,
+    homes_gold.FACT_ENVIRONMENT_MINUTE: facts.environment_facts,
+    homes_gold.FACT_PRESENCE_MINUTE: facts.presence_facts,
 }
 _FACT_INPUTS = [key(table) for table in (silver.SENSOR_EVENTS, silver.SENSOR_FILES, silver.DEVICES)]
 
@@ -218,41 +221,43 @@ def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.Assets
 
     @dg.multi_asset(
         name="weather_files",
-        specs=[spec(bronze.WEATHER_FILES, [], issues, freshness=daily)],
+        specs=[spec(weather.WEATHER_FILES, [], issues, freshness=daily)],
         backfill_policy=_SINGLE_RUN,
     )
     def weather_files(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         """Forecast files, exactly as received."""
-        return result(work, bronze.WEATHER_FILES, **weather_flows.land_forecast_files(work, days_of(context)))
+        return result(
+            work, weather.WEATHER_FILES, **weather_flows.land_forecast_files(work, days_of(context))
+        )
 
     @dg.multi_asset(
         name="weather_forecasts",
-        specs=[spec(silver.WEATHER_FORECASTS, [key(bronze.WEATHER_FILES)], issues)],
+        specs=[spec(weather.WEATHER_FORECASTS, [key(weather.WEATHER_FILES)], issues)],
         backfill_policy=_SINGLE_RUN,
     )
     def weather_forecasts(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
         """Forecast values of every variant, step and issue."""
-        return result(work, silver.WEATHER_FORECASTS, **weather_flows.read_forecasts(work, days_of(context)))
+        return result(work, weather.WEATHER_FORECASTS, **weather_flows.read_forecasts(work, days_of(context)))
 
     def weather_fact(table: Table, step: Any) -> dg.AssetsDefinition:
         @dg.multi_asset(
             name=table.name,
-            specs=[spec(table, [key(silver.WEATHER_FORECASTS)], issues)],
+            specs=[spec(table, [key(weather.WEATHER_FORECASTS)], issues)],
             backfill_policy=_SINGLE_RUN,
         )
-        def weather(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+        def fact(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
             return result(work, table, rows=step(work, days_of(context)))
 
-        return weather
+        return fact
 
     whole = dg.AllPartitionMapping()
-    inputs = [silver.SENSOR_EVENTS, silver.REJECTS, silver.DEVICES]
+    inputs = [silver.SENSOR_EVENTS, refusals.REJECTS, silver.DEVICES]
 
     @dg.multi_asset(
-        name=gold.FACT_DEVICE_HEALTH_DAY.name,
+        name=homes_gold.FACT_DEVICE_HEALTH_DAY.name,
         specs=[
             spec(
-                gold.FACT_DEVICE_HEALTH_DAY,
+                homes_gold.FACT_DEVICE_HEALTH_DAY,
                 [dg.AssetDep(key(table), partition_mapping=whole) for table in inputs],
                 local_days,
             )
@@ -264,21 +269,21 @@ def daily_assets(history_start: date, calendar_time_zone: str) -> list[dg.Assets
         days = days_of(context)
         rows = health.health_facts(work, days)
         work.worklist.change(lambda held: held.health_days.difference_update(days))
-        return result(work, gold.FACT_DEVICE_HEALTH_DAY, rows=rows)
+        return result(work, homes_gold.FACT_DEVICE_HEALTH_DAY, rows=rows)
 
     return [
         weather_files,
         weather_forecasts,
-        weather_fact(gold.FACT_WEATHER_HOUR, weather_flows.weather_hour_facts),
-        weather_fact(gold.FACT_WEATHER_DAY, weather_flows.weather_day_facts),
+        weather_fact(weather.FACT_WEATHER_HOUR, weather_flows.weather_hour_facts),
+        weather_fact(weather.FACT_WEATHER_DAY, weather_flows.weather_day_facts),
         device_health,
     ]
 
 
-@dg.multi_asset(name="register_rows", specs=[spec(bronze.REGISTER_ROWS, [])])
+@dg.multi_asset(name="register_rows", specs=[spec(register.REGISTER_ROWS, [])])
 def bronze_register_rows(work: Work) -> dg.MaterializeResult[Any]:
     """Changes of the building register; allowed tables and columns only."""
-    return result(work, bronze.REGISTER_ROWS, **register_flows.land_register(work, datetime.now(UTC)))
+    return result(work, register.REGISTER_ROWS, **register_flows.land_register(work, datetime.now(UTC)))
 
 
 REGISTER_TABLES = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
@@ -286,7 +291,7 @@ REGISTER_TABLES = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
 
 @dg.multi_asset(
     name="register_silver",
-    specs=[spec(table, [key(bronze.REGISTER_ROWS)]) for table in REGISTER_TABLES],
+    specs=[spec(table, [key(register.REGISTER_ROWS)]) for table in REGISTER_TABLES],
 )
 def silver_register_tables(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
     """The register's tables as they stand and as they stood, without what is personal."""
@@ -296,12 +301,12 @@ def silver_register_tables(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
 
 
 _DIM_INPUTS: Mapping[str, list[Table]] = {
-    "dim_datetime": [silver.SENSOR_EVENTS, silver.WEATHER_FORECASTS],
-    "dim_date": [silver.SENSOR_EVENTS, silver.WEATHER_FORECASTS],
+    "dim_datetime": [silver.SENSOR_EVENTS, weather.WEATHER_FORECASTS],
+    "dim_date": [silver.SENSOR_EVENTS, weather.WEATHER_FORECASTS],
     "dim_apartment": [SILVER_REGISTER["buildings"]],
     "dim_room": [silver.DEVICES],
     "dim_device": [silver.DEVICES, *(SILVER_REGISTER[name] for name in ("rooms", "sensors", "devices"))],
-    "dim_weather_site": [silver.WEATHER_FORECASTS],
+    "dim_weather_site": [weather.WEATHER_FORECASTS],
 }
 
 
@@ -315,11 +320,11 @@ def _mapping(source: Table) -> dg.PartitionMapping | None:
     return dg.AllPartitionMapping() if source.partition else None
 
 
-@dg.multi_asset(name="gold_dims", specs=[_dim_spec(table) for table in gold.DIMS])
+@dg.multi_asset(name="gold_dims", specs=[_dim_spec(table) for table in schemas_gold.DIMS])
 def gold_dims(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
     """Dimensions: current state, written only when they differ."""
     written = dims.write_dims(work)
-    for table in gold.DIMS:
+    for table in schemas_gold.DIMS:
         rows, changed = written.tables[table.name]
-        more = written.unmatched if table is gold.DIM_DEVICE else {}
+        more = written.unmatched if table is homes_gold.DIM_DEVICE else {}
         yield result(work, table, **{"dagster/row_count": rows, "changed": changed, **more})

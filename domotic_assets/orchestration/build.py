@@ -21,7 +21,8 @@ from domotic_assets.localtime import MINUTE
 from domotic_assets.operate import forget_journal, people, publish, team_database
 from domotic_assets.orchestration import definitions, tags
 from domotic_assets.orchestration.internals.instance import open_instance
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas import weather
+from domotic_assets.schemas.homes import bronze
 
 _MINUTES_OF_DAY = range(1440)
 
@@ -132,7 +133,7 @@ def _plan(work: Workspace, found: landing.Discovery, since: date | None, until: 
         held = {*work.lake.dates(bronze.SENSOR_FILES), *(minute.date() for minute in minutes)}
         again = [date_window(day).start for day in held if first <= day <= last]
         windows = set(cover((start + MINUTE * n for start in again for n in _MINUTES_OF_DAY), now))
-        issues |= set(work.lake.dates(bronze.WEATHER_FILES))
+        issues |= set(work.lake.dates(weather.WEATHER_FILES))
         issues = {day for day in issues if first <= day <= last}
     ordered = sorted(windows, key=lambda window: (window.start - window.end, window.start))
     return _Plan(tuple(window.key for window in ordered), tuple(sorted(issues)))

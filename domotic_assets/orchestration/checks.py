@@ -17,7 +17,7 @@ from domotic_assets.orchestration.internals import evaluations
 from domotic_assets.orchestration.sensors import standing_sensor
 from domotic_assets.quality.check import Check
 from domotic_assets.quality.round import Round
-from domotic_assets.schemas import silver
+from domotic_assets.schemas.homes import silver
 from domotic_assets.serve.failing_checks import FailingCheck
 
 FRESHNESS = "freshness"

@@ -6,21 +6,30 @@ from typing import Any
 import dagster as dg
 
 from domotic_assets.orchestration import assets, checks, ops_assets, tags
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import register as schemas_register
+from domotic_assets.schemas import weather as schemas_weather
+from domotic_assets.schemas.homes import bronze, silver
+from domotic_assets.schemas.homes import gold as homes_gold
 
 
 def feed_jobs() -> list[Any]:
     """Every job of the feed's code location."""
-    dims = [assets.key(table) for table in gold.DIMS]
-    facts = [assets.key(table) for table in gold.MINUTE_FACTS]
+    dims = [assets.key(table) for table in schemas_gold.DIMS]
+    facts = [assets.key(table) for table in schemas_gold.MINUTE_FACTS]
     published = ops_assets.PUBLISHED
-    weather = (bronze.WEATHER_FILES, silver.WEATHER_FORECASTS, gold.FACT_WEATHER_HOUR, gold.FACT_WEATHER_DAY)
-    health = assets.key(gold.FACT_DEVICE_HEALTH_DAY)
+    weather = (
+        schemas_weather.WEATHER_FILES,
+        schemas_weather.WEATHER_FORECASTS,
+        schemas_weather.FACT_WEATHER_HOUR,
+        schemas_weather.FACT_WEATHER_DAY,
+    )
+    health = assets.key(homes_gold.FACT_DEVICE_HEALTH_DAY)
     sensor_tables = [assets.key(table) for table in (bronze.SENSOR_FILES, *assets.SENSOR_SILVER)]
     judged = assets.key(silver.READING_DAYS)
     reports = (ops_assets.FEED_STATUS, ops_assets.REJECTS_REPORT)
     windows = [*sensor_tables, *facts, ops_assets.CARRIED]
-    register = [assets.key(bronze.REGISTER_ROWS), *assets.silver_register_tables.keys]
+    register = [assets.key(schemas_register.REGISTER_ROWS), *assets.silver_register_tables.keys]
     return [
         _job(
             tags.WINDOWS_JOB,

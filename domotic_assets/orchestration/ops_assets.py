@@ -14,7 +14,8 @@ from domotic_assets.orchestration import retention as orchestration_retention
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, key, publication, windows_of
 from domotic_assets.orchestration.checks import failing_checks
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold, refusals
+from domotic_assets.schemas.homes import bronze, silver
 
 PUBLISHED = dg.AssetKey(["serve", "domotic_admin"])
 CARRIED, SHARE_LISTING, LAKE_UPKEEP, RETENTION, FEED_STATUS, REJECTS_REPORT = (
@@ -128,7 +129,7 @@ def retention(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeRe
     key=FEED_STATUS,
     deps=[
         dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping())
-        for table in (bronze.SENSOR_FILES, silver.SENSOR_FILES, silver.REJECTS)
+        for table in (bronze.SENSOR_FILES, silver.SENSOR_FILES, refusals.REJECTS)
     ],
     group_name="ops",
     kinds={"python"},
@@ -145,7 +146,7 @@ def feed_status(work: Work) -> dg.MaterializeResult[Any]:
     key=REJECTS_REPORT,
     deps=[
         dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping())
-        for table in (silver.SENSOR_FILES, silver.REJECTS)
+        for table in (silver.SENSOR_FILES, refusals.REJECTS)
     ],
     group_name="ops",
     kinds={"python"},

@@ -16,7 +16,7 @@ from domotic_assets.operate.rejects import KEY, Selection, refusals
 from domotic_assets.orchestration import build as building
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.internals import instance as internals_instance
-from domotic_assets.schemas import silver
+from domotic_assets.schemas.homes import silver
 from domotic_assets.silver.weather import SOURCE as FORECASTS
 
 LIVE_FOR = timedelta(minutes=2)

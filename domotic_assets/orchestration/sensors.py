@@ -21,7 +21,8 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.operate.status import UNREACHABLE
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import WINDOW, key
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas import register, weather
+from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import Table
 
 _UNDER_WAY = [
@@ -58,14 +59,14 @@ def build_sensors(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.SensorDef
             600,
             [jobs[tags.FORECASTS_JOB]],
             "Looks for new and corrected forecasts: hourly, and often while today's is due.",
-            guarded(bronze.WEATHER_FILES, forecasts_tick),
+            guarded(weather.WEATHER_FILES, forecasts_tick),
         ),
         standing_sensor(
             "register",
             600,
             [jobs[tags.REGISTER_JOB]],
             "Compares the building register every hour, and more often while it cannot be read.",
-            guarded(bronze.REGISTER_ROWS, register_tick),
+            guarded(register.REGISTER_ROWS, register_tick),
         ),
         standing_sensor(
             "refresh",
@@ -263,8 +264,8 @@ def _guarded(
 
 _LOOKS: Mapping[Table, Callable[[Workspace], object]] = {
     bronze.SENSOR_FILES: lambda work: work.sensor_folder.entries(["?"]),
-    bronze.WEATHER_FILES: lambda work: work.weather_folder.entries(["?"]),
-    bronze.REGISTER_ROWS: register_flows.pull_register,
+    weather.WEATHER_FILES: lambda work: work.weather_folder.entries(["?"]),
+    register.REGISTER_ROWS: register_flows.pull_register,
 }
 
 WATCHED_SOURCES = tuple(_LOOKS)

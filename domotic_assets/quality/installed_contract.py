@@ -26,8 +26,9 @@ from domotic_assets.quality.shape import (
 )
 from domotic_assets.quality.verdict import Breach, Verdict
 from domotic_assets.registry import unreadable
-from domotic_assets.schemas import bronze, silver
-from domotic_assets.schemas.feed import VARIABLES
+from domotic_assets.schemas import refusals, weather
+from domotic_assets.schemas.homes import silver
+from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.silver.masking import mask
 from domotic_assets.sources.columns import register_columns
 
@@ -117,7 +118,7 @@ def observe_feed(work: Workspace, day: date) -> FeedShape | None:
     """What the sensor files of a UTC date looked like; None where no home sent anything."""
     variables = work.lake.read(silver.VARIABLES, dates=[day])
     devices = work.lake.read(silver.DEVICES, dates=[day])
-    rejects = work.lake.read(silver.REJECTS, dates=[day], where=pl.col("source") == "sensor_files")
+    rejects = work.lake.read(refusals.REJECTS, dates=[day], where=pl.col("source") == "sensor_files")
     if variables.is_empty() and rejects.is_empty():
         return None
     silent = work.lake.read(silver.SENSOR_FILES, dates=[day], columns=["silent_devices"])
@@ -161,16 +162,16 @@ def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
 
 def observe_forecast(work: Workspace) -> ForecastShape | None:
     """What the newest forecast file looks like; None where none has landed."""
-    issues = work.lake.dates(bronze.WEATHER_FILES)
+    issues = work.lake.dates(weather.WEATHER_FILES)
     if not issues:
         return None
     file = (
-        versions(work.lake.read(bronze.WEATHER_FILES, dates=[issues[-1]]))
+        versions(work.lake.read(weather.WEATHER_FILES, dates=[issues[-1]]))
         .sort("arrived_at")
         .row(-1, named=True)
     )
     forecasts = work.lake.read(
-        silver.WEATHER_FORECASTS,
+        weather.WEATHER_FORECASTS,
         dates=[issues[-1]],
         where=pl.col("file_id") == file["file_id"],
         columns=["measurement", "variant", "unit"],

@@ -3,7 +3,7 @@
 import polars as pl
 
 from domotic_assets.quality.verdict import Breach, Verdict, error_if
-from domotic_assets.schemas.feed import VARIABLES
+from domotic_assets.schemas.homes.variables import VARIABLES
 
 OUTLIERS_WARN, OUTLIERS_ERROR, OUTLIERS_TIMES_PAST = 0.01, 0.20, 5.0
 """Share of readings out of bounds; below ERROR it must also be this many times that of the past."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from domotic_assets.quality.contract import Groups, Part
-from domotic_assets.schemas.feed import VARIABLES
+from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
 
 RARE = 0.5

@@ -12,7 +12,8 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.quality import tables
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict, together
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Table
 
 _BY_MINUTE = (bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, *gold.MINUTE_FACTS)

@@ -4,11 +4,10 @@ Whatever is not listed is never selected. Personal columns (names, phone numbers
 coordinates) and personal tables are therefore out of reach, not filtered afterwards.
 """
 
-from dataclasses import dataclass
-
 import polars as pl
 
-from domotic_assets.schemas.table import Column, Table, moment, text
+from domotic_assets.schemas.records import RegisterColumn, RegisterTable, history_table, silver_table
+from domotic_assets.schemas.table import Table, moment, text, whole
 
 NEVER_READ = frozenset(
     {
@@ -16,25 +15,6 @@ NEVER_READ = frozenset(
         "categories", "userrelationships",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class RegisterColumn:
-    """A column that may be read: its name (matched without regard to case), type and meaning."""
-
-    name: str
-    dtype: pl.DataType
-    description: str
-    required: bool = True
-
-
-@dataclass(frozen=True)
-class RegisterTable:
-    """A table that may be read. `key` is its primary key; `home_from` the column that leads to a building."""
-
-    name: str
-    key: str
-    columns: tuple[RegisterColumn, ...]
 
 
 def _int(name: str, description: str, *, required: bool = True) -> RegisterColumn:
@@ -148,49 +128,27 @@ REGISTER: dict[str, RegisterTable] = {
     )
 }
 
-
-def silver_name(column: str) -> str:
-    """`idBuilding` → `id_building`."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in column).lstrip("_")
-
-
-def silver_table(table: RegisterTable) -> Table:
-    """The Silver table of a register table: current state; `houseName` becomes `home`."""
-    columns = [
-        text("home", "home id; null where no home has this building")
-        if column.name == "houseName"
-        else Column(silver_name(column.name), column.dtype, column.description)
-        for column in table.columns
-    ]
-    return Table(
-        layer="silver",
-        name=f"register_{table.name}",
-        grain=f"one row per row of the register's table {table.name}, current state",
-        columns=tuple(columns),
-        primary_key=(silver_name(table.key),),
-        sort=(silver_name(table.key),),
-    )
-
-
 SILVER_REGISTER: dict[str, Table] = {name: silver_table(table) for name, table in REGISTER.items()}
-
-
-def history_table(current: Table) -> Table:
-    """The history of a Silver register table: its columns, and from when to when they stood so."""
-    return Table(
-        layer="silver",
-        name=f"{current.name}_history",
-        grain=f"one row per version of a row of {current.name}",
-        columns=(
-            *current.columns,
-            moment("valid_from", "when this version was first seen", nullable=False),
-            moment("valid_to", "when it was seen changed or gone (exclusive); null while it is current"),
-        ),
-        primary_key=(*current.primary_key, "valid_from"),
-        sort=(*current.sort, "valid_from"),
-    )
-
 
 SILVER_REGISTER_HISTORY: dict[str, Table] = {
     name: history_table(table) for name, table in SILVER_REGISTER.items()
 }
+
+
+REGISTER_ROWS = Table(
+    layer="bronze",
+    name="register_rows",
+    grain="one row per change of a register row",
+    columns=(
+        text("source", "the register's kind", nullable=False),
+        text("table", "register table, lower case", nullable=False),
+        text("key", "primary key of the row as text", nullable=False),
+        text("op", "insert, update or delete", nullable=False),
+        whole("sequence", "number of the change within the source, from 1", nullable=False),
+        moment("ts", "when the change was seen", nullable=False),
+        text("before", "the row before, as JSON; allowed columns only"),
+        text("after", "the row after, as JSON; allowed columns only"),
+    ),
+    primary_key=("source", "sequence"),
+    sort=("sequence",),
+)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.connection import in_memory
@@ -80,7 +81,7 @@ class Views:
     def show(self, mart: Mart, scope: Scope | None, newest_minute: datetime) -> str:
         """The mart's name in SQL, until another is shown. No scope: the admin's, which reads all."""
         self._connection.execute(f"USE {VIEWS}")
-        for table in gold.TABLES:
+        for table in schemas_gold.TABLES:
             read = (
                 f"FROM {SOURCE}.{name_of(table.name)}"
                 if scope is None
@@ -101,7 +102,7 @@ def newest(connection: duckdb.DuckDBPyConnection) -> datetime:
     """The UTC minute up to which there is data: the present of a scope, whatever the clock says."""
     facts = " UNION ALL ".join(
         f"SELECT max(datetime_key) AS minute FROM {SOURCE}.{name_of(table.name)}"  # noqa: S608
-        for table in gold.MINUTE_FACTS
+        for table in schemas_gold.MINUTE_FACTS
     )
     found = connection.execute(f"SELECT max(minute) FROM ({facts})").fetchone()  # noqa: S608
     if found is None or found[0] is None:
@@ -139,7 +140,8 @@ def _condition(table: Table, cut: Cut) -> str:
             dated = "date_key" in table.schema
             return f"{_in_windows(table, cut.windows)} AND {seen}" if dated else seen
         case Subject.SITE:
-            sites = f"SELECT weather_site_key FROM {SOURCE}.{name_of(gold.DIM_APARTMENT.name)} WHERE {homes}"  # noqa: S608
+            apartments = name_of(homes_gold.DIM_APARTMENT.name)
+            sites = f"SELECT weather_site_key FROM {SOURCE}.{apartments} WHERE {homes}"  # noqa: S608
             return f"site_key IN ({sites})"
         case Subject.PROVIDER:
             return _any_of("provider", [literal(name) for name in sorted(cut.providers)])
@@ -165,7 +167,7 @@ def _in_windows(table: Table, windows: Sequence[Window]) -> str:
 
 def _device_seen(windows: Sequence[Window]) -> str:
     """Devices that gave a reading in the windows: others may be of those who lived there before or after."""
-    health, energy = gold.FACT_DEVICE_HEALTH_DAY, gold.FACT_ENERGY_MINUTE
+    health, energy = homes_gold.FACT_DEVICE_HEALTH_DAY, homes_gold.FACT_ENERGY_MINUTE
     return (
         f"device_key IN (SELECT device_key FROM {SOURCE}.{name_of(health.name)} "  # noqa: S608
         f"WHERE uptime_pct > 0 AND {_in_windows(health, windows)} "

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 import duckdb
 
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import weather
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve.tables import paths
 
 PLACES = {
-    **{table.name: "datetime_key" for table in gold.MINUTE_FACTS},
-    gold.FACT_DEVICE_HEALTH_DAY.name: "date_key",
-    gold.FACT_WEATHER_HOUR.name: "issue_date_key",
+    **{table.name: "datetime_key" for table in schemas_gold.MINUTE_FACTS},
+    homes_gold.FACT_DEVICE_HEALTH_DAY.name: "date_key",
+    weather.FACT_WEATHER_HOUR.name: "issue_date_key",
     # The date of issue, as an issue's forecast of its own date has horizon 0.
-    gold.FACT_WEATHER_DAY.name: (
+    weather.FACT_WEATHER_DAY.name: (
         "strftime(strptime(CAST(date_key AS VARCHAR), '%Y%m%d') - to_days(horizon_days), '%Y%m%d')::BIGINT"
     ),
 }

@@ -15,7 +15,8 @@ from typing import Literal
 from domotic_assets.errors import ConfigurationError, ContractError
 from domotic_assets.localtime import zone
 from domotic_assets.registry import Home, Person, Registry
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import calendar, predictions, weather
+from domotic_assets.schemas.homes import gold
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve.publish import ADMIN
 
@@ -79,22 +80,22 @@ _PRESENCE, _DAYS = Reach.PRESENCE_IF_CONSENTED, Reach.DAYS_IF_CONSENTED
 
 MATRIX: Mapping[str, Rule] = {
     # Table or mart                        owner who lives there, renter, owner who does not, technician
-    gold.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
-    gold.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
+    calendar.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
+    calendar.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
     gold.DIM_APARTMENT.name:          Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
     gold.DIM_ROOM.name:               Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
     gold.DIM_DEVICE.name:             Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
     gold.DIM_TARIFF.name:             Rule(_HOMES, _HOMES, _HOMES, _NOTHING, Subject.PROVIDER),
-    gold.DIM_WEATHER_SITE.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
-    gold.DIM_MODEL.name:              Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
-    gold.DIM_HORIZON.name:            Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
-    gold.DIM_TARGET.name:             Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    weather.DIM_WEATHER_SITE.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    predictions.DIM_MODEL.name:              Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    predictions.DIM_HORIZON.name:            Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    predictions.DIM_TARGET.name:             Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
     gold.FACT_ENERGY_MINUTE.name:     Rule(_DATES, _DATES, _NOTHING, _NOTHING, Subject.HOME),
     gold.FACT_ENVIRONMENT_MINUTE.name: Rule(_DATES, _DATES, _NOTHING, _LAST_DAY, Subject.HOME),
     gold.FACT_PRESENCE_MINUTE.name:   Rule(_DATES, _DATES, _PRESENCE, _NOTHING, Subject.HOME),
     gold.FACT_DEVICE_HEALTH_DAY.name: Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
-    gold.FACT_WEATHER_HOUR.name:      Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
-    gold.FACT_WEATHER_DAY.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    weather.FACT_WEATHER_HOUR.name:      Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    weather.FACT_WEATHER_DAY.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
     "mart_energy_daily":              Rule(_DATES, _DATES, _DAYS, _NOTHING),
     "mart_energy_monthly":            Rule(_DATES, _DATES, _MONTHS, _NOTHING),
     "mart_environment_hourly":        Rule(_DATES, _DATES, _NOTHING, _LAST_DAY),

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
-from domotic_assets.schemas.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS
-from domotic_assets.schemas.silver import VARIABLES as VARIABLES_TABLE
+from domotic_assets.schemas.homes.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS
+from domotic_assets.schemas.homes.silver import VARIABLES as VARIABLES_TABLE
+from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 from domotic_assets.schemas.table import as_texts, is_ordered
 
 _OPENING = "doorsWindows.type"

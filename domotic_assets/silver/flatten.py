@@ -17,7 +17,8 @@ import polars as pl
 
 from domotic_assets.localtime import candidates, to_utc
 from domotic_assets.registry import Home, Registry
-from domotic_assets.schemas.silver import REJECTS, SENSOR_FILES
+from domotic_assets.schemas.homes.silver import SENSOR_FILES
+from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME, as_texts
 from domotic_assets.silver.bulk import NOTHING_TAKEN, Batch, Taken, files_of, minutes_of
 from domotic_assets.silver.decoder import Decoder, decoder_of

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 import polars as pl
 import pyarrow as pa
 
-from domotic_assets.schemas.silver import SENSOR_EVENTS
+from domotic_assets.schemas.homes.silver import SENSOR_EVENTS
 from domotic_assets.silver.bulk import Taken
 from domotic_assets.silver.judgement import SPOKEN
 

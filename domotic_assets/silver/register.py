@@ -11,13 +11,8 @@ from typing import Any, Protocol
 import polars as pl
 
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.register import (
-    REGISTER,
-    SILVER_REGISTER,
-    SILVER_REGISTER_HISTORY,
-    RegisterTable,
-    silver_name,
-)
+from domotic_assets.schemas.records import RegisterTable, silver_name
+from domotic_assets.schemas.register import REGISTER, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.silver.masking import mask_all, mask_suspicious
 
 Row = Mapping[str, Any]

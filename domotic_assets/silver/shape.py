@@ -11,7 +11,7 @@ from functools import cache, partial
 from hashlib import sha256
 from typing import Any
 
-from domotic_assets.schemas.feed import CATEGORIES, VARIABLES
+from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 from domotic_assets.silver.masking import mask
 
 # One part of a shape: JSON path of what holds the rooms, category, room as spelled, place in a list

@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from domotic_assets.schemas.gold import WEATHER_MEASUREMENTS, WEATHER_VARIANTS
-from domotic_assets.schemas.silver import REJECTS, WEATHER_FORECASTS
+from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME
+from domotic_assets.schemas.weather import WEATHER_FORECASTS, WEATHER_MEASUREMENTS, WEATHER_VARIANTS
 from domotic_assets.silver.masking import REPLACEMENT_CHARACTER, mask
 
 SOURCE = "weather_files"

@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from domotic_assets.errors import ContractError, SourceError
-from domotic_assets.schemas.register import REGISTER, RegisterColumn, RegisterTable
+from domotic_assets.schemas.records import RegisterColumn, RegisterTable
+from domotic_assets.schemas.register import REGISTER
 from domotic_assets.sources.base import Batch
 
 Value = int | float | str | None

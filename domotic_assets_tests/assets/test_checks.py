@@ -30,7 +30,10 @@ from domotic_assets.pages.checks import CHECKS_PAGE, page
 from domotic_assets.quality import round
 from domotic_assets.quality.check import Check
 from domotic_assets.quality.verdict import Verdict
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import weather
+from domotic_assets.schemas.homes import bronze, silver
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.simulator.defects import CLEAN
 from domotic_assets.simulator.run import Folders, Simulation, write_history
@@ -153,7 +156,7 @@ def test_a_key_without_its_dimension_is_found(work: Workspace, check: Check) -> 
 
 
 def test_a_column_of_another_type_is_found(work: Workspace) -> None:
-    table = gold.DIM_ROOM
+    table = homes_gold.DIM_ROOM
     odd = work.lake.read(table).with_columns(pl.lit(1).alias("extra"), pl.col("room_name").cast(pl.Binary))
     write_deltalake(work.lake.uri(table), odd.to_arrow(), mode="overwrite", schema_mode="overwrite")
     assert reasons(judge(work, named("keys", table))) == {
@@ -174,9 +177,9 @@ def test_changed_bytes_are_found(work: Workspace) -> None:
 @pytest.mark.parametrize(
     ("table", "column"),
     [
-        (gold.FACT_ENERGY_MINUTE, "counter_total"),
-        (gold.FACT_ENVIRONMENT_MINUTE, "co2_ppm"),
-        (gold.FACT_PRESENCE_MINUTE, "motion_count"),
+        (homes_gold.FACT_ENERGY_MINUTE, "counter_total"),
+        (homes_gold.FACT_ENVIRONMENT_MINUTE, "co2_ppm"),
+        (homes_gold.FACT_PRESENCE_MINUTE, "motion_count"),
     ],
     ids=["energy", "environment", "presence"],
 )
@@ -198,7 +201,7 @@ def test_gold_that_differs_from_silver_is_found(work: Workspace, table: Table, c
 def test_a_forecast_that_does_not_come_is_told(
     work: Workspace, hours: float, expected: set[tuple[str, str, str]]
 ) -> None:
-    verdict = judge(work, named("freshness", bronze.WEATHER_FILES), DUE_AGAIN + timedelta(hours=hours))
+    verdict = judge(work, named("freshness", weather.WEATHER_FILES), DUE_AGAIN + timedelta(hours=hours))
     assert reasons(verdict) == expected
 
 
@@ -211,7 +214,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def test_dagster_shows_a_failed_check_with_figures_homes_and_rows(
     work: Workspace, instance: dg.DagsterInstance
 ) -> None:
-    table = gold.DIM_ROOM
+    table = homes_gold.DIM_ROOM
     add(work, table, work.lake.read(table).head(1))
     job = feed_definitions(work, workspace_resource(work)).resolve_job_def(tags.CHECKS_JOB)
     found = {
@@ -259,7 +262,7 @@ def test_a_breach_of_our_own_table_stops_the_run_that_wrote_it(
     assert found[key(silver.SENSOR_FILES), GRAIN].passed
     # What would build on it did not run.
     materialized = {event.asset_key for event in run.get_asset_materialization_events()}
-    assert not materialized & {key(table) for table in gold.MINUTE_FACTS}
+    assert not materialized & {key(table) for table in schemas_gold.MINUTE_FACTS}
 
 
 def test_the_page_about_the_checks_is_that_of_the_definitions() -> None:

@@ -14,7 +14,7 @@ from domotic_assets.domains.homes.flows import landing, reading
 from domotic_assets.flow.windows import cover
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import build
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.defects import CLEAN
 from domotic_assets.simulator.run import Folders, Simulation, write_history

@@ -19,7 +19,7 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.quality import installed_contract
 from domotic_assets.quality.drift import describe
 from domotic_assets.quality.verdict import Verdict
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas import weather
 from domotic_assets.simulator.register import MARKER, write_register
 from domotic_assets.simulator.run import Folders, simulate_history
 from domotic_assets_tests.builders import (
@@ -407,6 +407,6 @@ def test_the_shipped_contract_fits_the_real_week(real_week: Path) -> None:
     # The week's clock is two hours ahead of UTC: of 3 September it has two hours, which are no day.
     days = [datetime(2023, 9, 4, tzinfo=UTC) + timedelta(days=n) for n in range(7)]
     carry(work, *map(day_window, days))
-    assert len(work.lake.dates(bronze.WEATHER_FILES)) == 7
+    assert len(work.lake.dates(weather.WEATHER_FILES)) == 7
     assert [words(installed_contract.feed_drift(work, day.date())) for day in days] == [[]] * 7
     assert words(installed_contract.forecast_drift(work)) == []

@@ -15,7 +15,7 @@ from domotic_assets.cli.main import cli
 from domotic_assets.errors import ConfigurationError, QueryError
 from domotic_assets.operate import export
 from domotic_assets.operate.export import export_home
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.register import write_register
 from domotic_assets_tests import builders, erasure, leaks

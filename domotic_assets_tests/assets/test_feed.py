@@ -16,7 +16,9 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.upkeep import MINUTE_TABLES
 from domotic_assets.orchestration import ops_assets, tags
 from domotic_assets.orchestration.build import build
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas.homes import bronze, silver
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.register import write_register
 from domotic_assets_tests import builders
@@ -88,11 +90,11 @@ class Household:
 
     def energy(self, device: str = "jimmy/office/plugs/1") -> dict[str, float | None]:
         """Wh of each minute of a device in Gold, by the minute's time of day."""
-        return self._measure(gold.FACT_ENERGY_MINUTE, "energy_wh", device)
+        return self._measure(homes_gold.FACT_ENERGY_MINUTE, "energy_wh", device)
 
     def power(self, device: str = "jimmy/office/plugs/1") -> dict[str, float | None]:
         """W of each minute of a device in Gold, by the minute's time of day."""
-        return self._measure(gold.FACT_ENERGY_MINUTE, "power_w", device)
+        return self._measure(homes_gold.FACT_ENERGY_MINUTE, "power_w", device)
 
     def _measure(self, table: Any, measure: str, device: str) -> dict[str, float | None]:
         rows = self.work.lake.read(table).filter(device_key=surrogate_key(device)).sort("datetime_key")
@@ -172,11 +174,11 @@ def test_a_truncated_file_is_quarantined_and_loads_once_it_is_completed(househol
 
 @pytest.mark.rule(6)
 def test_a_duplicate_changes_nothing_and_is_looked_at_once(household: Household) -> None:
-    before = contents(household.work, gold.MINUTE_FACTS)
+    before = contents(household.work, schemas_gold.MINUTE_FACTS)
     household.deliver(minute_file(at("09:04"), arrived_at=at("09:07")))
     household.windows(at("09:07:10"))
     assert household.windows(at("09:08:10")) == []
-    assert_same(contents(household.work, gold.MINUTE_FACTS), before)
+    assert_same(contents(household.work, schemas_gold.MINUTE_FACTS), before)
     held = household.work.lake.read(bronze.SENSOR_FILES).filter(name=builders.name_of("jimmy", at("09:04")))
     assert held["content"].null_count() == held.height - 1, "the bytes are held once"
     assert household.files("status") == [("loaded",)] * 4
@@ -261,7 +263,7 @@ def test_a_day_is_sealed_six_hours_after_its_end_once_it_was_quiet(household: Ho
         assert household.feed.materialized(table) == {"2023-09-05"}
     files = data_files(household.work, TODAY.date())
     assert {table: number for table, number in files.items() if number > 1} == {}
-    assert files[gold.FACT_ENERGY_MINUTE.id] == 1
+    assert files[homes_gold.FACT_ENERGY_MINUTE.id] == 1
     assert_same(contents(household.work, MINUTE_TABLES[1:]), before)
     assert household.windows(at("30:31")) == []
 
@@ -351,7 +353,7 @@ def test_both_passes_of_the_autumn_hour_are_carried_live(
         if number % 30 == 29:
             assert all(run.success for run in household.tick(minute + MINUTE + timedelta(seconds=10)))
     assert len(list((tmp_path / "share").iterdir())) == 60
-    rows = household.work.lake.read(gold.FACT_ENERGY_MINUTE).sort("datetime_key")
+    rows = household.work.lake.read(homes_gold.FACT_ENERGY_MINUTE).sort("datetime_key")
     meter_rows = rows.filter(device_key=surrogate_key("jimmy/house/consumptions/1"))
     expected = [
         (202310290000 + number // 60 * 100 + number % 60, 20231029, 1000.0 + number) for number in range(120)

@@ -29,7 +29,8 @@ from domotic_assets.operate.home_rows import COUNTS, NOBODYS, OWNED, OWNER_COLUM
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.internals.instance import open_instance
-from domotic_assets.schemas import ALL_TABLES, bronze, silver
+from domotic_assets.schemas import ALL_TABLES, register
+from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish
 from domotic_assets_tests import builders, erasure, leaks, processes
@@ -118,7 +119,7 @@ def test_forget_leaves_nothing_of_the_home_in_any_file_of_the_lake(forgotten: Wo
 def test_the_rows_of_other_homes_are_identical(built: World, forgotten: World) -> None:
     before, after = every_table(built), every_table(forgotten)
     for name, rows in before.items():
-        if name != bronze.REGISTER_ROWS.id and not _is_of_register(name):
+        if name != register.REGISTER_ROWS.id and not _is_of_register(name):
             assert_frame_equal(after[name], erasure.rows_of_others(rows), check_exact=True)
     assert after[silver.SENSOR_EVENTS.id].height > 1_000
 
@@ -334,5 +335,5 @@ def test_of_every_table_it_is_said_whose_its_rows_are(table: Table) -> None:
     said = [table in group for group in (OWNED, NOBODYS, COUNTS)]
     assert sum(said) == 1
     owners = set(OWNER_COLUMNS) & set(table.schema.names())
-    if table != bronze.REGISTER_ROWS:
+    if table != register.REGISTER_ROWS:
         assert bool(owners) == (table in OWNED)

@@ -12,7 +12,7 @@ from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.flow.windows import day_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import BuildReport, build
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas import gold, refusals
 from domotic_assets.simulator.register import write_register
 from domotic_assets_tests import builders
 from domotic_assets_tests.lakes import assert_same, contents, open_lake
@@ -119,5 +119,5 @@ def test_builds_between_deliveries_give_the_tables_of_one_build(tmp_path: Path) 
         ("quarantined", 1),
         ("superseded", 3),
     ]
-    assert found[silver.REJECTS.id].is_empty()
+    assert found[refusals.REJECTS.id].is_empty()
     assert all(found[table.id].height for table in gold.MINUTE_FACTS)

@@ -15,8 +15,9 @@ from domotic_assets.errors import LakeError
 from domotic_assets.lake import store
 from domotic_assets.lake.store import Lake
 from domotic_assets.lake.upkeep import keep_up
-from domotic_assets.schemas.silver import SENSOR_EVENTS, WEATHER_FORECASTS
+from domotic_assets.schemas.homes.silver import SENSOR_EVENTS
 from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.weather import WEATHER_FORECASTS
 
 START = datetime(2023, 9, 4, 23, tzinfo=UTC)
 """An hour before midnight: 1,400 minutes are of two dates, and more files of one than are listed unseen."""

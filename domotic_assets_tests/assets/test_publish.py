@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from domotic_assets.errors import ContractError, LakeError
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish
 from domotic_assets_tests import processes
 from domotic_assets_tests.unit.serve.gold_snapshot import (
@@ -62,7 +63,7 @@ def file(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestContents:
     def test_every_gold_table_is_there(self, file: Path) -> None:
         tables = ask(file, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'gold'")
-        assert {name for (name,) in tables} == {table.name for table in gold.TABLES}
+        assert {name for (name,) in tables} == {table.name for table in schemas_gold.TABLES}
 
     def test_facts_are_sorted_and_whole(self, file: Path) -> None:
         rows = ask(file, "SELECT datetime_key, device_key, energy_kwh FROM gold.fact_energy_minute")
@@ -173,33 +174,33 @@ class TestInput:
         self, snapshot: Snapshot, tmp_path: Path, serve: Path
     ) -> None:
         rooms = sample_rows()["dim_room"]
-        frame = sample_frame(gold.DIM_ROOM, [*rooms, rooms[0]])
+        frame = sample_frame(homes_gold.DIM_ROOM, [*rooms, rooms[0]])
         with pytest.raises(ContractError, match=r"gold/dim_room: key \(11,\) stands twice"):
             build(serve, with_frame(snapshot, "dim_room", frame, tmp_path / "rooms.parquet"))
 
     def test_a_room_of_no_home_is_refused(self, snapshot: Snapshot, tmp_path: Path, serve: Path) -> None:
-        frame = sample_frame(gold.DIM_ROOM, [sample_rows()["dim_room"][0] | {"apartment_key": 99}])
+        frame = sample_frame(homes_gold.DIM_ROOM, [sample_rows()["dim_room"][0] | {"apartment_key": 99}])
         with pytest.raises(ContractError, match=r"gold/dim_room: .*apartment_key"):
             build(serve, with_frame(snapshot, "dim_room", frame, tmp_path / "rooms.parquet"))
 
     def test_a_null_where_the_schema_forbids_it_is_refused(
         self, snapshot: Snapshot, tmp_path: Path, serve: Path
     ) -> None:
-        frame = sample_frame(gold.FACT_ENERGY_MINUTE).with_columns(room_key=pl.lit(None, pl.Int64))
+        frame = sample_frame(homes_gold.FACT_ENERGY_MINUTE).with_columns(room_key=pl.lit(None, pl.Int64))
         with pytest.raises(ContractError, match=r"gold/fact_energy_minute: .*room_key"):
             build(serve, with_frame(snapshot, "fact_energy_minute", frame, tmp_path / "energy.parquet"))
 
     def test_a_column_added_later_is_null_in_older_files(
         self, snapshot: Snapshot, tmp_path: Path, serve: Path
     ) -> None:
-        older = sample_frame(gold.FACT_ENERGY_MINUTE).drop("cost_chf")
+        older = sample_frame(homes_gold.FACT_ENERGY_MINUTE).drop("cost_chf")
         mixed = with_frame(snapshot, "fact_energy_minute", older, tmp_path / "older.parquet")
         mixed.files["fact_energy_minute"].extend(snapshot.files["fact_energy_minute"])
         rows = ask(build(serve, mixed), "SELECT count(*), count(cost_chf) FROM gold.fact_energy_minute")
         assert rows == [(14, 5)]
 
     def test_a_column_in_no_file_is_named(self, snapshot: Snapshot, tmp_path: Path, serve: Path) -> None:
-        older = sample_frame(gold.FACT_ENERGY_MINUTE).drop("cost_chf")
+        older = sample_frame(homes_gold.FACT_ENERGY_MINUTE).drop("cost_chf")
         with pytest.raises(ContractError, match=r"gold/fact_energy_minute: .*cost_chf"):
             build(serve, with_frame(snapshot, "fact_energy_minute", older, tmp_path / "older.parquet"))
 
@@ -264,7 +265,7 @@ class TestSwap:
 
     def test_an_open_reader_keeps_its_file(self, snapshot: Snapshot, tmp_path: Path, serve: Path) -> None:
         publish_once(serve, snapshot)
-        valid = sample_frame(gold.FACT_ENERGY_MINUTE).filter("is_valid")
+        valid = sample_frame(homes_gold.FACT_ENERGY_MINUTE).filter("is_valid")
         changed = with_frame(snapshot, "fact_energy_minute", valid, tmp_path / "valid.parquet")
         count = "SELECT count(*) FROM gold.fact_energy_minute"
         with duckdb.connect(str(publish.published_file(serve)), read_only=True) as reader:

@@ -17,7 +17,8 @@ import yaml
 
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import build
-from domotic_assets.schemas import ALL_TABLES, gold, silver
+from domotic_assets.schemas import ALL_TABLES, calendar, weather
+from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.query import query_published
 from domotic_assets.settings import Settings
@@ -149,8 +150,8 @@ def raw(real_week: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _timed(work: Workspace, table: Table) -> pl.DataFrame:
     """A minute fact with its local day, local time and local hour, as the dimensions say them."""
-    minutes = work.lake.read(gold.DIM_DATETIME, columns=["datetime_key", "timestamp_local"])
-    days = work.lake.read(gold.DIM_DATE, columns=["date_key", "date"]).rename({"date": "day"})
+    minutes = work.lake.read(calendar.DIM_DATETIME, columns=["datetime_key", "timestamp_local"])
+    days = work.lake.read(calendar.DIM_DATE, columns=["date_key", "date"]).rename({"date": "day"})
     return (
         work.lake.read(table)
         .join(minutes, on="datetime_key", validate="m:1")
@@ -465,8 +466,8 @@ def test_device_health_counts_the_missing_minutes(
 @pytest.mark.rule(10)
 def test_basel_by_utc_day(work: Workspace, truth: Callable[[str], pl.DataFrame]) -> None:
     """Of each measurement and valid time of the day of issue, the lowest step that has a value."""
-    sites = work.lake.read(gold.DIM_WEATHER_SITE).filter(pl.col("name").str.starts_with("Basel"))
-    hours = work.lake.read(gold.FACT_WEATHER_HOUR).join(sites, on="site_key", how="semi")
+    sites = work.lake.read(weather.DIM_WEATHER_SITE).filter(pl.col("name").str.starts_with("Basel"))
+    hours = work.lake.read(weather.FACT_WEATHER_HOUR).join(sites, on="site_key", how="semi")
     hours = hours.with_columns(day=pl.col("datetime_key").cast(pl.String).str.head(8).str.to_date("%Y%m%d"))
     hours = hours.filter(pl.col("day") == pl.col("utc_date"))
     expected = truth("weather_basel_by_utc_day")

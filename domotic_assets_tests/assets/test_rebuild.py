@@ -24,7 +24,8 @@ from domotic_assets.operate.upkeep import DAY_CLOSED
 from domotic_assets.orchestration import build as building
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold, refusals
+from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.serve import publish
 from domotic_assets.simulator.defects import DEFECTS
 from domotic_assets.simulator.run import Folders, Simulation, write_history
@@ -168,9 +169,9 @@ def test_a_forecast_that_comes_again_without_its_bad_value_leaves_no_reject(
         file = builders.ShareFile("Pred_2023-09-09.csv", row.format(value).encode(), arrived_at)
         builders.write_share(again.folder / "weather", [file])
         again.build()
-        found = again.contents()[silver.REJECTS.id].filter(utc_date=date(2023, 9, 9))
+        found = again.contents()[refusals.REJECTS.id].filter(utc_date=date(2023, 9, 9))
         assert found.height == rejects
-    assert again.contents()[silver.REJECTS.id].equals(built.contents()[silver.REJECTS.id])
+    assert again.contents()[refusals.REJECTS.id].equals(built.contents()[refusals.REJECTS.id])
 
 
 def _build_with_children(arguments: list[str]) -> None:

@@ -14,7 +14,9 @@ import pytest
 
 from domotic_assets.errors import ContractError
 from domotic_assets.lake.store import Lake
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import calendar, weather
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish, refresh
 from domotic_assets.serve.failing_checks import FailingCheck
@@ -42,11 +44,11 @@ class Gold:
     def __init__(self, root: Path) -> None:
         self.lake = Lake(str(root))
         self.serve = root / "serve"
-        for table in gold.TABLES:
+        for table in schemas_gold.TABLES:
             self.lake.replace_all(table, frame(table, sample_rows().get(table.name, [])))
 
     def snapshot(self) -> refresh.Snapshot:
-        found = {table.name: self.lake.snapshot(table) for table in gold.TABLES}
+        found = {table.name: self.lake.snapshot(table) for table in schemas_gold.TABLES}
         files, versions = ({n: pair[which] for n, pair in found.items()} for which in (1, 0))
         return refresh.Snapshot(files, versions, self.checks)
 
@@ -60,13 +62,15 @@ class Gold:
     def energy(self, *minutes: int, kwh: float = 0.5, device: int = OFFICE_PLUG) -> None:
         """Replace these minutes after DAY by a row of a device, as a run does."""
         moments = [DAY + timedelta(minutes=minute) for minute in minutes]
-        rows = frame(gold.FACT_ENERGY_MINUTE, [energy(at, device, OFFICE, JIMMY, kwh, 0.1) for at in moments])
+        rows = frame(
+            homes_gold.FACT_ENERGY_MINUTE, [energy(at, device, OFFICE, JIMMY, kwh, 0.1) for at in moments]
+        )
         self.replace_energy(rows, moments)
 
     def replace_energy(self, rows: pl.DataFrame, moments: list[datetime]) -> None:
         keys = pl.Series([datetime_key(at) for at in moments], dtype=pl.Int64)
         days = pl.Series([at.date() for at in moments], dtype=pl.Date)
-        self.lake.replace_values(gold.FACT_ENERGY_MINUTE, rows, "datetime_key", keys, days)
+        self.lake.replace_values(homes_gold.FACT_ENERGY_MINUTE, rows, "datetime_key", keys, days)
 
     def compact(self, table: Table) -> None:
         delta = self.lake.delta(table)
@@ -90,7 +94,9 @@ class Gold:
             "date_key": int(day.strftime("%Y%m%d")), "device_key": OFFICE_PLUG, "room_key": OFFICE,
             "apartment_key": JIMMY, "error_count": errors, "missing_readings": 0, "local_date": day,
         }  # fmt: skip
-        self.lake.replace_dates(gold.FACT_DEVICE_HEALTH_DAY, frame(gold.FACT_DEVICE_HEALTH_DAY, [row]), [day])
+        self.lake.replace_dates(
+            homes_gold.FACT_DEVICE_HEALTH_DAY, frame(homes_gold.FACT_DEVICE_HEALTH_DAY, [row]), [day]
+        )
 
     def issue(self, day: date, value: float) -> None:
         """Replace the forecast of a date of issue: today's and the next two days' rows."""
@@ -106,7 +112,7 @@ class Gold:
              "temperature_c_ctrl": value, "utc_date": day}
             for at in reached
         ]  # fmt: skip
-        for table, rows in ((gold.FACT_WEATHER_DAY, of_day), (gold.FACT_WEATHER_HOUR, of_hour)):
+        for table, rows in ((weather.FACT_WEATHER_DAY, of_day), (weather.FACT_WEATHER_HOUR, of_hour)):
             self.lake.replace_dates(table, frame(table, rows), [day])
 
 
@@ -124,7 +130,7 @@ def contents(file: Path) -> dict[str, Any]:
         "views": "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal ORDER BY ALL",
         "published": "SELECT scope, table_name, delta_version, definition FROM meta.published ORDER BY ALL",
         "parts": "SELECT * FROM meta.parts ORDER BY ALL",
-        **{table.name: f"SELECT * FROM gold.{table.name} ORDER BY ALL" for table in gold.TABLES},  # noqa: S608
+        **{table.name: f"SELECT * FROM gold.{table.name} ORDER BY ALL" for table in schemas_gold.TABLES},  # noqa: S608
     }
     with duckdb.connect(str(file), read_only=True) as connection:
         return {name: connection.execute(sql).fetchall() for name, sql in questions.items()}
@@ -199,7 +205,7 @@ def test_compaction_changes_no_row(place: Gold) -> None:
     for minute in range(1000, 1005):
         place.energy(minute)
     refreshed(place)
-    place.compact(gold.FACT_ENERGY_MINUTE)
+    place.compact(homes_gold.FACT_ENERGY_MINUTE)
     refreshed(place)
 
 
@@ -207,15 +213,15 @@ def test_compaction_and_a_minute_between_two_refreshes(place: Gold) -> None:
     for minute in range(1000, 1005):
         place.energy(minute)
     refreshed(place)
-    place.compact(gold.FACT_ENERGY_MINUTE)
+    place.compact(homes_gold.FACT_ENERGY_MINUTE)
     place.energy(1005)
     place.energy(1002, kwh=9.0)
     refreshed(place)
 
 
 def test_rows_that_are_gone_go(place: Gold) -> None:
-    place.replace_energy(frame(gold.FACT_ENERGY_MINUTE, []), [DAY + timedelta(minutes=720)])
-    place.lake.replace_all(gold.FACT_ENVIRONMENT_MINUTE, frame(gold.FACT_ENVIRONMENT_MINUTE, []))
+    place.replace_energy(frame(homes_gold.FACT_ENERGY_MINUTE, []), [DAY + timedelta(minutes=720)])
+    place.lake.replace_all(homes_gold.FACT_ENVIRONMENT_MINUTE, frame(homes_gold.FACT_ENVIRONMENT_MINUTE, []))
     refreshed(place)
     rows = contents(publish.published_file(place.serve))
     assert [row[0] for row in rows["fact_energy_minute"]] == [
@@ -238,16 +244,16 @@ def test_a_day_of_device_health_and_an_issue_of_the_forecast_are_replaced(place:
 
 
 def test_a_new_device_is_added_to_its_dimension(place: Gold) -> None:
-    [row, *_] = place.lake.read(gold.DIM_DEVICE).rows(named=True)
-    place.add(gold.DIM_DEVICE, row | {"device_key": 999, "device_id": "jimmy/office/plugs/2"})
+    [row, *_] = place.lake.read(homes_gold.DIM_DEVICE).rows(named=True)
+    place.add(homes_gold.DIM_DEVICE, row | {"device_key": 999, "device_id": "jimmy/office/plugs/2"})
     assert refreshed(place).rows == {"dim_device": 1}
 
 
 def test_a_home_with_its_rooms_and_devices_comes_at_once(place: Gold) -> None:
     for table, own, other in (
-        (gold.DIM_DEVICE, "device", {"room_key": 31}),
-        (gold.DIM_ROOM, "room", {"apartment_key": 3}),
-        (gold.DIM_APARTMENT, "apartment", {}),
+        (homes_gold.DIM_DEVICE, "device", {"room_key": 31}),
+        (homes_gold.DIM_ROOM, "room", {"apartment_key": 3}),
+        (homes_gold.DIM_APARTMENT, "apartment", {}),
     ):
         [row, *_] = place.lake.read(table).rows(named=True)
         key = {"device": 311, "room": 31, "apartment": 3}[own]
@@ -257,20 +263,20 @@ def test_a_home_with_its_rooms_and_devices_comes_at_once(place: Gold) -> None:
 
 def test_a_dimension_that_others_refer_to_changes_and_loses_rows(place: Gold) -> None:
     renamed = pl.lit("Another name").alias("name")
-    place.change(gold.DIM_APARTMENT, renamed, where=pl.col("apartment_key") == JIMMY)
+    place.change(homes_gold.DIM_APARTMENT, renamed, where=pl.col("apartment_key") == JIMMY)
     refreshed(place)
-    for table in (gold.DIM_DEVICE, gold.DIM_ROOM):
+    for table in (homes_gold.DIM_DEVICE, homes_gold.DIM_ROOM):
         place.lake.replace_all(table, place.lake.read(table).filter(pl.col("room_key") == OFFICE))
     refreshed(place)
     assert len(contents(publish.published_file(place.serve))["dim_room"]) == 1
 
 
 def test_a_new_date_comes_with_its_minutes(place: Gold) -> None:
-    [day, *_] = place.lake.read(gold.DIM_DATE).rows(named=True)
-    [minute, *_] = place.lake.read(gold.DIM_DATETIME).rows(named=True)
+    [day, *_] = place.lake.read(calendar.DIM_DATE).rows(named=True)
+    [minute, *_] = place.lake.read(calendar.DIM_DATETIME).rows(named=True)
     new, key = date(2023, 10, 30), {"date_key": 20231030}
-    place.add(gold.DIM_DATE, day | key | {"date": new})
-    place.add(gold.DIM_DATETIME, minute | key | {"datetime_key": 202310300000, "utc_date": new})
+    place.add(calendar.DIM_DATE, day | key | {"date": new})
+    place.add(calendar.DIM_DATETIME, minute | key | {"datetime_key": 202310300000, "utc_date": new})
     assert refreshed(place).rows == {"dim_date": 1, "dim_datetime": 1}
 
 
@@ -279,7 +285,7 @@ def test_marts_come_along_even_when_their_dimension_is_made_anew(place: Gold) ->
     with duckdb.connect(str(built)) as connection:
         connection.execute("CREATE VIEW marts.homes AS SELECT name FROM gold.dim_apartment")
     publish.swap_in(built, place.serve)
-    place.change(gold.DIM_APARTMENT, pl.lit("Another name").alias("name"))
+    place.change(homes_gold.DIM_APARTMENT, pl.lit("Another name").alias("name"))
     done = place.publish_present()
     assert done is not None
     with duckdb.connect(str(done.file), read_only=True) as connection:
@@ -288,7 +294,7 @@ def test_marts_come_along_even_when_their_dimension_is_made_anew(place: Gold) ->
 
 def test_a_room_of_no_home_is_refused_and_the_old_file_stays(place: Gold) -> None:
     before = publish.published_file(place.serve).read_bytes()
-    place.change(gold.DIM_ROOM, pl.lit(99, pl.Int64).alias("apartment_key"))
+    place.change(homes_gold.DIM_ROOM, pl.lit(99, pl.Int64).alias("apartment_key"))
     with pytest.raises(ContractError, match=r"gold/dim_room: .*apartment_key"):
         place.publish_present()
     assert publish.published_file(place.serve).read_bytes() == before
@@ -297,7 +303,7 @@ def test_a_room_of_no_home_is_refused_and_the_old_file_stays(place: Gold) -> Non
 def _twice(place: Gold) -> None:
     at = DAY + timedelta(minutes=722)
     place.replace_energy(
-        frame(gold.FACT_ENERGY_MINUTE, [energy(at, OFFICE_PLUG, OFFICE, JIMMY, 0.5, 0.1)] * 2), [at]
+        frame(homes_gold.FACT_ENERGY_MINUTE, [energy(at, OFFICE_PLUG, OFFICE, JIMMY, 0.5, 0.1)] * 2), [at]
     )
 
 
@@ -310,12 +316,12 @@ def _of_no_device(place: Gold) -> None:
 
 
 def _without_its_device(place: Gold) -> None:
-    kept = place.lake.read(gold.DIM_DEVICE).filter(pl.col("device_key") != OFFICE_PLUG)
-    place.lake.replace_all(gold.DIM_DEVICE, kept)
+    kept = place.lake.read(homes_gold.DIM_DEVICE).filter(pl.col("device_key") != OFFICE_PLUG)
+    place.lake.replace_all(homes_gold.DIM_DEVICE, kept)
 
 
 def _odd_site(place: Gold) -> None:
-    place.change(gold.DIM_WEATHER_SITE, pl.lit(91.0).alias("lat"))
+    place.change(weather.DIM_WEATHER_SITE, pl.lit(91.0).alias("lat"))
 
 
 @pytest.mark.parametrize(
@@ -341,7 +347,7 @@ def test_what_breaks_a_rule_of_gold_is_refused_where_it_is_tested(
 
 def test_a_tested_refresh_is_as_one_that_is_not(place: Gold) -> None:
     place.energy(721, 722, kwh=0.25)
-    place.change(gold.DIM_APARTMENT, pl.lit("Another name").alias("name"))
+    place.change(homes_gold.DIM_APARTMENT, pl.lit("Another name").alias("name"))
     done = place.publish_present(tested=True)
     assert done is not None
     assert done.rows == {"fact_energy_minute": 6, "dim_apartment": 2}
@@ -416,14 +422,14 @@ def _random_change(place: Gold, rng: Random) -> None:
         lambda: place.energy(now, now + 1, kwh=rng.random(), device=HOUSE_METER),
         lambda: place.energy(*several, kwh=rng.random()),
         lambda: place.replace_energy(
-            frame(gold.FACT_ENERGY_MINUTE, []), [DAY + timedelta(minutes=minute) for minute in several]
+            frame(homes_gold.FACT_ENERGY_MINUTE, []), [DAY + timedelta(minutes=minute) for minute in several]
         ),
-        lambda: place.compact(gold.FACT_ENERGY_MINUTE),
+        lambda: place.compact(homes_gold.FACT_ENERGY_MINUTE),
         lambda: place.health(day, rng.randrange(9)),
         lambda: place.issue(day, rng.random()),
-        lambda: place.change(gold.DIM_APARTMENT, pl.lit(str(now)).alias("name")),
+        lambda: place.change(homes_gold.DIM_APARTMENT, pl.lit(str(now)).alias("name")),
         lambda: place.change(
-            gold.DIM_DEVICE, pl.lit(now % 2 == 0).alias("is_active"), where=pl.col("room_key") == OFFICE
+            homes_gold.DIM_DEVICE, pl.lit(now % 2 == 0).alias("is_active"), where=pl.col("room_key") == OFFICE
         ),
     ]
     rng.choice(changes)()

@@ -19,8 +19,8 @@ from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.orchestration.replay import replay
-from domotic_assets.schemas import gold, silver
-from domotic_assets.schemas.feed import QUARANTINE_REASONS, REJECT_REASONS
+from domotic_assets.schemas.homes import gold, silver
+from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS
 from domotic_assets.silver import judgement
 from domotic_assets_tests.builders import (
     REGISTRY,

@@ -25,7 +25,8 @@ from domotic_assets.flow.windows import Window, day_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.quality import round
 from domotic_assets.quality.verdict import Verdict
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.homes import bronze
 from domotic_assets.simulator.defects import CLEAN, Delivery
 from domotic_assets.simulator.run import Folders, Simulation, publish
 from domotic_assets_tests import builders

@@ -22,7 +22,7 @@ from domotic_assets.domains.homes.flows.landing import discover_sensor_files, la
 from domotic_assets.domains.homes.flows.reading import flatten_sensor_files
 from domotic_assets.flow.windows import cover, date_window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.run import Folders, simulate_history

@@ -17,7 +17,8 @@ from domotic_assets.lake.store import Lake
 from domotic_assets.lake.upkeep import keep_up
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.retention import KEEP_RUNS, prune_runs
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import predictions
+from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Table
 
 DAY = datetime(2023, 9, 4, tzinfo=UTC)
@@ -138,13 +139,13 @@ def test_what_a_killed_writer_left_goes_once_it_is_old(lake: Lake, tmp_path: Pat
 
 
 def test_a_table_without_dates_becomes_one_file(lake: Lake) -> None:
-    rows = pl.DataFrame([{"target_key": 1, "target_name": "x"}], schema=gold.DIM_TARGET.schema)
+    rows = pl.DataFrame([{"target_key": 1, "target_name": "x"}], schema=predictions.DIM_TARGET.schema)
     for key in range(3):
-        lake.append(gold.DIM_TARGET, rows.with_columns(target_key=pl.lit(key, pl.Int64)))
-    done = keep_up(lake, gold.DIM_TARGET)
+        lake.append(predictions.DIM_TARGET, rows.with_columns(target_key=pl.lit(key, pl.Int64)))
+    done = keep_up(lake, predictions.DIM_TARGET)
     assert done is not None
     assert (done.files_before, done.files_after) == (3, 1)
-    assert held(lake, gold.DIM_TARGET)["target_key"].to_list() == [0, 1, 2]
+    assert held(lake, predictions.DIM_TARGET)["target_key"].to_list() == [0, 1, 2]
 
 
 def test_the_log_of_a_busy_table_stays_short_by_itself(

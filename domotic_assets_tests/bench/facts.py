@@ -12,7 +12,7 @@ from domotic_assets.domains.homes.flows import facts
 from domotic_assets.flow.windows import date_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import build
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure

@@ -10,7 +10,7 @@ from statistics import median
 
 import duckdb
 
-from domotic_assets.schemas import silver
+from domotic_assets.schemas.homes import silver
 from domotic_assets.serve.publish import published_file
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure

@@ -8,7 +8,7 @@ import polars as pl
 
 from domotic_assets.domains.homes.flows import landing
 from domotic_assets.flow.windows import Window
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas.homes import bronze
 from domotic_assets_tests.bench import baselines, samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import REPEATS, medians, wall_of

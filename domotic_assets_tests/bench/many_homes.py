@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from statistics import median
 
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas.homes import bronze
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import cost_of

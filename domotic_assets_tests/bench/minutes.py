@@ -23,7 +23,8 @@ from domotic_assets.operate import upkeep as operate_upkeep
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.quality import stored
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.homes import silver
 from domotic_assets.simulator.run import write_history
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.plots import growth

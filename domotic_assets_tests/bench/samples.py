@@ -13,7 +13,7 @@ import polars as pl
 
 from domotic_assets.bronze.landing import File, Landing, versions
 from domotic_assets.registry import Registry, load_sites
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas.homes import bronze
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.sources.folder import LocalFolder

@@ -12,7 +12,7 @@ import psycopg
 from domotic_assets.domains.homes.flows import landing, reading
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import silver
+from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import Table
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure

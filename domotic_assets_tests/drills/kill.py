@@ -28,7 +28,8 @@ import polars as pl
 
 from domotic_assets.flow.worklist import LISTED_WHOLE
 from domotic_assets.orchestration import tags
-from domotic_assets.schemas import bronze, gold
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.homes import bronze
 from domotic_assets.serve.publish import published_file
 from domotic_assets.simulator.defects import FOREIGN_USER, Delivery
 from domotic_assets.simulator.run import Folders, publish

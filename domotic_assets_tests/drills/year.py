@@ -31,7 +31,9 @@ from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.registry import load_sites
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import calendar as schemas_calendar
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.serve import publish
 from domotic_assets.simulator.homes import write_sites
@@ -43,7 +45,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FIRST_DAY = date(2023, 1, 1)
 WEEK = 7
 ROUNDS = 7
-TWINNED = (gold.FACT_ENERGY_MINUTE, gold.FACT_ENVIRONMENT_MINUTE)
+TWINNED = (homes_gold.FACT_ENERGY_MINUTE, homes_gold.FACT_ENVIRONMENT_MINUTE)
 _TWIN = "-2"
 _CHUNK = 28
 
@@ -68,7 +70,7 @@ def write_year(week: Workspace, year: Workspace, days: int) -> int:
     last = FIRST_DAY + timedelta(days=days - 1)
     twins = _write_dims(week, year, last)
     written = 0
-    for table in gold.FACTS:
+    for table in schemas_gold.FACTS:
         rows = _of_week(week, table)
         if table in TWINNED:
             rows = pl.concat([rows, rows.with_columns(pl.col("room_key", *_device(table)).replace(twins))])
@@ -76,7 +78,7 @@ def write_year(week: Workspace, year: Workspace, days: int) -> int:
             shifted = [_shifted(rows, table, day, zone) for day in range(first, min(days, first + _CHUNK))]
             chunk = pl.concat(shifted).select(table.schema.names()).sort(table.sort)
             year.lake.append(table, chunk)
-            written += chunk.height if table in gold.MINUTE_FACTS else 0
+            written += chunk.height if table in schemas_gold.MINUTE_FACTS else 0
     return written
 
 
@@ -114,14 +116,14 @@ def _shifted(rows: pl.DataFrame, table: Table, day: int, zone: str) -> pl.DataFr
 def _write_dims(week: Workspace, year: Workspace, last: date) -> dict[int, int]:
     """The week's dimensions with twins of rooms and devices, and a calendar; key to the twin's."""
     zone = week.registry.calendar_time_zone
-    frames = {table: week.lake.read(table) for table in gold.DIMS}
+    frames = {table: week.lake.read(table) for table in schemas_gold.DIMS}
     days = (FIRST_DAY, last + timedelta(days=calendar.DAYS_AHEAD))
-    frames[gold.DIM_DATETIME] = calendar.dim_datetime(*days, zone)
-    frames[gold.DIM_DATE] = calendar.dim_date(*days, {zone})
+    frames[schemas_calendar.DIM_DATETIME] = calendar.dim_datetime(*days, zone)
+    frames[schemas_calendar.DIM_DATE] = calendar.dim_date(*days, {zone})
     twins: dict[int, int] = {}
     for table, identity, key in (
-        (gold.DIM_ROOM, "room_id", "room_key"),
-        (gold.DIM_DEVICE, "device_id", "device_key"),
+        (homes_gold.DIM_ROOM, "room_id", "room_key"),
+        (homes_gold.DIM_DEVICE, "device_id", "device_key"),
     ):
         ids, keys = (frames[table][name].to_list() for name in (identity, key))
         twins |= {held: surrogate_key(name + _TWIN) for held, name in zip(keys, ids, strict=True)}
@@ -142,7 +144,7 @@ def publish_in_full(year: Workspace) -> float:
 
 def publish_changes(year: Workspace, days: int) -> Iterator[tuple[str, float]]:
     """Seconds of publishing what a live minute, and what a corrected day in the middle, change."""
-    energy = gold.FACT_ENERGY_MINUTE
+    energy = homes_gold.FACT_ENERGY_MINUTE
     for what, day in (("the last minute of the year", days - 1), ("a day in the middle", days // 2)):
         at = FIRST_DAY + timedelta(days=day)
         rows = year.lake.read(energy, dates=[at])

@@ -17,11 +17,11 @@ from typing import Any
 import polars as pl
 
 from domotic_assets.bronze.landing import File, Landing, land_forecasts, versions
-from domotic_assets.schemas.bronze import SENSOR_FILES as BRONZE_SENSOR_FILES
-from domotic_assets.schemas.bronze import WEATHER_FILES
-from domotic_assets.schemas.feed import QUARANTINE_REASONS, REJECT_REASONS
-from domotic_assets.schemas.silver import REJECTS, SENSOR_FILES, WEATHER_FORECASTS
+from domotic_assets.schemas.homes.bronze import SENSOR_FILES as BRONZE_SENSOR_FILES
+from domotic_assets.schemas.homes.silver import SENSOR_FILES
+from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS, REJECTS
 from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.weather import WEATHER_FILES, WEATHER_FORECASTS
 from domotic_assets.silver.events import merge
 from domotic_assets.silver.flatten import flatten
 from domotic_assets.silver.weather import read_weather_files

@@ -10,7 +10,9 @@ import pytest
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
-from domotic_assets.schemas import bronze, gold
+from domotic_assets.schemas import predictions
+from domotic_assets.schemas import weather as schemas_weather
+from domotic_assets.schemas.homes import bronze
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.register import write_register
 from domotic_assets.simulator.run import Delivery, Folders, Simulation, publish
@@ -106,7 +108,7 @@ def test_a_day_from_servers_is_the_day_from_folders(
     from_folders = open_lake(builders.write_sites(tmp_path), tmp_path / "folders")
     build(from_folders)
     assert from_folders.lake.read(bronze.SENSOR_FILES).height > 2 * 1300
-    assert from_folders.lake.dates(bronze.WEATHER_FILES) == [date(2023, 9, 5)]
+    assert from_folders.lake.dates(schemas_weather.WEATHER_FILES) == [date(2023, 9, 5)]
     found, expected = contents(from_servers), contents(from_folders)
-    assert [name for name, rows in expected.items() if rows.is_empty()] == [gold.DIM_MODEL.id]
+    assert [name for name, rows in expected.items() if rows.is_empty()] == [predictions.DIM_MODEL.id]
     assert_same(found, expected)

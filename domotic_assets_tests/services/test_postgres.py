@@ -16,7 +16,9 @@ from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.publications import database_tick
 from domotic_assets.registry import parse_registry
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import weather
+from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish, scoped
 from domotic_assets.serve.catalog import definition_of
 from domotic_assets.serve.postgres import transfer
@@ -213,10 +215,10 @@ class TestRows:
         filled.let_in("stranger")
         try:
             for table in (
-                *gold.MINUTE_FACTS,
-                gold.FACT_DEVICE_HEALTH_DAY,
-                gold.FACT_WEATHER_DAY,
-                gold.DIM_APARTMENT,
+                *schemas_gold.MINUTE_FACTS,
+                homes_gold.FACT_DEVICE_HEALTH_DAY,
+                weather.FACT_WEATHER_DAY,
+                homes_gold.DIM_APARTMENT,
             ):
                 assert filled.ask("stranger", f"SELECT count(*) FROM gold.{table.name}") == [(0,)]  # noqa: S608
         finally:

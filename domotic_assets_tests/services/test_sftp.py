@@ -22,7 +22,7 @@ from domotic_assets.domains.weather.flows import (
 )
 from domotic_assets.errors import SourceError
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import bronze, silver
+from domotic_assets.schemas import weather
 from domotic_assets.settings import Settings
 from domotic_assets.sources import sftp, ssh
 from domotic_assets.sources.base import Entry
@@ -442,7 +442,7 @@ def test_a_corrected_forecast_of_the_same_name_replaces_the_old_issue(
         weather_hour_facts(work, issues)
         weather_day_facts(work, issues)
         assert discover_forecasts(work) == []
-        rows = work.lake.read(silver.WEATHER_FORECASTS)
+        rows = work.lake.read(weather.WEATHER_FORECASTS)
         return sorted(rows.select("valid_at", "value").iter_rows())
 
     put(server, "Pred_2023-09-04.csv", forecast({6: 15.0, 9: 18.5}))
@@ -451,7 +451,7 @@ def test_a_corrected_forecast_of_the_same_name_replaces_the_old_issue(
     put(server, "Pred_2023-09-04.csv", forecast({9: 21.25}), WRITTEN.replace(hour=11))
     assert forecasts() == [(nine, 21.25)]
     # The old issue is not lost: bronze keeps both.
-    assert work.lake.read(bronze.WEATHER_FILES).height == 2
+    assert work.lake.read(weather.WEATHER_FILES).height == 2
     work.weather_folder.close()
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration import tags
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import register as schemas_register
+from domotic_assets.schemas import weather
+from domotic_assets.schemas.homes import bronze, gold
 from domotic_assets.schemas.register import SILVER_REGISTER
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.settings import Settings
@@ -100,7 +102,7 @@ class Installation:
     def assert_recovered(self, table: Table) -> None:
         """The check passed once since it failed, the others never had anything to say, no work is left."""
         assert [passed for passed, _ in self.feed.reachable(table)] == [False, True]
-        others = {bronze.SENSOR_FILES, bronze.WEATHER_FILES, bronze.REGISTER_ROWS} - {table}
+        others = {bronze.SENSOR_FILES, weather.WEATHER_FILES, schemas_register.REGISTER_ROWS} - {table}
         assert all(self.feed.reachable(other) == [] for other in others)
         held = self.work.worklist.read()
         assert (held.windows, held.issues) == ({}, set())
@@ -230,14 +232,14 @@ def test_forecasts_that_cannot_be_read(
             home.deliver_minutes(10, 1)
             ran = [run.job for n in (11, 21, 31) for run in home.tick(NINE + n * MINUTE)]
             assert ran == [tags.WINDOWS_JOB], "the others go on"
-            message = home.error(bronze.WEATHER_FILES)
+            message = home.error(weather.WEATHER_FILES)
             assert says in message
             assert message.startswith(f"{server.address}: ")
         (run,) = home.tick(NINE + 41 * MINUTE)
         assert (run.job, run.keys) == (tags.FORECASTS_JOB, ("2023-09-05",))
-        assert sorted(home.work.lake.read(silver.WEATHER_FORECASTS)["value"]) == [15.0, 15.0, 21.5, 21.5]
+        assert sorted(home.work.lake.read(weather.WEATHER_FORECASTS)["value"]) == [15.0, 15.0, 21.5, 21.5]
         assert home.minutes_in_gold() == [10]
-        home.assert_recovered(bronze.WEATHER_FILES)
+        home.assert_recovered(weather.WEATHER_FILES)
         home.feed.close()
 
 
@@ -279,12 +281,12 @@ def test_a_register_that_cannot_be_read(
             home.deliver_minutes(60, 1)
             ran = [run.job for n in (62, 72, 82) for run in home.tick(NINE + n * MINUTE)]
             assert ran == [tags.WINDOWS_JOB], "the others go on"
-            message = home.error(bronze.REGISTER_ROWS)
+            message = home.error(schemas_register.REGISTER_ROWS)
             assert says in message
             assert message.startswith(f"{server.address}: ")
         (run,) = home.tick(NINE + 92 * MINUTE)
         assert run.job == tags.REGISTER_JOB
         parameters = home.work.lake.read(SILVER_REGISTER["parameters"])
         assert parameters.filter(id_parameter=1)["value"].to_list() == [19.5]
-        home.assert_recovered(bronze.REGISTER_ROWS)
+        home.assert_recovered(schemas_register.REGISTER_ROWS)
         home.feed.close()

@@ -10,8 +10,8 @@ from polars.testing import assert_frame_equal
 
 from domotic_assets.bronze.landing import File, Landing, versions
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.bronze import SENSOR_FILES
-from domotic_assets.schemas.silver import SENSOR_EVENTS
+from domotic_assets.schemas.homes.bronze import SENSOR_FILES
+from domotic_assets.schemas.homes.silver import SENSOR_EVENTS
 from domotic_assets.schemas.table import is_ordered
 from domotic_assets.silver.events import merge
 from domotic_assets.silver.flatten import flatten

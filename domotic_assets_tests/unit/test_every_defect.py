@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from domotic_assets.domains.homes.flows import landing, reading
 from domotic_assets.flow.windows import Window, cover
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import silver
+from domotic_assets.schemas import refusals
+from domotic_assets.schemas.homes import silver
 from domotic_assets.settings import Settings
 from domotic_assets_tests.builders import (
     API_TOKENS,
@@ -223,7 +224,7 @@ def test_a_share_of_odd_files_costs_no_other_file(tmp_path: Path) -> None:
     assert status == {("jimmy", "quarantined"): len(odd), ("jeremie", "loaded"): len(good)}
     events = work.lake.read(silver.SENSOR_EVENTS)
     assert dict(events.group_by("ts").len().iter_rows()) == dict.fromkeys(minutes, 79)
-    assert work.lake.read(silver.REJECTS).is_empty()
+    assert work.lake.read(refusals.REJECTS).is_empty()
 
 
 @pytest.mark.rule(5)

@@ -18,7 +18,7 @@ from domotic_assets.errors import ConfigurationError
 from domotic_assets.flow.windows import read_key
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import Lake
-from domotic_assets.schemas import silver
+from domotic_assets.schemas.homes import silver
 from domotic_assets.settings import Settings
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import FileFolder
@@ -204,8 +204,8 @@ PUT_INTO_SQL = {
     "literal(str(target))", "literal(STORAGE_VERSION)", "literal(describe_table(table))",
     "literal(describe_column(table, column))",
     "identifier(column)", "identifier(name)", "identifier(schema + _OLD)", "identifier(ADMIN_ROLE)",
-    "qualified(ACCESS_SCHEMA, name)", "qualified(META_SCHEMA, name)", "name_of(gold.DIM_APARTMENT.name)",
-    "name_of(gold.DIM_DATE.name)", "', '.join(columns)", "', '.join(names)", "KEY_OF[subject]",
+    "qualified(ACCESS_SCHEMA, name)", "qualified(META_SCHEMA, name)", "apartments",
+    "name_of(calendar.DIM_DATE.name)", "', '.join(columns)", "', '.join(names)", "KEY_OF[subject]",
     "base_of(table)", "of_table",
     "base", "relation", "view", "part", "kept", "shown", "names", "pair", "key", "order", "access_table",
     "literal(str(admin_file))", "literal(publish.STORAGE_VERSION)", "literal(mart.comment or '')",

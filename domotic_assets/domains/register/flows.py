@@ -14,7 +14,7 @@ from domotic_assets.bronze.register import (
     rows_of_buildings,
 )
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas import register
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.silver.register import BuildingHomes, current_rows, register_history
 from domotic_assets.sources.relational import RegisterBatch
@@ -36,7 +36,7 @@ def pull_register(work: Workspace) -> RegisterBatch | None:
         ours = {row["idBuilding"] for row in state["buildings"].values() if homes.of(row) is not None}
         return rows_of_buildings(state, ours)
 
-    known = current_state(work.lake.read(bronze.REGISTER_ROWS))
+    known = current_state(work.lake.read(register.REGISTER_ROWS))
     return replace(source, choose=choose).pull(known, CHANGES_PER_PULL)
 
 
@@ -45,16 +45,16 @@ def land_register(work: Workspace, now: datetime) -> Counter[str]:
     batch = pull_register(work)
     if batch is None:
         return Counter()
-    held = work.lake.read(bronze.REGISTER_ROWS, columns=["sequence"])
+    held = work.lake.read(register.REGISTER_ROWS, columns=["sequence"])
     kind = work.registry.sources.register_rows.kind if work.registry.sources.register_rows else ""
     rows = register_rows(batch.items, kind, last_sequence(held), now)
-    work.lake.append(bronze.REGISTER_ROWS, rows)
+    work.lake.append(register.REGISTER_ROWS, rows)
     return Counter({"changes": rows.height, "refused values": len(batch.refused)})
 
 
 def read_register(work: Workspace) -> dict[str, int]:
     """Bronze → the silver register tables, history and current state; rows by the table's name."""
-    history = register_history(row_versions(work.lake.read(bronze.REGISTER_ROWS)), work.registry)
+    history = register_history(row_versions(work.lake.read(register.REGISTER_ROWS)), work.registry)
     current = current_rows(history)
     rows = {}
     for name in SILVER_REGISTER:

@@ -6,12 +6,12 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import zone
 from domotic_assets.quality import files
 from domotic_assets.quality.verdict import Verdict
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas import weather
 
 
 def present_forecast(work: Workspace, now: datetime) -> Verdict:
     """Whether the newest forecast is overdue."""
-    held = work.lake.dates(bronze.WEATHER_FILES)
+    held = work.lake.dates(weather.WEATHER_FILES)
     own = zone(work.registry.calendar_time_zone)
     at = work.registry.settings.forecasts_at
     due = datetime.combine(

@@ -12,7 +12,7 @@ from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.gold.weather import weather_day, weather_hour
 from domotic_assets.localtime import zone
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.table import Table
 from domotic_assets.silver.weather import SOURCE, WeatherReading, read_weather_files
 from domotic_assets.sources.base import Entry
@@ -26,11 +26,11 @@ def discover_forecasts(work: Workspace) -> list[date]:
     """Dates of issue of files that bronze does not hold, and of those that silver or gold lack."""
     new = unknown(work.weather_folder.listing(), _known_forecasts(work))
     dates = {issued for entry in as_entries(new) if (issued := _issue(work, entry)) is not None}
-    landed = set(work.lake.dates(bronze.WEATHER_FILES))
-    refused = work.lake.read(silver.REJECTS, where=pl.col("source") == SOURCE, columns=["utc_date"])
-    taken = set(work.lake.dates(silver.WEATHER_FORECASTS))
+    landed = set(work.lake.dates(weather.WEATHER_FILES))
+    refused = work.lake.read(refusals.REJECTS, where=pl.col("source") == SOURCE, columns=["utc_date"])
+    taken = set(work.lake.dates(weather.WEATHER_FORECASTS))
     dates |= landed - taken - set(refused["utc_date"].to_list())
-    for table in (gold.FACT_WEATHER_HOUR, gold.FACT_WEATHER_DAY):
+    for table in (weather.FACT_WEATHER_HOUR, weather.FACT_WEATHER_DAY):
         if work.lake.version(table) is None:
             dates |= taken
     return sorted(dates)
@@ -41,7 +41,7 @@ def forecast_is_due(work: Workspace, now: datetime) -> bool:
     local = now.astimezone(zone(work.registry.calendar_time_zone))
     if local.hour * 60 + local.minute < work.registry.settings.forecasts_at:
         return False
-    return local.date() not in work.lake.dates(bronze.WEATHER_FILES)
+    return local.date() not in work.lake.dates(weather.WEATHER_FILES)
 
 
 def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]:
@@ -58,14 +58,14 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
     done = 0
     while True:
         batch = source.pull(position, FILES_PER_BATCH)
-        held = work.lake.read(bronze.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
+        held = work.lake.read(weather.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
         files = [File(*payload) for payload in batch.items]
         landed = land_forecasts(files, held, datetime.now(UTC))
-        work.lake.append(bronze.WEATHER_FILES, landed.rows)
+        work.lake.append(weather.WEATHER_FILES, landed.rows)
         counts.update(landed.counts)
         position = batch.position
         done += len(batch.items)
-        work.report(bronze.WEATHER_FILES.id, done, done + position.left)
+        work.report(weather.WEATHER_FILES.id, done, done + position.left)
         if not batch.more:
             return counts
 
@@ -76,16 +76,16 @@ def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
     done = 0
     pieces = _pieces(issues)
     for piece, read in prefetch((piece, _read_issues(work, piece)) for piece in pieces):
-        work.lake.replace_dates(silver.WEATHER_FORECASTS, read.forecasts, piece)
-        beside = work.lake.read(silver.REJECTS, dates=piece, where=pl.col("source") != SOURCE)
-        work.lake.replace_dates(silver.REJECTS, pl.concat([beside, read.rejects]), piece)
+        work.lake.replace_dates(weather.WEATHER_FORECASTS, read.forecasts, piece)
+        beside = work.lake.read(refusals.REJECTS, dates=piece, where=pl.col("source") != SOURCE)
+        work.lake.replace_dates(refusals.REJECTS, pl.concat([beside, read.rejects]), piece)
         counts.update(
             forecasts=read.forecasts.height,
             rejects=read.rejects.height,
             nulls=int(read.summary["nulls"].sum()),
         )
         done += len(piece)
-        work.report(silver.WEATHER_FORECASTS.id, done, len(issues))
+        work.report(weather.WEATHER_FORECASTS.id, done, len(issues))
     return counts
 
 
@@ -93,7 +93,7 @@ def _read_issues(work: Workspace, issues: Sequence[date]) -> WeatherReading:
     """The forecasts of some dates of issue, read a date at a time."""
     secrets = [home.feed_user for home in work.registry.homes]
     read = [
-        read_weather_files(versions(work.lake.read(bronze.WEATHER_FILES, dates=[issue])), secrets)
+        read_weather_files(versions(work.lake.read(weather.WEATHER_FILES, dates=[issue])), secrets)
         for issue in issues
     ]
     return WeatherReading(
@@ -110,12 +110,12 @@ def _pieces(issues: Sequence[date]) -> list[Sequence[date]]:
 
 def weather_hour_facts(work: Workspace, issues: Sequence[date]) -> int:
     """gold/fact_weather_hour of these dates of issue; number of rows."""
-    return _weather_facts(work, gold.FACT_WEATHER_HOUR, issues, weather_hour)
+    return _weather_facts(work, weather.FACT_WEATHER_HOUR, issues, weather_hour)
 
 
 def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
     """gold/fact_weather_day of these dates of issue; number of rows."""
-    return _weather_facts(work, gold.FACT_WEATHER_DAY, issues, weather_day)
+    return _weather_facts(work, weather.FACT_WEATHER_DAY, issues, weather_day)
 
 
 def _weather_facts(
@@ -123,7 +123,7 @@ def _weather_facts(
 ) -> int:
     written = 0
     for piece in _pieces(issues):
-        forecasts = work.lake.read(silver.WEATHER_FORECASTS, dates=piece)
+        forecasts = work.lake.read(weather.WEATHER_FORECASTS, dates=piece)
         rows = facts(forecasts, work.registry.calendar_time_zone)
         work.lake.replace_dates(table, rows, piece)
         written += rows.height
@@ -141,4 +141,4 @@ def _issue(work: Workspace, entry: Entry) -> date | None:
 
 
 def _known_forecasts(work: Workspace) -> pl.DataFrame:
-    return work.lake.read(bronze.WEATHER_FILES, columns=NOTHING_KNOWN.columns)
+    return work.lake.read(weather.WEATHER_FILES, columns=NOTHING_KNOWN.columns)

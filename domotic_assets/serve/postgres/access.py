@@ -10,7 +10,7 @@ from datetime import datetime
 
 import duckdb
 
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import calendar, gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import cut
 from domotic_assets.serve.catalog import MARTS_SCHEMA
@@ -123,7 +123,7 @@ def _note_days(connection: duckdb.DuckDBPyConnection, role: str, table: Table, s
     for window in seen.windows:
         connection.execute(
             "INSERT INTO access_days SELECT ?, ?, ?, date_key, ? "  # noqa: S608
-            f"FROM {cut.SOURCE}.{name_of(gold.DIM_DATE.name)} WHERE date_key >= ? AND date_key < ?",
+            f"FROM {cut.SOURCE}.{name_of(calendar.DIM_DATE.name)} WHERE date_key >= ? AND date_key < ?",
             [
                 role,
                 table.name,

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.csv
 from psycopg import sql
 
-from domotic_assets.schemas import gold
+from domotic_assets.schemas import weather
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import cut, parts
 from domotic_assets.serve.catalog import published_columns
@@ -27,7 +27,7 @@ _BATCH_ROWS = 50_000
 _CSV = pyarrow.csv.WriteOptions(include_header=False)
 _PLACES = {
     **parts.PLACES,
-    gold.FACT_WEATHER_DAY.name: (
+    weather.FACT_WEATHER_DAY.name: (
         "to_char(to_date(date_key::text, 'YYYYMMDD') - horizon_days, 'YYYYMMDD')::bigint"
     ),
 }

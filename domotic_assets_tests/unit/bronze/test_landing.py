@@ -19,7 +19,8 @@ from domotic_assets.bronze.landing import (
     outcomes_text,
     versions,
 )
-from domotic_assets.schemas.bronze import SENSOR_FILES, WEATHER_FILES
+from domotic_assets.schemas.homes.bronze import SENSOR_FILES
+from domotic_assets.schemas.weather import WEATHER_FILES
 from domotic_assets_tests.builders import (
     REGISTRY,
     SAMPLE_TIME,

@@ -17,7 +17,7 @@ from domotic_assets.bronze.register import (
     row_versions,
     rows_of_buildings,
 )
-from domotic_assets.schemas.bronze import REGISTER_ROWS
+from domotic_assets.schemas.register import REGISTER_ROWS
 
 SEEN = datetime(2023, 9, 4, 7, 0, tzinfo=UTC)
 LATER = datetime(2023, 9, 5, 7, 0, tzinfo=UTC)

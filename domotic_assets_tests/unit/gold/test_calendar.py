@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from domotic_assets.gold.calendar import dim_date, dim_datetime
-from domotic_assets.schemas.gold import DIM_DATE, DIM_DATETIME
+from domotic_assets.schemas.calendar import DIM_DATE, DIM_DATETIME
 
 ZONE = "Europe/Zurich"
 

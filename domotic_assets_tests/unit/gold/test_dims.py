@@ -17,18 +17,12 @@ from domotic_assets.gold.dims import (
     dim_target,
     dim_weather_site,
 )
-from domotic_assets.schemas.gold import (
-    DIM_APARTMENT,
-    DIM_DEVICE,
-    DIM_HORIZON,
-    DIM_MODEL,
-    DIM_ROOM,
-    DIM_TARGET,
-    DIM_WEATHER_SITE,
-)
+from domotic_assets.schemas.homes.gold import DIM_APARTMENT, DIM_DEVICE, DIM_ROOM
+from domotic_assets.schemas.homes.silver import DEVICES
+from domotic_assets.schemas.predictions import DIM_HORIZON, DIM_MODEL, DIM_TARGET
 from domotic_assets.schemas.register import SILVER_REGISTER
-from domotic_assets.schemas.silver import DEVICES
 from domotic_assets.schemas.table import surrogate_key
+from domotic_assets.schemas.weather import DIM_WEATHER_SITE
 from domotic_assets_tests.builders import REGISTRY, registry
 
 NEWEST = datetime(2023, 9, 10, 12, 0, tzinfo=UTC)

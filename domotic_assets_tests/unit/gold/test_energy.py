@@ -19,7 +19,7 @@ from domotic_assets.gold.energy import (
     lacking_context,
     plug_readings,
 )
-from domotic_assets.schemas.gold import FACT_ENERGY_MINUTE
+from domotic_assets.schemas.homes.gold import FACT_ENERGY_MINUTE
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
 from domotic_assets_tests.builders import registry
 

@@ -17,8 +17,8 @@ from domotic_assets.gold.health import (
     seen_together,
     utc_dates_of,
 )
-from domotic_assets.schemas.gold import FACT_DEVICE_HEALTH_DAY
-from domotic_assets.schemas.silver import DEVICES
+from domotic_assets.schemas.homes.gold import FACT_DEVICE_HEALTH_DAY
+from domotic_assets.schemas.homes.silver import DEVICES
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
 from domotic_assets_tests.builders import registry
 

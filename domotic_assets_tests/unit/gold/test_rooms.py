@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from domotic_assets.gold.rooms import environment_minutes, presence_minutes, reach_of_presence
-from domotic_assets.schemas.gold import FACT_ENVIRONMENT_MINUTE, FACT_PRESENCE_MINUTE
+from domotic_assets.schemas.homes.gold import FACT_ENVIRONMENT_MINUTE, FACT_PRESENCE_MINUTE
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
 from domotic_assets_tests.builders import registry
 

@@ -7,7 +7,7 @@ import pytest
 
 from domotic_assets.gold.tariffs import dim_tariff, price_of_minutes
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.gold import DIM_TARIFF
+from domotic_assets.schemas.homes.gold import DIM_TARIFF
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets_tests.builders import registry
 

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domotic_assets.gold.weather import weather_day, weather_hour
-from domotic_assets.schemas.bronze import WEATHER_FILES
-from domotic_assets.schemas.gold import (
+from domotic_assets.schemas.table import surrogate_key
+from domotic_assets.schemas.weather import (
     FACT_WEATHER_DAY,
     FACT_WEATHER_HOUR,
+    WEATHER_FILES,
+    WEATHER_FORECASTS,
     WEATHER_MEASUREMENTS,
     WEATHER_VARIANTS,
 )
-from domotic_assets.schemas.silver import WEATHER_FORECASTS
-from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.silver.weather import read_weather_files
 
 pytestmark = pytest.mark.rule(10)

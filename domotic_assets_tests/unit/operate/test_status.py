@@ -10,7 +10,8 @@ import pytest
 from domotic_assets.flow.worklist import PendingWork, Task
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.status import UNREACHABLE, FeedStatus, HomeStatus, duration, feed_status
-from domotic_assets.schemas import silver
+from domotic_assets.schemas import refusals
+from domotic_assets.schemas.homes import silver
 from domotic_assets.settings import Settings
 from domotic_assets_tests import builders
 from domotic_assets_tests.memory_lake import MemoryLake
@@ -68,7 +69,7 @@ def refuse(work: Workspace, window: str, reason: str, number: int = 1, home: str
         }
         for n in range(number)
     ]
-    work.lake.append(silver.REJECTS, frame(silver.REJECTS, rows))
+    work.lake.append(refusals.REJECTS, frame(refusals.REJECTS, rows))
 
 
 def frame(table: Any, rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -7,7 +7,8 @@ import pytest
 
 from domotic_assets.quality.contract import Part
 from domotic_assets.quality.shape import FeedShape, feed_shape, forecast_shape, header_of, register_shape
-from domotic_assets.schemas import silver
+from domotic_assets.schemas import refusals
+from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import Table
 
 DAY = date(2023, 8, 31)
@@ -38,7 +39,7 @@ def devices(**minutes: int) -> pl.DataFrame:
 def rejects(*given: tuple[str, str, str], device: str = "jimmy/office/plugs/1") -> pl.DataFrame:
     """(variable, reason, raw text) of each refused value."""
     return rows(
-        silver.REJECTS,
+        refusals.REJECTS,
         *(
             {
                 "source": "sensor_files",

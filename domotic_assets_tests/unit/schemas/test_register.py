@@ -3,13 +3,8 @@
 import pytest
 
 from domotic_assets.schemas import ALL_TABLES
-from domotic_assets.schemas.register import (
-    NEVER_READ,
-    REGISTER,
-    SILVER_REGISTER,
-    SILVER_REGISTER_HISTORY,
-    silver_name,
-)
+from domotic_assets.schemas.records import silver_name
+from domotic_assets.schemas.register import NEVER_READ, REGISTER, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 
 PERSONAL_COLUMNS = {
     "iduser", "firstname", "lastname", "phonenumber", "address", "npa", "city", "latitude", "longitude",

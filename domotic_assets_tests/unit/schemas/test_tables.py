@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domotic_assets.schemas import ALL_TABLES, gold, silver
+from domotic_assets.schemas import ALL_TABLES, gold, silver, weather
 from domotic_assets.schemas.table import NO_KEY, Table, is_ordered, surrogate_key
 
 TABLES = list(ALL_TABLES.values())
@@ -87,7 +87,7 @@ def test_every_key_of_a_fact_points_somewhere(table: Table) -> None:
 
 @pytest.mark.parametrize("table", gold.FACTS, ids=lambda table: table.id)
 def test_a_measures_name_ends_in_its_unit(table: Table) -> None:
-    variants = "|".join(gold.WEATHER_VARIANTS)
+    variants = "|".join(weather.WEATHER_VARIANTS)
     for column in table.columns:
         if column.dtype == pl.Float64() and column.name not in {"presence_prob", "hours", "counter_total"}:
             stem = re.sub(rf"_({variants}|avg|sum)$", "", column.name)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from domotic_assets.registry import Registry
-from domotic_assets.schemas.silver import REJECTS
+from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.silver import flatten as module
 from domotic_assets.silver.flatten import ALIKE_BEFORE_DECODER
 from domotic_assets_tests.builders import (

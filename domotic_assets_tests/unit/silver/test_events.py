@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from domotic_assets.schemas.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS, VARIABLES
+from domotic_assets.schemas.homes.silver import DEVICE_TYPES, DEVICES, SENSOR_EVENTS, VARIABLES
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.silver.events import (
     Naming,

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domotic_assets.schemas.feed import QUARANTINE_REASONS, REJECT_REASONS
-from domotic_assets.schemas.silver import REJECTS, SENSOR_EVENTS, SENSOR_FILES
+from domotic_assets.schemas.homes.silver import SENSOR_EVENTS, SENSOR_FILES
+from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS, REJECTS
 from domotic_assets.silver.events import devices, merge, variables
 from domotic_assets.silver.flatten import flatten
 from domotic_assets_tests.builders import (

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domotic_assets.schemas.bronze import WEATHER_FILES
-from domotic_assets.schemas.silver import REJECTS, WEATHER_FORECASTS
+from domotic_assets.schemas.refusals import REJECTS
+from domotic_assets.schemas.weather import WEATHER_FILES, WEATHER_FORECASTS
 from domotic_assets.silver.weather import WeatherReading, read_weather_files
 
 pytestmark = pytest.mark.rule(10)

@@ -13,7 +13,13 @@ from domotic_assets.quality import clocks, counters, files, installed_contract, 
 from domotic_assets.quality.check import Check
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict, together
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import bronze as schemas_bronze
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import refusals, register, weather
+from domotic_assets.schemas import silver as schemas_silver
+from domotic_assets.schemas.homes import bronze as homes_bronze
+from domotic_assets.schemas.homes import gold as homes_gold
+from domotic_assets.schemas.homes import silver as homes_silver
 from domotic_assets.schemas.table import Table
 
 
@@ -35,14 +41,14 @@ _WARN_ERROR = "WARN, ERROR"
 OF_HOMES = (
     Check(
         "freshness",
-        silver.SENSOR_FILES,
+        homes_silver.SENSOR_FILES,
         "ERROR",
         "A home sent no readable file for longer than `silent_after_minutes`.",
         lambda judged: steps.present_homes(judged.work, judged.now),
     ),
     Check(
         "completeness",
-        silver.SENSOR_FILES,
+        homes_silver.SENSOR_FILES,
         _WARN_ERROR,
         f"A home's day lacks minutes: below {_percent(files.PRESENT_WARN)} present WARN, below "
         f"{_percent(files.PRESENT_ERROR)} ERROR; more than {_percent(files.LATE_WARN)} of its files come "
@@ -51,7 +57,7 @@ OF_HOMES = (
     ),
     Check(
         "readable",
-        silver.SENSOR_FILES,
+        homes_silver.SENSOR_FILES,
         _WARN_ERROR,
         f"Files of a home that cannot be read at all: from {_percent(files.UNREADABLE_WARN)} WARN, from "
         f"{_percent(files.UNREADABLE_ERROR)} ERROR.",
@@ -59,14 +65,14 @@ OF_HOMES = (
     ),
     Check(
         "sent_once",
-        bronze.SENSOR_FILES,
+        homes_bronze.SENSOR_FILES,
         "WARN",
         f"A home sends {_percent(files.DOUBLED_WARN)} of its minutes or more in several files.",
         _each_home(steps.doubled),
     ),
     Check(
         "outliers",
-        silver.SENSOR_EVENTS,
+        homes_silver.SENSOR_EVENTS,
         _WARN_ERROR,
         f"A variable of a home out of bounds: from {_percent(readings.OUTLIERS_WARN)} of its readings, and "
         f"{readings.OUTLIERS_TIMES_PAST:.0f} times the share of the days before, WARN; from "
@@ -75,7 +81,7 @@ OF_HOMES = (
     ),
     Check(
         "units",
-        silver.SENSOR_EVENTS,
+        homes_silver.SENSOR_EVENTS,
         "ERROR",
         f"Low, middle and high readings of a device all moved by a factor of {readings.SCALE_FACTOR:.0f} or "
         "more against the days before: its unit has changed.",
@@ -83,7 +89,7 @@ OF_HOMES = (
     ),
     Check(
         "stuck",
-        silver.SENSOR_EVENTS,
+        homes_silver.SENSOR_EVENTS,
         "WARN",
         f"A measure of air or grid shows one exact value for {readings.STUCK_READINGS // 60} hours or more, "
         f"{readings.STUCK_TIMES_PAST:.0f} times longer than in the days before (if all day: "
@@ -92,7 +98,7 @@ OF_HOMES = (
     ),
     Check(
         "clocks",
-        silver.SENSOR_EVENTS,
+        homes_silver.SENSOR_EVENTS,
         _WARN_ERROR,
         f"The time that a device states is more than {clocks.DRIFT_SECONDS // 60} minutes off its file's: "
         "one device WARN; all of a home alike, then the home's clock (or its zone) is wrong: ERROR.",
@@ -100,7 +106,7 @@ OF_HOMES = (
     ),
     Check(
         "counters",
-        silver.SENSOR_EVENTS,
+        homes_silver.SENSOR_EVENTS,
         _WARN_ERROR,
         "A meter runs backwards. Below zero, lower than before but not from zero, or going on from another "
         "room's level (rooms swapped): ERROR; a restart at zero or a single low reading: WARN.",
@@ -108,7 +114,7 @@ OF_HOMES = (
     ),
     Check(
         "refused",
-        silver.REJECTS,
+        refusals.REJECTS,
         _WARN_ERROR,
         f"Values of a home's variable that were refused: from {_percent(readings.OUTLIERS_WARN)} WARN, from "
         f"{_percent(readings.OUTLIERS_ERROR)} ERROR.",
@@ -116,7 +122,7 @@ OF_HOMES = (
     ),
     Check(
         "power_against_meter",
-        gold.FACT_ENERGY_MINUTE,
+        homes_gold.FACT_ENERGY_MINUTE,
         "ERROR",
         f"A plug's power summed up and its meter's rise differ by a factor of {counters.POWER_FACTOR:.0f} or "
         "more: one of them has another unit.",
@@ -124,7 +130,7 @@ OF_HOMES = (
     ),
     Check(
         "balance",
-        gold.FACT_ENERGY_MINUTE,
+        homes_gold.FACT_ENERGY_MINUTE,
         _WARN_ERROR,
         f"A home's plugs took more than {_percent(counters.PLUGS_OVER_HOUSE_WARN)} of what its house meter "
         f"shows: WARN; more than {_percent(counters.PLUGS_OVER_HOUSE_ERROR)}: ERROR.",
@@ -142,9 +148,9 @@ RECONCILED = tuple(
         _each_home(judge),
     )
     for table, what, judge in (
-        (gold.FACT_ENERGY_MINUTE, "Rows and counters of plugs", steps.reconciled_energy),
-        (gold.FACT_ENVIRONMENT_MINUTE, "Sums of CO2, noise and pressure", steps.reconciled_environment),
-        (gold.FACT_PRESENCE_MINUTE, "Motions", steps.reconciled_presence),
+        (homes_gold.FACT_ENERGY_MINUTE, "Rows and counters of plugs", steps.reconciled_energy),
+        (homes_gold.FACT_ENVIRONMENT_MINUTE, "Sums of CO2, noise and pressure", steps.reconciled_environment),
+        (homes_gold.FACT_PRESENCE_MINUTE, "Motions", steps.reconciled_presence),
     )
 )
 
@@ -152,7 +158,7 @@ RECONCILED = tuple(
 OF_CONTRACTS = (
     Check(
         "shape",
-        silver.SENSOR_EVENTS,
+        homes_silver.SENSOR_EVENTS,
         _WARN_ERROR,
         "The last whole day of sensor files differs from `contract.yaml` in categories, fields, kinds or "
         "rooms: what is new WARN; what is gone, or of another kind, ERROR.",
@@ -160,14 +166,14 @@ OF_CONTRACTS = (
     ),
     Check(
         "header",
-        bronze.WEATHER_FILES,
+        weather.WEATHER_FILES,
         _WARN_ERROR,
         "The newest forecast differs from `contract.yaml` in its columns, measurements or units.",
         lambda judged: installed_contract.forecast_drift(judged.work),
     ),
     Check(
         "columns",
-        bronze.REGISTER_ROWS,
+        register.REGISTER_ROWS,
         _WARN_ERROR,
         "The register differs from `contract.yaml` in its tables, columns or their types.",
         steps.register_as_agreed,
@@ -178,7 +184,7 @@ OF_CONTRACTS = (
 OF_SOURCES = (
     Check(
         "freshness",
-        bronze.WEATHER_FILES,
+        weather.WEATHER_FILES,
         _WARN_ERROR,
         f"A forecast did not come: WARN after {_hours(files.FORECAST_WARN)}, ERROR after "
         f"{_hours(files.FORECAST_ERROR)}.",
@@ -186,7 +192,7 @@ OF_SOURCES = (
     ),
     Check(
         "bytes_kept",
-        bronze.SENSOR_FILES,
+        homes_bronze.SENSOR_FILES,
         "ERROR",
         "Bytes in Bronze no longer have the hash that they came with.",
         steps.bytes_kept,
@@ -216,8 +222,8 @@ def _references(table: Table) -> Check:
 
 
 OF_TABLES = (
-    *(_keys(table) for table in (*bronze.TABLES, *silver.TABLES, *gold.TABLES)),
-    *(_references(table) for table in gold.FACTS),
+    *(_keys(table) for table in (*schemas_bronze.TABLES, *schemas_silver.TABLES, *schemas_gold.TABLES)),
+    *(_references(table) for table in schemas_gold.FACTS),
 )
 
 

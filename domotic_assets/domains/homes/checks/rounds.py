@@ -20,7 +20,8 @@ from domotic_assets.localtime import MINUTE
 from domotic_assets.quality import clocks, counters, files, installed_contract, readings, tables
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict, together
-from domotic_assets.schemas import bronze, gold, silver
+from domotic_assets.schemas import refusals
+from domotic_assets.schemas.homes import bronze, gold, silver
 from domotic_assets.schemas.table import Table, surrogate_key
 
 SPAN = timedelta(days=1)
@@ -145,7 +146,7 @@ class Piece:
 
     def rejects(self) -> pl.DataFrame:
         """home and variable of the refused values of the span."""
-        return self._of_windows(silver.REJECTS, ["home", "variable"])
+        return self._of_windows(refusals.REJECTS, ["home", "variable"])
 
     def sent(self) -> pl.DataFrame:
         """home, window and arrival of every file version and sighting of the span."""

@@ -25,7 +25,7 @@ from domotic_assets.flow.worklist import LISTED_WHOLE, PendingWork, Task
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE, floor_minute
 from domotic_assets.registry import Tunables
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas.homes import bronze
 
 Kind = Literal["live", "late", "history"]
 Look = Literal["looked", "nothing due", "listing needed"]

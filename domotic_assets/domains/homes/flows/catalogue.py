@@ -15,7 +15,7 @@ from domotic_assets.flow.pieces import FILES_AT_ONCE, parts
 from domotic_assets.flow.windows import date_window
 from domotic_assets.lake.store import Lake, Marks
 from domotic_assets.localtime import MINUTE
-from domotic_assets.schemas import silver
+from domotic_assets.schemas.homes import silver
 from domotic_assets.silver.events import (
     Naming,
     device_types,

@@ -14,7 +14,9 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.gold import energy, rooms
 from domotic_assets.gold.keys import datetime_key
 from domotic_assets.localtime import MINUTE
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas.homes import gold as homes_gold
+from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
 
 HOME_MINUTES_PER_PIECE = 12_000
@@ -40,17 +42,17 @@ Rebuild = Callable[[Workspace, pl.Series, pl.Series], tuple[pl.DataFrame, pl.Ser
 
 def energy_facts(work: Workspace, windows: Sequence[Window]) -> int:
     """gold/fact_energy_minute of these windows and of the readings they reach; number of rows."""
-    return _minute_facts(work, windows, gold.FACT_ENERGY_MINUTE, _energy)
+    return _minute_facts(work, windows, homes_gold.FACT_ENERGY_MINUTE, _energy)
 
 
 def environment_facts(work: Workspace, windows: Sequence[Window]) -> int:
     """gold/fact_environment_minute of these windows; number of rows."""
-    return _minute_facts(work, windows, gold.FACT_ENVIRONMENT_MINUTE, _environment)
+    return _minute_facts(work, windows, homes_gold.FACT_ENVIRONMENT_MINUTE, _environment)
 
 
 def presence_facts(work: Workspace, windows: Sequence[Window]) -> int:
     """gold/fact_presence_minute of these windows and of the hold after them; number of rows."""
-    return _minute_facts(work, windows, gold.FACT_PRESENCE_MINUTE, _presence)
+    return _minute_facts(work, windows, homes_gold.FACT_PRESENCE_MINUTE, _presence)
 
 
 def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
@@ -84,7 +86,7 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
     pieces = _pieces(touched)
     rebuilt = (rebuild(work, minutes, all_minutes) for minutes in pieces)
     # Energy asks what Gold holds: there a piece is written before the next one is worked out.
-    in_turn = rebuilt if table is gold.FACT_ENERGY_MINUTE else prefetch(rebuilt)
+    in_turn = rebuilt if table is homes_gold.FACT_ENERGY_MINUTE else prefetch(rebuilt)
     for number, (rows, replaced) in enumerate(in_turn, 1):
         work.lake.replace_values(table, rows, "datetime_key", _keys(replaced), replaced.dt.date())
         written += rows.height
@@ -122,7 +124,7 @@ def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.D
     events = _events_between(work, first, _last(rebuilt), wanted, _ROOM_COLUMNS)
     rows = rooms.presence_minutes(events, rebuilt, work.registry)
     beyond = _keys(rebuilt.filter(~rebuilt.is_in(minutes.implode())))
-    held = _held(work, gold.FACT_PRESENCE_MINUTE, beyond)
+    held = _held(work, homes_gold.FACT_PRESENCE_MINUTE, beyond)
     inside = ~pl.col("datetime_key").is_in(beyond.implode())
     return _replacing(rows.filter(inside), minutes, rows.filter(~inside), held)
 
@@ -135,7 +137,7 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
     others = pl.col("datetime_key").is_in(_keys(run).implode())
     reached = rows.filter(~inside, ~others)
     # Rows outside the minutes belong to single devices; the other devices of those minutes stay.
-    held = _held(work, gold.FACT_ENERGY_MINUTE, reached["datetime_key"].unique())
+    held = _held(work, homes_gold.FACT_ENERGY_MINUTE, reached["datetime_key"].unique())
     beside = held.join(reached, on=["datetime_key", "device_key"], how="anti")
     return _replacing(rows.filter(inside), minutes, pl.concat([reached, beside]), held)
 
@@ -242,7 +244,7 @@ def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str
     days = _dates_of_plugs(work, since)
     keys = _keys(pl.Series([first, last], dtype=UTC_TIME))
     held = work.lake.read(
-        gold.FACT_ENERGY_MINUTE,
+        homes_gold.FACT_ENERGY_MINUTE,
         dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
         between=("datetime_key", keys[0], keys[1]),
         where=pl.col("counter_total").is_not_null(),
@@ -306,7 +308,7 @@ def days_without_gold(work: Workspace) -> list[Window]:
     """UTC days with silver events that a minute fact holds nothing of although it should."""
     days = set(work.lake.dates(silver.SENSOR_EVENTS))
     missing: set[date] = set()
-    for table in gold.MINUTE_FACTS:
+    for table in schemas_gold.MINUTE_FACTS:
         if work.lake.version(table) is None:
             missing |= days
     return [date_window(day) for day in sorted(missing)]

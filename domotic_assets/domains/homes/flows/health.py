@@ -11,7 +11,8 @@ from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window, date_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.gold import health
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas import refusals
+from domotic_assets.schemas.homes import gold, silver
 
 DAYS_OF_HEALTH_PER_PIECE = 30
 """Local dates whose counts are held at once; readings of a day before and after are read with them."""
@@ -50,7 +51,7 @@ def _health_of(work: Workspace, devices: pl.DataFrame, days: Sequence[date]) -> 
         for part in parts(Window(start, end), HOME_MINUTES_PER_PIECE, len(work.registry.homes))
     )
     rejects = work.lake.read(
-        silver.REJECTS,
+        refusals.REJECTS,
         where=pl.col("minute").dt.date().is_in(around),
         columns=["home", "minute", "device"],
     )

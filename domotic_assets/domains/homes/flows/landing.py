@@ -18,7 +18,7 @@ from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import bronze
+from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import (

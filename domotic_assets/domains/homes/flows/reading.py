@@ -16,7 +16,8 @@ from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import bronze, silver
+from domotic_assets.schemas import refusals
+from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.silver.events import Naming, merge
 from domotic_assets.silver.flatten import Flattened, flatten
 
@@ -82,7 +83,7 @@ def _write_piece(work: Workspace, piece: Window, flat: Flattened, naming: Naming
         naming = Naming.of(events)
     _write_events(work, events, naming, minutes)
     windows = flat.files["window"].unique().sort()
-    work.lake.replace_values(silver.REJECTS, flat.rejects, "window", windows, windows.dt.date())
+    work.lake.replace_values(refusals.REJECTS, flat.rejects, "window", windows, windows.dt.date())
     work.lake.replace_values(silver.SENSOR_FILES, flat.files, "window", windows, windows.dt.date())
     outcome.counts.update(dict(flat.files.group_by("status").len().iter_rows()))
     outcome.counts.update(

@@ -98,24 +98,3 @@ VARIABLES: dict[str, Variable] = {
 
 BATTERY_VARIABLES = ("doorsWindows.battery", "meteos.battery_percent", "humidities.devicePower")
 VALIDITY_VARIABLES = ("plugs.is_valid", *(f"consumptions.is_valid{n}" for n in (1, 2, 3)))
-
-REJECT_REASONS: dict[str, str] = {
-    "not_a_number": "text or a flag where a number belongs",
-    "not_finite": "NaN, infinity or a number too large",
-    "not_a_flag": "something else where true or false belongs",
-    "not_a_state": 'something else where "on" or "off" belongs',
-    "not_a_text": "something else where a text belongs",
-    "not_an_object": "a value where the readings of a room or device belong",
-    "bad_time": "a valid time that cannot be read (forecast)",
-    "bad_row": "a line that has not six fields (forecast)",
-}
-QUARANTINE_REASONS: dict[str, str] = {
-    "not_json": "the bytes are no JSON, or were cut off",
-    "too_deep": "nested deeper than can be read",
-    "too_large": "more bytes, values or secrets than any sensor file has",
-    "not_an_object": "JSON, but not an object",
-    "no_readable_time": "neither the file nor its name says when",
-    "user_mismatch": "the user inside is that of another home than the one in the name",
-    "unknown_user": "neither the name nor the file says whose it is",
-    "not_csv": "no CSV with the forecast's header",
-}

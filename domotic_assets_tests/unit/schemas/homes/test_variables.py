@@ -2,7 +2,12 @@
 
 import pytest
 
-from domotic_assets.schemas.feed import BATTERY_VARIABLES, CATEGORIES, VALIDITY_VARIABLES, VARIABLES
+from domotic_assets.schemas.homes.variables import (
+    BATTERY_VARIABLES,
+    CATEGORIES,
+    VALIDITY_VARIABLES,
+    VARIABLES,
+)
 from domotic_assets_tests.builders import payload
 
 

@@ -1,0 +1,20 @@
+"""Bronze of the homes: sensor files exactly as received."""
+
+from domotic_assets.schemas.received import FILE_COLUMNS
+from domotic_assets.schemas.table import UTC_DATE, Table, moment, text
+
+SENSOR_FILES = Table(
+    layer="bronze",
+    name="sensor_files",
+    grain="one row per version of a sensor file, and per later sighting of the same bytes",
+    columns=(
+        *FILE_COLUMNS,
+        text("home", "home that its user belongs to; null where neither name nor content names one"),
+        moment("window", "UTC minute of the name (pass told apart), else of arrival", nullable=False),
+        text("window_source", "where the window was read: name or arrival", nullable=False),
+        UTC_DATE,
+    ),
+    primary_key=("name", "window", "arrived_at"),
+    partition="utc_date",
+    sort=("window", "name", "arrived_at"),
+)

@@ -1,0 +1,65 @@
+"""What a table read from a database is, and the Silver tables it becomes: current state and history."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from domotic_assets.schemas.table import Column, Table, moment, text
+
+
+@dataclass(frozen=True)
+class RegisterColumn:
+    """A column that may be read: its name (matched without regard to case), type and meaning."""
+
+    name: str
+    dtype: pl.DataType
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class RegisterTable:
+    """A table that may be read. `key` is its primary key; `home_from` the column that leads to a building."""
+
+    name: str
+    key: str
+    columns: tuple[RegisterColumn, ...]
+
+
+def silver_name(column: str) -> str:
+    """`idBuilding` → `id_building`."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in column).lstrip("_")
+
+
+def silver_table(table: RegisterTable) -> Table:
+    """The Silver table of a register table: current state; `houseName` becomes `home`."""
+    columns = [
+        text("home", "home id; null where no home has this building")
+        if column.name == "houseName"
+        else Column(silver_name(column.name), column.dtype, column.description)
+        for column in table.columns
+    ]
+    return Table(
+        layer="silver",
+        name=f"register_{table.name}",
+        grain=f"one row per row of the register's table {table.name}, current state",
+        columns=tuple(columns),
+        primary_key=(silver_name(table.key),),
+        sort=(silver_name(table.key),),
+    )
+
+
+def history_table(current: Table) -> Table:
+    """The history of a Silver register table: its columns, and from when to when they stood so."""
+    return Table(
+        layer="silver",
+        name=f"{current.name}_history",
+        grain=f"one row per version of a row of {current.name}",
+        columns=(
+            *current.columns,
+            moment("valid_from", "when this version was first seen", nullable=False),
+            moment("valid_to", "when it was seen changed or gone (exclusive); null while it is current"),
+        ),
+        primary_key=(*current.primary_key, "valid_from"),
+        sort=(*current.sort, "valid_from"),
+    )

@@ -1,0 +1,47 @@
+"""What was refused: the table of rejects, and what each reason means."""
+
+from domotic_assets.schemas.table import UTC_DATE, Table, moment, text
+
+REJECT_REASONS: dict[str, str] = {
+    "not_a_number": "text or a flag where a number belongs",
+    "not_finite": "NaN, infinity or a number too large",
+    "not_a_flag": "something else where true or false belongs",
+    "not_a_state": 'something else where "on" or "off" belongs',
+    "not_a_text": "something else where a text belongs",
+    "not_an_object": "a value where the readings of a room or device belong",
+    "bad_time": "a valid time that cannot be read (forecast)",
+    "bad_row": "a line that has not six fields (forecast)",
+}
+QUARANTINE_REASONS: dict[str, str] = {
+    "not_json": "the bytes are no JSON, or were cut off",
+    "too_deep": "nested deeper than can be read",
+    "too_large": "more bytes, values or secrets than any sensor file has",
+    "not_an_object": "JSON, but not an object",
+    "no_readable_time": "neither the file nor its name says when",
+    "user_mismatch": "the user inside is that of another home than the one in the name",
+    "unknown_user": "neither the name nor the file says whose it is",
+    "not_csv": "no CSV with the forecast's header",
+}
+
+
+REJECTS = Table(
+    layer="silver",
+    name="rejects",
+    grain="one row per refused value of a file that counts",
+    columns=(
+        text("source", "bronze table of the file", nullable=False),
+        text("file_id", "file it stands in", nullable=False),
+        text("home", "home id"),
+        moment("window", "window of the file"),
+        moment("minute", "minute of the file's readings"),
+        text("device", "device id, where one is meant"),
+        text("variable", "category.field, where one is meant"),
+        text("json_path", "path of the value; of a forecast, line and column", nullable=False),
+        text("raw_text", "the value as it stood, masked, at most 200 characters", nullable=False),
+        text("reason", "reason code", nullable=False),
+        UTC_DATE,
+    ),
+    primary_key=("file_id", "window", "json_path"),
+    partition="utc_date",
+    sort=("source", "file_id", "window", "json_path"),
+)
