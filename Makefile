@@ -66,7 +66,7 @@ live: setup ## The feed of SITES as it comes, with Dagster's UI on this machine'
 
 test: setup ## All tests, unit tests first; ends with the table of rules, and the coverage
 	DOMOTIC_REQUIRE_RULES=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report=
-	@$(BIN)/python -m domotic_assets_tests.coverage_gate
+	@$(BIN)/python -m domotic_assets_tests.support.coverage_gate
 
 test-unit: setup ## The pure unit tests alone (seconds)
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) domotic_assets_tests/unit

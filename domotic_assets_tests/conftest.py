@@ -10,8 +10,8 @@ import coverage
 import hypothesis
 import pytest
 
-from domotic_assets_tests import rules
-from domotic_assets_tests.shared_data import SHARED_VARIABLE, shared_folder
+from domotic_assets_tests.support import rules
+from domotic_assets_tests.support.shared_data import SHARED_VARIABLE, shared_folder
 
 REQUIRE_RULES_VARIABLE = "DOMOTIC_REQUIRE_RULES"
 UNIT_TESTS = "domotic_assets_tests/unit/"
@@ -117,7 +117,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds of this process leave the published files alone."""
     # Here, as unit tests do not wait for what a lake imports.
-    from domotic_assets_tests.lakes import leave_unpublished
+    from domotic_assets_tests.support.lakes import leave_unpublished
 
     leave_unpublished(monkeypatch)
 

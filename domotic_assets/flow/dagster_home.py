@@ -8,7 +8,6 @@ from pathlib import Path
 
 _SHIPPED = Path(__file__).parents[2] / "dagster.yaml"
 
-
 _EVENT_LOG = "domotic_assets.orchestration.internals.event_log"
 _EVENT_LOG_UNTIL_0_1 = "domotic_assets.orchestration.event_log"
 

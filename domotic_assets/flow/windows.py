@@ -15,12 +15,9 @@ from domotic_assets.localtime import MINUTE
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 
-
 _FORMATS = {_DAY: "%Y-%m-%d", _HOUR: "%Y-%m-%dT%H", MINUTE: "%Y-%m-%dT%H:%M"}
 
-
 _LENGTH_OF_DAY = 10
-
 
 _LENGTHS = {_LENGTH_OF_DAY: _DAY, 13: _HOUR, 16: MINUTE}
 

@@ -18,7 +18,6 @@ from typing import Any
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 120, 300, 600))
 """How long a window that was asked for is left alone before it is asked for again, by attempts."""
 
-
 LISTED_WHOLE = "listed whole"
 """Mark of the latest comparison with all names of the share."""
 

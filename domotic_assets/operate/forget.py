@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from domotic_assets.domains.homes.flows.catalogue import NAMING
+from domotic_assets.domains.homes.silver.events import device_types, variables
 from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.flow.live import is_kept_live
 from domotic_assets.flow.workspace import Workspace
@@ -29,7 +30,6 @@ from domotic_assets.schemas import gold, register
 from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import contents, publish
-from domotic_assets.silver.events import device_types, variables
 
 LANE_WAIT_SECONDS = 5
 SCANNED_AT_ONCE = 2

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from domotic_assets.bronze.landing import user_of
-from domotic_assets.bronze.register import leads_to, rooms_of_buildings
+from domotic_assets.domains.homes.bronze.landing import user_of
+from domotic_assets.domains.register.buildings import leads_to, rooms_of_buildings
 from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.traces import Needles

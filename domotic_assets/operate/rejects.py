@@ -12,17 +12,17 @@ from datetime import date, datetime
 
 import polars as pl
 
-from domotic_assets.bronze.landing import versions
+from domotic_assets.domains.homes.silver.document import Unreadable, read_document
+from domotic_assets.domains.homes.silver.header import own_secrets_of, spellings
+from domotic_assets.domains.weather.silver import SOURCE as FORECASTS
 from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.files import versions
+from domotic_assets.ingest.masking import MASK, mask, mask_log_text
 from domotic_assets.schemas import refusals as schemas_refusals
 from domotic_assets.schemas import weather
 from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS
-from domotic_assets.silver.document import Unreadable, read_document
-from domotic_assets.silver.header import own_secrets_of, spellings
-from domotic_assets.silver.masking import MASK, mask, mask_log_text
-from domotic_assets.silver.weather import SOURCE as FORECASTS
 
 WHOLE_FILE = "(whole file)"
 """Stands for the path of a file that could not be read at all."""

@@ -21,11 +21,11 @@ from domotic_assets.alerts.runs import EndedRun, Span, overlap, still_failed, wi
 from domotic_assets.errors import DomoticError, PartitionError
 from domotic_assets.flow.windows import read_key
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.masking import mask_log_text
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.checks import FRESHNESS
 from domotic_assets.orchestration.internals import evaluations
 from domotic_assets.orchestration.sensors import REACHABLE, standing_sensor
-from domotic_assets.silver.masking import mask_log_text
 
 SECONDS = 30
 KINDS: Mapping[tuple[str, bool], Kind] = {(REACHABLE, False): "source", (FRESHNESS, True): "silence"}

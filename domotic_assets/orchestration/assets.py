@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from domotic_assets.domains.homes.flows import dims, facts, health, landing, reading
+from domotic_assets.domains import all_domains
+from domotic_assets.domains.homes.flows import facts, health, landing, reading
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.flow.windows import Window, read_keys
@@ -323,8 +324,7 @@ def _mapping(source: Table) -> dg.PartitionMapping | None:
 @dg.multi_asset(name="gold_dims", specs=[_dim_spec(table) for table in schemas_gold.DIMS])
 def gold_dims(work: Work) -> Iterator[dg.MaterializeResult[Any]]:
     """Dimensions: current state, written only when they differ."""
-    written = dims.write_dims(work)
+    written = all_domains.write_dims(work)
     for table in schemas_gold.DIMS:
-        rows, changed = written.tables[table.name]
-        more = written.unmatched if table is homes_gold.DIM_DEVICE else {}
-        yield result(work, table, **{"dagster/row_count": rows, "changed": changed, **more})
+        one = written[table.name]
+        yield result(work, table, **{"dagster/row_count": one.rows, "changed": one.changed, **one.counts})

@@ -26,7 +26,6 @@ from domotic_assets.schemas.homes import bronze
 
 _MINUTES_OF_DAY = range(1440)
 
-
 LANE_WAIT_SECONDS = 60
 """A live minute is done by then; another build is not, and says so."""
 

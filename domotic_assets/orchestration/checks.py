@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from domotic_assets.domains.all_domains import CHECKS
 from domotic_assets.domains.homes.checks import rounds
-from domotic_assets.domains.homes.checks.all_checks import CHECKS
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.worklist import PendingWork as WorkOnList
 from domotic_assets.flow.workspace import Workspace

@@ -89,7 +89,6 @@ def database_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorRes
 
 SCOPES = dg.AssetKey(["serve", "scopes"])
 
-
 LOOK_EVERY_SECONDS = 300
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import polars as pl
 
+from domotic_assets.domains.weather.silver import SOURCE as FORECASTS
 from domotic_assets.flow.windows import assign, cover, detailed_days, read_key
 from domotic_assets.flow.worklist import PendingWork, Task
 from domotic_assets.flow.workspace import Workspace
@@ -17,7 +18,6 @@ from domotic_assets.orchestration import build as building
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.internals import instance as internals_instance
 from domotic_assets.schemas.homes import silver
-from domotic_assets.silver.weather import SOURCE as FORECASTS
 
 LIVE_FOR = timedelta(minutes=2)
 """The daemon of the live feed gives a sign every 30 s."""

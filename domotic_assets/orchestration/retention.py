@@ -10,7 +10,6 @@ from domotic_assets.orchestration import tags
 
 KEEP_RUNS = timedelta(days=7)
 
-
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 

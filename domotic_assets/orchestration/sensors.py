@@ -21,7 +21,7 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.operate.status import UNREACHABLE
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import WINDOW, key
-from domotic_assets.schemas import register, weather
+from domotic_assets.schemas import gold, register, weather
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import Table
 
@@ -35,7 +35,6 @@ REFRESH_EVERY = timedelta(hours=1)
 REFRESH_AT_MOST_EVERY = timedelta(minutes=10)
 LIST_FORECASTS_EVERY = timedelta(hours=1)
 REACHABLE, REACHABLE_RULE = "reachable", "The source can be reached and read."
-
 
 Tick = Callable[[Workspace, dg.DagsterInstance, datetime], dg.SensorResult]
 
@@ -214,7 +213,7 @@ def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -
     waiting = timedelta.max if last is None else now - last
     after_close = closed is not None and (last is None or closed > last) and waiting >= REFRESH_AT_MOST_EVERY
     if waiting < REFRESH_EVERY and not after_close:
-        if dims.lacks_devices(work) and not runs_under_way(instance, tags.DIMS_JOB):
+        if _lacks_dims(work) and not runs_under_way(instance, tags.DIMS_JOB):
             return dg.SensorResult(
                 run_requests=[dg.RunRequest(job_name=tags.DIMS_JOB, run_config=tags.QUIET)]
             )
@@ -228,6 +227,11 @@ def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -
     return dg.SensorResult(
         run_requests=[_range_request(tags.REFRESH_JOB, *days) for days in consecutive(days)]
     )
+
+
+def _lacks_dims(work: Workspace) -> bool:
+    """Whether a dimension is not there yet, or a device is new."""
+    return any(work.lake.version(table) is None for table in gold.DIMS) or dims.lacks_devices(work)
 
 
 def _range_request(job: str, first: date, last: date) -> dg.RunRequest:

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from domotic_assets.domains.homes.checks.all_checks import CHECKS
+from domotic_assets.domains.all_domains import CHECKS
 from domotic_assets.orchestration.assets import GRAIN_CHECKS, GRAIN_RULE
 from domotic_assets.orchestration.sensors import REACHABLE, REACHABLE_RULE, WATCHED_SOURCES
 

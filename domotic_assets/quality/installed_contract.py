@@ -10,9 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from domotic_assets.bronze.landing import versions
 from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.files import versions
+from domotic_assets.ingest.masking import mask
 from domotic_assets.quality.acceptance import Accepted, accepted, required
 from domotic_assets.quality.contract import Contract, Groups, parse_contract, render_contract
 from domotic_assets.quality.drift import NO_CONTRACT, drift
@@ -29,7 +30,6 @@ from domotic_assets.registry import unreadable
 from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.homes.variables import VARIABLES
-from domotic_assets.silver.masking import mask
 from domotic_assets.sources.columns import register_columns
 
 CONTRACT = "contract.yaml"

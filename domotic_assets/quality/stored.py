@@ -10,6 +10,7 @@ from domotic_assets.flow.reading import of_minutes, utc_dates
 from domotic_assets.flow.windows import Window, date_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.quality import tables
+from domotic_assets.quality.check import Check
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict, together
 from domotic_assets.schemas import gold
@@ -79,3 +80,30 @@ def fact_references(judged: Round, table: Table) -> Verdict:
     dates = utc_dates([judged.span]) if table.partition == "utc_date" else None
     rows = judged.work.lake.read(table, dates=dates, columns=columns).unique()
     return tables.references(table, rows, judged.known_keys)
+
+
+def table_checks(tables: Sequence[Table]) -> tuple[Check, ...]:
+    """The check `keys` of every table, and `references` of every fact."""
+    facts = [table for table in tables if table in gold.FACTS]
+    return (*map(_keys_check, tables), *map(_references_check, facts))
+
+
+def _keys_check(table: Table) -> Check:
+    return Check(
+        "keys",
+        table,
+        "ERROR",
+        f"Columns are not those declared, a key ({', '.join(table.primary_key)}) stands twice, or a value "
+        "that must be there is null.",
+        lambda judged: table_keys(judged.work, table, judged.span),
+    )
+
+
+def _references_check(table: Table) -> Check:
+    return Check(
+        "references",
+        table,
+        "ERROR",
+        "A key has no row in its dimension.",
+        lambda judged: fact_references(judged, table),
+    )

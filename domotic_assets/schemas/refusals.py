@@ -23,7 +23,6 @@ QUARANTINE_REASONS: dict[str, str] = {
     "not_csv": "no CSV with the forecast's header",
 }
 
-
 REJECTS = Table(
     layer="silver",
     name="rejects",

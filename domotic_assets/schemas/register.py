@@ -134,7 +134,6 @@ SILVER_REGISTER_HISTORY: dict[str, Table] = {
     name: history_table(table) for name, table in SILVER_REGISTER.items()
 }
 
-
 REGISTER_ROWS = Table(
     layer="bronze",
     name="register_rows",

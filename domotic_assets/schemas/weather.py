@@ -125,7 +125,6 @@ FACT_WEATHER_DAY = Table(
     sort=("site_key", "date_key"),
 )
 
-
 WEATHER_FORECASTS = Table(
     layer="silver",
     name="weather_forecasts",

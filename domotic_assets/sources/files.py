@@ -27,7 +27,6 @@ def leads_elsewhere(name: str) -> bool:
 EVERYTHING = ("*",)
 """The pattern of a full listing."""
 
-
 _NOTHING = "(?!)"
 """The regular expression that no name matches."""
 
@@ -81,7 +80,6 @@ LISTED = NOTHING_KNOWN.schema | {"name": pl.Binary()}
 """The columns of entries `as_rows`. Names are bytes: a listed name need be no text, which then is none that
 bronze holds."""
 _KEY = list(LISTED)
-
 
 _LISTED_AT_ONCE = 50_000
 """Files of which objects are held at once while a listing becomes columns; each takes 300 bytes."""

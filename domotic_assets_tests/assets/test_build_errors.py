@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from domotic_assets_tests.builders import REGISTRY, write_sites
+from domotic_assets_tests.support.builders import REGISTRY, write_sites
 
 
 def build(folder: Path) -> str:

@@ -14,10 +14,11 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 
+from domotic_assets.domains import all_domains
+from domotic_assets.domains.all_domains import CHECKS
 from domotic_assets.domains.homes.checks import rounds
-from domotic_assets.domains.homes.checks.all_checks import CHECKS
-from domotic_assets.domains.homes.flows import dims, health, landing, reading
 from domotic_assets.domains.homes.flows import facts as flows_facts
+from domotic_assets.domains.homes.flows import health, landing, reading
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.flow import flow
@@ -37,9 +38,9 @@ from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.simulator.defects import CLEAN
 from domotic_assets.simulator.run import Folders, Simulation, write_history
-from domotic_assets_tests import builders
-from domotic_assets_tests.lakes import open_lake
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.lakes import open_lake
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 START = datetime(2023, 9, 4, 4, tzinfo=UTC)
 HOURS = 3
@@ -68,7 +69,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     register_flows.land_register(work, START)
     register_flows.read_register(work)
     health.health_facts(work, [START.date()])
-    dims.write_dims(work)
+    all_domains.write_dims(work)
     return folder
 
 
@@ -244,7 +245,7 @@ def test_a_breach_of_our_own_table_stops_the_run_that_wrote_it(
         add(work, events, work.lake.read(events).head(1))
         return outcome
 
-    monkeypatch.setattr(landing, "flatten_sensor_files", faulty_step)
+    monkeypatch.setattr(reading, "flatten_sensor_files", faulty_step)
     window = day_window(START).key
     instance.add_dynamic_partitions(tags.WINDOW, [window])
     job = feed_definitions(work, workspace_resource(work)).resolve_job_def(tags.BUILD_JOB)

@@ -19,8 +19,8 @@ from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.defects import CLEAN
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.simulator.truth import open_truth
-from domotic_assets_tests import builders
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.lakes import open_lake
 
 pytestmark = [pytest.mark.untraced, pytest.mark.usefixtures("unpublished")]
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from domotic_assets.cli import main
 from domotic_assets.cli.main import cli
 from domotic_assets.simulator.run import Folders, Simulation, write_history
-from domotic_assets_tests import builders
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.lakes import open_lake
 
 START = datetime(2023, 9, 4, 10, tzinfo=UTC)
 MINUTES = 60

@@ -22,7 +22,7 @@ from domotic_assets.quality.verdict import Verdict
 from domotic_assets.schemas import weather
 from domotic_assets.simulator.register import MARKER, write_register
 from domotic_assets.simulator.run import Folders, simulate_history
-from domotic_assets_tests.builders import (
+from domotic_assets_tests.support.builders import (
     API_TOKENS,
     FEED_USERS,
     HOMES,
@@ -35,8 +35,8 @@ from domotic_assets_tests.builders import (
     write_share,
     write_sites,
 )
-from domotic_assets_tests.lakes import open_lake
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support.lakes import open_lake
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 DAY = datetime(2023, 9, 4, 12, tzinfo=UTC)
 NEXT = DAY + timedelta(days=1)

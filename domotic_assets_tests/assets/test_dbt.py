@@ -12,7 +12,7 @@ import pytest
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from domotic_assets.serve import publish
-from domotic_assets_tests.unit.serve.gold_snapshot import write_snapshot
+from domotic_assets_tests.support.gold_snapshot import write_snapshot
 
 DBT_PROJECT = Path(__file__).resolve().parents[2] / "dbt"
 

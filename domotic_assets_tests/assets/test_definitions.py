@@ -12,7 +12,7 @@ from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.pages import marts
 from domotic_assets.schemas import gold
 from domotic_assets.settings import DAGSTER_VARIABLE, Settings
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from domotic_assets.operate.export import export_home
 from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.register import write_register
-from domotic_assets_tests import builders, erasure, leaks
-from domotic_assets_tests.erasure import HOME, OTHER, World
+from domotic_assets_tests.support import builders, erasure, leaks
+from domotic_assets_tests.support.erasure import HOME, OTHER, World
 
 AT = builders.SAMPLE_TIME
 

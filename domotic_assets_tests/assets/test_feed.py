@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domotic_assets.domains.homes.flows import arrivals, landing, reading
+from domotic_assets.domains.homes.flows import arrivals, reading
 from domotic_assets.flow import flow
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
@@ -21,9 +21,9 @@ from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.register import write_register
-from domotic_assets_tests import builders
-from domotic_assets_tests.feed import Feed, Run
-from domotic_assets_tests.lakes import assert_same, contents, leave_unpublished, open_lake
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.feed import Feed, Run
+from domotic_assets_tests.support.lakes import assert_same, contents, leave_unpublished, open_lake
 
 TODAY = datetime(2023, 9, 5, tzinfo=UTC)
 """A day without a change of clocks; the homes' clocks show two hours more."""
@@ -291,7 +291,7 @@ def test_a_window_that_fails_is_asked_for_again_and_holds_up_no_new_minute(
             raise RuntimeError("a step that fails")
         return flatten(work, windows)
 
-    monkeypatch.setattr(landing, "flatten_sensor_files", failing)
+    monkeypatch.setattr(reading, "flatten_sensor_files", failing)
     household.deliver(*minute_files("09:05", 2))
     (both,) = household.tick(at("09:07:10"))
     assert (both.keys, both.success) == (("2023-09-05T09:05", "2023-09-05T09:06"), False)
@@ -304,7 +304,7 @@ def test_a_window_that_fails_is_asked_for_again_and_holds_up_no_new_minute(
         (("2023-09-05T09:06",), False),
     ]
     assert list(household.energy()) == ["09:00", "09:01", "09:03", "09:04", "09:05", "09:07"]
-    monkeypatch.setattr(landing, "flatten_sensor_files", flatten)
+    monkeypatch.setattr(reading, "flatten_sensor_files", flatten)
     assert household.windows(at("09:08:39")) == [], "30 seconds after the second attempt"
     assert household.windows(at("09:08:40")) == [("2023-09-05T09:06",)]
     assert household.energy()["09:06"] == household.energy()["09:07"] == 2

@@ -33,10 +33,10 @@ from domotic_assets.schemas import ALL_TABLES, register
 from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish
-from domotic_assets_tests import builders, erasure, leaks, processes
-from domotic_assets_tests.erasure import HOME, OTHER, World
-from domotic_assets_tests.lakes import assert_same, contents, versions
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support import builders, erasure, leaks, processes
+from domotic_assets_tests.support.erasure import HOME, OTHER, World
+from domotic_assets_tests.support.lakes import assert_same, contents, versions
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 # Of variables and device types one row counts for all homes.
 EACH_HOMES = [table for table in ALL_TABLES.values() if table not in COUNTS]

@@ -30,9 +30,9 @@ from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.homes import silver
 from domotic_assets.settings import Settings
-from domotic_assets_tests import builders
-from domotic_assets_tests.lakes import assert_same
-from domotic_assets_tests.memory_lake import MemoryLake
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.lakes import assert_same
+from domotic_assets_tests.support.memory_lake import MemoryLake
 
 pytestmark = pytest.mark.untraced
 

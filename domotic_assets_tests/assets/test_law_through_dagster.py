@@ -14,8 +14,8 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import BuildReport, build
 from domotic_assets.schemas import gold, refusals
 from domotic_assets.simulator.register import write_register
-from domotic_assets_tests import builders
-from domotic_assets_tests.lakes import assert_same, contents, open_lake
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.lakes import assert_same, contents, open_lake
 
 pytestmark = pytest.mark.untraced
 

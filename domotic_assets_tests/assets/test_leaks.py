@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 
-from domotic_assets_tests import leaks
-from domotic_assets_tests.leaks import PLANTS, UNREADABLE, Finding, LeakScanError, prove, scan
+from domotic_assets_tests.support import leaks
+from domotic_assets_tests.support.leaks import PLANTS, UNREADABLE, Finding, LeakScanError, prove, scan
 
 VALUE = "Zoë Prüfling-4711"
 # Kinds whose raw bytes hold the value in none of the encodings that a plain search would try.

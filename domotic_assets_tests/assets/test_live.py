@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.flow.live import is_kept_live
-from domotic_assets_tests import builders
 from domotic_assets_tests.drills import running
+from domotic_assets_tests.support import builders
 
 pytestmark = pytest.mark.untraced
 

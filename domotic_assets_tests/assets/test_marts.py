@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from domotic_assets_tests.unit.serve.admin_file import publish_admin
+from domotic_assets_tests.support.admin_file import publish_admin
 
 THURSDAY, FRIDAY = 4, 5
 

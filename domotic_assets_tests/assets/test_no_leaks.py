@@ -20,8 +20,8 @@ import pytest
 from domotic_assets.registry import load_sites
 from domotic_assets.simulator.register import personal_values
 from domotic_assets.simulator.run import Folders, Simulation, write_history
-from domotic_assets_tests import builders, leaks
-from domotic_assets_tests.leaks import Finding
+from domotic_assets_tests.support import builders, leaks
+from domotic_assets_tests.support.leaks import Finding
 
 pytestmark = [pytest.mark.rule(11), pytest.mark.untraced]
 

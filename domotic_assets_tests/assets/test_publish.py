@@ -16,8 +16,8 @@ from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.schemas import gold as schemas_gold
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish
-from domotic_assets_tests import processes
-from domotic_assets_tests.unit.serve.gold_snapshot import (
+from domotic_assets_tests.support import processes
+from domotic_assets_tests.support.gold_snapshot import (
     HOUSE_METER,
     JIMMY,
     KITCHEN_PLUG,

@@ -22,7 +22,7 @@ from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.query import query_published
 from domotic_assets.settings import Settings
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 pytestmark = pytest.mark.untraced
 

@@ -20,8 +20,8 @@ from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish, refresh
 from domotic_assets.serve.failing_checks import FailingCheck
-from domotic_assets_tests import processes
-from domotic_assets_tests.unit.serve.gold_snapshot import (
+from domotic_assets_tests.support import processes
+from domotic_assets_tests.support.gold_snapshot import (
     HOUSE_METER,
     JIMMY,
     OFFICE,

@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from domotic_assets.domains.homes.flows import facts, landing, reading
+from domotic_assets.domains.homes.silver.events import device_types, devices, variables
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import NO_MARKS, Marks
@@ -17,9 +18,8 @@ from domotic_assets.registry import Sites
 from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import Settings
-from domotic_assets.silver.events import device_types, devices, variables
-from domotic_assets_tests import builders
-from domotic_assets_tests.memory_lake import MemoryLake
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.memory_lake import MemoryLake
 
 pytestmark = pytest.mark.untraced
 

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
-from domotic_assets import silver as silver_room
+from domotic_assets import domains
 from domotic_assets.domains.homes.flows import landing, reading
+from domotic_assets.domains.homes.silver import judgement
 from domotic_assets.flow.windows import read_key
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate import rejects
@@ -21,8 +22,7 @@ from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.orchestration.replay import replay
 from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS
-from domotic_assets.silver import judgement
-from domotic_assets_tests.builders import (
+from domotic_assets_tests.support.builders import (
     REGISTRY,
     SAMPLE_TIME,
     ShareFile,
@@ -33,8 +33,8 @@ from domotic_assets_tests.builders import (
     write_share,
     write_sites,
 )
-from domotic_assets_tests.feed import Feed
-from domotic_assets_tests.lakes import assert_same, contents, open_lake
+from domotic_assets_tests.support.feed import Feed
+from domotic_assets_tests.support.lakes import assert_same, contents, open_lake
 
 pytestmark = pytest.mark.usefixtures("unpublished")
 
@@ -156,7 +156,8 @@ def _codes() -> tuple[set[str], set[str]]:
     """(codes that silver gives to values or files, all its texts), read off its source."""
     given: set[str] = set()
     texts: set[str] = set()
-    for source in Path(str(silver_room.__file__)).parent.glob("*.py"):
+    rooms = Path(str(domains.__file__)).parent
+    for source in (*rooms.glob("*/silver.py"), *rooms.glob("*/silver/*.py")):
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 texts.add(node.value)

@@ -26,9 +26,9 @@ from domotic_assets.serve.catalog import definition_of
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.scopes import Scope, scopes_of
 from domotic_assets.simulator.register import personal_values
-from domotic_assets_tests import builders, leaks
-from domotic_assets_tests.lakes import open_lake
-from domotic_assets_tests.unit.serve.admin_file import publish_admin
+from domotic_assets_tests.support import builders, leaks
+from domotic_assets_tests.support.admin_file import publish_admin
+from domotic_assets_tests.support.lakes import open_lake
 
 SEED = 5
 ZURICH_MIDNIGHT, LONDON_MIDNIGHT, END = 202309142200, 202309142300, 202309150000

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from domotic_assets.domains.all_domains import CHECKS
 from domotic_assets.domains.homes.checks import rounds
-from domotic_assets.domains.homes.checks.all_checks import CHECKS
 from domotic_assets.domains.homes.flows import facts as flows_facts
 from domotic_assets.domains.homes.flows import landing, reading
 from domotic_assets.flow.windows import Window, day_window
@@ -29,9 +29,9 @@ from domotic_assets.schemas import gold, silver
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.simulator.defects import CLEAN, Delivery
 from domotic_assets.simulator.run import Folders, Simulation, publish
-from domotic_assets_tests import builders
-from domotic_assets_tests.lakes import open_lake
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.lakes import open_lake
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 pytestmark = pytest.mark.untraced
 

@@ -26,7 +26,7 @@ from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.run import Folders, simulate_history
-from domotic_assets_tests.builders import HOMES, REGISTRY, write_sites
+from domotic_assets_tests.support.builders import HOMES, REGISTRY, write_sites
 
 pytestmark = pytest.mark.untraced
 

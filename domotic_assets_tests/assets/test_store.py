@@ -18,7 +18,7 @@ from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.lake import store
 from domotic_assets.lake.store import Lake, consecutive
 from domotic_assets.schemas.table import UTC_DATE, UTC_TIME, Table, moment, text, whole
-from domotic_assets_tests.memory_lake import MemoryLake
+from domotic_assets_tests.support.memory_lake import MemoryLake
 
 READINGS = Table(
     layer="silver",

@@ -24,7 +24,7 @@ from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import cost_of, wall_of
 from domotic_assets_tests.bench.minutes import steps_of
 from domotic_assets_tests.drills.running import DOMOTIC
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.support.lakes import open_lake
 
 DAYS = 365
 LATE_FILES = 5

@@ -17,7 +17,7 @@ from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import medians
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.support.lakes import open_lake
 
 DAYS = 3
 REPEATS = 7

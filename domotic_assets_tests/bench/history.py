@@ -16,7 +16,7 @@ from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import REPEATS, Cost, cost_of
 from domotic_assets_tests.drills.running import DOMOTIC
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.support.lakes import open_lake
 
 DAYS = 85
 """Two homes send 244,800 files in 85 days, without what is missing and with what is sent twice."""

@@ -12,7 +12,7 @@ from domotic_assets.schemas.homes import bronze
 from domotic_assets_tests.bench import baselines, samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import REPEATS, medians, wall_of
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.support.lakes import open_lake
 
 
 def run(place: Path) -> list[Figure]:

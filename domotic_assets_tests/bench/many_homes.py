@@ -11,7 +11,7 @@ from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import cost_of
 from domotic_assets_tests.bench.minutes import STEPS, Minutes
 from domotic_assets_tests.drills.running import DOMOTIC
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.support.lakes import open_lake
 
 HOMES, HOUR, LIVE = 1_000, 60, 5
 

@@ -65,7 +65,7 @@ def package_of(frame: str) -> str:
     found = _FILE.search(frame)
     parts = Path(found[1]).parts if found else ()
     if parts and parts[0] in OWN:
-        return "/".join(parts[:2]) if parts[0] == OWN[0] and len(parts) > 2 else parts[0]
+        return "/".join(parts[:-1]) if parts[0] == OWN[0] and len(parts) > 2 else parts[0]
     if len(parts) > 1 and not parts[0].startswith(("/", "<")):
         return "python" if parts[0] in sys.stdlib_module_names else parts[0]
     return "python"

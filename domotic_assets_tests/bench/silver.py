@@ -17,8 +17,8 @@ from domotic_assets.schemas.table import Table
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import REPEATS, wall_of
-from domotic_assets_tests.lakes import open_lake
 from domotic_assets_tests.services.postgres import PUBLISHER, PostgresServer, postgres
+from domotic_assets_tests.support.lakes import open_lake
 
 DAYS = 7
 """As long as the measured week: a step of a history makes its next piece while one is written, and of three

@@ -35,7 +35,7 @@ from domotic_assets.simulator.defects import FOREIGN_USER, Delivery
 from domotic_assets.simulator.run import Folders, publish
 from domotic_assets_tests.drills import running
 from domotic_assets_tests.drills.running import Live
-from domotic_assets_tests.lakes import contents, open_lake
+from domotic_assets_tests.support.lakes import contents, open_lake
 
 HOMES = 2
 HISTORY, BUILT_BEFORE = timedelta(hours=26), timedelta(hours=2)

@@ -29,7 +29,7 @@ from domotic_assets.lake.store import Lake
 from domotic_assets.schemas import gold as schemas_gold
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish, refresh
-from domotic_assets_tests.unit.serve.gold_snapshot import (
+from domotic_assets_tests.support.gold_snapshot import (
     HOUSE_METER,
     JIMMY,
     OFFICE,

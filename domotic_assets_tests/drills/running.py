@@ -35,8 +35,8 @@ from domotic_assets.settings import DAGSTER_VARIABLE
 from domotic_assets.simulator.defects import Delivery
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Conditions, Folders, Simulation, publish, write_history
-from domotic_assets_tests.lakes import open_lake
 from domotic_assets_tests.services.servers import free_port, listens
+from domotic_assets_tests.support.lakes import open_lake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOMOTIC = str(Path(sys.executable).with_name("domotic"))

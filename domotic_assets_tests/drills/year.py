@@ -23,7 +23,6 @@ import duckdb
 import polars as pl
 
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.gold import calendar
 from domotic_assets.operate import people
 from domotic_assets.operate import publish as operate_publish
 from domotic_assets.orchestration import tags
@@ -38,8 +37,9 @@ from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.serve import publish
 from domotic_assets.simulator.homes import write_sites
 from domotic_assets.simulator.run import Folders, Simulation, write_history
-from domotic_assets_tests.lakes import open_lake
-from domotic_assets_tests.questions import questions
+from domotic_assets.star import calendar
+from domotic_assets_tests.support.lakes import open_lake
+from domotic_assets_tests.support.questions import questions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIRST_DAY = date(2023, 1, 1)

@@ -16,16 +16,18 @@ from typing import Any
 
 import polars as pl
 
-from domotic_assets.bronze.landing import File, Landing, land_forecasts, versions
+from domotic_assets.domains.homes.bronze.landing import Landing
+from domotic_assets.domains.homes.silver.events import merge
+from domotic_assets.domains.homes.silver.flatten import flatten
+from domotic_assets.domains.weather.bronze import land_forecasts
+from domotic_assets.domains.weather.silver import read_weather_files
+from domotic_assets.ingest.files import File, versions
 from domotic_assets.schemas.homes.bronze import SENSOR_FILES as BRONZE_SENSOR_FILES
 from domotic_assets.schemas.homes.silver import SENSOR_FILES
 from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS, REJECTS
 from domotic_assets.schemas.table import Table
 from domotic_assets.schemas.weather import WEATHER_FILES, WEATHER_FORECASTS
-from domotic_assets.silver.events import merge
-from domotic_assets.silver.flatten import flatten
-from domotic_assets.silver.weather import read_weather_files
-from domotic_assets_tests.builders import FEED_USERS, registry
+from domotic_assets_tests.support.builders import FEED_USERS, registry
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 LONGEST_SECONDS = 1.0

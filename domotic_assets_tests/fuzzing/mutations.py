@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from domotic_assets_tests.builders import API_TOKENS, FEED_USERS
+from domotic_assets_tests.support.builders import API_TOKENS, FEED_USERS
 
 MOST_BYTES = 400_000
 """A mutation that repeats itself stops growing here."""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from domotic_assets.bronze.landing import File
-from domotic_assets_tests import builders
+from domotic_assets.ingest.files import File
 from domotic_assets_tests.fuzzing import mutations
 from domotic_assets_tests.fuzzing.judge import SENSOR, Path
+from domotic_assets_tests.support import builders
 
 FIRST_ISSUE = datetime(2023, 1, 5, tzinfo=UTC)
 _MEASUREMENTS = {"PRED_T_2M": "°C", "PRED_RELHUM_2M": "%", "PRED_TOT_PREC": "kg/m2", "PRED_GLOB": "Watt/m2"}

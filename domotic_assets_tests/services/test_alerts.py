@@ -28,9 +28,9 @@ from domotic_assets.orchestration.definitions import feed_definitions, workspace
 from domotic_assets.orchestration.sensors import REACHABLE
 from domotic_assets.registry import AlertChannel
 from domotic_assets.settings import Settings
-from domotic_assets_tests import builders
 from domotic_assets_tests.services.mailbox import Hook, Mailbox, mailbox, make_certificate, webhook
 from domotic_assets_tests.services.servers import HOST, free_port
+from domotic_assets_tests.support import builders
 
 NOON = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
 """Noon in Sion."""

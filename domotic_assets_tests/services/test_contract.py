@@ -13,9 +13,9 @@ from domotic_assets.quality.shape import Shape, register_shape
 from domotic_assets.simulator.register import write_register
 from domotic_assets.sources.columns import register_columns
 from domotic_assets.sources.mysql import mysql_source
-from domotic_assets_tests.builders import registry
 from domotic_assets_tests.services.mariadb import MariadbServer, mariadb
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support.builders import registry
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 START = datetime(2023, 9, 4, tzinfo=UTC)
 

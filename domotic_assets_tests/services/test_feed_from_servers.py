@@ -16,12 +16,12 @@ from domotic_assets.schemas.homes import bronze
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.register import write_register
 from domotic_assets.simulator.run import Delivery, Folders, Simulation, publish
-from domotic_assets_tests import builders
-from domotic_assets_tests.feed import Feed
-from domotic_assets_tests.lakes import assert_same, contents, leave_unpublished, open_lake
 from domotic_assets_tests.services.mariadb import mariadb
 from domotic_assets_tests.services.openssh import openssh
 from domotic_assets_tests.services.samba import samba
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.feed import Feed
+from domotic_assets_tests.support.lakes import assert_same, contents, leave_unpublished, open_lake
 
 pytestmark = pytest.mark.untraced
 

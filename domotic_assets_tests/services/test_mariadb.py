@@ -22,9 +22,9 @@ from domotic_assets.simulator.register import TABLES, write_register
 from domotic_assets.sources import mysql
 from domotic_assets.sources.mysql import mysql_source
 from domotic_assets.sources.relational import Change, RelationalSource, sqlite_source
-from domotic_assets_tests.builders import REGISTRY, registry, write_sites
 from domotic_assets_tests.services.mariadb import MariadbServer, make_certificate, mariadb
 from domotic_assets_tests.services.servers import HOST, free_port
+from domotic_assets_tests.support.builders import REGISTRY, registry, write_sites
 
 START = datetime(2023, 9, 4, tzinfo=UTC)
 

@@ -27,7 +27,6 @@ from domotic_assets.serve.postgres.roles import role_of
 from domotic_assets.serve.postgres.server import Server
 from domotic_assets.serve.postgres.transfer import Carried
 from domotic_assets.settings import Settings
-from domotic_assets_tests import builders, leaks
 from domotic_assets_tests.assets.test_scopes import (
     HOMES,
     PEOPLE,
@@ -37,11 +36,12 @@ from domotic_assets_tests.assets.test_scopes import (
     forbidden,
     people,
 )
-from domotic_assets_tests.lakes import open_lake
 from domotic_assets_tests.services.mariadb import make_certificate
 from domotic_assets_tests.services.postgres import PUBLISHER, PostgresServer, postgres
 from domotic_assets_tests.services.servers import HOST, free_port
-from domotic_assets_tests.unit.serve.admin_file import publish_admin
+from domotic_assets_tests.support import builders, leaks
+from domotic_assets_tests.support.admin_file import publish_admin
+from domotic_assets_tests.support.lakes import open_lake
 
 ADMIN = "domotic_admin"
 SCOPES = people(PEOPLE)

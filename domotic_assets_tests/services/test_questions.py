@@ -23,9 +23,9 @@ from domotic_assets.serve import publish
 from domotic_assets.serve.postgres.roles import role_of
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.run import Folders, Simulation, write_history
-from domotic_assets_tests import builders
-from domotic_assets_tests.questions import Question, questions
 from domotic_assets_tests.services.postgres import PUBLISHER, PostgresServer, postgres
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.questions import Question, questions
 
 pytestmark = pytest.mark.untraced
 

@@ -27,9 +27,9 @@ from domotic_assets.settings import Settings
 from domotic_assets.sources import sftp, ssh
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.sftp import SftpFolder
-from domotic_assets_tests.builders import REGISTRY, write_sites
 from domotic_assets_tests.services.openssh import SshServer, make_key, openssh
 from domotic_assets_tests.services.servers import HOST, free_port
+from domotic_assets_tests.support.builders import REGISTRY, write_sites
 
 WRITTEN = datetime(2023, 9, 4, 5, 0, tzinfo=UTC)
 LARGE = Random(1).randbytes(15_000_000)

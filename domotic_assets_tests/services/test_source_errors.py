@@ -17,12 +17,12 @@ from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.register import write_register
 from domotic_assets.sources import sftp, ssh
-from domotic_assets_tests import builders
-from domotic_assets_tests.feed import Feed, Run
-from domotic_assets_tests.lakes import leave_unpublished
 from domotic_assets_tests.services.mariadb import MariadbServer, mariadb
 from domotic_assets_tests.services.openssh import SshServer, openssh
 from domotic_assets_tests.services.samba import SambaServer, samba
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.feed import Feed, Run
+from domotic_assets_tests.support.lakes import leave_unpublished
 
 NINE = datetime(2023, 9, 5, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

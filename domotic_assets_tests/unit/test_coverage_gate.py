@@ -2,7 +2,7 @@
 
 import pytest
 
-from domotic_assets_tests.coverage_gate import verdict
+from domotic_assets_tests.support.coverage_gate import verdict
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import silver
 from domotic_assets.settings import Settings
-from domotic_assets_tests.builders import (
+from domotic_assets_tests.support.builders import (
     API_TOKENS,
     FEED_USERS,
     REGISTRY,
@@ -36,7 +36,7 @@ from domotic_assets_tests.builders import (
     write_share,
     write_sites,
 )
-from domotic_assets_tests.unit.sensor_path import NOW, Carried, carry
+from domotic_assets_tests.support.sensor_path import NOW, Carried, carry
 
 TOKEN = API_TOKENS["jimmy"]
 ARRIVED = SAMPLE_TIME + timedelta(seconds=5)

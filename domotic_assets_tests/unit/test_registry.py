@@ -7,7 +7,7 @@ import pytest
 
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.registry import Band, EmailChannel, load_sites, parse_registry
-from domotic_assets_tests.builders import FEED_USERS, REGISTRY, registry, sites
+from domotic_assets_tests.support.builders import FEED_USERS, REGISTRY, registry, sites
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

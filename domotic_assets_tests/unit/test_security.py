@@ -25,7 +25,7 @@ from domotic_assets.sources.files import FileFolder
 from domotic_assets.sources.folder import LocalFolder
 from domotic_assets.sources.sftp import SftpFolder
 from domotic_assets.sources.smb import SmbFolder
-from domotic_assets_tests.builders import (
+from domotic_assets_tests.support.builders import (
     FEED_USERS,
     REGISTRY,
     SAMPLE_TIME,
@@ -37,7 +37,7 @@ from domotic_assets_tests.builders import (
     write_share,
     write_sites,
 )
-from domotic_assets_tests.unit.sensor_path import carry
+from domotic_assets_tests.support.sensor_path import carry
 
 PACKAGE = Path(__file__).parents[2] / "domotic_assets"
 AT = datetime(2023, 8, 31, 20, tzinfo=UTC)

@@ -6,17 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from domotic_assets.bronze.register import (
-    current_state,
-    last_sequence,
-    register_rows,
-    row_versions,
-    rows_of_buildings,
-)
+from domotic_assets.domains.register.buildings import rows_of_buildings
+from domotic_assets.domains.register.silver import BuildingHomes, current_rows, register_history
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.changes import current_state, last_sequence, register_rows, row_versions
 from domotic_assets.schemas import register
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
-from domotic_assets.silver.register import BuildingHomes, current_rows, register_history
 from domotic_assets.sources.relational import RegisterBatch
 
 CHANGES_PER_PULL = 100_000

@@ -1,17 +1,19 @@
-"""Judges the forecasts as a feed: whether the newest one is overdue."""
+"""The checks of the forecasts: whether the newest one came, and whether it looks as agreed."""
 
 from datetime import UTC, datetime, timedelta
 
+from domotic_assets.domains.weather import freshness
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import zone
-from domotic_assets.quality import files
+from domotic_assets.quality import installed_contract
+from domotic_assets.quality.check import WARN_ERROR, Check, in_hours
 from domotic_assets.quality.verdict import Verdict
-from domotic_assets.schemas import weather
+from domotic_assets.schemas.weather import WEATHER_FILES
 
 
 def present_forecast(work: Workspace, now: datetime) -> Verdict:
     """Whether the newest forecast is overdue."""
-    held = work.lake.dates(weather.WEATHER_FILES)
+    held = work.lake.dates(WEATHER_FILES)
     own = zone(work.registry.calendar_time_zone)
     at = work.registry.settings.forecasts_at
     due = datetime.combine(
@@ -19,4 +21,23 @@ def present_forecast(work: Workspace, now: datetime) -> Verdict:
         datetime.min.time().replace(hour=at // 60 % 24, minute=at % 60),
         own,
     ).astimezone(UTC)
-    return files.forecast_freshness(due if due <= now else None, now)
+    return freshness.forecast_freshness(due if due <= now else None, now)
+
+
+CHECKS = (
+    Check(
+        "header",
+        WEATHER_FILES,
+        WARN_ERROR,
+        "The newest forecast differs from `contract.yaml` in its columns, measurements or units.",
+        lambda judged: installed_contract.forecast_drift(judged.work),
+    ),
+    Check(
+        "freshness",
+        WEATHER_FILES,
+        WARN_ERROR,
+        f"A forecast did not come: WARN after {in_hours(freshness.FORECAST_WARN)}, ERROR after "
+        f"{in_hours(freshness.FORECAST_ERROR)}.",
+        lambda judged: present_forecast(judged.work, judged.now),
+    ),
+)

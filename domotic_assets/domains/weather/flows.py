@@ -1,20 +1,22 @@
-"""Reads forecasts by date of issue: folder to Bronze, Bronze to Silver, Silver to the weather facts."""
+"""Reads forecasts by date of issue: folder to Bronze, Bronze to Silver, Silver to the facts and the sites."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import polars as pl
 
-from domotic_assets.bronze.landing import File, land_forecasts, versions
-from domotic_assets.bronze.naming import arrival, is_plausible, read_forecast_name
+from domotic_assets.domains.weather.bronze import land_forecasts, read_forecast_name
+from domotic_assets.domains.weather.gold import dim_weather_site, weather_day, weather_hour
+from domotic_assets.domains.weather.silver import SOURCE, WeatherReading, read_weather_files
+from domotic_assets.flow.dims import Written, replace_dims
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.gold.weather import weather_day, weather_hour
+from domotic_assets.ingest.arrival import arrival, is_plausible
+from domotic_assets.ingest.files import File, versions
 from domotic_assets.localtime import zone
 from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.table import Table
-from domotic_assets.silver.weather import SOURCE, WeatherReading, read_weather_files
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, as_entries, unknown
 
@@ -128,6 +130,12 @@ def _weather_facts(
         work.lake.replace_dates(table, rows, piece)
         written += rows.height
     return written
+
+
+def write_dims(work: Workspace) -> Mapping[str, Written]:
+    """Write gold/dim_weather_site where it differs from what the lake holds."""
+    named = work.lake.read(weather.WEATHER_FORECASTS, columns=["site"])["site"].unique().to_list()
+    return replace_dims(work, {weather.DIM_WEATHER_SITE: dim_weather_site(work.registry, named)})
 
 
 def _issue(work: Workspace, entry: Entry) -> date | None:

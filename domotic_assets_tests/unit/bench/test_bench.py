@@ -18,8 +18,8 @@ from domotic_assets_tests.bench.flames import flame_graph
 from domotic_assets_tests.bench.measuring import medians
 from domotic_assets_tests.bench.plots import growth
 from domotic_assets_tests.bench.profiles import package_of
-from domotic_assets_tests.builders import SAMPLE_TIME, payload, to_bytes
-from domotic_assets_tests.unit.silver.test_flatten import READINGS
+from domotic_assets_tests.support.builders import SAMPLE_TIME, payload, to_bytes
+from domotic_assets_tests.unit.domains.homes.silver.test_flatten import READINGS
 
 BETTER = Figure("flatten", "quick", 2.0, "µs", "(a) slow", 8.0, 4.0, 3.0)
 WORSE = Figure("history", "large", 1800.0, "MB", goal=1500, at_most=True, note="one build")
@@ -107,7 +107,10 @@ def test_pictures_are_xml_that_names_what_it_shows() -> None:
 @pytest.mark.parametrize(
     ("frame", "package"),
     [
-        ("flatten (domotic_assets/silver/flatten.py:99)", "domotic_assets/silver"),
+        (
+            "flatten (domotic_assets/domains/homes/silver/flatten.py:99)",
+            "domotic_assets/domains/homes/silver",
+        ),
         ("run (domotic_assets/registry.py:9)", "domotic_assets"),
         ("carry (domotic_assets_tests/drills/days.py:7)", "domotic_assets_tests"),
         ("collect (polars/lazyframe/engine.py:410)", "polars"),

@@ -11,8 +11,8 @@ from domotic_assets.domains.homes.flows.landing import land_sensor_files
 from domotic_assets.domains.homes.flows.reading import flatten_sensor_files
 from domotic_assets.flow.windows import day_window
 from domotic_assets.simulator.register import write_register
-from domotic_assets_tests.builders import HOMES, motion, share_file, write_share, write_sites
-from domotic_assets_tests.lakes import open_lake
+from domotic_assets_tests.support.builders import HOMES, motion, share_file, write_share, write_sites
+from domotic_assets_tests.support.lakes import open_lake
 
 DAY = datetime(2023, 9, 4, 12, tzinfo=UTC)
 NEXT = DAY + timedelta(days=1)

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from domotic_assets.cli.main import main
-from domotic_assets_tests.builders import REGISTRY, write_sites
+from domotic_assets_tests.support.builders import REGISTRY, write_sites
 
 
 class Command:

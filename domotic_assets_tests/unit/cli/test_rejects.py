@@ -14,7 +14,7 @@ from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.flow.windows import read_key
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.settings import Settings
-from domotic_assets_tests.builders import (
+from domotic_assets_tests.support.builders import (
     API_TOKENS,
     FEED_USERS,
     SAMPLE_TIME,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from domotic_assets.flow.dagster_home import prepare_home
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 SHIPPED = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
 

@@ -13,8 +13,8 @@ from domotic_assets.operate.status import UNREACHABLE, FeedStatus, HomeStatus, d
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import silver
 from domotic_assets.settings import Settings
-from domotic_assets_tests import builders
-from domotic_assets_tests.memory_lake import MemoryLake
+from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.memory_lake import MemoryLake
 
 MINUTE = timedelta(minutes=1)
 

@@ -10,7 +10,7 @@ from domotic_assets.registry import load_sites
 from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
 from domotic_assets.schemas.weather import WEATHER_MEASUREMENTS, WEATHER_VARIANTS
-from domotic_assets_tests.shared_data import REPOSITORY
+from domotic_assets_tests.support.shared_data import REPOSITORY
 
 TEXT = """\
 feed:

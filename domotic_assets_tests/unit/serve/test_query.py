@@ -7,7 +7,7 @@ import pytest
 from domotic_assets.errors import LakeError, QueryError
 from domotic_assets.serve import publish
 from domotic_assets.serve.query import run_query
-from domotic_assets_tests.unit.serve.gold_snapshot import write_snapshot
+from domotic_assets_tests.support.gold_snapshot import write_snapshot
 
 
 @pytest.fixture(scope="module")

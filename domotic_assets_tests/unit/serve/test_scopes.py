@@ -14,7 +14,7 @@ from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import scopes
 from domotic_assets.serve.scopes import Reach, Role, Scope, Span, Window
-from domotic_assets_tests import builders
+from domotic_assets_tests.support import builders
 
 MARTS = Path(__file__).resolve().parents[3] / "dbt" / "models" / "marts"
 JIMMY, JEREMIE = surrogate_key("jimmy"), surrogate_key("jeremie")

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from domotic_assets.cli.simulate import history_span, simulate
 from domotic_assets.registry import load_sites
 from domotic_assets.simulator.defects import DEFECTS
-from domotic_assets_tests.unit.simulator.worlds import SITES
+from domotic_assets_tests.support.worlds import SITES
 
 NOW = datetime(2023, 9, 6, 10, 30, 25, tzinfo=UTC)
 

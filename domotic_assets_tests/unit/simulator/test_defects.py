@@ -12,7 +12,7 @@ from domotic_assets.errors import ConfigurationError
 from domotic_assets.simulator.defects import CLEAN, DEFECTS, FOREIGN_USER, shares
 from domotic_assets.simulator.run import Simulation
 from domotic_assets.simulator.truth import truth_row
-from domotic_assets_tests.unit.simulator.worlds import MONDAY, NOON, registry, simulated
+from domotic_assets_tests.support.worlds import MONDAY, NOON, registry, simulated
 
 
 def struck(name: str, minutes: int = 1) -> list[Any]:

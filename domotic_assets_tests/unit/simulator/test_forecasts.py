@@ -9,7 +9,7 @@ import pytest
 
 from domotic_assets.simulator.forecasts import forecast_file, forecast_sites, issue_moment
 from domotic_assets.simulator.sky import KNOWN_SITES, Sky, named_site
-from domotic_assets_tests.unit.simulator.worlds import registry
+from domotic_assets_tests.support.worlds import registry
 
 ISSUED = date(2023, 9, 4)
 UNITS = {"PRED_DURSUN": "min", "PRED_FF_10M": "m/s", "PRED_GLOB": "Watt/m2", "PRED_RELHUM_2M": "%",

@@ -5,7 +5,7 @@ from pathlib import Path
 from domotic_assets.registry import load_sites
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders
-from domotic_assets_tests.unit.simulator.worlds import registry
+from domotic_assets_tests.support.worlds import registry
 
 
 def test_more_homes_are_generated_after_those_of_the_registry() -> None:

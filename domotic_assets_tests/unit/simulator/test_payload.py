@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from domotic_assets_tests.unit.simulator.worlds import MONDAY, NOON, simulated
+from domotic_assets_tests.support.worlds import MONDAY, NOON, simulated
 
 PLUG = {
     "timePlug", "power", "overpower", "is_valid", "counter1", "counter2", "counter3", "total", "temperature",

@@ -7,7 +7,7 @@ import pytest
 
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
 from domotic_assets.simulator.register import MARKER, TABLES, personal_values, register_rows, write_register
-from domotic_assets_tests.unit.simulator.worlds import MONDAY, registry
+from domotic_assets_tests.support.worlds import MONDAY, registry
 
 HOMES = registry(2).homes
 

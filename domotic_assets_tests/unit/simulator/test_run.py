@@ -21,7 +21,7 @@ from domotic_assets.simulator.run import (
     write_history,
 )
 from domotic_assets.simulator.truth import open_truth
-from domotic_assets_tests.unit.simulator.worlds import MONDAY, NOON, registry, simulated
+from domotic_assets_tests.support.worlds import MONDAY, NOON, registry, simulated
 
 SPOILED = {"all": 0.02, "huge": 0.0, "deep_nesting": 0.0}
 

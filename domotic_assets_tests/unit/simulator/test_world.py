@@ -10,7 +10,7 @@ from domotic_assets.simulator.appliances import Fridge, Plug, profiles
 from domotic_assets.simulator.people import Use
 from domotic_assets.simulator.rooms import Air
 from domotic_assets.simulator.world import Battery, World
-from domotic_assets_tests.unit.simulator.worlds import MONDAY, home
+from domotic_assets_tests.support.worlds import MONDAY, home
 
 
 def still_air(**changes: float) -> dict[str, float]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from domotic_assets.bronze.register import current_state, register_rows
 from domotic_assets.errors import ContractError, SourceError
+from domotic_assets.ingest.changes import current_state, register_rows
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
 from domotic_assets.sources.relational import Change, Refusal, RelationalSource, sqlite_source
 

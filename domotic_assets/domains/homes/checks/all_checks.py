@@ -1,41 +1,21 @@
-"""The checks of the data: each with its table, its severities, its rule in a sentence, and who judges.
-
-`docs/checks.md` is written from this list.
-"""
+"""The checks of the homes: each with its table, its severities, its rule in a sentence, and who judges."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
+from domotic_assets.domains.homes.checks import clocks, counters, files, readings
 from domotic_assets.domains.homes.checks import rounds as steps
 from domotic_assets.domains.homes.checks.rounds import Piece
-from domotic_assets.domains.weather import checks
-from domotic_assets.quality import clocks, counters, files, installed_contract, readings, stored
-from domotic_assets.quality.check import Check
+from domotic_assets.quality.check import WARN_ERROR, Check, in_percent
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict, together
-from domotic_assets.schemas import bronze as schemas_bronze
-from domotic_assets.schemas import gold as schemas_gold
-from domotic_assets.schemas import refusals, register, weather
-from domotic_assets.schemas import silver as schemas_silver
+from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import bronze as homes_bronze
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.homes import silver as homes_silver
-from domotic_assets.schemas.table import Table
 
 
 def _each_home(judge: Callable[[Piece], Verdict]) -> Callable[[Round], Verdict]:
     return lambda judged: together(judge(piece) for piece in judged.once(steps.pieces_of))
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}"
-
-
-def _hours(length: timedelta) -> str:
-    return f"{length / timedelta(hours=1):.0f} h"
-
-
-_WARN_ERROR = "WARN, ERROR"
 
 
 OF_HOMES = (
@@ -49,34 +29,34 @@ OF_HOMES = (
     Check(
         "completeness",
         homes_silver.SENSOR_FILES,
-        _WARN_ERROR,
-        f"A home's day lacks minutes: below {_percent(files.PRESENT_WARN)} present WARN, below "
-        f"{_percent(files.PRESENT_ERROR)} ERROR; more than {_percent(files.LATE_WARN)} of its files come "
+        WARN_ERROR,
+        f"A home's day lacks minutes: below {in_percent(files.PRESENT_WARN)} present WARN, below "
+        f"{in_percent(files.PRESENT_ERROR)} ERROR; more than {in_percent(files.LATE_WARN)} of its files come "
         "over a quarter of an hour late: WARN.",
         _each_home(steps.completeness),
     ),
     Check(
         "readable",
         homes_silver.SENSOR_FILES,
-        _WARN_ERROR,
-        f"Files of a home that cannot be read at all: from {_percent(files.UNREADABLE_WARN)} WARN, from "
-        f"{_percent(files.UNREADABLE_ERROR)} ERROR.",
+        WARN_ERROR,
+        f"Files of a home that cannot be read at all: from {in_percent(files.UNREADABLE_WARN)} WARN, from "
+        f"{in_percent(files.UNREADABLE_ERROR)} ERROR.",
         _each_home(steps.readable),
     ),
     Check(
         "sent_once",
         homes_bronze.SENSOR_FILES,
         "WARN",
-        f"A home sends {_percent(files.DOUBLED_WARN)} of its minutes or more in several files.",
+        f"A home sends {in_percent(files.DOUBLED_WARN)} of its minutes or more in several files.",
         _each_home(steps.doubled),
     ),
     Check(
         "outliers",
         homes_silver.SENSOR_EVENTS,
-        _WARN_ERROR,
-        f"A variable of a home out of bounds: from {_percent(readings.OUTLIERS_WARN)} of its readings, and "
+        WARN_ERROR,
+        f"A variable of a home out of bounds: from {in_percent(readings.OUTLIERS_WARN)} of its readings, and "
         f"{readings.OUTLIERS_TIMES_PAST:.0f} times the share of the days before, WARN; from "
-        f"{_percent(readings.OUTLIERS_ERROR)} ERROR.",
+        f"{in_percent(readings.OUTLIERS_ERROR)} ERROR.",
         _each_home(steps.outliers),
     ),
     Check(
@@ -99,7 +79,7 @@ OF_HOMES = (
     Check(
         "clocks",
         homes_silver.SENSOR_EVENTS,
-        _WARN_ERROR,
+        WARN_ERROR,
         f"The time that a device states is more than {clocks.DRIFT_SECONDS // 60} minutes off its file's: "
         "one device WARN; all of a home alike, then the home's clock (or its zone) is wrong: ERROR.",
         _each_home(steps.clocks_of),
@@ -107,7 +87,7 @@ OF_HOMES = (
     Check(
         "counters",
         homes_silver.SENSOR_EVENTS,
-        _WARN_ERROR,
+        WARN_ERROR,
         "A meter runs backwards. Below zero, lower than before but not from zero, or going on from another "
         "room's level (rooms swapped): ERROR; a restart at zero or a single low reading: WARN.",
         _each_home(steps.counters_of),
@@ -115,9 +95,9 @@ OF_HOMES = (
     Check(
         "refused",
         refusals.REJECTS,
-        _WARN_ERROR,
-        f"Values of a home's variable that were refused: from {_percent(readings.OUTLIERS_WARN)} WARN, from "
-        f"{_percent(readings.OUTLIERS_ERROR)} ERROR.",
+        WARN_ERROR,
+        "Values of a home's variable that were refused: from "
+        f"{in_percent(readings.OUTLIERS_WARN)} WARN, from {in_percent(readings.OUTLIERS_ERROR)} ERROR.",
         _each_home(steps.refused),
     ),
     Check(
@@ -131,13 +111,12 @@ OF_HOMES = (
     Check(
         "balance",
         homes_gold.FACT_ENERGY_MINUTE,
-        _WARN_ERROR,
-        f"A home's plugs took more than {_percent(counters.PLUGS_OVER_HOUSE_WARN)} of what its house meter "
-        f"shows: WARN; more than {_percent(counters.PLUGS_OVER_HOUSE_ERROR)}: ERROR.",
+        WARN_ERROR,
+        f"A home's plugs took more than {in_percent(counters.PLUGS_OVER_HOUSE_WARN)} of what its house meter "
+        f"shows: WARN; more than {in_percent(counters.PLUGS_OVER_HOUSE_ERROR)}: ERROR.",
         _each_home(steps.balance),
     ),
 )
-
 
 RECONCILED = tuple(
     Check(
@@ -154,41 +133,14 @@ RECONCILED = tuple(
     )
 )
 
-
-OF_CONTRACTS = (
+OF_FILES = (
     Check(
         "shape",
         homes_silver.SENSOR_EVENTS,
-        _WARN_ERROR,
+        WARN_ERROR,
         "The last whole day of sensor files differs from `contract.yaml` in categories, fields, kinds or "
         "rooms: what is new WARN; what is gone, or of another kind, ERROR.",
         steps.feed_as_agreed,
-    ),
-    Check(
-        "header",
-        weather.WEATHER_FILES,
-        _WARN_ERROR,
-        "The newest forecast differs from `contract.yaml` in its columns, measurements or units.",
-        lambda judged: installed_contract.forecast_drift(judged.work),
-    ),
-    Check(
-        "columns",
-        register.REGISTER_ROWS,
-        _WARN_ERROR,
-        "The register differs from `contract.yaml` in its tables, columns or their types.",
-        steps.register_as_agreed,
-    ),
-)
-
-
-OF_SOURCES = (
-    Check(
-        "freshness",
-        weather.WEATHER_FILES,
-        _WARN_ERROR,
-        f"A forecast did not come: WARN after {_hours(files.FORECAST_WARN)}, ERROR after "
-        f"{_hours(files.FORECAST_ERROR)}.",
-        lambda judged: checks.present_forecast(judged.work, judged.now),
     ),
     Check(
         "bytes_kept",
@@ -199,33 +151,5 @@ OF_SOURCES = (
     ),
 )
 
-
-def _keys(table: Table) -> Check:
-    return Check(
-        "keys",
-        table,
-        "ERROR",
-        f"Columns are not those declared, a key ({', '.join(table.primary_key)}) stands twice, or a value "
-        "that must be there is null.",
-        lambda judged: stored.table_keys(judged.work, table, judged.span),
-    )
-
-
-def _references(table: Table) -> Check:
-    return Check(
-        "references",
-        table,
-        "ERROR",
-        "A key has no row in its dimension.",
-        lambda judged: stored.fact_references(judged, table),
-    )
-
-
-OF_TABLES = (
-    *(_keys(table) for table in (*schemas_bronze.TABLES, *schemas_silver.TABLES, *schemas_gold.TABLES)),
-    *(_references(table) for table in schemas_gold.FACTS),
-)
-
-
-CHECKS: tuple[Check, ...] = (*OF_HOMES, *OF_CONTRACTS, *OF_SOURCES, *RECONCILED, *OF_TABLES)
-"""Every check that a round makes. The sensors tell `reachable`, dbt the tests of the published file."""
+CHECKS: tuple[Check, ...] = (*OF_HOMES, *OF_FILES, *RECONCILED)
+"""Every check of the homes' rows and files."""

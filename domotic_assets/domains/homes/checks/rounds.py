@@ -10,14 +10,14 @@ from functools import cached_property, partial
 
 import polars as pl
 
-from domotic_assets.bronze.landing import identify
+from domotic_assets.domains.homes.checks import clocks, counters, files, readings
 from domotic_assets.domains.homes.flows.reading import COUNTING
-from domotic_assets.errors import SourceError
 from domotic_assets.flow.reading import of_minutes, read_within, utc_dates
 from domotic_assets.flow.windows import Window, date_window
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.files import identify
 from domotic_assets.localtime import MINUTE
-from domotic_assets.quality import clocks, counters, files, installed_contract, readings, tables
+from domotic_assets.quality import installed_contract, tables
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict, together
 from domotic_assets.schemas import refusals
@@ -26,14 +26,11 @@ from domotic_assets.schemas.table import Table, surrogate_key
 
 SPAN = timedelta(days=1)
 
-
 PAST = timedelta(days=7)
 """A day is judged, beside the seven before it."""
 
-
 HOMES_PER_PIECE = 20
 """Homes whose day is held at once: about two million readings."""
-
 
 FILES_AUDITED = 20_000
 """Files of a day whose bytes are hashed again: those of the newest hours where a day has more."""
@@ -292,14 +289,6 @@ def feed_as_agreed(judged: Round) -> Verdict:
     if day not in judged.work.lake.dates(silver.SENSOR_EVENTS)[1:]:
         return Verdict((), {"day": "none is whole yet"})
     return installed_contract.feed_drift(judged.work, day)
-
-
-def register_as_agreed(judged: Round) -> Verdict:
-    """The register's columns against the contract; whether it can be read is told by `reachable`."""
-    try:
-        return installed_contract.register_drift(judged.work)
-    except SourceError:
-        return Verdict((), {"register": "could not be read"})
 
 
 def _sum(rows: pl.DataFrame, column: str) -> float:

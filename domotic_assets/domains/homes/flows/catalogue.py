@@ -11,18 +11,18 @@ from datetime import date
 
 import polars as pl
 
-from domotic_assets.flow.pieces import FILES_AT_ONCE, parts
-from domotic_assets.flow.windows import date_window
-from domotic_assets.lake.store import Lake, Marks
-from domotic_assets.localtime import MINUTE
-from domotic_assets.schemas.homes import silver
-from domotic_assets.silver.events import (
+from domotic_assets.domains.homes.silver.events import (
     Naming,
     device_types,
     devices,
     devices_changed,
     variables_changed,
 )
+from domotic_assets.flow.pieces import FILES_AT_ONCE, parts
+from domotic_assets.flow.windows import date_window
+from domotic_assets.lake.store import Lake, Marks
+from domotic_assets.localtime import MINUTE
+from domotic_assets.schemas.homes import silver
 
 NAMING = ("ts", "home", "room", "device", "variable", "value_text", "utc_date")
 """The columns of events that say what there is."""

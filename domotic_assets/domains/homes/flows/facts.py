@@ -6,35 +6,30 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from domotic_assets.domains.homes.flows.reading import COUNTING
+from domotic_assets.domains.homes.gold import energy, rooms
 from domotic_assets.flow.pieces import cut
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within, utc_dates
 from domotic_assets.flow.windows import Window, date_window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.gold import energy, rooms
-from domotic_assets.gold.keys import datetime_key
 from domotic_assets.localtime import MINUTE
 from domotic_assets.schemas import gold as schemas_gold
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
+from domotic_assets.star.keys import datetime_key
 
 HOME_MINUTES_PER_PIECE = 12_000
 """Files' worth of events held at once: four days of two homes, twelve minutes of a thousand."""
 
-
 USUAL_CONTEXT = timedelta(minutes=15)
 """How far before and after a minute the readings lie that settle the level of nearly every plug's counter."""
 
-
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-
 
 _ENERGY_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "is_outlier"]
 
-
 _ROOM_COLUMNS = ["ts", "device", "variable", "value", "value_text"]
-
 
 Rebuild = Callable[[Workspace, pl.Series, pl.Series], tuple[pl.DataFrame, pl.Series]]
 """From the minutes of a piece and those of the whole run to the rows and the minutes they replace."""

@@ -6,11 +6,11 @@ from datetime import date
 import polars as pl
 
 from domotic_assets.domains.homes.flows.facts import HOME_MINUTES_PER_PIECE, touched_minutes
+from domotic_assets.domains.homes.gold import health
 from domotic_assets.flow.pieces import parts, spans
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window, date_window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.gold import health
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import gold, silver
 

@@ -10,14 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from domotic_assets.bronze.landing import Landed, Landing, is_sensor_name
-from domotic_assets.bronze.naming import NameReader, arrival, arrivals, is_regular, name_patterns
+from domotic_assets.domains.homes.bronze.landing import Landing, is_sensor_name
+from domotic_assets.domains.homes.bronze.names import NameReader, is_regular, name_patterns
 from domotic_assets.flow.flow import Outcome
 from domotic_assets.flow.pieces import FILES_AT_ONCE, membership, spans, within
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.arrival import arrival, arrivals
+from domotic_assets.ingest.files import Landed
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.sources.base import Entry
@@ -35,7 +37,6 @@ from domotic_assets.sources.files import (
 SETTLE = timedelta(seconds=2)
 """A file whose last write is younger is left for the next look. A slower sender costs a version more:
 what it had written is quarantined, and the completed file, being another version, is loaded."""
-
 
 _HELD = ("name", "window", "file_id", "arrived_at", "modified_at", "size_bytes")
 

@@ -8,18 +8,18 @@ from datetime import datetime
 
 import polars as pl
 
-from domotic_assets.bronze.landing import versions
 from domotic_assets.domains.homes.flows.catalogue import NAMING, DateDefinitions
+from domotic_assets.domains.homes.silver.events import Naming, merge
+from domotic_assets.domains.homes.silver.flatten import Flattened, flatten
 from domotic_assets.flow.flow import Outcome
 from domotic_assets.flow.pieces import FILES_AT_ONCE, cut, spans, within
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.files import versions
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import bronze, silver
-from domotic_assets.silver.events import Naming, merge
-from domotic_assets.silver.flatten import Flattened, flatten
 
 COUNTING = ("loaded", "partial")
 """Statuses of the file versions whose readings count."""

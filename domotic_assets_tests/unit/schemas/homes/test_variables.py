@@ -8,7 +8,7 @@ from domotic_assets.schemas.homes.variables import (
     VALIDITY_VARIABLES,
     VARIABLES,
 )
-from domotic_assets_tests.builders import payload
+from domotic_assets_tests.support.builders import payload
 
 
 def test_ids_belong_to_declared_categories() -> None:

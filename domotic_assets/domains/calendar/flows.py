@@ -1,0 +1,37 @@
+"""Writes the calendar: UTC minutes and local dates of the data, and of the days that predictions reach."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from domotic_assets.flow.dims import Written, replace_dims
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.schemas.calendar import DIM_DATE, DIM_DATETIME
+from domotic_assets.schemas.homes.silver import SENSOR_EVENTS
+from domotic_assets.schemas.weather import WEATHER_FORECASTS
+from domotic_assets.star import calendar
+
+
+def write_dims(work: Workspace) -> Mapping[str, Written]:
+    """Write gold/dim_datetime and gold/dim_date where they differ from what the lake holds."""
+    registry = work.registry
+    first, last = _days(work)
+    zones = {registry.calendar_time_zone, *registry.time_zones().values()}
+    return replace_dims(
+        work,
+        {
+            DIM_DATETIME: calendar.dim_datetime(first, last, registry.calendar_time_zone),
+            DIM_DATE: calendar.dim_date(first, last, zones),
+        },
+    )
+
+
+def _days(work: Workspace) -> tuple[date, date]:
+    """First UTC day of the data, and the last one plus the days that forecasts and predictions reach."""
+    issues = work.lake.dates(WEATHER_FORECASTS)
+    days = [*work.lake.dates(SENSOR_EVENTS), *issues]
+    if issues:
+        # An issue may start on the evening before its date.
+        earliest = work.lake.read(WEATHER_FORECASTS, dates=issues[:1], columns=["valid_at"])
+        days += earliest["valid_at"].dt.date().unique().to_list()
+    start = work.registry.history_start
+    return min(days, default=start), max(days, default=start) + timedelta(days=calendar.DAYS_AHEAD)

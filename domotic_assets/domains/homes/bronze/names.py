@@ -1,0 +1,188 @@
+"""What the name of a sensor or forecast file says: home, minute and window. Contents are read elsewhere."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+import polars as pl
+
+from domotic_assets.ingest.arrival import FUTURE_SLACK, is_plausible, utc_midnight
+from domotic_assets.localtime import (
+    MINUTE,
+    candidates,
+    clock_reading,
+    floor_minute,
+    offset_all_day,
+    which_pass,
+    zone,
+)
+from domotic_assets.registry import Home
+from domotic_assets.schemas.table import UTC_TIME
+
+_SENSOR_NAME = re.compile(r"(\d\d\.\d\d\.\d{4}) (\d{4})_(.+)_received\.json", re.ASCII | re.DOTALL)
+_TIMES_OF_DAY = {
+    f"{hour:02}{minute:02}": timedelta(hours=hour, minutes=minute)
+    for hour in range(24)
+    for minute in range(60)
+}
+_MINUTE_OF_DAY = pl.Enum([*_TIMES_OF_DAY])
+
+
+class SensorName(NamedTuple):
+    """A name taken apart; `local` is None where the digits are no time."""
+
+    user: str
+    local: datetime | None
+
+
+def read_sensor_name(name: str) -> SensorName | None:
+    """User and local minute of `DD.MM.YYYY HHMM_<User>_received.json`; None for any other name."""
+    match = _SENSOR_NAME.fullmatch(name)
+    if match is None:
+        return None
+    day, minute, user = match.groups()
+    midnight, since = _midnight(day), _TIMES_OF_DAY.get(minute)
+    return SensorName(user, None if midnight is None or since is None else midnight + since)
+
+
+@lru_cache(maxsize=4096)
+def _midnight(digits: str) -> datetime | None:
+    """The start of the day DD.MM.YYYY on any clock; None where it is no day."""
+    day, month, year = map(int, digits.split("."))
+    return clock_reading(year, month, day, 0, 0)
+
+
+def name_patterns(spans: Iterable[tuple[datetime, datetime]], clock_zones: Collection[str]) -> list[str]:
+    """Patterns (`*`, `?`) of the names that homes on these clocks give to the minutes of [start, end) spans.
+
+    Ten minutes, an hour or a day to a pattern, as few patterns as hold the span: each costs a server a
+    scan of the folder. A listing may show more than was asked for, never less, but for clocks that do
+    not change in spring.
+    """
+    found: set[str] = set()
+    for name in clock_zones:
+        clock = zone(name)
+        for start, end in spans:
+            if end - start >= timedelta(hours=12):
+                first, last = (moment.astimezone(clock).date() for moment in (start, end - MINUTE))
+                days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+                found.update(f"{day:%d.%m.%Y} *" for day in days)
+                continue
+            minutes = (start + MINUTE * number for number in range((end - start) // MINUTE))
+            tens = {f"{minute.astimezone(clock):%d.%m.%Y %H%M}"[:-1] for minute in minutes}
+            hours = Counter(ten[:-1] for ten in tens)
+            found.update(f"{hour}??_*" for hour, parts in hours.items() if parts > 1)
+            found.update(f"{ten}?_*" for ten in tens if hours[ten[:-1]] == 1)
+    return sorted(found)
+
+
+class Named(NamedTuple):
+    """What a sensor file's name says against the registry.
+
+    user: None for a foreign name. home: that user's, where one is. minutes: those that the home's clock
+    may have meant, earliest first, two in the repeated hour; none without a home or a readable time.
+    was_skipped: no clock ever showed that time, as in spring.
+    """
+
+    user: str | None
+    home: Home | None
+    minutes: tuple[datetime, ...] = ()
+    was_skipped: bool = False
+
+
+_FOREIGN = Named(None, None)
+_UNTIL_TIME, _AFTER_TIME = len("DD.MM.YYYY "), len("DD.MM.YYYY HHMM")
+
+_PLAIN_DAYS = pl.Schema(
+    [("day", pl.String), ("sender", pl.String), ("home", pl.String), ("midnight", UTC_TIME)]
+)
+
+
+class NameReader:
+    """Reads names against the registry's homes."""
+
+    def __init__(self, homes: Mapping[str, Home], history_start: date) -> None:
+        self._homes = homes
+        self._history_start = history_start
+        self._days: dict[tuple[str, str], tuple[str, Home, datetime]] = {}
+
+    def read(self, name: str) -> Named:
+        """Whose file it is, and which minutes its name may mean."""
+        # Names of one home and day differ in the time of day alone: once one was taken apart, the others
+        # are looked up.
+        day = self._days.get((name[:_UNTIL_TIME], name[_AFTER_TIME:]))
+        since = _TIMES_OF_DAY.get(name[_UNTIL_TIME:_AFTER_TIME])
+        if day is None or since is None:
+            return self._take_apart(name)
+        user, home, midnight = day
+        return Named(user, home, (midnight + since,))
+
+    def _take_apart(self, name: str) -> Named:
+        parsed = read_sensor_name(name)
+        if parsed is None:
+            return _FOREIGN
+        user, local = parsed
+        home = self._homes.get(user)
+        if home is None or local is None:
+            return Named(user, home)
+        if offset_all_day(local.date(), home.clock_zone) is not None:
+            (midnight,) = candidates(datetime.combine(local, time.min), home.clock_zone)
+            self._days[name[:_UNTIL_TIME], name[_AFTER_TIME:]] = (user, home, midnight.utc)
+        found = candidates(local, home.clock_zone)
+        return Named(user, home, tuple(m.utc for m in found), found[0].note == "skipped_by_spring")
+
+    def plain(self, names: pl.Series, arrived_at: pl.Series) -> pl.DataFrame:
+        """`home` and `window` of each file whose name says one minute of a known home, which is believed.
+
+        Of a folder of years nearly all do. `window` is null for every other name, which `read` reads, as of
+        days on which the clock is changed. names: texts, null for a name that is none.
+        """
+        parts = names.to_frame("name").select(
+            day=pl.col("name").str.slice(0, _UNTIL_TIME),
+            sender=pl.col("name").str.slice(_AFTER_TIME),
+            minute=pl.col("name")
+            .str.slice(_UNTIL_TIME, _AFTER_TIME - _UNTIL_TIME)
+            .cast(_MINUTE_OF_DAY, strict=False)
+            .to_physical(),
+        )
+        days = self._plain_days(parts.select("day", "sender").unique().drop_nulls())
+        said = parts.join(days, on=["day", "sender"], how="left", maintain_order="left")
+        window = said["midnight"] + pl.Series(said["minute"].cast(pl.Int64) * MINUTE)
+        believed = window <= arrived_at + FUTURE_SLACK
+        return pl.DataFrame([said["home"], window.set(~believed, None).alias("window")])
+
+    def _plain_days(self, senders: pl.DataFrame) -> pl.DataFrame:
+        """`home` and `midnight` of days and senders as names have them, where a day is all within history."""
+        days: list[tuple[str, str, str, datetime]] = []
+        for day, sender in senders.iter_rows():
+            self.read(f"{day}0000{sender}")
+            known = self._days.get((day, sender))
+            if known is not None and known[2] >= utc_midnight(self._history_start) and sender.isprintable():
+                days.append((day, sender, known[1].id, known[2]))
+        return pl.DataFrame(days, schema=_PLAIN_DAYS, orient="row")
+
+    def windows(self, named: Named, arrived_at: datetime) -> tuple[datetime, ...]:
+        """Every minute that a file may belong to before its bytes are read: two in the repeated hour."""
+        return named.minutes if self._is_believed(named, arrived_at) else (floor_minute(arrived_at),)
+
+    def window(self, named: Named, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> datetime | None:
+        """The minute that the name says, the pass told by hints or arrival; None where it says none."""
+        if not self._is_believed(named, arrived_at):
+            return None
+        if len(named.minutes) == 1:
+            return named.minutes[0]
+        return which_pass(named.minutes, arrived_at, unix_hints)
+
+    def _is_believed(self, named: Named, arrived_at: datetime) -> bool:
+        for minute in named.minutes:
+            if not is_plausible(minute, arrived_at, self._history_start):
+                return False
+        return bool(named.minutes)
+
+
+def is_regular(named: Named, window: datetime) -> bool:
+    """Whether a listing by `name_patterns` of this window shows the name."""
+    return window in named.minutes and not named.was_skipped

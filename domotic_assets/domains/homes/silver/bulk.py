@@ -1,0 +1,117 @@
+"""Files that decoders read, as columns: whose they are, and the minutes they measure.
+
+Only what a whole column can tell stands here. A header that is not as the feed writes it is left to
+`flatten`, which reads such a file by itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, compress
+
+import polars as pl
+
+from domotic_assets.domains.homes.silver.decoder import REFUSALS, Decoder
+from domotic_assets.domains.homes.silver.judgement import SPOKEN
+from domotic_assets.localtime import offset_all_day
+from domotic_assets.schemas.table import UTC_TIME
+
+_LOCAL = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{4} [0-9]{2}:[0-5][0-9]$"
+
+Sender = tuple[str, str, str, tuple[str, ...]]
+"""What repeats from file to file: the home, the user, the token, and the texts in the decoder's order."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Files of one structure, in the order in which a decoder read them.
+
+    first_leaf: the number of the structure's first leaf. names: all that its leaves are called. senders: the
+    number of each. Of each file: its number, its sender's, its local time and its packed numbers.
+    """
+
+    decoder: Decoder
+    first_leaf: int
+    names: str
+    senders: dict[Sender, int] = field(default_factory=dict)
+    files: list[int] = field(default_factory=list)
+    sent_by: list[int] = field(default_factory=list)
+    local: list[str] = field(default_factory=list)
+    packed: list[bytes] = field(default_factory=list)
+
+    def take(self, file: int, home: str, content: bytes) -> bool:
+        """Read a file of a home, which then belongs to the batch; False where the decoder refuses it."""
+        try:
+            user, token, local, packed, texts = self.decoder.read(content)
+        except REFUSALS:
+            return False
+        self.files.append(file)
+        self.sent_by.append(self.senders.setdefault((home, user, token, texts), len(self.senders)))
+        self.local.append(local)
+        self.packed.append(packed)
+        return True
+
+
+_BLOCK = {"begin": pl.UInt32, "events": pl.UInt32, "said": pl.UInt32}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Files of batches that belong where they say, and what they hold.
+
+    files: one row each: file, home, minute, and of its readings: `begin`, the number of the first one's name,
+    where the names go in the decoder's order; `events`, how many; `said`, the row of the first in `texts`.
+    packed: the numbers of each file. texts: SPOKEN of each sender's readings, null where they are numbers.
+    """
+
+    files: pl.DataFrame
+    packed: Sequence[bytes]
+    texts: pl.DataFrame
+
+    def keeping(self, kept: pl.Series) -> "Taken":
+        """Without the files of which `kept` does not hold."""
+        return Taken(self.files.filter(kept), list(compress(self.packed, kept)), self.texts)
+
+
+NOTHING_TAKEN = Taken(
+    pl.DataFrame(schema={"file": pl.UInt32, **_BLOCK, "home": pl.String, "minute": UTC_TIME}),
+    (),
+    pl.DataFrame(schema=SPOKEN),
+)
+
+
+def files_of(batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
+    """One row per file of the batches: file, begin, events and said.
+
+    begins: of each sender of these batches the number of the first of its names; None where its files do not
+    belong there.
+    """
+    events = [len(batch.decoder.leaves) for batch in batches for _ in batch.senders]
+    said = list(accumulate(events, initial=0))[:-1]
+    senders = pl.DataFrame({"begin": begins, "events": events, "said": said}, schema=_BLOCK)
+    before = accumulate((len(batch.senders) for batch in batches), initial=0)
+    sent_by = [
+        first + sender for first, batch in zip(before, batches, strict=False) for sender in batch.sent_by
+    ]
+    files = pl.Series("file", [file for batch in batches for file in batch.files], dtype=pl.UInt32)
+    return senders[pl.Series(sent_by, dtype=pl.UInt32)].insert_column(0, files)
+
+
+def minutes_of(local: pl.Series, zones: pl.Series) -> pl.Series:
+    """The UTC minutes of local times `DD.MM.YYYY HH:MM` of clocks of these zones.
+
+    Null where a time is written otherwise, and on days on which the clock is changed.
+    """
+    written = pl.when(pl.col("local").str.contains(_LOCAL)).then("local")
+    times = pl.DataFrame({"local": local, "zone": zones}).select(
+        "zone", naive=written.str.to_datetime("%d.%m.%Y %H:%M", time_unit="us", strict=False)
+    )
+    times = times.with_columns(day=pl.col("naive").dt.date())
+    days = times.select("day", "zone").unique()
+    offsets = [day and offset_all_day(day, zone) for day, zone in days.iter_rows()]
+    placed = times.join(
+        days.hstack([pl.Series("offset", offsets, dtype=pl.Duration("us"))]),
+        on=["day", "zone"],
+        how="left",
+        maintain_order="left",
+    )
+    return placed.select((pl.col("naive") - pl.col("offset")).dt.replace_time_zone("UTC")).to_series()

@@ -1,0 +1,65 @@
+"""From the bytes of one sensor file to one JSON object, or the reason why there is none.
+
+Lenient where leniency loses nothing (byte-order marks, UTF-16, NaN literals, numbers of any length),
+so that one odd value does not cost the file. What the object means is decided elsewhere.
+"""
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 256
+"""Deeper nesting is no reading; the same limit for every parser, whatever stack it is called from."""
+
+MOST_BYTES = 8 * 1024 * 1024
+"""A sensor file has some 5 KB; one a thousand times as large would hold up all others for seconds."""
+
+
+class Unreadable(Exception):
+    """The file as a whole cannot be read; `reason` is a code of QUARANTINE_REASONS."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read_document(content: bytes) -> dict[str, Any]:
+    """The JSON object that the bytes hold; raises Unreadable."""
+    if len(content) > MOST_BYTES:
+        raise Unreadable("too_large")
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        document = _read_leniently(content)
+    if type(document) is not dict:
+        raise Unreadable("not_an_object")
+    # Without that many brackets no document is that deep: the others need no closer look.
+    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_too_deep(document):
+        raise Unreadable("too_deep")
+    return document
+
+
+def _is_too_deep(document: dict[str, Any]) -> bool:
+    layer: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        nodes = (node.values() if type(node) is dict else node for node in layer)
+        layer = [child for node in nodes for child in node if type(child) in (dict, list)]
+    return bool(layer)
+
+
+def _read_leniently(content: bytes) -> Any:
+    """What strict JSON refuses: other encodings, NaN and Infinity, huge integers, lone surrogates."""
+    text = content.decode(json.detect_encoding(content), errors="replace")
+    try:
+        return json.loads(text.removeprefix("\ufeff"), parse_int=_integer, strict=False)
+    except RecursionError:
+        raise Unreadable("too_deep") from None
+    except ValueError:
+        raise Unreadable("not_json") from None
+
+
+def _integer(digits: str) -> float:
+    """An integer of any length; beyond what a double holds it is infinite, and refused as such later."""
+    return int(digits) if len(digits) < 300 else math.copysign(math.inf, -1 if digits[0] == "-" else 1)

@@ -1,0 +1,508 @@
+"""From bronze file versions to clean events, rejects and one status row per file version.
+
+Pure: frames in, frames out. Which files and minutes a run works on is decided by its caller;
+what a value means is decided in `shape`, whether it fits in `judgement`, and what bytes mean in `document`.
+Files that are built like many before them go through a `decoder`, which comes to the same.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+import polars as pl
+
+from domotic_assets.domains.homes.silver.bulk import NOTHING_TAKEN, Batch, Taken, files_of, minutes_of
+from domotic_assets.domains.homes.silver.decoder import Decoder, decoder_of
+from domotic_assets.domains.homes.silver.document import MOST_BYTES, Unreadable, read_document
+from domotic_assets.domains.homes.silver.events import beaten, contested, without
+from domotic_assets.domains.homes.silver.header import own_secrets_of, read_local, spellings, unix_times
+from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, TEXT_LIMIT, Group, judge
+from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
+from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split
+from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, Masker
+from domotic_assets.localtime import candidates, to_utc
+from domotic_assets.registry import Home, Registry
+from domotic_assets.schemas.homes.silver import SENSOR_FILES
+from domotic_assets.schemas.refusals import REJECTS
+from domotic_assets.schemas.table import UTC_TIME, as_texts
+
+CLOCK_SLACK = timedelta(days=1)
+
+MOST_VALUES = 5_000
+"""A sensor file has some hundred; each costs about 0.1 ms, and a file may not hold up the others."""
+
+ALIKE_BEFORE_DECODER = 100
+"""Files of one structure read one by one before a decoder is made, which costs as much as these."""
+MOST_DECODERS = 8
+"""Of homes that spell their rooms alike; a file that none of them reads has asked each."""
+
+CONTENTS_AT_ONCE = 128
+"""Files whose bytes are copied together: half a megabyte, which stays in the caches until it is read."""
+
+
+@dataclass(frozen=True)
+class Flattened:
+    """What file versions became.
+
+    events: SENSOR_EVENTS plus `file`, the row of its file in `files`, texts that repeat as categories; one
+    row per accepted reading, by minute, device and variable. Of one file a device and variable may come twice
+    (two spellings of a room), in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file
+    version. sources: arrived_at and name of each of these. crowded: the minutes in which a device and
+    variable may stand more than once.
+    """
+
+    events: pl.DataFrame
+    rejects: pl.DataFrame
+    files: pl.DataFrame
+    sources: pl.DataFrame
+    crowded: pl.Series
+
+    def counting(self) -> "Flattened":
+        """The same with the events alone that count, as `events.merge` tells: no minute is crowded."""
+        if self.crowded.is_empty():
+            return self
+        lost = beaten(self._with_sources(contested(self.events, self.crowded)))
+        return replace(self, events=without(lost, self.events), crowded=self.crowded.clear())
+
+    def events_with_sources(self) -> pl.DataFrame:
+        """SENSOR_EVENTS plus `arrived_at` and `name`, which tell which of two events counts."""
+        return as_texts(self._with_sources(self.events).drop("file"))
+
+    def _with_sources(self, events: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([events, self.sources[events["file"]]], how="horizontal")
+
+
+@dataclass(slots=True)
+class _File:
+    """A file version while it is read by itself."""
+
+    number: int
+    arrived_at: datetime
+    window: datetime
+    named: bool
+    home: Home | None = None
+    minute: datetime | None = None
+    time_source: str | None = None
+    time_note: str | None = None
+    status: str = "quarantined"
+    reason: str | None = None
+    own_secrets: frozenset[str] = frozenset()
+
+
+_Rooms = tuple[tuple[str, str], ...]
+"""Spelling to room id: homes that spell their rooms alike share the plans of their shapes."""
+
+
+@dataclass(slots=True)
+class _Plan:
+    """A shape read without masks, and all its texts: it is right for files whose secrets are not in these.
+
+    decoder: that of the last document of this shape for which one was made.
+    """
+
+    leaves: tuple[Leaf, ...]
+    texts: str
+    decoder: Decoder | None = None
+
+
+@lru_cache(maxsize=64)
+def _plan(rooms: _Rooms, shape: Shape) -> _Plan:
+    """The plan of a shape; files to come have it, too."""
+    leaves = interpret(shape, "", dict(rooms), ())
+    texts = (text for leaf in leaves for text in (leaf.device, leaf.variable, leaf.json_path))
+    return _Plan(leaves, "\n".join(texts))
+
+
+def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
+    """Flatten file versions.
+
+    versions: file_id, name, arrived_at, window, window_source, home and content, one row per file
+    version, and all versions of every (name, window) it holds any of. Of one name only the latest
+    readable version counts; the others come back as superseded or quarantined.
+    """
+    newest_first = versions.sort("name", "window", "arrived_at", descending=[False, False, True])
+    work = _Flattening(registry, newest_first)
+    work.read()
+    return work.result()
+
+
+class _Flattening:
+    """Collects files by shape, so that whole columns of values are judged at once.
+
+    A file is known by its number, its place among the versions given.
+    """
+
+    def __init__(self, registry: Registry, versions: pl.DataFrame) -> None:
+        self._homes = {home.id: home for home in registry.homes}
+        self._versions = versions
+        self._facts = versions.select("name", "window", "arrived_at", "window_source", "home")
+        self._users = registry.home_of_user()
+        self._masker = Masker(frozenset(self._users).union(*map(spellings, self._users)))
+        self._rooms: dict[str, _Rooms] = {
+            home.id: tuple(sorted((spelling, room.id) for spelling, room in home.rooms.items()))
+            for home in registry.homes
+        }
+        self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
+        self._files: dict[int, _File] = {}
+        self._settled: tuple[str, datetime] | None = None
+        # Files that decoders read, and by the beginning of a sender's names its secrets.
+        self._taken = NOTHING_TAKEN
+        self._batches: dict[_Rooms, list[Batch]] = defaultdict(list)
+        self._latest: dict[str | None, Batch] = {}
+        self._own_secrets: dict[int, frozenset[str]] = {}
+        self._groups: dict[tuple[_Rooms, frozenset[str], Shape], Group] = {}
+        self._places: dict[tuple[str, frozenset[str], Shape], tuple[Group, int]] = {}
+        self._leaves: list[Leaf] = []
+        # Each leaf of a shape once for each home that sends it: the leaf's number, and the home.
+        self._named: tuple[list[int], list[str]] = ([], [])
+
+    def read(self) -> None:
+        """Read all file versions, each by the decoder that read the home's file before it, if that can."""
+        homes = self._homes_of_plain_files()
+        for file, (home, content) in enumerate(zip(homes, self._contents(), strict=True)):
+            batch = self._latest.get(home)
+            if batch is None or home is None or not batch.take(file, home, content):
+                self._read_otherwise(file, home, content)
+        for file in self._admit():
+            self._read_singly(file, self._versions["content"][file])
+
+    def _contents(self) -> Iterator[bytes]:
+        """The bytes of all file versions, CONTENTS_AT_ONCE at a time."""
+        for part in self._versions.select("content").iter_slices(CONTENTS_AT_ONCE):
+            yield from part.to_series().to_list()
+
+    def _homes_of_plain_files(self) -> list[str | None]:
+        """The home of each file that is the only version of its name and no longer than files may be."""
+        version = pl.struct("name", "window")
+        return (
+            self._versions.select(
+                pl.when(version.is_unique(), pl.col("content").bin.size() <= MOST_BYTES).then("home")
+            )
+            .to_series()
+            .to_list()
+        )
+
+    def _read_otherwise(self, file: int, home: str | None, content: bytes) -> None:
+        """Read a file by another decoder, else by itself."""
+        if home is not None and home in self._rooms:
+            for batch in self._batches[self._rooms[home]]:
+                if batch.take(file, home, content):
+                    self._latest[home] = batch
+                    return
+        self._read_singly(file, content)
+
+    def _read_singly(self, number: int, content: bytes) -> None:
+        """Read one file version value by value; where it is readable it settles its name."""
+        name, window, arrived_at, source, home = self._facts.row(number)
+        file = self._files[number] = _File(
+            number, arrived_at, window, source == "name", self._homes.get(home)
+        )
+        try:
+            document = read_document(content)
+            self._place(file, document)
+            shape, values = split(document)
+            if len(values) > MOST_VALUES:
+                raise Unreadable("too_large")
+        except Unreadable as error:
+            file.reason = error.reason
+            return
+        superseded, self._settled = (name, window) == self._settled, (name, window)
+        file.status = "superseded" if superseded else "loaded"
+        if superseded:
+            return
+        assert file.home is not None
+        key = (file.home.id, file.own_secrets, shape)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = self._begin(file.home, file.own_secrets, shape)
+        group, begin = place
+        group.files.append(number)
+        group.begins.append(begin)
+        group.values += values
+        if len(group.files) in (1, ALIKE_BEFORE_DECODER):
+            self._begin_batch(file.home, group, shape, document, content)
+
+    def _begin_batch(
+        self, home: Home, group: Group, shape: Shape, document: dict[str, Any], content: bytes
+    ) -> None:
+        """Have files like this decoded from now on, if a decoder is known or the group has grown so far.
+
+        Not where two values are of one device and variable, or where the names hold a secret of the file.
+        """
+        batches = self._batches[self._rooms[home.id]]
+        plan = _plan(self._rooms[home.id], shape)
+        if group.leaves is not plan.leaves or group.repeats or len(batches) == MOST_DECODERS:
+            return
+        if plan.decoder is None or not plan.decoder.reads(content):
+            if len(group.files) < ALIKE_BEFORE_DECODER:
+                return
+            plan.decoder = decoder_of(document, group.leaves)
+        if plan.decoder is not None and all(batch.decoder is not plan.decoder for batch in batches):
+            self._latest[home.id] = Batch(plan.decoder, group.first_leaf, plan.texts)
+            batches.append(self._latest[home.id])
+
+    def _admit(self) -> list[int]:
+        """Say whose the decoded files are and which minute they measure; returns those of an odd header."""
+        batches = list(chain.from_iterable(self._batches.values()))
+        if not batches:
+            return []
+        begins = [begin for batch in batches for begin in self._begins_of(batch)]
+        taken = files_of(batches, begins)
+        files = taken["file"]
+        homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
+        local = pl.Series([text for batch in batches for text in batch.local], dtype=pl.String)
+        zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
+        minutes = minutes_of(local, zones)
+        timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
+        kept = (timely & taken["begin"].is_not_null()).fill_null(False)
+        placed = taken.hstack([homes, minutes.alias("minute")])
+        packed = [numbers for batch in batches for numbers in batch.packed]
+        self._taken = Taken(placed, packed, self._texts(batches, begins)).keeping(kept)
+        return files.filter(~kept).to_list()
+
+    def _begins_of(self, batch: Batch) -> list[int | None]:
+        """Where the names of each sender begin; None where another home sent its files."""
+        known: dict[tuple[str, str, str], int | None] = {}
+        for home, user, token, _ in batch.senders:
+            if (home, user, token) not in known:
+                known[home, user, token] = self._begin_of_batch(batch, home, user, token)
+        return [known[sender[:3]] for sender in batch.senders]
+
+    def _texts(self, batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
+        """SPOKEN of each reading of each sender, without the secrets of its files."""
+        texts: list[str | None] = []
+        lengths: list[int | None] = []
+        senders = ((batch.decoder, said) for batch in batches for *_, said in batch.senders)
+        for (decoder, said), begin in zip(senders, begins, strict=True):
+            own = frozenset[str]() if begin is None else self._own_secrets[begin]
+            texts += decoder.at_places(self._masker.beginning(text, own, TEXT_LIMIT) for text in said)
+            lengths += decoder.at_places(map(len, said))
+        return pl.DataFrame({"value_text": texts, "value_text_length": lengths}, schema=SPOKEN)
+
+    def _begin_of_batch(self, batch: Batch, home: str, user: str, token: str) -> int | None:
+        """Where a home's names for the leaves of a batch begin; None where this is no sender of its files."""
+        inside = self._users.get(user)
+        if inside is None or inside.id != home:
+            return None
+        try:
+            own = own_secrets_of({"user": user, "api_token": token})
+        except Unreadable:
+            return None
+        if self._masker.holds(batch.names, own):
+            return None
+        begin = self._name(home, [batch.first_leaf + leaf for leaf in batch.decoder.leaves])
+        self._own_secrets[begin] = own
+        return begin
+
+    def _name(self, home: str, leaves: Sequence[int]) -> int:
+        """Name leaves for a home; returns the number of the first name."""
+        numbers, homes = self._named
+        begin = len(numbers)
+        numbers.extend(leaves)
+        homes.extend([home] * len(leaves))
+        return begin
+
+    def _begin(self, home: Home, own_secrets: frozenset[str], shape: Shape) -> tuple[Group, int]:
+        """The group of a home's files of this shape, and where the home's own names for its leaves begin."""
+        group = self._group(shape, home, own_secrets)
+        return group, self._name(home.id, range(group.first_leaf, group.first_leaf + len(group.leaves)))
+
+    def _group(self, shape: Shape, home: Home, own_secrets: frozenset[str]) -> Group:
+        """The group of a file; one whose names hold a secret goes with files of the same secrets only."""
+        rooms = self._rooms[home.id]
+        plan = _plan(rooms, shape)
+        leaves, secrets = plan.leaves, frozenset[str]()
+        # A secret may hold a control character or be cut, which the plan shows no longer.
+        if any(sign in plan.texts for sign in (REPLACEMENT_CHARACTER, CUT)) or self._masker.holds(
+            plan.texts, own_secrets
+        ):
+            secrets = self._masker.secrets(own_secrets)
+            leaves = interpret(shape, "", dict(rooms), secrets)
+        group = self._groups.get((rooms, secrets, shape))
+        if group is None:
+            group = self._groups[rooms, secrets, shape] = Group(leaves, len(self._leaves))
+            self._leaves.extend(leaves)
+        return group
+
+    def _conceal(self, file: int, text: str, most: int | None = None) -> str:
+        """A text of a file without its secrets, or the beginning of it."""
+        own = self._files[file].own_secrets
+        return self._masker.mask(text, own) if most is None else self._masker.beginning(text, own, most)
+
+    def _place(self, file: _File, document: dict[str, Any]) -> None:
+        """Whose file it is and which minute it measures; raises Unreadable where that cannot be told."""
+        user = document.get("user")
+        file.own_secrets = own_secrets_of(document)
+        inside = self._users.get(user) if type(user) is str else None
+        if file.home is None:
+            file.home = inside
+        elif inside is not None and inside.id != file.home.id:
+            raise Unreadable("user_mismatch")
+        if file.home is None:
+            raise Unreadable("unknown_user")
+        self._set_minute(file, file.home, document)
+
+    def _set_minute(self, file: _File, home: Home, document: dict[str, Any]) -> None:
+        local = read_local(document.get("datetime"))
+        if local is not None:
+            hints = unix_times(document) if len(candidates(local, home.clock_zone)) > 1 else ()
+            moment = to_utc(local, home.clock_zone, file.arrived_at, hints)
+            if self._start <= moment.utc <= file.arrived_at + CLOCK_SLACK:
+                file.minute, file.time_source, file.time_note = moment.utc, "inside", moment.note
+                return
+        if not file.named:
+            raise Unreadable("no_readable_time")
+        file.minute, file.time_source = file.window, "name"
+        file.time_note = "unreadable_inside" if document.get("datetime") is not None else "missing_inside"
+
+    def result(self) -> Flattened:
+        """Judge all values taken so far."""
+        judged = judge(list(self._groups.values()), self._conceal)
+        facts = self._file_facts()
+        names = self._names()
+        ordered = in_order(judged.readings, self._taken, names, facts)
+        refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
+        rejects = (
+            refused.with_columns(
+                names.select("device", "variable", "json_path")[refused["leaf"]].get_columns()
+            )
+            .with_columns(facts.drop("file", "reason")[refused["file"]].get_columns())
+            .select(REJECTS.schema.names())
+        )
+        return Flattened(
+            events_of(ordered, facts),
+            _told_apart(rejects),
+            self._statuses(ordered, refused, judged.nulls, facts),
+            facts.select("arrived_at", "name"),
+            self._crowded(facts),
+        )
+
+    def _names(self) -> pl.DataFrame:
+        """What each leaf of each home is called, and what its values may be.
+
+        `rank` puts devices and variables in order: whole numbers are sorted faster than texts.
+        """
+        numbers, homes = self._named
+        leaves = pl.DataFrame(self._leaves, schema=_LEAVES, orient="row")
+        return (
+            leaves[pl.Series(numbers, dtype=pl.Int64)]
+            .with_columns(home=pl.Series(homes, dtype=pl.String))
+            .with_columns(room=pl.concat_str("home", "room"), device=pl.concat_str("home", "device"))
+            .with_columns(rank=pl.struct("device", "variable").rank("dense").cast(pl.Int64))
+        )
+
+    def _file_facts(self) -> pl.DataFrame:
+        """One row per file, in their order, with what its events and rejects repeat."""
+        files = self._files.values()
+        singly = pl.DataFrame(
+            [
+                (
+                    f.number,
+                    f.home.id if f.home else None,
+                    f.minute,
+                    f.status,
+                    f.reason,
+                    f.time_source,
+                    f.time_note,
+                )
+                for f in files
+            ],
+            schema=_OUTCOMES,
+            orient="row",
+        )
+        decoded = self._taken.files.select(
+            "file", "home", "minute", status=pl.lit("loaded"), time_source=pl.lit("inside")
+        )
+        outcomes = pl.concat([singly, decoded], how="diagonal").sort("file")
+        return pl.concat(
+            [self._versions.select("file_id", "name", "window", "arrived_at"), outcomes], how="horizontal"
+        ).with_columns(utc_date=pl.col("window").dt.date(), source=pl.lit("sensor_files"))
+
+    def _crowded(self, facts: pl.DataFrame) -> pl.Series:
+        """Minutes of two files of a home that count, and of a file that names a device and variable twice."""
+        counting = facts.filter(pl.col("status") == "loaded")
+        shared = counting.filter(pl.struct("home", "minute").is_duplicated())["minute"]
+        twice = [file for group in self._groups.values() if group.repeats for file in group.files]
+        return pl.concat([shared, facts["minute"][twice]]).unique()
+
+    def _statuses(
+        self, ordered: Ordered, refused: pl.DataFrame, nulls: Counter[int], facts: pl.DataFrame
+    ) -> pl.DataFrame:
+        silent = self._silent_devices(ordered, {*nulls, *refused["file"]})
+        rejects = refused["file"].value_counts(name="rejects")
+        counts = {
+            "events": (ordered.blocks["file"], ordered.blocks["events"]),
+            "rejects": (rejects["file"], rejects["rejects"]),
+            "nulls": (list(nulls), list(nulls.values())),
+        }
+        of_files = pl.DataFrame(
+            {"file": list(silent), "silent_devices": list(silent.values())},
+            schema={"file": pl.UInt32, "silent_devices": pl.List(pl.String)},
+        )
+        # A file's number is its row.
+        counted = facts.with_columns(
+            pl.zeros(facts.height, pl.Int64, eager=True).scatter(files, numbers).alias(what)
+            for what, (files, numbers) in counts.items()
+        )
+        return (
+            counted.join(of_files, on="file", how="left", maintain_order="left")
+            .with_columns(
+                pl.col("silent_devices").fill_null([]),
+                status=pl.when((pl.col("status") == "loaded") & (pl.col("rejects") > 0))
+                .then(pl.lit("partial"))
+                .otherwise("status"),
+            )
+            .select(SENSOR_FILES.schema.names())
+        )
+
+    def _silent_devices(self, ordered: Ordered, lacking: set[int]) -> dict[int, list[str]]:
+        """By file, devices that it names and gives no reading of: they still say which sensor a room has.
+
+        By file, not by file_id: the same bytes may come in both passes of the autumn hour. lacking:
+        the files with a null or a refused value, as no others can have such a device.
+        """
+        if not lacking:
+            return {}
+        blocks = ordered.blocks.with_row_index("block").filter(pl.col("file").is_in(sorted(lacking)))
+        # Readings are many, and those of a file need not stand together.
+        theirs = pl.col("block").is_in(blocks["block"].implode())
+        incomplete = ordered.readings.select("block", "leaf").filter(theirs).join(blocks, on="block")
+        spoken = incomplete.select("file", device=ordered.names["device"][incomplete["leaf"]]).unique()
+        heard: dict[int, set[str]] = {}
+        for file, device in spoken.iter_rows():
+            heard.setdefault(file, set()).add(device)
+        silent: dict[int, list[str]] = {}
+        devices = ordered.names["device"].head(len(self._named[0])).to_list()
+        for group in self._groups.values():
+            for file, begin in zip(group.files, group.begins, strict=True):
+                if file in lacking:
+                    named = set(devices[begin : begin + len(group.leaves)])
+                    if missing := named - heard.get(file, set()):
+                        silent[file] = sorted(missing)
+        return silent
+
+
+def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
+    """Rejects with one row a path: names may be spelled, or masked, so that the paths of two values agree."""
+    key = list(REJECTS.primary_key)
+    while rejects.select(key).is_duplicated().any():
+        nth = pl.int_range(1, pl.len() + 1).over(key)
+        numbered = pl.format("{} ({})", "json_path", nth)
+        rejects = rejects.with_columns(json_path=pl.when(nth == 1).then("json_path").otherwise(numbered))
+    return rejects
+
+
+_OUTCOMES = pl.Schema(
+    [
+        ("file", pl.UInt32), ("home", pl.String), ("minute", UTC_TIME), ("status", pl.String),
+        ("reason", pl.String), ("time_source", pl.String), ("time_note", pl.String),
+    ]
+)  # fmt: skip
+_LEAVES = {
+    "room": pl.String, "device": pl.String, "variable": pl.String, "kind": pl.String, "unit": pl.String,
+    "minimum": pl.Float64, "maximum": pl.Float64, "json_path": pl.String,
+}  # fmt: skip

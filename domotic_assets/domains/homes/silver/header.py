@@ -1,0 +1,94 @@
+"""What a sensor file says of itself: the secrets that it holds, and the time on its home's clock.
+
+What follows from that, which home and which minute, is decided in `flatten`.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from domotic_assets.domains.homes.silver.document import Unreadable
+from domotic_assets.domains.homes.silver.shape import SECRET_HEADER
+from domotic_assets.localtime import clock_reading
+
+SHORTEST_SECRET = 3
+"""A shorter user or token tells nothing, and replacing it would spoil every other text."""
+MOST_SECRETS, LONGEST_SECRET = 100, 10_000
+"""Of one file's header; every text of the file is searched for them."""
+_LONGEST_HEADER = max(map(len, SECRET_HEADER))
+
+_INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
+
+
+def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
+    """Every text of the file's user and token; raises Unreadable where these are more than any feed sends."""
+    waiting = [
+        value
+        for key, value in document.items()
+        # Another letter case is never longer than the plain one, and most keys are.
+        if len(key) <= _LONGEST_HEADER and key.casefold() in SECRET_HEADER
+    ]
+    if len(waiting) <= len(SECRET_HEADER) and set(map(type, waiting)) <= {str}:
+        # As in nearly every file; the files of a home share them.
+        return _own_texts(tuple(waiting))
+    found: set[str] = set()
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict:
+            waiting += [*value, *value.values()]
+        elif type(value) is list:
+            waiting += value
+        elif type(value) is not bool and value is not None:
+            found |= _own_texts((str(value),))
+            if len(found) > MOST_SECRETS:
+                raise Unreadable("too_large")
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1024)
+def _own_texts(texts: tuple[str, ...]) -> frozenset[str]:
+    """All spellings of some texts; raises Unreadable where one is longer than any feed sends."""
+    if any(len(text) > LONGEST_SECRET for text in texts):
+        raise Unreadable("too_large")
+    return frozenset[str]().union(*map(spellings, texts))
+
+
+@lru_cache(maxsize=1024)
+def spellings(secret: str) -> frozenset[str]:
+    """A secret as it is, and as JSON inside a text would spell it."""
+    bare = secret.strip()
+    if len(bare) < SHORTEST_SECRET:
+        return frozenset()
+    # Other letter cases are told here where a mask that ignores case cannot: `ß` as `SS`, `Ü` as `\u00dc`.
+    forms = {bare} if bare.isascii() else {bare, bare.upper(), bare.lower()}
+    return frozenset(forms | {json.dumps(form)[1:-1] for form in forms})
+
+
+@lru_cache(maxsize=8192)
+def _parse_local(text: str) -> datetime | None:
+    match = _INSIDE_TIME.fullmatch(text.strip())
+    if match is None:
+        return None
+    day, month, year, hour, minute = map(int, match.groups())
+    return clock_reading(year, month, day, hour, minute)
+
+
+def read_local(value: Any) -> datetime | None:
+    """`DD.MM.YYYY HH:MM` as the home's clock wrote it; None for anything else."""
+    return _parse_local(value) if type(value) is str and len(value) < 64 else None
+
+
+def unix_times(document: Mapping[str, Any]) -> list[float]:
+    """The unix seconds that plugs and the house meter measured at."""
+    found: list[float] = []
+    for category, key in (("plugs", "timePlug"), ("consumptions", "timeConsumption")):
+        rooms = document.get(category)
+        for device in rooms.values() if type(rooms) is dict else ():
+            seconds = device.get(key) if type(device) is dict else None
+            if isinstance(seconds, int | float) and math.isfinite(seconds):
+                found.append(float(seconds))
+    return found

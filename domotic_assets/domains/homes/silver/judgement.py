@@ -1,0 +1,283 @@
+"""Values against the kind of their variable: whole columns of files of one shape, odd values one by one."""
+
+import json
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+import polars as pl
+
+from domotic_assets.domains.homes.silver.shape import Leaf
+
+TEXT_LIMIT = 500
+RAW_TEXT_LIMIT = 200
+
+
+class Conceal(Protocol):
+    """Takes the secrets of a file (by its number) out of a text of it, of which it gives the first `most`."""
+
+    def __call__(self, file: int, text: str, most: int | None = None) -> str: ...
+
+
+class State(float, Enum):
+    """A word that the feed says of a door, a window or a switch, and the number that stands for it."""
+
+    def __new__(cls, number: float, word: str) -> "State":
+        state = float.__new__(cls, number)
+        state._value_ = word
+        return state
+
+    ON = 1.0, "on"
+    OFF = 0.0, "off"
+
+
+_STATES = {state.value: float(state) for state in State}
+_NUMBERS, _FLAGS, _TEXTS, _NOTHING = (
+    frozenset({float, int}), frozenset({bool}), frozenset({str}), frozenset[type](),
+)  # fmt: skip
+_FITTING: Mapping[str, frozenset[type]] = {
+    "number": _NUMBERS,
+    "counter": _NUMBERS,
+    "unix_time": _NUMBERS,
+    "flag": _FLAGS,
+    "state": _TEXTS,
+    "text": _TEXTS,
+    "no_device": _NOTHING,
+}
+
+
+@dataclass(slots=True)
+class Group:
+    """Files of one shape: their numbers, where each one's leaves begin, and their values end to end.
+
+    leaves: rooms and devices without the home, which each file adds.
+    """
+
+    leaves: tuple[Leaf, ...]
+    first_leaf: int
+    files: list[int] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def column(self, place: int) -> list[Any]:
+        """The values of one leaf, a file after the other."""
+        return self.values[place :: len(self.leaves)]
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a device and variable stand twice in it: two spellings of one room."""
+        return len({(leaf.device, leaf.variable) for leaf in self.leaves}) < len(self.leaves)
+
+
+@dataclass(slots=True)
+class Judged:
+    """Values judged.
+
+    readings: READINGS. refused: file, leaf, raw text and reason of each. nulls: JSON nulls by file.
+    """
+
+    readings: pl.DataFrame
+    refused: list[tuple[int, int, str, str]]
+    nulls: Counter[int]
+
+
+_PLACES = {"file": pl.UInt32, "leaf": pl.UInt32}
+SPOKEN = {"value_text": pl.String, "value_text_length": pl.Int64}
+READINGS = {**_PLACES, "value": pl.Float64, **SPOKEN}
+REFUSED = {**_PLACES, "raw_text": pl.String, "reason": pl.String}
+
+
+class _Reading(NamedTuple):
+    """One judged value: exactly one of number, text and reason is set, or none for a null."""
+
+    number: float | None = None
+    text: Any = None
+    reason: str | None = None
+
+
+def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
+    """Judge groups column by column: what fits the kind at once, any other value by itself."""
+    numbers, texts = _Stack(), _Stack()
+    lengths: list[int | None] = []
+    odd: list[_Origin] = []
+    for group in groups:
+        for place, leaf in enumerate(group.leaves):
+            column = group.column(place)
+            if leaf.kind == "text":
+                kept, unfit = _parted(column, _TEXTS)
+                texts.add(group, place, _concealed(kept, group, conceal))
+                lengths += [None if text is None else len(text) for text in kept]
+            else:
+                kept, unfit = _numbers(leaf.kind, column)
+                numbers.add(group, place, kept)
+            odd += [(group, place, at) for at in unfit]
+    # Not strict, as whole numbers and flags stand among the others.
+    measured = pl.Series(numbers.values, dtype=pl.Float64, strict=False)
+    if not (finite := measured.is_finite()).all():
+        odd += [numbers.origin(row) for row in (~finite).arg_true()]
+        measured = measured.set(~finite, None)
+    singly, refused, nulls = _one_by_one(odd, conceal)
+    origins = _origins([*numbers.columns, *texts.columns])
+    spoken = pl.DataFrame({"value_text": texts.values, "value_text_length": lengths}, schema=SPOKEN)
+    readings = [
+        origins.head(measured.len()).with_columns(measured.alias("value")).drop_nulls("value"),
+        origins.tail(spoken.height).with_columns(spoken.get_columns()).drop_nulls("value_text"),
+        singly,
+    ]
+    return Judged(pl.concat(readings, how="diagonal").select(*READINGS), refused, nulls)
+
+
+_Origin = tuple[Group, int, int]
+"""Where a value is from: its group, its leaf's place there, and its file's."""
+
+
+class _Stack:
+    """Columns of groups end to end: one series of many values is made far faster than many of few."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.columns: list[tuple[Group, int]] = []
+        self._ends: list[int] = []
+
+    def add(self, group: Group, place: int, column: list[Any]) -> None:
+        """Put the column of a leaf at the end; None stands for no reading."""
+        self.values += column
+        self.columns.append((group, place))
+        self._ends.append(len(self.values))
+
+    def origin(self, row: int) -> _Origin:
+        """Where the value of a row is from."""
+        column = bisect_right(self._ends, row)
+        return *self.columns[column], row - (self._ends[column - 1] if column else 0)
+
+
+def _origins(columns: Sequence[tuple[Group, int]]) -> pl.DataFrame:
+    """file and leaf of all values of these columns."""
+    starts: dict[int, int] = {}
+    files: list[int] = []
+    begins: list[int] = []
+    spans: list[tuple[int, int, int]] = []
+    for group, place in columns:
+        start = starts.get(id(group))
+        if start is None:
+            start = starts[id(group)] = len(files)
+            files += group.files
+            begins += group.begins
+        spans.append((place, start, start + len(group.files)))
+    ranges = pl.DataFrame(spans, schema=dict.fromkeys(("place", "start", "end"), pl.UInt32), orient="row")
+    rows = ranges.select("place", at=pl.int_ranges("start", "end", dtype=pl.UInt32)).explode("at")
+    known = pl.DataFrame({"file": files, "leaf": begins}, schema=_PLACES)
+    return known[rows["at"]].with_columns(pl.col("leaf") + rows["place"])
+
+
+def _numbers(kind: str, values: list[Any]) -> tuple[list[Any], list[int]]:
+    """The values that are numbers, or stand for one, with None for all others, and where these stand."""
+    fitting = _FITTING.get(kind)
+    if fitting is None:
+        # Of an unknown variable anything is kept; numbers or flags alone are kept together.
+        types = set(map(type, values)) - {type(None)}
+        fitting = next((known for known in (_NUMBERS, _FLAGS) if types <= known), _NOTHING)
+    kept, odd = _parted(values, fitting)
+    if kind != "state":
+        return kept, odd
+    states = list(map(_STATES.get, kept))
+    return states, [at for at, state in enumerate(states) if state is None]
+
+
+def _concealed(texts: list[Any], group: Group, conceal: Conceal) -> list[str | None]:
+    """The texts without secrets. Files that begin alike have the same ones, and texts repeat."""
+    known: dict[tuple[int, str], str] = {}
+    found: list[str | None] = []
+    for file, begin, text in zip(group.files, group.begins, texts, strict=True):
+        if text is None:
+            found.append(None)
+            continue
+        if (begin, text) not in known:
+            known[begin, text] = conceal(file, text, TEXT_LIMIT)
+        found.append(known[begin, text])
+    return found
+
+
+def _one_by_one(
+    odd: Sequence[_Origin], conceal: Conceal
+) -> tuple[pl.DataFrame, list[tuple[int, int, str, str]], Counter[int]]:
+    """Readings, refused values and nulls of values that do not fit: by where they are from."""
+    singly: list[tuple[int, int, float | None, str | None, int | None]] = []
+    refused: list[tuple[int, int, str, str]] = []
+    nulls: Counter[int] = Counter()
+    for group, place, at in odd:
+        file, number = group.files[at], group.begins[at] + place
+        value = group.values[at * len(group.leaves) + place]
+        reading = _judge_value(group.leaves[place].kind, value)
+        if reading.reason is not None:
+            raw, _ = _as_text(value, file, conceal, RAW_TEXT_LIMIT)
+            refused.append((file, number, raw, reading.reason))
+        elif reading.text is not None:
+            singly.append((file, number, None, *_as_text(reading.text, file, conceal, TEXT_LIMIT)))
+        elif reading.number is not None:
+            singly.append((file, number, reading.number, None, None))
+        else:
+            nulls[file] += 1
+    return pl.DataFrame(singly, schema=READINGS, orient="row"), refused, nulls
+
+
+def _parted(values: list[Any], fitting: frozenset[type]) -> tuple[list[Any], list[int]]:
+    """The values with None for those of no fitting type, and where these stand."""
+    if set(map(type, values)) <= fitting:
+        return values, []
+    odd = [at for at, value in enumerate(values) if type(value) not in fitting]
+    kept = list(values)
+    for at in odd:
+        kept[at] = None
+    return kept, odd
+
+
+def _judge_value(kind: str, value: Any) -> _Reading:
+    """One value against the kind of its variable; a null is nothing at all."""
+    if value is None:
+        return _Reading()
+    if kind == "no_device":
+        return _Reading(reason="not_an_object")
+    if kind == "flag":
+        return _Reading(number=float(value)) if type(value) is bool else _Reading(reason="not_a_flag")
+    if kind == "state":
+        state = _STATES.get(value) if type(value) is str else None
+        return _Reading(reason="not_a_state") if state is None else _Reading(number=state)
+    if kind == "text":
+        return _Reading(text=value) if type(value) is str else _Reading(reason="not_a_text")
+    if type(value) in (int, float):
+        try:
+            number = float(value)
+        except OverflowError:
+            return _Reading(reason="not_finite")
+        return _Reading(number=number) if math.isfinite(number) else _Reading(reason="not_finite")
+    if kind != "unknown":
+        return _Reading(reason="not_a_number")
+    if type(value) is bool:
+        return _Reading(number=float(value))
+    return _Reading(text=value)
+
+
+def _as_text(value: Any, file: int, conceal: Conceal, most: int) -> tuple[str, int]:
+    """The beginning of a text, or of anything else as JSON, concealed, and the length of the whole.
+
+    Texts inside are concealed before quoting could hide a secret.
+    """
+    if type(value) is str:
+        return conceal(file, value, most), len(value)
+    quoted = json.dumps(_masked(value, file, conceal), ensure_ascii=False)
+    return conceal(file, quoted, most), len(quoted)
+
+
+def _masked(value: Any, file: int, conceal: Conceal) -> Any:
+    if type(value) is str:
+        return conceal(file, value)
+    if type(value) is dict:
+        return {conceal(file, key): _masked(item, file, conceal) for key, item in value.items()}
+    if type(value) is list:
+        return [_masked(item, file, conceal) for item in value]
+    return value

@@ -1,0 +1,94 @@
+"""The register in Silver, its history and its current state: home ids for user names, texts masked.
+
+Which home a building is, and what must not be told of it, is decided here; joining register rows to
+the feed's devices is Gold's.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import polars as pl
+
+from domotic_assets.ingest.masking import mask_all, mask_suspicious
+from domotic_assets.registry import Registry
+from domotic_assets.schemas.records import RegisterTable, silver_name
+from domotic_assets.schemas.register import REGISTER, SILVER_REGISTER, SILVER_REGISTER_HISTORY
+
+Row = Mapping[str, Any]
+
+_LOG_TABLE = "dierrors"
+
+
+class RowVersion(Protocol):
+    """A row of the register and when it stood so, as bronze replays it."""
+
+    @property
+    def row(self) -> Row: ...
+    @property
+    def valid_from(self) -> datetime: ...
+    @property
+    def valid_to(self) -> datetime | None: ...
+
+
+def register_history(
+    versions: Mapping[str, Collection[RowVersion]], registry: Registry
+) -> dict[str, pl.DataFrame]:
+    """The ten `SILVER_REGISTER_HISTORY` frames by register table."""
+    # A name that a building no longer has, or one that no home names, is a user name still.
+    buildings = (version.row.get("houseName") for version in versions.get("buildings", ()))
+    house_names = {str(name).strip() for name in buildings if name}
+    secrets = {home.feed_user for home in registry.homes} | house_names
+    homes = BuildingHomes(registry)
+    return {name: _history(table, versions.get(name, ()), homes, secrets) for name, table in REGISTER.items()}
+
+
+def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The ten `SILVER_REGISTER` frames by register table: what of their history is valid still."""
+    return {
+        name: history[name].filter(pl.col("valid_to").is_null()).select(table.schema.names()).sort(table.sort)
+        for name, table in SILVER_REGISTER.items()
+    }
+
+
+def _history(
+    table: RegisterTable, versions: Collection[RowVersion], homes: "BuildingHomes", secrets: Collection[str]
+) -> pl.DataFrame:
+    silver = SILVER_REGISTER_HISTORY[table.name]
+    texts = (value for version in versions for value in version.row.values() if isinstance(value, str))
+    masked = mask_all(texts, secrets)
+    if table.name == _LOG_TABLE:
+        masked = {text: mask_suspicious(without) for text, without in masked.items()}
+    names = [(column.name, silver_name(column.name)) for column in table.columns]
+    records = []
+    for version in versions:
+        record: dict[str, Any] = {"valid_from": version.valid_from, "valid_to": version.valid_to}
+        for name, called in names:
+            value = version.row.get(name)
+            if name == "houseName":
+                record["home"] = homes.of(version.row)
+            else:
+                record[called] = masked[value] if isinstance(value, str) else value
+        records.append(record)
+    return pl.DataFrame(records, schema=silver.schema).sort(silver.sort)
+
+
+class BuildingHomes:
+    """Which home a building is: the one that names it, else that of its user unless that names another.
+
+    Of two homes that would do the first of sites.yaml counts.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        last_first = registry.homes[::-1]
+        self._named = {
+            home.register_building: home.id for home in last_first if home.register_building is not None
+        }
+        self._users = {
+            home.feed_user.lower(): home.id for home in last_first if home.register_building is None
+        }
+
+    def of(self, building: Row) -> str | None:
+        """The home's id; None where no home has this building."""
+        user = str(building.get("houseName") or "").strip().lower()
+        return self._named.get(building["idBuilding"]) or self._users.get(user)

@@ -1,0 +1,382 @@
+"""Forecast files to forecast rows: every variant, step and issue of the latest readable version of each name.
+
+Reading bytes, refusing bad values and flagging outliers belong here; columns a measurement and daily
+figures are Gold's. The file is cut into lines before fields are looked for, so a broken quote costs its
+own line and swallows no other.
+"""
+
+import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, mask
+from domotic_assets.schemas.refusals import REJECTS
+from domotic_assets.schemas.table import UTC_TIME
+from domotic_assets.schemas.weather import WEATHER_FORECASTS, WEATHER_MEASUREMENTS, WEATHER_VARIANTS
+
+SOURCE = "weather_files"
+HEADER = ("Time", "Value", "Prediction", "Site", "Measurement", "Unit")
+MISSING_VALUE = -99999.0
+NO_VARIANT = "none"
+RAW_TEXT_LIMIT = 200
+
+# dim_datetime reaches eight days beyond the data: a valid time further off is a damaged one.
+EARLIEST_BEFORE_ISSUE = timedelta(days=1)
+LATEST_AFTER_ISSUE = timedelta(days=9)
+
+# A line is cut in two: what differs from line to line, and its series, of which a file has few.
+_HEAD, _SERIES = HEADER[:3], HEADER[3:]
+_PARTS = (*_HEAD, "series")
+
+_FIELD = r'"(?:[^"]|"")*"|[^",]*'
+_HEAD_PATTERN, _SERIES_PATTERN = (
+    ",".join(rf"\s*(?P<{column}>{_FIELD})\s*" for column in columns) for columns in (_HEAD, _SERIES)
+)
+_STEPS = 10_000  # A step has at most four digits.
+_SERIES_KEY = ("site", "measurement", "variant")
+
+
+@dataclass(frozen=True)
+class WeatherReading:
+    """What forecast files gave. `summary`: one row per file version with its status and counts."""
+
+    forecasts: pl.DataFrame
+    rejects: pl.DataFrame
+    summary: pl.DataFrame
+
+
+SUMMARY_SCHEMA = pl.Schema(
+    {
+        "file_id": pl.String(),
+        "utc_date": pl.Date(),
+        "status": pl.String(),
+        "lines": pl.Int64(),
+        "forecasts": pl.Int64(),
+        "nulls": pl.Int64(),
+        "rejects": pl.Int64(),
+    }
+)
+
+
+def read_weather_files(files: pl.DataFrame, secrets: Collection[str]) -> WeatherReading:
+    """Rows of `WEATHER_FORECASTS` and `REJECTS` from file versions shaped as bronze `WEATHER_FILES`.
+
+    Of each name the latest readable version counts, whole. A version that is no CSV with the forecast's
+    header is quarantined: one reject with reason `not_csv`, and the version before it goes on counting.
+    """
+    forecasts, rejects, summary = [WEATHER_FORECASTS.empty()], [REJECTS.empty()], []
+    counted: set[str] = set()
+    newest_first = files.unique("file_id").sort("arrived_at", "file_id", descending=True)
+    for version in newest_first.iter_rows(named=True):
+        file_id, issue = version["file_id"], version["utc_date"]
+        if version["name"] in counted:
+            summary.append((file_id, issue, "superseded", 0, 0, 0, 0))
+            continue
+        lines = _lines(version["content"])
+        if lines is None:
+            rejects.append(_quarantine(version["content"], file_id, issue, secrets))
+            summary.append((file_id, issue, "quarantined", 0, 0, 0, 1))
+            continue
+        counted.add(version["name"])
+        good, bad, nulls = _read(lines, file_id, issue, secrets)
+        forecasts.append(good)
+        rejects.append(bad)
+        status = "partial" if bad.height else "loaded"
+        summary.append((file_id, issue, status, lines.height, good.height, nulls, bad.height))
+    return WeatherReading(
+        _together(forecasts),
+        pl.concat(rejects).sort(REJECTS.sort),
+        pl.DataFrame(summary, schema=SUMMARY_SCHEMA, orient="row").sort("utc_date", "file_id"),
+    )
+
+
+def _decode(content: bytes) -> str:
+    """The text of UTF-8 or UTF-16 with or without byte-order mark; a damaged byte becomes U+FFFD."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace")
+    if content[:1] == b"\0":
+        return content.decode("utf-16-be", "replace")
+    if content[1:2] == b"\0":
+        return content.decode("utf-16-le", "replace")
+    return content.decode("utf-8-sig", "replace")
+
+
+def _text(content: bytes) -> pl.Series:
+    """The text of a file as the one value of a series, with one kind of line end.
+
+    UTF-8 without damage, as almost every file is, is taken over as it is: a fifth of the work of `_decode`.
+    """
+    try:
+        text = pl.Series([content.removeprefix(BOM_UTF8)]).cast(pl.String)
+    except pl.exceptions.ComputeError:
+        text = pl.Series([_decode(content)])
+    if b"\0" in content[:2]:
+        text = pl.Series([_decode(content)])
+    if b"\r" in content:
+        text = text.str.replace_all("\r\n", "\n", literal=True).str.replace_all("\r", "\n", literal=True)
+    return text
+
+
+def _lines(content: bytes) -> pl.DataFrame | None:
+    """One row per line that is not blank, with its number in the file; None where the header is another."""
+    lines = (
+        _text(content)
+        .to_frame("text")
+        .lazy()
+        .select(pl.col("text").str.split("\n").explode())
+        .with_row_index("line", offset=1)
+        .filter(pl.col("text").str.strip_chars() != "")
+        .collect()
+    )
+    if lines.is_empty():
+        return None
+    header = _fields(lines["text"].head(1), f"^{_HEAD_PATTERN},{_SERIES_PATTERN}$").row(0)
+    return lines.slice(1) if header == HEADER else None
+
+
+def _fields(texts: pl.Series, pattern: str) -> pl.DataFrame:
+    """One column a group of the pattern, fields without their quotes; all null where a text is another."""
+    groups = texts.str.extract_groups(pattern).struct.unnest()
+    unquoted = [
+        pl.when(pl.col(column).str.starts_with('"'))
+        .then(pl.col(column).str.slice(1, pl.col(column).str.len_chars() - 2).str.replace_all('""', '"'))
+        .otherwise(pl.col(column))
+        .str.strip_chars()
+        .alias(column)
+        for column in HEADER
+        if column in groups.columns
+    ]
+    return groups.with_columns(unquoted)
+
+
+def _parts(lines: pl.DataFrame) -> tuple[dict[str, pl.Series], pl.DataFrame]:
+    """The distinct texts of each part of the lines, and for each line the places of its own among them.
+
+    A line is cut at its first commas, which is a third of the work of a pattern and the same where its
+    head holds no quote. Null is the place of a part that a line does not have.
+    """
+    cut = pl.col("text").str.splitn(",", len(_PARTS)).struct.rename_fields(_PARTS)
+    parts = lines.select(cut.alias("cut")).unnest("cut")
+    texts = _distinct(parts)
+    if pl.concat([texts[name] for name in _HEAD]).str.contains('"', literal=True).any():
+        is_quoted = pl.any_horizontal(pl.col(_HEAD).str.contains('"', literal=True)).fill_null(False)
+        numbered = lines.select("line", "text").hstack(parts)
+        quoted = numbered.filter(is_quoted).select("line", "text")
+        fields = _fields(quoted["text"], f"^{_HEAD_PATTERN},(?P<{_PARTS[-1]}>(?s:.*))$")
+        parts = pl.concat([numbered.filter(~is_quoted), quoted.hstack(fields)]).sort("line").select(_PARTS)
+        texts = _distinct(parts)
+    return texts, parts.select(pl.col(name).cast(pl.Enum(texts[name])).to_physical() for name in _PARTS)
+
+
+def _distinct(columns: pl.DataFrame) -> dict[str, pl.Series]:
+    """The distinct texts of each column."""
+    texts = columns.select(pl.all().drop_nulls().unique().implode())
+    return {column.name: column.explode(empty_as_null=False) for column in texts}
+
+
+def _times(texts: pl.Series, issue: date) -> pl.DataFrame:
+    """The UTC time of each text, and its place among all of them; null where it is refused."""
+    times = texts.str.strip_chars()
+    valid_at = _mapped(times, lambda text: _valid_time(text, issue), UTC_TIME)
+    return pl.DataFrame({"Time": times, "valid_at": valid_at, "moment": valid_at.rank("dense")})
+
+
+def _values(texts: pl.Series) -> pl.DataFrame:
+    """The number of each text, null where it is none or not finite, and whether the text says that."""
+    number = pl.col("Value").cast(pl.Float64, strict=False)
+    return (
+        texts.to_frame("Value")
+        .lazy()
+        .select(pl.col("Value").str.strip_chars())
+        .with_columns(
+            number=pl.when(number.is_finite()).then(number),
+            is_missing=(pl.col("Value") == "") | (number == MISSING_VALUE).fill_null(False),
+        )
+        .collect()
+    )
+
+
+def _steps(texts: pl.Series) -> pl.DataFrame:
+    """The step of each text, null where it is none."""
+    step = pl.col("Prediction").str.extract(r"^([0-9]{1,4})$").cast(pl.Int64)
+    stripped = texts.to_frame("Prediction").lazy().select(pl.col("Prediction").str.strip_chars())
+    return stripped.with_columns(step=step).collect()
+
+
+def _series(texts: pl.Series, secrets: Collection[str]) -> pl.DataFrame:
+    """What each text names, masked, with the bounds of its values.
+
+    `place` is that of the series in the table's order, null where its site or measurement is refused;
+    `is_whole`: whether the text is three fields.
+    """
+    fields = _fields(texts, f"^{_SERIES_PATTERN}$")
+    named = fields.select(
+        is_whole=pl.col("Site").is_not_null(),
+        site=_mapped(fields["Site"], lambda text: _name(text, secrets), pl.String()),
+        measurement=_mapped(fields["Measurement"], lambda text: _name(text, secrets), pl.String()),
+        unit=_mapped(fields["Unit"], lambda text: mask(text, secrets), pl.String()),
+    )
+    series = _with_variant(named)
+    places = series.select(_SERIES_KEY).drop_nulls().unique().sort(_SERIES_KEY).with_row_index("place")
+    placed = series.join(places, on=_SERIES_KEY, how="left", maintain_order="left")
+    # In one piece, as it is looked up for every line: of pieces that costs three times as much.
+    return placed.join(_bounds(), on="measurement", how="left", maintain_order="left").rechunk()
+
+
+def _read(
+    lines: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Forecasts, rejects and the count of missing values of one file.
+
+    Texts repeat: each is made out once, and lines are put in order by numbers alone.
+    """
+    texts, places = _parts(lines)
+    times = _times(texts["Time"], issue)
+    understood = {
+        "Time": times,
+        "Value": _values(texts["Value"]),
+        "Prediction": _steps(texts["Prediction"]),
+        "series": _series(texts["series"], secrets),
+    }
+    columns = (frame.select(pl.all().gather(places[name])) for name, frame in understood.items())
+    # One number in the order of the table's key, null where a part of it is. It has room for the series and
+    # times of twenty million lines.
+    series_and_time = pl.col("place").cast(pl.Int64) * (times.height + 1) + pl.col("moment")
+    rows = pl.concat([lines, *columns], how="horizontal").with_columns(
+        pl.col("is_whole").fill_null(False), key=series_and_time * _STEPS + pl.col("step")
+    )
+    is_readable = pl.col("number").is_not_null() | pl.col("is_missing")
+    forecasts = (
+        rows.lazy()
+        .drop_nulls("key")
+        # A line whose value was refused stays, without one, as its time and step are good; but it never
+        # hides a readable line of the same key. Of readable ones the last wins.
+        .sort(pl.col("key") * 2 + is_readable, maintain_order=True)
+        .filter(pl.col("key").ne_missing(pl.col("key").shift(-1)))
+        .with_columns(
+            value=pl.when(~pl.col("is_missing")).then(pl.col("number")),
+            file_id=pl.lit(file_id),
+            utc_date=pl.lit(issue),
+        )
+        .with_columns(
+            is_outlier=~pl.col("value").is_between(pl.col("minimum"), pl.col("maximum")).fill_null(True)
+        )
+        .select(list(WEATHER_FORECASTS.schema))
+        .collect()
+    )
+    nulls = int(rows.select((pl.col("is_whole") & pl.col("is_missing")).sum()).item())
+    rejects = _refused(rows.filter(~pl.col("is_whole") | pl.col("key").is_null() | ~is_readable))
+    return forecasts, _reject_rows(rejects, file_id, issue, secrets), nulls
+
+
+def _refused(rows: pl.DataFrame) -> pl.DataFrame:
+    """json_path, raw_text and reason of what is wrong in these lines."""
+    whole = pl.col("is_whole")
+    number = pl.col("Value").cast(pl.Float64, strict=False)
+    refusals = (
+        ("", pl.col("text"), ~whole, pl.lit("bad_row")),
+        (": Time", pl.col("Time"), whole & pl.col("valid_at").is_null(), pl.lit("bad_time")),
+        (
+            ": Value",
+            pl.col("Value"),
+            whole & pl.col("number").is_null() & ~pl.col("is_missing"),
+            pl.when(number.is_null()).then(pl.lit("not_a_number")).otherwise(pl.lit("not_finite")),
+        ),
+        (": Prediction", pl.col("Prediction"), whole & pl.col("step").is_null(), pl.lit("not_a_number")),
+        (": Site", pl.col("text"), whole & pl.col("site").is_null(), pl.lit("bad_row")),
+        (": Measurement", pl.col("text"), whole & pl.col("measurement").is_null(), pl.lit("bad_row")),
+    )
+    return pl.concat(
+        rows.lazy()
+        .filter(refused)
+        .select(json_path=pl.format("line {}{}", pl.col("line"), pl.lit(column)), raw_text=raw, reason=reason)
+        for column, raw, refused, reason in refusals
+    ).collect()
+
+
+def _together(forecasts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of files that are in the table's order each, by date of issue and in that order."""
+    by_issue = sorted((rows for rows in forecasts if rows.height), key=_issue)
+    together = pl.concat([WEATHER_FORECASTS.empty(), *by_issue])
+    if len(set(map(_issue, by_issue))) == len(by_issue):
+        return together
+    return together.sort("utc_date", *WEATHER_FORECASTS.sort)
+
+
+def _issue(rows: pl.DataFrame) -> date:
+    issue: date = rows["utc_date"].item(0)
+    return issue
+
+
+def _mapped(texts: pl.Series, function: Callable[[str], object], dtype: pl.DataType) -> pl.Series:
+    """`function` of each text; called once a distinct text. Null stays null."""
+    held = texts.to_list()
+    results = {text: function(text) for text in set(held) if text is not None}
+    return pl.Series(texts.name, [results.get(text) for text in held], dtype=dtype)
+
+
+def _valid_time(text: str, issue: date) -> datetime | None:
+    """The UTC time of a text that states its offset; None where it does not or lies far from the issue."""
+    try:
+        moment = datetime.fromisoformat(text)
+        utc = moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+    midnight = datetime(issue.year, issue.month, issue.day, tzinfo=UTC)
+    if utc is None or not midnight - EARLIEST_BEFORE_ISSUE <= utc < midnight + LATEST_AFTER_ISSUE:
+        return None
+    return utc
+
+
+def _name(text: str, secrets: Collection[str]) -> str | None:
+    """A site or measurement, masked; None where it is empty or holds damaged bytes: a key must be whole."""
+    return None if text == "" or REPLACEMENT_CHARACTER in text else mask(text, secrets)
+
+
+def _with_variant(rows: pl.DataFrame) -> pl.DataFrame:
+    """`PRED_T_2M_ctrl` as measurement `PRED_T_2M` and variant `ctrl`; `none` where no variant is stated.
+
+    Of a known measurement whatever follows is its variant; of an unknown one only a known variant is.
+    """
+    known = "|".join(map(re.escape, WEATHER_MEASUREMENTS))
+    variants = "|".join(map(re.escape, WEATHER_VARIANTS))
+    parts = pl.col("measurement").str.extract_groups(rf"^(?:({known})_(.+)|(.+)_({variants}))$").struct
+    return rows.with_columns(
+        measurement=pl.coalesce(parts["1"], parts["3"], "measurement"),
+        variant=pl.coalesce(parts["2"], parts["4"], pl.lit(NO_VARIANT)),
+    )
+
+
+def _bounds() -> pl.DataFrame:
+    """Minimum and maximum of the measurements that have both."""
+    return pl.DataFrame(
+        [(m.name, m.minimum, m.maximum) for m in WEATHER_MEASUREMENTS.values()],
+        schema={"measurement": pl.String(), "minimum": pl.Float64(), "maximum": pl.Float64()},
+        orient="row",
+    ).drop_nulls()
+
+
+def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
+    """`REJECTS` rows of one file from json_path, raw_text and reason."""
+    raw = _mapped(refused["raw_text"], lambda text: mask(text, secrets)[:RAW_TEXT_LIMIT], pl.String())
+    nothing = {name: pl.lit(None, dtype) for name, dtype in REJECTS.schema.items()}
+    stated = {
+        "source": pl.lit(SOURCE),
+        "file_id": pl.lit(file_id),
+        "json_path": pl.col("json_path"),
+        "raw_text": raw,
+        "reason": pl.col("reason"),
+        "utc_date": pl.lit(issue),
+    }
+    return refused.select(**{**nothing, **stated})
+
+
+def _quarantine(content: bytes, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
+    """The one reject of a version that cannot be read at all: its first line, masked."""
+    first_line = _decode(content[: 16 * RAW_TEXT_LIMIT]).splitlines()[:1] or [""]
+    refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": ["not_csv"]})
+    return _reject_rows(refused, file_id, issue, secrets)

@@ -1,0 +1,47 @@
+"""Identifies files as received: the version by hash, and the versions of a name in order of arrival.
+
+What a name or the bytes mean belongs to the domain that the file comes from.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+import polars as pl
+
+
+class File(NamedTuple):
+    """A file as a source delivered it."""
+
+    name: str
+    size_bytes: int
+    modified_at: datetime
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Rows to append to bronze, and what became of the files (counts by outcome)."""
+
+    rows: pl.DataFrame
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def identify(source: str, name: str, content: bytes) -> str:
+    """`file_id`: 32 hex digits of the SHA-256 of source, name and bytes."""
+    digest = hashlib.sha256(f"{source}\0{name}\0".encode("utf-8", "surrogateescape"))
+    digest.update(content)
+    return digest.hexdigest()[:32]
+
+
+def versions(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per file_id (and window) with its bytes, at its latest arrival: sightings folded in."""
+    keys = [column for column in ("window", "file_id") if column in rows.columns]
+    return (
+        rows.sort("arrived_at")
+        .group_by(keys, maintain_order=True)
+        .agg(pl.col("content").drop_nulls().first(), pl.exclude("content").last())
+        .select(rows.columns)
+    )

@@ -1,0 +1,689 @@
+"""From file versions to events, rejects and statuses: the rules of truth, case by case."""
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from domotic_assets.domains.homes.silver.events import devices, merge, variables
+from domotic_assets.domains.homes.silver.flatten import flatten
+from domotic_assets.schemas.homes.silver import SENSOR_EVENTS, SENSOR_FILES
+from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS, REJECTS
+from domotic_assets_tests.support.builders import (
+    API_TOKENS,
+    FEED_USERS,
+    REGISTRY,
+    SAMPLE_TIME,
+    ShareFile,
+    house_meter,
+    humidity,
+    motion,
+    name_of,
+    opening,
+    payload,
+    plug,
+    registry,
+    share_file,
+    station,
+    to_bytes,
+)
+from domotic_assets_tests.support.sensor_path import carry
+
+ARRIVED = SAMPLE_TIME + timedelta(seconds=5)
+FIRST_PASS = datetime(2023, 10, 29, 0, 30, tzinfo=UTC)
+SECOND_PASS = datetime(2023, 10, 29, 1, 30, tzinfo=UTC)
+READINGS = 79
+"""Values of the sample file: 22 of plugs, 16 of openings, 3 + 17 + 3 of rooms, 18 of the house meter."""
+
+
+def only(**sections: Any) -> ShareFile:
+    """A file of the sample minute with these sections and no others."""
+    nothing = dict.fromkeys(("plugs", "doorsWindows", "motions", "meteos", "humidities", "consumptions"))
+    return share_file(**(nothing | sections))
+
+
+def renamed(name: str, **sections: Any) -> ShareFile:
+    return ShareFile(name, to_bytes(payload(**sections)), ARRIVED)
+
+
+def written(text: str, instead: str) -> ShareFile:
+    """The sample file with one text of its JSON written otherwise."""
+    body = to_bytes(payload()).decode()
+    assert body.count(text) == 1
+    return share_file(content=body.replace(text, instead).encode())
+
+
+def test_a_good_file_gives_each_of_its_readings() -> None:
+    done = carry(share_file())
+    assert done.events.schema == SENSOR_EVENTS.schema
+    assert done.rejects.schema == REJECTS.schema
+    assert done.files.schema == SENSOR_FILES.schema
+    row = done.only_file()
+    assert (row["status"], row["reason"], row["time_source"], row["time_note"]) == (
+        "loaded", None, "inside", None,
+    )  # fmt: skip
+    assert (row["events"], row["rejects"], row["nulls"], row["silent_devices"]) == (READINGS, 0, 0, [])
+    assert done.events.height == READINGS
+    assert set(done.events["ts"]) == {SAMPLE_TIME}
+    assert done.values("plugs.power") == {"jimmy/office/plugs/1": 17.62, "jimmy/livingroom/plugs/1": 1.87}
+    assert done.values("plugs.is_valid") == {"jimmy/office/plugs/1": 1.0, "jimmy/livingroom/plugs/1": 1.0}
+    assert done.values("meteos.CO2") == {"jimmy/office/meteos/1": 1256.0, "jimmy/livingroom/meteos/1": 980.0}
+    assert done.values("consumptions.total_power") == {"jimmy/house/consumptions/1": 60.7}
+
+
+def test_no_files_give_empty_tables() -> None:
+    done = carry()
+    assert done.events.schema == SENSOR_EVENTS.schema
+    assert done.rejects.schema == REJECTS.schema
+    assert done.files.schema == SENSOR_FILES.schema
+    assert done.events.is_empty() and done.rejects.is_empty() and done.files.is_empty()  # noqa: PT018
+
+
+class TestTwoPassesOfTheAutumnHour:
+    """29 October 2023: 02:30 stands on the clock at 00:30 and at 01:30 UTC, under one file name."""
+
+    pytestmark = pytest.mark.rule(2)
+
+    @pytest.mark.parametrize("late", [timedelta(seconds=5), timedelta(days=3)])
+    def test_unix_times_inside_tell_them_apart(self, late: timedelta) -> None:
+        passes = ((FIRST_PASS, 10.0), (SECOND_PASS, 20.0))
+        done = carry(
+            *(
+                share_file(at=at, arrived_at=SECOND_PASS + late, plugs={"Office": plug(at, power=watts)})
+                for at, watts in passes
+            )
+        )
+        assert done.values("plugs.power", FIRST_PASS) == {"jimmy/office/plugs/1": 10.0}
+        assert done.values("plugs.power", SECOND_PASS) == {"jimmy/office/plugs/1": 20.0}
+        assert done.files["status"].to_list() == ["loaded", "loaded"]
+        assert done.files["time_note"].to_list() == ["repeated_in_autumn"] * 2
+
+    def test_without_unix_times_their_arrival_does(self) -> None:
+        passes = ((FIRST_PASS, 21.0), (SECOND_PASS, 22.0))
+        done = carry(
+            *(
+                share_file(
+                    at=at, plugs=None, consumptions=None, meteos={"Office": station(Temperature=celsius)}
+                )
+                for at, celsius in passes
+            )
+        )
+        assert done.values("meteos.Temperature", FIRST_PASS) == {"jimmy/office/meteos/1": 21.0}
+        assert done.values("meteos.Temperature", SECOND_PASS) == {"jimmy/office/meteos/1": 22.0}
+
+    def test_each_is_counted_for_itself_even_with_the_same_bytes(self) -> None:
+        content = to_bytes(
+            payload(at=FIRST_PASS, plugs=None, consumptions=None, motions={"Office": motion(light="n/a")})
+        )
+        done = carry(*(share_file(at=at, content=content) for at in (FIRST_PASS, SECOND_PASS)))
+        # 79 less the plugs' 22 and the meter's 18, one of them refused.
+        assert done.files["events"].to_list() == [38, 38]
+        assert done.files["rejects"].to_list() == [1, 1]
+        assert done.events.group_by("ts").len().sort("ts")["len"].to_list() == [38, 38]
+
+    def test_the_same_bytes_are_silent_only_where_they_count(self) -> None:
+        silent = {"Bhroom": {"temperature": "n/a", "humidity": None}}
+        content = to_bytes(payload(at=FIRST_PASS, plugs=None, consumptions=None, humidities=silent))
+        corrected = share_file(
+            at=FIRST_PASS, arrived_at=SECOND_PASS - timedelta(minutes=20), plugs=None, consumptions=None
+        )
+        first, second = (share_file(at=at, content=content) for at in (FIRST_PASS, SECOND_PASS))
+        done = carry(first, corrected, second)
+        found = done.files.sort("arrived_at").select("status", "silent_devices").rows()
+        assert found == [
+            ("superseded", []),
+            ("loaded", []),
+            ("partial", ["jimmy/bathroom/humidities/1"]),
+        ]
+
+    def test_a_resend_of_one_pass_replaces_only_that_pass(self) -> None:
+        resend = share_file(at=FIRST_PASS, arrived_at=SECOND_PASS + timedelta(hours=1), motions=None)
+        done = carry(share_file(at=FIRST_PASS), share_file(at=SECOND_PASS), resend)
+        assert sorted(done.files["status"]) == ["loaded", "loaded", "superseded"]
+        assert done.values("motions.motion", FIRST_PASS) == {}
+        assert done.values("motions.motion", SECOND_PASS) == {"jimmy/office/motions/1": 0.0}
+
+
+@pytest.mark.rule(3)
+def test_two_windows_of_a_room_are_two_devices() -> None:
+    windows = [opening("Window", "off"), opening("Window", "on", battery=41)]
+    done = carry(only(doorsWindows={"Livingroom": windows}))
+    assert done.values("doorsWindows.switch") == {
+        "jimmy/livingroom/doorsWindows/1": 0.0,
+        "jimmy/livingroom/doorsWindows/2": 1.0,
+    }
+    assert done.values("doorsWindows.battery") == {
+        "jimmy/livingroom/doorsWindows/1": 100.0,
+        "jimmy/livingroom/doorsWindows/2": 41.0,
+    }
+    assert devices(done.events)["device_type"].to_list() == ["window", "window"]
+
+
+@pytest.mark.rule(3)
+def test_a_single_opening_is_the_device_that_a_list_of_one_gives() -> None:
+    at = SAMPLE_TIME + timedelta(minutes=1)
+    done = carry(
+        share_file(doorsWindows={"Kitchen": [opening("Door", "on")]}),
+        share_file(at=at, doorsWindows={"Kitchen": opening("Door", "off")}),
+    )
+    assert done.values("doorsWindows.switch") == {"jimmy/kitchen/doorsWindows/1": 1.0}
+    assert done.values("doorsWindows.switch", at) == {"jimmy/kitchen/doorsWindows/1": 0.0}
+
+
+class TestWhichMinute:
+    """Inside wins over the name; a file that says neither is no reading of now."""
+
+    pytestmark = pytest.mark.rule(4)
+
+    def test_the_time_inside_wins_over_the_name(self) -> None:
+        done = carry(renamed(name_of(at=SAMPLE_TIME + timedelta(minutes=7))))
+        row = done.only_file()
+        assert (row["minute"], row["time_source"]) == (SAMPLE_TIME, "inside")
+        assert row["window"] == SAMPLE_TIME + timedelta(minutes=7)
+        assert set(done.events["ts"]) == {SAMPLE_TIME}
+
+    @pytest.mark.parametrize(
+        "inside",
+        [
+            "", "soon", "32.13.2023 25:61", "29.02.2023 12:00", "2023-08-31 21:44", "31.08.23 21:44",
+            "31.08.2023 21:44:00", 1693511040, True, ["31.08.2023 21:44"], {"at": "31.08.2023 21:44"},
+            "31.12.2022 23:59", "01.01.1970 00:00", "01.01.0001 00:00", "31.12.9999 23:59",
+            "01.09.2023 21:45", "٣١.٠٨.٢٠٢٣ ٢١:٤٤", "9" * 100,
+        ],
+    )  # fmt: skip
+    def test_without_a_readable_one_the_name_is_used_and_the_row_says_so(self, inside: Any) -> None:
+        """`01.09.2023 21:45` is a day and 55 s after the arrival; a day less 5 s would be read."""
+        row = carry(renamed(name_of(), datetime=inside)).only_file()
+        assert (row["minute"], row["time_source"], row["time_note"]) == (
+            SAMPLE_TIME, "name", "unreadable_inside",
+        )  # fmt: skip
+        assert (row["status"], row["events"]) == ("loaded", READINGS)
+
+    def test_without_any_inside_the_row_says_that(self) -> None:
+        row = carry(renamed(name_of(), datetime=None)).only_file()
+        assert (row["minute"], row["time_source"], row["time_note"]) == (
+            SAMPLE_TIME, "name", "missing_inside",
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("inside", "minute"),
+        [
+            ("01.01.2023 01:00", datetime(2023, 1, 1, 0, 0, tzinfo=UTC)),
+            ("01.09.2023 21:44", SAMPLE_TIME + timedelta(days=1)),
+            (" 31.08.2023 21:44 ", SAMPLE_TIME),
+        ],
+    )
+    def test_the_history_s_first_minute_and_a_day_ahead_are_read(self, inside: str, minute: datetime) -> None:
+        row = carry(renamed(name_of(), datetime=inside)).only_file()
+        assert (row["minute"], row["time_source"]) == (minute, "inside")
+
+    @pytest.mark.parametrize("name", ["32.13.2023 2561_JimmyLoup_received.json", "copy of it.json"])
+    @pytest.mark.parametrize("inside", [None, "soon", "01.01.1970 00:00", "01.01.2099 00:00"])
+    def test_with_neither_the_file_is_quarantined_and_is_never_now(
+        self, name: str, inside: str | None
+    ) -> None:
+        done = carry(renamed(name, datetime=inside))
+        row = done.only_file()
+        assert (row["status"], row["reason"], row["minute"]) == ("quarantined", "no_readable_time", None)
+        assert done.events.is_empty() and done.rejects.is_empty()  # noqa: PT018
+
+    def test_an_odd_name_with_a_time_inside_loads(self) -> None:
+        row = carry(renamed("copy of it.json")).only_file()
+        assert (row["status"], row["home"], row["minute"]) == ("loaded", "jimmy", SAMPLE_TIME)
+
+    def test_a_time_that_spring_skips_takes_the_offset_before_and_says_so(self) -> None:
+        """26 March 2023 had no 02:30; by winter's one hour it is 01:30 UTC."""
+        at = datetime(2023, 3, 26, 1, 30, tzinfo=UTC)
+        row = carry(share_file(at=at, datetime="26.03.2023 02:30")).only_file()
+        assert (row["minute"], row["time_note"]) == (at, "skipped_by_spring")
+
+
+class TestOneBadValue:
+    """It costs itself only, and says where it stood and why it was refused."""
+
+    pytestmark = pytest.mark.rule(5)
+
+    @pytest.mark.rule(9)
+    @pytest.mark.parametrize(
+        ("bad", "raw", "reason"),
+        [
+            (math.nan, "NaN", "not_finite"),
+            (math.inf, "Infinity", "not_finite"),
+            (-math.inf, "-Infinity", "not_finite"),
+            ("21,5", "21,5", "not_a_number"),
+            ("n/a", "n/a", "not_a_number"),
+            ("", "", "not_a_number"),
+            ("17.62", "17.62", "not_a_number"),
+            (True, "true", "not_a_number"),
+            ([17.62], "[17.62]", "not_a_number"),
+            ({"W": 17.62}, '{"W": 17.62}', "not_a_number"),
+            ("x" * 1_000, "x" * 200, "not_a_number"),
+        ],
+    )
+    def test_in_place_of_a_number(self, bad: Any, raw: str, reason: str) -> None:
+        done = carry(share_file(plugs={"Office": plug(power=bad), "Livingroom": plug()}))
+        assert done.only_file()["status"] == "partial"
+        assert done.rejects.drop("file_id").rows(named=True) == [
+            {
+                "source": "sensor_files",
+                "home": "jimmy",
+                "window": SAMPLE_TIME,
+                "minute": SAMPLE_TIME,
+                "device": "jimmy/office/plugs/1",
+                "variable": "plugs.power",
+                "json_path": "$.plugs.Office.power",
+                "raw_text": raw,
+                "reason": reason,
+                "utc_date": SAMPLE_TIME.date(),
+            }
+        ]
+        assert done.rejects["file_id"].to_list() == done.bronze["file_id"].to_list()
+        assert done.events.height == READINGS - 1
+        assert done.values("plugs.power") == {"jimmy/livingroom/plugs/1": 17.62}
+        assert done.values("plugs.total").keys() == {"jimmy/office/plugs/1", "jimmy/livingroom/plugs/1"}
+
+    @pytest.mark.rule(9)
+    @pytest.mark.parametrize("number", ["9" * 10_000, "-" + "9" * 10_000, "1e999"])
+    def test_a_number_too_large_to_hold(self, number: str) -> None:
+        done = carry(written("17.62", number))
+        assert done.rejects.select("json_path", "reason").rows() == [("$.plugs.Office.power", "not_finite")]
+        assert done.events.height == READINGS - 1
+
+    @pytest.mark.parametrize(
+        ("sections", "path", "reason"),
+        [
+            ({"motions": {"Office": motion(light="dark")}}, "$.motions.Office.light", "not_a_number"),
+            ({"motions": {"Office": motion(motion=1)}}, "$.motions.Office.motion", "not_a_flag"),
+            ({"motions": {"Office": motion(motion="on")}}, "$.motions.Office.motion", "not_a_flag"),
+            (
+                {"doorsWindows": {"Kitchen": [opening(), opening(switch="ajar")]}},
+                "$.doorsWindows.Kitchen[1].switch",
+                "not_a_state",
+            ),
+            (
+                {"doorsWindows": {"Kitchen": [opening(switch=True)]}},
+                "$.doorsWindows.Kitchen[0].switch",
+                "not_a_state",
+            ),
+            ({"doorsWindows": {"Kitchen": opening(type=7)}}, "$.doorsWindows.Kitchen.type", "not_a_text"),
+            (
+                {"meteos": {"meteo": {"Office": station(CO2="high")}}},
+                "$.meteos.meteo.Office.CO2",
+                "not_a_number",
+            ),
+            ({"meteos": {"Office": station(CO2=[400])}}, "$.meteos.Office.CO2", "not_a_number"),
+            ({"humidities": {"Bhroom": 59.9}}, "$.humidities.Bhroom", "not_an_object"),
+            ({"humidities": "n/a"}, "$.humidities", "not_an_object"),
+        ],
+    )
+    def test_each_reject_says_its_path_and_reason(
+        self, sections: dict[str, Any], path: str, reason: str
+    ) -> None:
+        done = carry(share_file(**sections))
+        assert done.rejects.select("json_path", "reason").rows() == [(path, reason)]
+        assert reason in REJECT_REASONS
+        assert done.values("plugs.power").keys() == {"jimmy/office/plugs/1", "jimmy/livingroom/plugs/1"}
+
+    def test_a_null_is_counted_and_neither_event_nor_reject(self) -> None:
+        done = carry(share_file(motions={"Office": motion(light=None, temperature=None)}, humidities={}))
+        row = done.only_file()
+        assert (row["status"], row["nulls"], row["rejects"]) == ("loaded", 2, 0)
+        assert row["events"] == READINGS - 2 - 3
+
+    def test_a_device_without_an_accepted_reading_is_named_as_silent(self) -> None:
+        silent = {"temperature": "n/a", "humidity": None}
+        done = carry(share_file(humidities={"Bhroom": silent, "Laundry": humidity()}))
+        assert done.only_file()["silent_devices"] == ["jimmy/bathroom/humidities/1"]
+
+    def test_of_two_files_of_a_minute_each_says_which_of_its_own_devices_are_silent(self) -> None:
+        nothing = {"humidities": {"Bhroom": {"temperature": None, "humidity": None, "devicePower": None}}}
+        # One says its minute inside alone: both are of one home and minute, and their readings stand mixed.
+        inside = to_bytes(payload(at=SAMPLE_TIME, **nothing))
+        other = share_file(at=SAMPLE_TIME + timedelta(minutes=1), content=inside)
+        done = carry(share_file(), other)
+        found = dict(done.files.sort("window").select("window", "silent_devices").iter_rows())
+        assert list(found.values()) == [[], ["jimmy/bathroom/humidities/1"]]
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"", "not_json"),
+            (to_bytes(payload())[:700], "not_json"),
+            (b"[]", "not_an_object"),
+            (b"null", "not_an_object"),
+            (b'{"x": ' + b"[" * 9_000 + b"]" * 9_000 + b"}", "too_deep"),
+            (to_bytes(payload(user=FEED_USERS["jeremie"])), "user_mismatch"),
+        ],
+    )
+    def test_an_unreadable_file_has_one_row_with_the_reason(self, content: bytes, reason: str) -> None:
+        done = carry(share_file(content=content), share_file("jeremie"))
+        rows = {row["home"]: row for row in done.files.iter_rows(named=True)}
+        assert (rows["jimmy"]["status"], rows["jimmy"]["reason"]) == ("quarantined", reason)
+        assert (rows["jimmy"]["minute"], rows["jimmy"]["events"], rows["jimmy"]["window"]) == (
+            None, 0, SAMPLE_TIME,
+        )  # fmt: skip
+        assert reason in QUARANTINE_REASONS
+        assert rows["jeremie"]["status"] == "loaded"
+        assert set(done.events["home"]) == {"jeremie"}
+
+    def test_a_file_that_nobody_s_name_or_user_claims_is_quarantined(self) -> None:
+        row = carry(ShareFile("odd.json", b'{"plugs": {}}', ARRIVED)).only_file()
+        assert (row["status"], row["home"]) == ("quarantined", None)
+        assert row["reason"] in QUARANTINE_REASONS
+
+
+class TestVersions:
+    """Of one name the latest readable version counts, whole."""
+
+    pytestmark = pytest.mark.rule(6)
+
+    def test_a_changed_resend_wins_by_arrival(self) -> None:
+        first = share_file(plugs={"Office": plug(power=1.0), "Kitchen": plug()})
+        resend = share_file(arrived_at=ARRIVED + timedelta(minutes=20), plugs={"Office": plug(power=2.0)})
+        done = carry(first, resend)
+        assert done.values("plugs.power") == {"jimmy/office/plugs/1": 2.0}
+        by_arrival = done.files.sort("arrived_at")
+        assert by_arrival["status"].to_list() == ["superseded", "loaded"]
+        assert by_arrival["events"].to_list() == [0, READINGS - 11]
+
+    def test_a_completed_version_of_a_truncated_file_is_loaded(self) -> None:
+        whole = share_file(arrived_at=ARRIVED + timedelta(minutes=1))
+        done = carry(share_file(content=whole.content[:900]), whole)
+        assert done.files.sort("arrived_at")["status"].to_list() == ["quarantined", "loaded"]
+        assert done.events.height == READINGS
+
+    def test_a_truncated_resend_does_not_cost_the_good_version(self) -> None:
+        good = share_file()
+        cut = share_file(content=good.content[:900], arrived_at=ARRIVED + timedelta(minutes=1))
+        done = carry(good, cut)
+        assert done.files.sort("arrived_at")["status"].to_list() == ["loaded", "quarantined"]
+        assert done.events.height == READINGS
+
+    def test_a_late_file_loads_into_its_own_minute(self) -> None:
+        done = carry(share_file(arrived_at=SAMPLE_TIME + timedelta(days=40)))
+        assert (done.only_file()["status"], done.only_file()["minute"]) == ("loaded", SAMPLE_TIME)
+
+    def test_of_two_names_with_one_minute_inside_each_reading_is_the_later_arrival_s(self) -> None:
+        later = ShareFile(
+            name_of(at=SAMPLE_TIME + timedelta(minutes=1)),
+            to_bytes(payload(plugs={"Office": plug(power=2.0)}, motions=None)),
+            ARRIVED + timedelta(minutes=1),
+        )
+        done = carry(later, share_file())
+        assert done.values("plugs.power") == {"jimmy/office/plugs/1": 2.0, "jimmy/livingroom/plugs/1": 1.87}
+        assert done.values("motions.motion") == {"jimmy/office/motions/1": 0.0}
+        assert done.files["status"].to_list() == ["loaded", "loaded"]
+
+
+@pytest.mark.rule(7)
+@pytest.mark.parametrize(
+    ("sections", "variable", "outside", "edges"),
+    [
+        ({"Temperature": 0}, "meteos.Temperature", (-20.1, 60.1), (-20, 60)),
+        ({"CO2": 0}, "meteos.CO2", (299, 5001), (300, 5000)),
+        ({"Humidity": 0}, "meteos.Humidity", (-1, 101), (0, 100)),
+        ({"Noise": 0}, "meteos.Noise", (-1, 141), (0, 140)),
+        ({"Pressure": 0}, "meteos.Pressure", (869.9, 1085.1), (870, 1085)),
+        ({"AbsolutePressure": 0}, "meteos.AbsolutePressure", (499, 1101), (500, 1100)),
+        ({"battery_percent": 0}, "meteos.battery_percent", (-1, 101), (0, 100)),
+    ],
+)
+def test_an_outlier_is_flagged_and_kept(
+    sections: dict[str, Any], variable: str, outside: tuple[float, ...], edges: tuple[float, ...]
+) -> None:
+    (field,) = sections
+    readings = (*outside, *edges)
+    rooms = {f"Room{number}": {field: value} for number, value in enumerate(readings)}
+    done = carry(only(meteos={"meteo": rooms}))
+    found = dict(done.events.select("value", "is_outlier").iter_rows())
+    assert found == dict.fromkeys(outside, True) | dict.fromkeys(edges, False)
+    assert set(done.events["variable"]) == {variable}
+    assert done.rejects.is_empty()
+
+
+@pytest.mark.rule(7)
+def test_bounds_cover_plugs_motions_and_the_house_but_no_counter() -> None:
+    done = carry(
+        only(
+            plugs={"Office": {"power": 10_000.1, "total": -5, "counter1": 1e12, "temperature": 61}},
+            motions={"Office": {"light": 200_001, "temperature": -21}},
+            consumptions={
+                "House": house_meter(power1=30_001, power2=-30_000, total_power=-30_001, voltage3=261)
+            },
+        )
+    )
+    assert set(done.events.filter("is_outlier")["variable"]) == {
+        "plugs.power", "plugs.temperature", "motions.light", "motions.temperature", "consumptions.power1",
+        "consumptions.total_power", "consumptions.voltage3",
+    }  # fmt: skip
+
+
+class TestUnknown:
+    """What nobody described is kept and registers itself."""
+
+    pytestmark = pytest.mark.rule(8)
+
+    def test_rooms_fields_and_categories_are_kept(self) -> None:
+        done = carry(
+            share_file(
+                motions={"Winter Garden": motion(True), "Office": motion(tilt=3.5, model="X")},
+                waters={"Bhroom": {"flow": 2.25, "leak": False}},
+                firmware="2.1",
+            )
+        )
+        assert done.only_file()["status"] == "loaded"
+        assert done.values("motions.motion")["jimmy/winter garden/motions/1"] == 1.0
+        assert done.values("motions.tilt") == {"jimmy/office/motions/1": 3.5}
+        assert done.values("waters.flow") == {"jimmy/bathroom/waters/1": 2.25}
+        assert done.values("waters.leak") == {"jimmy/bathroom/waters/1": 0.0}
+        texts = done.events.filter(pl.col("variable").is_in(["motions.model", "feed.firmware"]))
+        assert set(texts.select("device", "value_text").iter_rows()) == {
+            ("jimmy/office/motions/1", "X"),
+            ("jimmy/house/feed/1", "2.1"),
+        }
+        kinds = dict(variables(done.events).select("variable", "kind").iter_rows())
+        assert {name for name, kind in kinds.items() if kind == "unknown"} == {
+            "motions.tilt", "motions.model", "waters.flow", "waters.leak", "feed.firmware",
+        }  # fmt: skip
+        types = dict(devices(done.events).select("device", "device_type").iter_rows())
+        assert types["jimmy/bathroom/waters/1"] == "unknown"
+        assert types["jimmy/winter garden/motions/1"] == "motion_sensor"
+
+    @pytest.mark.rule(9)
+    def test_a_huge_nested_value_is_cut_and_its_length_kept(self) -> None:
+        nested = {"trace": ["x" * 90 for _ in range(100)]}
+        done = carry(only(motions={"Office": {"debug": nested, "note": "y" * 501, "short": "z" * 500}}))
+        found = {
+            variable: (text, length)
+            for variable, text, length in done.events.select(
+                "variable", "value_text", "value_text_length"
+            ).iter_rows()
+        }
+        whole = json.dumps(nested)
+        assert found["motions.debug"] == (whole[:500], len(whole))
+        assert found["motions.note"] == ("y" * 500, 501)
+        assert found["motions.short"] == ("z" * 500, 500)
+        assert done.events["value"].is_null().all()
+
+    def test_an_unknown_field_of_mixed_types_keeps_each_as_it_is(self) -> None:
+        values: list[Any] = [1, 2.5, True, "text", None, [1], math.nan]
+        files = [
+            share_file(at=SAMPLE_TIME + timedelta(minutes=n), motions={"Office": motion(tilt=value)})
+            for n, value in enumerate(values)
+        ]
+        done = carry(*files)
+        found = done.events.filter(pl.col("variable") == "motions.tilt").sort("ts")
+        assert found.select("value", "value_text").rows() == [
+            (1.0, None), (2.5, None), (1.0, None), (None, "text"), (None, "[1]"),
+        ]  # fmt: skip
+        by_minute = done.files.sort("minute")
+        assert by_minute["nulls"].to_list() == [0, 0, 0, 0, 1, 0, 0]
+        assert by_minute["rejects"].to_list() == [0, 0, 0, 0, 0, 0, 1]
+
+
+class TestCompany:
+    """What a file gives does not depend on the other files of its batch."""
+
+    def test_files_of_different_shapes_give_what_each_gives_alone(self) -> None:
+        minutes = [SAMPLE_TIME + timedelta(minutes=n) for n in range(5)]
+        files = [
+            share_file(at=minutes[0]),
+            share_file(at=minutes[1], plugs={"Office": plug(power=5, total="n/a")}),
+            share_file(at=minutes[2], plugs={"Office": plug(power=5.5, is_valid=False)}, motions=None),
+            share_file("jeremie", at=minutes[3], meteos={"Office": station(CO2=None)}),
+            share_file(at=minutes[4], plugs={"Office": dict(reversed(plug(power=True).items()))}),
+        ]
+        together = carry(*files)
+        alone = [carry(file) for file in files]
+        for frame in ("events", "rejects", "files"):
+            apart = pl.concat([getattr(done, frame) for done in alone])
+            whole = getattr(together, frame)
+            assert whole.sort(whole.columns[:6]).equals(apart.sort(whole.columns[:6])), frame
+        assert together.values("plugs.power", minutes[1]) == {"jimmy/office/plugs/1": 5.0}
+        assert together.values("plugs.power", minutes[2]) == {"jimmy/office/plugs/1": 5.5}
+        assert together.values("plugs.power", minutes[4]) == {}
+
+    @pytest.mark.parametrize("neighbour", [None, "n/a", True, math.nan, 7])
+    def test_of_two_spellings_of_a_room_the_later_in_the_file_counts(self, neighbour: Any) -> None:
+        """`Office` and `office` are one room; what a neighbour's `Office` holds changes nothing."""
+        later = SAMPLE_TIME + timedelta(minutes=1)
+        done = carry(
+            share_file(plugs={"Office": plug(power=1.0), "office": plug(power=2.0)}),
+            share_file(at=later, plugs={"Office": plug(power=neighbour), "office": plug(power=3.0)}),
+        )
+        assert done.values("plugs.power") == {"jimmy/office/plugs/1": 2.0}
+        assert done.values("plugs.power", later) == {"jimmy/office/plugs/1": 3.0}
+
+    @pytest.mark.parametrize("second", [None, "n/a"])
+    def test_a_null_or_refused_second_spelling_leaves_the_first(self, second: Any) -> None:
+        done = carry(only(plugs={"Office": {"power": 1.0}, "office": {"power": second}}))
+        assert done.values("plugs.power") == {"jimmy/office/plugs/1": 1.0}
+
+
+@pytest.mark.rule(9)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        share_file(content=to_bytes(payload()).replace(b"Livingroom", b"Living\\u0000room")),
+        share_file(content=to_bytes(payload()).replace(b"Livingroom", b"Living\\ud800room")),
+        share_file(content=to_bytes(payload()).replace(b"Livingroom", b"Living\xffroom")),
+        share_file(content=b"\xef\xbb\xbf" + to_bytes(payload())),
+        share_file(content=to_bytes(payload()).decode().encode("utf-16")),
+        share_file(content=to_bytes(payload()).decode().encode("utf-16-le")),
+        share_file(content=to_bytes(payload()).decode().encode("utf-16-be")),
+        share_file(content=to_bytes(payload()).replace(b'"power": 17.62', b'"power": 1, "power": 17.62')),
+    ],
+    ids=["U+0000", "surrogate", "no UTF-8", "mark", "UTF-16", "UTF-16 LE", "UTF-16 BE", "duplicate key"],
+)
+def test_an_odd_spelling_costs_no_reading(odd: ShareFile) -> None:
+    done = carry(odd, share_file("jeremie"))
+    assert done.files["status"].to_list() == ["loaded", "loaded"]
+    assert done.events.group_by("home").len()["len"].to_list() == [READINGS, READINGS]
+    assert done.values("plugs.power")["jimmy/office/plugs/1"] == 17.62
+    assert not [text for text in done.texts() if "\0" in text]
+
+
+@pytest.mark.rule(9)
+def test_a_trace_of_five_megabytes_costs_no_reading() -> None:
+    done = carry(share_file(trace="x" * 5_000_000), share_file("jeremie"))
+    found = done.events.filter(pl.col("variable") == "feed.trace")
+    assert found.select("value_text", "value_text_length").rows() == [("x" * 500, 5_000_000)]
+    assert done.events.height == 2 * READINGS + 1
+
+
+class TestSecrets:
+    """The file's own token and user and all feed users stand in no text."""
+
+    pytestmark = pytest.mark.rule(11)
+
+    @pytest.mark.parametrize(
+        ("token", "text"),
+        [
+            (API_TOKENS["jimmy"], API_TOKENS["jimmy"]),
+            ('a"b\\c.d(e[f', 'a"b\\c.d(e[f'),
+            ("tok*+?^$|{}", "tok*+?^$|{}"),
+            ("line\nfeed-token", "line\nfeed-token"),
+            ("  padded-token  ", "padded-token"),
+            ("Grüezi-Schlüssel", "Grüezi-Schlüssel"),
+            (12345678901, "12345678901"),
+            ({"v": "nested-token"}, "nested-token"),
+            (["listed-token"], "listed-token"),
+        ],
+    )
+    def test_a_token_is_masked_wherever_it_stands(self, token: Any, text: str) -> None:
+        for told in (text, text.upper(), text.lower()):
+            done = carry(
+                share_file(
+                    api_token=token,
+                    plugs={told: plug(power=told), "Office": plug(power={told: [told]}, switch=told)},
+                    doorsWindows={"Kitchen": [opening(type=f"a {told} b")]},
+                    waters={"Bhroom": {told: 1, "note": f"see {told}!", "deep": {told: [{"x": told}]}}},
+                    debug=json.dumps({"t": told}),
+                    quoted={"Office": {"inner": {"json": json.dumps([told])}}},
+                    **{f"cat {told}": {"Office": {"x": 1}}, told: 7},
+                )
+            )
+            # Refused: a number of either plug and a flag.
+            assert done.rejects.height == 3
+            core = text.casefold()
+            forms = (core, json.dumps(core)[1:-1], json.dumps(core, ensure_ascii=False)[1:-1])
+            assert [t for t in done.texts() if any(form in t.casefold() for form in forms)] == []
+            assert {"***", "see ***!", '{"t": "***"}', r'{"json": "[\"***\"]"}'} <= done.texts()
+
+    @pytest.mark.parametrize("user", [*FEED_USERS.values(), "JIMMYLOUP", "Passing-Visitor"])
+    def test_users_are_masked_wherever_they_stand(self, user: str) -> None:
+        """The file's own user, every feed user and, where the file says another one, that one too."""
+        inside = "Passing-Visitor" if user == "Passing-Visitor" else FEED_USERS["jimmy"]
+        done = carry(
+            share_file(
+                user=inside,
+                motions={user: motion(light=user), "Office": {user: 1, "note": f"of {user}"}},
+                plugs={"Office": plug(power=f"31.08.2023 2144_{user}_received.json")},
+            )
+        )
+        assert done.rejects.height == 2
+        assert [text for text in done.texts() if user.casefold() in text.casefold()] == []
+        assert "31.08.2023 2144_***_received.json" in done.texts()
+
+    def test_no_file_name_leaves_bronze(self) -> None:
+        done = carry(share_file(), share_file("jeremie", content=b"{"))
+        assert "name" not in (*done.events.columns, *done.rejects.columns, *done.files.columns)
+        assert not [text for text in done.texts() if "received" in text]
+
+    def test_a_mask_is_put_before_the_text_is_cut(self) -> None:
+        """A token across the limit leaves no readable beginning."""
+        token = API_TOKENS["jimmy"]
+        done = carry(
+            only(
+                plugs={"Office": {"power": "x" * 195 + token}},
+                motions={"Office": {"note": "y" * 495 + token}},
+            )
+        )
+        assert done.rejects["raw_text"].to_list() == ["x" * 195 + "***"]
+        note = done.events.filter(pl.col("variable") == "motions.note")
+        cut = ("y" * 495 + "***", 495 + len(token))
+        assert note.select("value_text", "value_text_length").rows() == [cut]
+
+    @pytest.mark.parametrize("token", ["", " ", "s", "on"])
+    def test_a_token_too_short_to_be_one_spoils_no_text(self, token: str) -> None:
+        done = carry(share_file(api_token=token, motions={"Season room": motion()}))
+        assert done.values("motions.motion") == {"jimmy/season room/motions/1": 0.0}
+
+    def test_a_token_under_another_letter_case_is_no_reading(self) -> None:
+        done = carry(share_file(API_TOKEN="tok-other-5f1c9b", note="tok-other-5f1c9b"))
+        assert "feed.API_TOKEN" not in done.texts()
+        assert not [text for text in done.texts() if "5f1c9b" in text]
+
+
+@pytest.mark.rule(5)
+def test_a_home_that_left_the_registry_and_a_file_of_another_are_told_apart() -> None:
+    """Bronze says jeremie; a registry without that home knows neither name nor user any more."""
+    landed = carry(share_file("jeremie")).bronze
+    without = REGISTRY[: REGISTRY.index("  - id: jeremie")] + REGISTRY[REGISTRY.index("people:") :]
+    without = without.replace("  - {user: u-1002, role: owner, homes: [jeremie]}\n", "")
+    flat = flatten(landed, registry(without))
+    assert flat.files["status"].to_list() == ["quarantined"]
+    assert merge(flat.events_with_sources()).is_empty()

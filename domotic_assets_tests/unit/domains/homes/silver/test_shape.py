@@ -1,0 +1,178 @@
+"""The structure of a file: rooms, places in lists and fields become devices, variables and JSON paths."""
+
+from typing import Any
+
+import pytest
+
+from domotic_assets.domains.homes.silver.shape import Leaf, interpret, room_id, split
+from domotic_assets_tests.support.builders import payload, registry
+
+ROOMS = {spelling: room.id for spelling, room in registry().homes[0].rooms.items()}
+
+
+def leaves(document: dict[str, Any], secrets: tuple[str, ...] = ()) -> dict[str, tuple[Leaf, Any]]:
+    """Leaf and value of each JSON path."""
+    shape, values = split(document)
+    found = interpret(shape, "jimmy", ROOMS, secrets)
+    paths = [leaf.json_path for leaf in found]
+    assert len(paths) == len(set(paths)) == len(values)
+    return {leaf.json_path: (leaf, value) for leaf, value in zip(found, values, strict=True)}
+
+
+def devices(document: dict[str, Any], secrets: tuple[str, ...] = ()) -> dict[str, str]:
+    """Device of each JSON path."""
+    return {path: leaf.device for path, (leaf, _) in leaves(document, secrets).items()}
+
+
+def test_the_header_is_no_reading() -> None:
+    assert leaves({"user": "JimmyLoup", "api_token": "t", "datetime": "31.08.2023 21:44"}) == {}
+
+
+@pytest.mark.rule(11)
+@pytest.mark.parametrize("key", ["API_TOKEN", "Api_Token", "USER"])
+def test_a_token_or_user_under_another_letter_case_is_no_reading(key: str) -> None:
+    assert leaves({key: "tok-5f1c9be07a2d", "waters": {"flow": 1}}).keys() == {"$.waters.flow"}
+
+
+def test_every_value_of_the_sample_has_a_known_device_and_variable() -> None:
+    """Two plugs, four openings, a motion sensor, three stations, a humidity sensor, the house meter."""
+    found = leaves(payload())
+    assert len(found) == 2 * 11 + 4 * 4 + 3 + (7 + 7 + 3) + 3 + 18
+    assert "unknown" not in {leaf.kind for leaf, _ in found.values()}
+    assert {leaf.room for leaf, _ in found.values()} == {
+        f"jimmy/{room}"
+        for room in ("bathroom", "bedroom", "livingroom", "office", "kitchen", "outdoor", "house")
+    }
+
+
+@pytest.mark.rule(3)
+def test_two_windows_of_a_room_are_two_devices_by_their_place() -> None:
+    document = {"doorsWindows": {"Livingroom": [{"switch": "on"}, {"switch": "off"}]}}
+    assert devices(document) == {
+        "$.doorsWindows.Livingroom[0].switch": "jimmy/livingroom/doorsWindows/1",
+        "$.doorsWindows.Livingroom[1].switch": "jimmy/livingroom/doorsWindows/2",
+    }
+
+
+@pytest.mark.rule(3)
+def test_a_single_opening_is_the_first_of_its_room() -> None:
+    assert devices({"doorsWindows": {"Kitchen": {"switch": "on"}}}) == {
+        "$.doorsWindows.Kitchen.switch": "jimmy/kitchen/doorsWindows/1"
+    }
+
+
+@pytest.mark.rule(5)
+def test_a_bad_item_of_a_list_moves_no_other_device() -> None:
+    found = leaves({"doorsWindows": {"Livingroom": ["n/a", {"switch": "off"}]}})
+    assert found["$.doorsWindows.Livingroom[0]"][0].kind == "no_device"
+    assert found["$.doorsWindows.Livingroom[1].switch"][0].device == "jimmy/livingroom/doorsWindows/2"
+
+
+def test_stations_are_found_with_and_without_the_inner_meteo() -> None:
+    """The path leads to where the value stands; device and variable are the same."""
+    within = leaves({"meteos": {"meteo": {"Office": {"CO2": 1256}}}})["$.meteos.meteo.Office.CO2"][0]
+    without = leaves({"meteos": {"Office": {"CO2": 1256}}})["$.meteos.Office.CO2"][0]
+    assert (within.device, within.variable) == (without.device, without.variable)
+    assert (within.device, within.variable) == ("jimmy/office/meteos/1", "meteos.CO2")
+
+
+@pytest.mark.rule(8)
+def test_stations_beside_the_inner_meteo_are_kept_even_of_the_same_room() -> None:
+    document = {
+        "meteos": {"meteo": {"Office": {"CO2": 1}}, "Office": {"CO2": 2, "Noise": 3}, "Attic": {"CO2": 4}}
+    }
+    found = leaves(document)
+    assert {path: value for path, (_, value) in found.items()} == {
+        "$.meteos.meteo.Office.CO2": 1,
+        "$.meteos.Office.CO2": 2,
+        "$.meteos.Office.Noise": 3,
+        "$.meteos.Attic.CO2": 4,
+    }
+
+
+def test_a_room_called_meteo_is_a_room() -> None:
+    assert devices({"meteos": {"meteo": {"CO2": 400}}}) == {"$.meteos.meteo.CO2": "jimmy/meteo/meteos/1"}
+
+
+@pytest.mark.rule(8)
+def test_unknown_rooms_fields_and_categories_have_a_device_and_a_variable() -> None:
+    document = {
+        "motions": {"Winter Garden": {"motion": True}, "Office": {"tilt": 3}},
+        "waters": {"Bhroom": {"flow": 2.5}, "total": 7},
+        "firmware": "2.1",
+    }
+    found = {path: leaf for path, (leaf, _) in leaves(document).items()}
+    assert {path: (leaf.room, leaf.device, leaf.variable, leaf.kind) for path, leaf in found.items()} == {
+        "$.motions.Winter Garden.motion": (
+            "jimmy/winter garden", "jimmy/winter garden/motions/1", "motions.motion", "flag",
+        ),
+        "$.motions.Office.tilt": ("jimmy/office", "jimmy/office/motions/1", "motions.tilt", "unknown"),
+        "$.waters.Bhroom.flow": ("jimmy/bathroom", "jimmy/bathroom/waters/1", "waters.flow", "unknown"),
+        "$.waters.total": ("jimmy/house", "jimmy/house/waters/1", "waters.total", "unknown"),
+        "$.firmware": ("jimmy/house", "jimmy/house/feed/1", "feed.firmware", "unknown"),
+    }  # fmt: skip
+
+
+@pytest.mark.rule(5)
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"plugs": "n/a"}, "$.plugs"),
+        ({"plugs": []}, "$.plugs"),
+        ({"plugs": {"Office": 17.62}}, "$.plugs.Office"),
+        ({"doorsWindows": {"Kitchen": [None]}}, "$.doorsWindows.Kitchen[0]"),
+    ],
+)
+def test_a_value_where_a_device_belongs_is_no_device(document: dict[str, Any], path: str) -> None:
+    found = leaves(document)
+    assert found.keys() == {path}
+    assert found[path][0].kind == "no_device"
+
+
+def test_nothing_gives_nothing() -> None:
+    assert leaves({"plugs": {}, "motions": {"Office": {}}, "doorsWindows": {"Kitchen": []}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("spelling", "expected"),
+    [
+        ("Bhroom", "jimmy/bathroom"),
+        ("bhroom", "jimmy/bhroom"),
+        ("Wine Cellar", "jimmy/wine cellar"),
+        ("a/b", "jimmy/a_b"),
+        ("", "jimmy/_"),
+        ("Cel\0lar", "jimmy/cel\ufffdlar"),
+    ],
+)
+@pytest.mark.rule(8)
+def test_a_room_is_that_of_the_spelling_map_else_its_spelling(spelling: str, expected: str) -> None:
+    assert room_id("jimmy", spelling, {"Bhroom": "bathroom"}, ()) == expected
+
+
+@pytest.mark.rule(11)
+def test_a_secret_in_any_name_is_masked() -> None:
+    secret = 'tok"(5f/1c'
+    document = {
+        f"cat {secret}": {f"room {secret}": {f"field {secret}": 1}, secret.upper(): 2},
+        "motions": {secret: {secret: 3, "motion": True}},
+        secret: 4,
+        "plugs": {"Office": secret, secret: [secret]},
+    }
+    found = [leaf for leaf, _ in leaves_of(document, secret)]
+    assert len(found) == 7
+    texts = {
+        text.casefold() for leaf in found for text in (leaf.room, leaf.device, leaf.variable, leaf.json_path)
+    }
+    assert not [text for text in texts if secret.casefold() in text or "5f" in text]
+
+
+def leaves_of(document: dict[str, Any], secret: str) -> list[tuple[Leaf, Any]]:
+    """Leaves and values where masked paths may coincide."""
+    shape, values = split(document)
+    return list(zip(interpret(shape, "jimmy", ROOMS, (secret,)), values, strict=True))
+
+
+@pytest.mark.rule(11)
+def test_a_secret_that_is_a_word_of_the_feed_spoils_no_known_name() -> None:
+    (leaf,) = interpret(split({"plugs": {"Office": {"power": 1}}})[0], "jimmy", ROOMS, ("plugs", "Office"))
+    assert (leaf.device, leaf.variable, leaf.kind) == ("jimmy/office/plugs/1", "plugs.power", "number")
