@@ -18,7 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 from domotic_assets.alerts.messages import Message
 from domotic_assets.errors import ConfigurationError, DomoticError
-from domotic_assets.registry import AlertChannel, AppriseChannel, EmailChannel, Sites, WebhookChannel
+from domotic_assets.registry.channels import AlertChannel, AppriseChannel, EmailChannel, WebhookChannel
+from domotic_assets.registry.loading import Sites
 from domotic_assets.settings import Settings
 
 TIMEOUT_SECONDS = 15.0

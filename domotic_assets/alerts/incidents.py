@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from domotic_assets.alerts.problems import Problem
-from domotic_assets.registry import Channel
+from domotic_assets.registry.channels import Channel
 from domotic_assets.schemas.homes import bronze
 
 PAUSE = timedelta(seconds=60)

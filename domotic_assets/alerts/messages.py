@@ -8,7 +8,8 @@ from itertools import groupby
 from domotic_assets.alerts.incidents import Incident, News
 from domotic_assets.alerts.problems import Kind, Problem
 from domotic_assets.localtime import zone
-from domotic_assets.registry import Channel, Registry
+from domotic_assets.registry.channels import Channel
+from domotic_assets.registry.registry import Registry
 
 NAMED = 3
 """So many are named; the others are a number."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from domotic_assets.errors import ConfigurationError, DomoticError
-from domotic_assets.registry import load_sites
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
 
 

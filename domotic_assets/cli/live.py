@@ -17,18 +17,46 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 
+import click
 import yaml
 from rich.console import Console
 
+from domotic_assets.cli.options import lake_option, sites_option
 from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.flow.live import kept_live
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.settings import DAGSTER_VARIABLE, LAKE_VARIABLE, SITES_VARIABLE, Settings
 
 HOST = "127.0.0.1"
 SECONDS_TO_END = 30
 LONGEST_PAUSE = 60.0
 LOCATIONS = {"feed": "domotic_assets.definitions", "models": "domotic_assets.model_definitions"}
+
+
+@click.command()
+@sites_option
+@lake_option
+@click.option(
+    "--port", type=click.IntRange(1024, 65535), default=3000, show_default=True, help="Port on this machine."
+)
+@click.option("--simulate", "simulated", is_flag=True, help="Go on with the simulated feed, a file a minute.")
+def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
+    """Carry the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
+    from domotic_assets.operate.forget_journal import refuse_unfinished
+
+    load_sites(sites)  # a wrong registry is said in one line here, in pages of them by Dagster
+    settings = Settings.of(sites, lake)
+    refuse_unfinished(settings.lake_root)
+    domotic = str(Path(sys.executable).with_name("domotic"))
+    feed = [domotic, "simulate", "--sites", str(sites.resolve()), "--continue"]
+    if simulated:
+        from domotic_assets.flow.worklist import LISTED_WHOLE, WorkList
+
+        # What the simulated homes sent until now comes at once, and late: a listing finds it.
+        subprocess.run(feed, check=True)  # nosec B603
+        WorkList(settings.dagster_home).change(lambda held: held.unmark(LISTED_WHOLE))
+    sys.exit(run_live(settings, port, Console(stderr=True), [*feed, "--live"] if simulated else None))
 
 
 @dataclass

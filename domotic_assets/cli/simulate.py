@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from domotic_assets.localtime import MINUTE, floor_minute
-from domotic_assets.registry import MINUTES_PER_DAY, load_sites
+from domotic_assets.registry.entry import MINUTES_PER_DAY
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.simulator.defects import ALL, DEFECTS
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import (

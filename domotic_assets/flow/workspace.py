@@ -8,11 +8,12 @@ from pathlib import Path
 from domotic_assets.flow.listing_cache import ListingCache
 from domotic_assets.flow.worklist import WorkList
 from domotic_assets.lake.store import Lake
-from domotic_assets.registry import Registry, Sites, load_sites
+from domotic_assets.registry.loading import Sites, load_sites
+from domotic_assets.registry.registry import Registry
 from domotic_assets.settings import Settings
-from domotic_assets.sources.files import FileFolder
+from domotic_assets.sources.files.folders import FileFolder
 from domotic_assets.sources.opening import open_folder, open_register
-from domotic_assets.sources.relational import RelationalSource
+from domotic_assets.sources.sql.snapshots import RelationalSource
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt"
 

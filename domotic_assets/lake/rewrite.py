@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from domotic_assets.errors import LakeError
-from domotic_assets.lake.many_rows import write_files
+from domotic_assets.lake.bulk_append import write_files
 from domotic_assets.lake.store import PROPERTIES, Lake
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote

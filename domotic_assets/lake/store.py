@@ -16,9 +16,9 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.lake.bulk_append import MANY, append_many
 from domotic_assets.lake.file_format import writer_of
 from domotic_assets.lake.listing import Between, Listing
-from domotic_assets.lake.many_rows import MANY, append_many
 from domotic_assets.schemas.table import Table, as_texts, is_ordered
 from domotic_assets.settings import is_remote
 

@@ -8,7 +8,7 @@ from domotic_assets.flow.worklist import DAY_CLOSED, PUBLISHED_WHOLE
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish, refresh
-from domotic_assets.serve.catalog import definition_of
+from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.refresh import Refreshed, Snapshot
 
@@ -25,7 +25,7 @@ def gold_snapshot(work: Workspace) -> Snapshot:
 def is_published(work: Workspace) -> bool:
     """Whether the published file is of the Gold, schemas and marts as they are now."""
     return publish.is_current(
-        publish.published_file(work.serve), gold_snapshot(work).versions, definition_of(DBT_PROJECT)
+        publish.published_file(work.serve), gold_snapshot(work).versions, fingerprint_of(DBT_PROJECT)
     )
 
 
@@ -42,7 +42,7 @@ def takes_changes(work: Workspace) -> bool:
     Else it is built from nothing, so that dbt has tested it whole once for each date.
     """
     file = publish.published_file(work.serve)
-    current = publish.is_of(file, definition_of(DBT_PROJECT))
+    current = publish.is_of(file, fingerprint_of(DBT_PROJECT))
     return current and not refresh.lacks_dates(file, gold_snapshot(work).files)
 
 
@@ -60,5 +60,5 @@ def publish_present(
         return replace(gold_snapshot(work), checks=checks)
 
     return refresh.publish_present(
-        work.serve, present, definition_of(DBT_PROJECT), purpose=purpose, built=built, tested=tested
+        work.serve, present, fingerprint_of(DBT_PROJECT), purpose=purpose, built=built, tested=tested
     )

@@ -9,7 +9,7 @@ import polars as pl
 from domotic_assets.domains.homes.flows.reading import COUNTING
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE, floor_minute, local_day_bounds, zone
-from domotic_assets.registry import Home
+from domotic_assets.registry.homes import Home
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import silver
 

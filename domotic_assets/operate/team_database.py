@@ -5,10 +5,10 @@ from pathlib import Path
 
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.people import admin_is_present, scopes_now
-from domotic_assets.registry import PostgresqlServer
+from domotic_assets.registry.channels import PostgresqlServer
+from domotic_assets.serve.people.scopes import Scope
 from domotic_assets.serve.postgres.publication import Published, is_behind, publish_to, remove
 from domotic_assets.serve.postgres.server import Server
-from domotic_assets.serve.scopes import Scope
 
 
 def database_is_behind(work: Workspace) -> bool:

@@ -34,7 +34,7 @@ from domotic_assets.orchestration.publications import publication_definitions
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
-from domotic_assets.serve.catalog import definition_of
+from domotic_assets.serve.catalog import fingerprint_of
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -133,7 +133,7 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
         """Views over Gold in a file built aside, and the tests of both."""
         people.refuse_tables_without_rule()
         found = operate_publish.gold_snapshot(work)
-        definition = definition_of(DBT_PROJECT)
+        definition = fingerprint_of(DBT_PROJECT)
         file = publish.build_file(work.serve, found.files, found.versions, definition, purpose=PURPOSE)
         work.report("marts", 0, 1)
         target = work.settings.dagster_home / "dbt"

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from domotic_assets.serve.scopes import MATRIX, WITHHELD, Role
+from domotic_assets.serve.people.matrix import MATRIX, WITHHELD, Role
 
 ACCESS_PAGE = Path(__file__).parents[2] / "docs" / "access.md"
 
@@ -39,8 +39,8 @@ has copied, nobody can take back.
 _TAIL = """
 ## A new table or mart
 
-Add its line to `MATRIX` in `domotic_assets/serve/scopes.py`, for every role, and for a Gold table whose its
-rows are; then write this page again. Without a line `domotic build` publishes nothing, and a test fails.
+Add its line to `MATRIX` in `domotic_assets/serve/people/matrix.py`, for every role; then write this page
+again. Without a line `domotic build` publishes nothing, and a test fails.
 Where rows are somebody's, the table needs `apartment_key`, and `date_key` if they are of a date.
 """
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from domotic_assets.errors import ConfigurationError
-from domotic_assets.registry import Entry
+from domotic_assets.registry.entry import Entry
 
 OPTIONAL = "optional "
 

@@ -26,11 +26,11 @@ from domotic_assets.quality.shape import (
     register_shape,
 )
 from domotic_assets.quality.verdict import Breach, Verdict
-from domotic_assets.registry import unreadable
+from domotic_assets.registry.loading import unreadable
 from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.homes.variables import VARIABLES
-from domotic_assets.sources.columns import register_columns
+from domotic_assets.sources.sql.columns import register_columns
 
 CONTRACT = "contract.yaml"
 UNAGREED = Verdict([Breach(CONTRACT, NO_CONTRACT, "WARN")])

@@ -72,7 +72,7 @@ def describe_column(table: Table, column: Column) -> str:
     return f"{column.description}{unit}{references}"
 
 
-def definition_of(dbt_project: Path) -> str:
+def fingerprint_of(dbt_project: Path) -> str:
     """A hash of all that decides the published file besides the data: Gold's schemas and the dbt project."""
     digest = hashlib.sha256(repr(gold.TABLES).encode())
     files = sorted({file for part in _DBT_PARTS for file in dbt_project.glob(part) if file.is_file()})

@@ -21,7 +21,7 @@ import duckdb
 from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import failing_checks, parts
+from domotic_assets.serve import failing_checks, file_index
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
 from domotic_assets.serve.connection import in_memory
 from domotic_assets.serve.tables import (
@@ -71,15 +71,15 @@ def clear_aside(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
 
 def is_current(file: Path, versions: Mapping[str, int], definition: str) -> bool:
     """Whether a published file holds exactly these Delta versions by this definition."""
-    return bool(versions) and stated(file) == (dict(versions), definition)
+    return bool(versions) and read_manifest(file) == (dict(versions), definition)
 
 
 def is_of(file: Path, definition: str) -> bool:
     """Whether there is a published file, and by this definition."""
-    return stated(file)[1] == definition
+    return read_manifest(file)[1] == definition
 
 
-def stated(file: Path) -> tuple[dict[str, int], str]:
+def read_manifest(file: Path) -> tuple[dict[str, int], str]:
     """The Delta versions of the tables and the definition that a published file states.
 
     Neither where there is no such file, or it cannot be read.
@@ -88,12 +88,12 @@ def stated(file: Path) -> tuple[dict[str, int], str]:
         return {}, ""
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
-            return stated_by(connection, identifier(file.stem))
+            return manifest_of(connection, identifier(file.stem))
     except duckdb.Error:
         return {}, ""
 
 
-def stated_by(connection: duckdb.DuckDBPyConnection, catalog: str) -> tuple[dict[str, int], str]:
+def manifest_of(connection: duckdb.DuckDBPyConnection, catalog: str) -> tuple[dict[str, int], str]:
     """The same of a file that is attached as `catalog`."""
     rows = connection.execute(
         f"SELECT table_name, delta_version, definition FROM {catalog}.meta.published"  # noqa: S608
@@ -253,9 +253,9 @@ def _record(
     connection.begin()
     record_keys(connection, gold.TABLES)
     failing_checks.create(connection)
-    parts.create(connection)
+    file_index.create(connection)
     for name, present in files.items():
-        parts.record(connection, name, present)
+        file_index.record(connection, name, present)
     record_published(connection, ADMIN, versions, definition)
     connection.commit()
 

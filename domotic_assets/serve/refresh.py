@@ -13,7 +13,7 @@ import duckdb
 
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import failing_checks, parts, publish
+from domotic_assets.serve import failing_checks, file_index, publish
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.tables import (
     create_table,
@@ -67,7 +67,7 @@ def publish_present(
         published = publish.published_file(serve)
         if built is None:
             # Asked once: opening a file costs more than a minute's rows.
-            versions, stated = publish.stated(published)
+            versions, stated = publish.read_manifest(published)
             if stated != definition:
                 return None
             if versions == snapshot.versions and _says(published, snapshot.checks):
@@ -100,9 +100,9 @@ def _copy(serve: Path, snapshot: Snapshot, purpose: str) -> Path:
 def lacks_dates(file: Path, files: Mapping[str, Sequence[str]]) -> bool:
     """Whether a published file holds no row of a date of which Gold has minutes."""
     with duckdb.connect(str(file), read_only=True) as connection:
-        held = parts.held(connection)
+        held = file_index.held(connection)
     return any(
-        parts.part_of(present) not in held.get(table.name, ())
+        file_index.part_of(present) not in held.get(table.name, ())
         for table in gold.MINUTE_FACTS
         for present in files[table.name]
     )
@@ -118,14 +118,14 @@ def bring_up(file: Path, snapshot: Snapshot, *, tested: bool = False) -> Refresh
     try:
         with duckdb.connect(str(file)) as connection:
             connection.begin()
-            changed = parts.changes(connection, files)
+            changed = file_index.changes(connection, files)
             rows, lost = _bring_up_dimensions(connection, changed, files)
             for table in gold.FACTS:
                 if table.name in changed:
                     rows[table.name] = _bring_up_fact(connection, table, changed[table.name], files)
             for name, change in changed.items():
-                parts.forget(connection, name, change.lost)
-                parts.record(connection, name, change.gained)
+                file_index.forget(connection, name, change.lost)
+                file_index.record(connection, name, change.gained)
             if tested:
                 _require_rules(connection, changed, lost)
             connection.executemany(
@@ -137,7 +137,7 @@ def bring_up(file: Path, snapshot: Snapshot, *, tested: bool = False) -> Refresh
     except (OSError, duckdb.IOException) as error:
         raise publish.unwritable(file.parent, error) from error
     touched = {
-        (name, parts.part_of(changed_file))
+        (name, file_index.part_of(changed_file))
         for name, change in changed.items()
         for changed_file in (*change.gained, *change.lost)
     }
@@ -147,15 +147,15 @@ def bring_up(file: Path, snapshot: Snapshot, *, tested: bool = False) -> Refresh
 def _bring_up_fact(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
-    change: parts.Changes,
+    change: file_index.Changes,
     files: Mapping[str, Sequence[str]],
 ) -> int:
     """Rows that lost files covered go; what other files have of them, and gained files, come."""
-    place = parts.PLACES[table.name]
+    place = file_index.PLACES[table.name]
     between = f"{place} BETWEEN ? AND ?"
     kept = [file for file in files[table.name] if file not in set(change.gained)]
     written = 0
-    for hole in parts.holes(connection, table.name, change, kept):
+    for hole in file_index.holes(connection, table.name, change, kept):
         bounds = (hole.first, hole.last)
         connection.execute(f"DELETE FROM {name_of(table.name)} WHERE {between}", bounds)  # noqa: S608
         written += insert_files(connection, table, hole.covered_by, between, bounds)
@@ -164,7 +164,7 @@ def _bring_up_fact(
 
 def _bring_up_dimensions(
     connection: duckdb.DuckDBPyConnection,
-    changed: Mapping[str, parts.Changes],
+    changed: Mapping[str, file_index.Changes],
     files: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, int], set[str]]:
     """New rows are added; a dimension that lost or changed one is made anew.
@@ -206,7 +206,7 @@ def _lacks_rows(
 
 
 def _require_rules(
-    connection: duckdb.DuckDBPyConnection, changed: Mapping[str, parts.Changes], lost: Set[str]
+    connection: duckdb.DuckDBPyConnection, changed: Mapping[str, file_index.Changes], lost: Set[str]
 ) -> None:
     """Raise ContractError where the rows that came break a rule, or rows refer to keys that are gone.
 
@@ -220,9 +220,9 @@ def _require_rules(
             require_keys(connection, table)
         if table.name not in changed:
             continue
-        span = parts.span(connection, table.name, changed[table.name].gained)
+        span = file_index.span(connection, table.name, changed[table.name].gained)
         if span is not None:
             # One range holds all that came, and a key that stands twice stands twice within it.
-            between = f"{parts.PLACES[table.name]} BETWEEN ? AND ?"
+            between = f"{file_index.PLACES[table.name]} BETWEEN ? AND ?"
             require_keys(connection, table, between, span)
             require_ranges(connection, table, between, span)

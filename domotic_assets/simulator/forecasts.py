@@ -9,7 +9,7 @@ from functools import lru_cache
 from random import Random
 
 from domotic_assets.localtime import zone
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.simulator.sky import KNOWN_SITES, Site, Sky, Weather, named_site
 
 HEADER = "Time,Value,Prediction,Site,Measurement,Unit"

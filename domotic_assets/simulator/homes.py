@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from domotic_assets.registry import Home, Person, Registry
+from domotic_assets.registry.homes import Home
+from domotic_assets.registry.people import Person
+from domotic_assets.registry.registry import Registry
 
 PRIVATE_SOURCES = {
     "sensor_files": {"kind": "folder", "address": "share"},

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from domotic_assets.registry import Home
+from domotic_assets.registry.homes import Home
 
 ROOMS = ("Bhroom", "Bdroom", "Livingroom", "Office", "Kitchen", "Laundry")
 """Indoor rooms as the feed spells them."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from domotic_assets.registry import Home
+from domotic_assets.registry.homes import Home
 from domotic_assets.simulator.defects import FOREIGN_TOKEN, FOREIGN_USER
 from domotic_assets.simulator.household import PLUG_APPLIANCES, ROOMS, UNPLUGGED_APPLIANCES, furnish, token_of
 

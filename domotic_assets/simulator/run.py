@@ -15,15 +15,10 @@ from pathlib import Path
 
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.localtime import MINUTE, zone
-from domotic_assets.registry import (
-    MINUTES_PER_DAY,
-    FileSource,
-    FolderFiles,
-    RegisterSource,
-    Registry,
-    Sites,
-    SqliteRegister,
-)
+from domotic_assets.registry.entry import MINUTES_PER_DAY
+from domotic_assets.registry.loading import Sites
+from domotic_assets.registry.registry import Registry
+from domotic_assets.registry.sources import FileSource, FolderFiles, RegisterSource, SqliteRegister
 from domotic_assets.simulator.defects import Carrier, Delivery, shares
 from domotic_assets.simulator.forecasts import (
     ISSUE_HOUR_LOCAL,

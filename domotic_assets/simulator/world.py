@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from random import Random
 
 from domotic_assets.localtime import MINUTE, zone
-from domotic_assets.registry import Home
+from domotic_assets.registry.homes import Home
 from domotic_assets.simulator.appliances import PHASE, STANDBY_W, Fridge, HouseMeter, Plug, profiles
 from domotic_assets.simulator.household import PLUG_APPLIANCES, ROOMS, OpeningKind, furnish
 from domotic_assets.simulator.people import ASLEEP, AWAY, BEDROOM, DayPlan, plan_day

@@ -1,18 +1,19 @@
 """From an entry of `sources` in sites.yaml to the thing that reads it. No reading belongs here."""
 
-from domotic_assets.registry import (
+from domotic_assets.registry.loading import Sites
+from domotic_assets.registry.sources import (
     FileSource,
     FolderFiles,
     MysqlRegister,
     RegisterSource,
     SftpFiles,
-    Sites,
     SmbFiles,
 )
 from domotic_assets.settings import Settings
-from domotic_assets.sources.files import FileFolder
-from domotic_assets.sources.folder import LocalFolder
-from domotic_assets.sources.relational import RelationalSource, sqlite_source
+from domotic_assets.sources.files.folders import FileFolder
+from domotic_assets.sources.files.local import LocalFolder
+from domotic_assets.sources.sql.snapshots import RelationalSource
+from domotic_assets.sources.sql.sqlite import sqlite_source
 
 
 def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFolder:
@@ -22,13 +23,13 @@ def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFol
             return LocalFolder(sites.path(source.address))
         case SmbFiles():
             # The protocol clients are imported by those who use them: each takes half a second.
-            from domotic_assets.sources.smb import SmbFolder
+            from domotic_assets.sources.files.smb import SmbFolder
 
             return SmbFolder(
                 source.address, settings.secret(source.user_env), settings.secret(source.password_env)
             )
         case SftpFiles():
-            from domotic_assets.sources.sftp import SftpFolder
+            from domotic_assets.sources.files.sftp import SftpFolder
 
             return SftpFolder(
                 source.address,
@@ -42,7 +43,7 @@ def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFol
 def open_register(source: RegisterSource, sites: Sites, settings: Settings) -> RelationalSource:
     """The building register; raises SourceError when a SQLite file is missing."""
     if isinstance(source, MysqlRegister):
-        from domotic_assets.sources.mysql import mysql_source
+        from domotic_assets.sources.sql.mysql import mysql_source
 
         return mysql_source(
             source.address,

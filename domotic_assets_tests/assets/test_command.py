@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from domotic_assets.cli import main
+from domotic_assets.cli import ask
 from domotic_assets.cli.main import cli
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests.support import builders
@@ -46,7 +46,7 @@ def first_build(person: Person) -> str:
 
 @pytest.fixture
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main._out, "width", 200)
+    monkeypatch.setattr(ask._out, "width", 200)
 
 
 def test_a_build_says_what_it_carried_what_it_left_and_what_the_checks_found(first_build: str) -> None:
@@ -88,7 +88,7 @@ def test_an_answer_on_a_terminal_is_a_table(
     person: Person, first_build: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert first_build
-    monkeypatch.setattr(main._out, "_force_terminal", True)
+    monkeypatch.setattr(ask._out, "_force_terminal", True)
     shown = person.types("query", "SELECT 1.5::DOUBLE AS half, NULL AS nothing").output
     assert "half" in shown
     assert "1.5" in shown

@@ -24,7 +24,7 @@ from domotic_assets.domains.homes.flows import facts, health, landing, reading
 from domotic_assets.flow.windows import Window, day_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import Lake
-from domotic_assets.registry import Sites
+from domotic_assets.registry.loading import Sites
 from domotic_assets.schemas import gold as schemas_gold
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import gold as homes_gold

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from domotic_assets.registry import load_sites
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.simulator.register import personal_values
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests.support import builders, leaks

@@ -30,7 +30,7 @@ from domotic_assets.serve import publish
 from domotic_assets.simulator.defects import DEFECTS
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.simulator.truth import open_truth
-from domotic_assets.sources.folder import LocalFolder
+from domotic_assets.sources.files.local import LocalFolder
 from domotic_assets_tests.support import builders, processes
 from domotic_assets_tests.support.lakes import assert_same, contents, leave_unpublished, open_lake, versions
 

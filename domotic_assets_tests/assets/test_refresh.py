@@ -473,7 +473,7 @@ def _refresh_and_die(root: Path, moment: int) -> None:
     refresh.shutil.copyfile = before(refresh.shutil.copyfile, 0)  # type: ignore[assignment]
     refresh.bring_up = before(refresh.bring_up, 1)
     refresh.insert_files = before(refresh.insert_files, 2)
-    refresh.parts.record = before(refresh.parts.record, 3)
+    refresh.file_index.record = before(refresh.file_index.record, 3)
     publish._next_version = before(publish._next_version, 4)
     publish._sync = before(publish._sync, 5)
     Path.hardlink_to = before(Path.hardlink_to, 6)  # type: ignore[method-assign]

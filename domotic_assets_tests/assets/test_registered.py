@@ -14,7 +14,7 @@ from domotic_assets.domains.homes.silver.events import device_types, devices, va
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import NO_MARKS, Marks
-from domotic_assets.registry import Sites
+from domotic_assets.registry.loading import Sites
 from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import Settings

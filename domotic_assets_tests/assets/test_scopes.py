@@ -21,10 +21,11 @@ from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.operate import people as operate_people
 from domotic_assets.orchestration import publications
 from domotic_assets.schemas.table import surrogate_key
-from domotic_assets.serve import failing_checks, publish, scoped
-from domotic_assets.serve.catalog import definition_of
+from domotic_assets.serve import failing_checks, publish
+from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.failing_checks import FailingCheck
-from domotic_assets.serve.scopes import Scope, scopes_of
+from domotic_assets.serve.people import files as people_files
+from domotic_assets.serve.people.scopes import Scope, scopes_of
 from domotic_assets.simulator.register import personal_values
 from domotic_assets_tests.support import builders, leaks
 from domotic_assets_tests.support.admin_file import publish_admin
@@ -70,7 +71,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     folder = tmp_path_factory.mktemp("installation")
     (folder / "sites.yaml").write_text(HOMES + PEOPLE, encoding="utf-8")
     opened = open_lake(folder / "sites.yaml", folder / "lake")
-    publish_admin(opened.serve, definition_of(DBT_PROJECT))
+    publish_admin(opened.serve, fingerprint_of(DBT_PROJECT))
     assert operate_people.are_behind(opened)
     operate_people.publish_scopes(opened)
     return opened
@@ -333,7 +334,7 @@ class TestTenancy:
                 "INSERT INTO gold.fact_device_health_day VALUES (?, ?, ?, ?, 0, ?, ?, NULL, NULL)",
                 [(20230914, sauna, room, home, 0, 100), (20230915, sauna, room, home, 60, 0)],
             )
-        scoped.publish_scopes(serve, people(PEOPLE))
+        people_files.publish_scopes(serve, people(PEOPLE))
         names = "SELECT count(*) FROM gold.dim_device WHERE device_name = 'Sauna'"
         health = f"SELECT date_key FROM gold.fact_device_health_day WHERE device_key = {sauna} ORDER BY 1"  # noqa: S608
         held = {user: publish.published_file(serve, user) for user in USERS}
@@ -369,7 +370,7 @@ class TestRoles:
                 for minute in (202309132359, 202309140000)
             ),
         )
-        scoped.publish_scopes(serve, people(PEOPLE))
+        people_files.publish_scopes(serve, people(PEOPLE))
         first = "SELECT min(datetime_key) FROM gold.fact_environment_minute"
         assert ask(publish.published_file(serve, "u-technician"), first) == [(202309140000,)]
 
@@ -390,7 +391,7 @@ class TestRoles:
             "u-new, role: renter, homes: [jeremie], to: 2024-01-01, consents: {daily_energy_to_owner: true, "
             "presence_to_owner: true},",
         )
-        scoped.publish_scopes(serve, people(consenting))
+        people_files.publish_scopes(serve, people(consenting))
         held = publish.published_file(serve, "u-landlord")
         assert ask(held, "SELECT DISTINCT month_key FROM marts.mart_energy_monthly") == [(202309,)]
         total = "SELECT sum(energy_kwh) FROM {} WHERE device_key = {} AND date_key < 20231001"
@@ -446,7 +447,7 @@ class TestFiles:
     def test_marts_of_a_whole_home_are_the_admins(self, serve: Path) -> None:
         """Who lives in a home for all time sees of it what the admin does."""
         text = "people:\n  - {user: u-1, role: owner, homes: [jimmy], lives_there: true}\n"
-        scoped.publish_scopes(serve, people(text))
+        people_files.publish_scopes(serve, people(text))
         names = [
             table for schema, table, _ in columns(publish.published_file(serve, "u-1")) if schema == "marts"
         ]
@@ -458,14 +459,14 @@ class TestFiles:
             assert admins
 
     def test_a_changed_date_rebuilds_that_person_only(self, serve: Path) -> None:
-        scoped.publish_scopes(serve, people(PEOPLE))
-        assert scoped.publish_scopes(serve, people(PEOPLE)).built == ()
+        people_files.publish_scopes(serve, people(PEOPLE))
+        assert people_files.publish_scopes(serve, people(PEOPLE)).built == ()
         moved = PEOPLE.replace(
             "u-new, role: renter, homes: [jeremie], from: 2023-09-15",
             "u-new, role: renter, homes: [jeremie], from: 2023-09-16",
         )
-        assert not scoped.are_current(serve, people(moved))
-        done = scoped.publish_scopes(serve, people(moved))
+        assert not people_files.are_current(serve, people(moved))
+        done = people_files.publish_scopes(serve, people(moved))
         assert [file.name for file in done.built] == ["domotic-u-new-000002.duckdb"]
         assert ask(
             publish.published_file(serve, "u-new"), "SELECT count(*) FROM gold.fact_energy_minute"
@@ -475,25 +476,25 @@ class TestFiles:
         consenting = PEOPLE.replace(
             "from: 2023-09-15}", "from: 2023-09-15, consents: {presence_to_owner: true}}"
         )
-        scoped.publish_scopes(serve, people(consenting))
+        people_files.publish_scopes(serve, people(consenting))
         presence = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'fact_presence_minute'"
         # u-later, who has not consented, only moves in next year.
         assert ask(publish.published_file(serve, "u-landlord"), presence) == [(1,)]
-        scoped.publish_scopes(serve, people(PEOPLE))
+        people_files.publish_scopes(serve, people(PEOPLE))
         assert ask(publish.published_file(serve, "u-landlord"), presence) == [(0,)]
 
     def test_a_newer_admins_file_rebuilds_all(self, serve: Path) -> None:
-        scoped.publish_scopes(serve, people(PEOPLE))
+        people_files.publish_scopes(serve, people(PEOPLE))
         change(
             publish.published_file(serve),
             "UPDATE meta.published SET delta_version = 99 WHERE table_name = 'dim_room'",
         )
-        assert len(scoped.publish_scopes(serve, people(PEOPLE)).built) == len(USERS)
+        assert len(people_files.publish_scopes(serve, people(PEOPLE)).built) == len(USERS)
 
     def test_failing_checks_are_told_to_who_lives_in_that_home_now(self, serve: Path) -> None:
         since = datetime(2023, 9, 14, 21, tzinfo=UTC)
         tell(serve, *(FailingCheck("silver/a", "stuck", "WARN", home, 2, since) for home in HOMES_AND_NONE))
-        scoped.publish_scopes(serve, people(PEOPLE))
+        people_files.publish_scopes(serve, people(PEOPLE))
         told = {user: ask(publish.published_file(serve, user), "FROM meta.failing_checks") for user in USERS}
         row = ("silver/a", "stuck", "WARN", "home", 2, datetime(2023, 9, 14, 21))
         for user, home in {"u-moved-in": "jimmy", "u-new": "jeremie"}.items():
@@ -501,12 +502,12 @@ class TestFiles:
         assert set(map(tuple, told.values())) == {()}
 
     def test_a_check_that_fails_or_is_over_rebuilds_the_files_of_its_home_only(self, serve: Path) -> None:
-        scoped.publish_scopes(serve, people(PEOPLE))
+        people_files.publish_scopes(serve, people(PEOPLE))
         tell(serve, FailingCheck("silver/a", "stuck", "WARN", "jimmy", 2, datetime(2023, 9, 14, tzinfo=UTC)))
-        rebuilt = scoped.publish_scopes(serve, people(PEOPLE)).built
+        rebuilt = people_files.publish_scopes(serve, people(PEOPLE)).built
         assert [file.name for file in rebuilt] == ["domotic-u-moved-in-000002.duckdb"]
         tell(serve)
-        rebuilt = scoped.publish_scopes(serve, people(PEOPLE)).built
+        rebuilt = people_files.publish_scopes(serve, people(PEOPLE)).built
         assert [file.name for file in rebuilt] == ["domotic-u-moved-in-000003.duckdb"]
 
     def test_every_file_of_who_is_no_longer_named_goes(self, serve: Path) -> None:
@@ -514,25 +515,25 @@ class TestFiles:
             change(
                 publish.published_file(serve), "UPDATE meta.published SET delta_version = delta_version + 1"
             )
-            scoped.publish_scopes(serve, people(PEOPLE))
+            people_files.publish_scopes(serve, people(PEOPLE))
         assert len(list(serve.glob("domotic-u-old*"))) == 3
         left = "".join(line for line in PEOPLE.splitlines(keepends=True) if "u-old," not in line)
-        assert not scoped.are_current(serve, people(left))
-        assert scoped.publish_scopes(serve, people(left)).removed == 1
+        assert not people_files.are_current(serve, people(left))
+        assert people_files.publish_scopes(serve, people(left)).removed == 1
         assert list(serve.glob("domotic-u-old*")) == []
         assert publish.published_scopes(serve) == {"admin", *USERS} - {"u-old"}
 
     def test_before_the_first_reading_files_are_empty(self, serve: Path) -> None:
         facts = ("energy_minute", "environment_minute", "presence_minute")
         change(publish.published_file(serve), *(f"TRUNCATE gold.fact_{name}" for name in facts))
-        assert len(scoped.publish_scopes(serve, people(PEOPLE)).built) == len(USERS)
+        assert len(people_files.publish_scopes(serve, people(PEOPLE)).built) == len(USERS)
         rooms = "SELECT count(*) FROM gold.dim_room"
         assert ask(publish.published_file(serve, "u-technician"), rooms) == [(2,)]
 
     def test_a_mart_without_a_rule_gives_nobody_a_file(self, serve: Path) -> None:
         change(publish.published_file(serve), "CREATE VIEW marts.mart_new AS FROM gold.fact_presence_minute")
         with pytest.raises(ContractError, match="mart_new"):
-            scoped.publish_scopes(serve, people(PEOPLE))
+            people_files.publish_scopes(serve, people(PEOPLE))
         assert publish.published_scopes(serve) == {"admin"}
 
 

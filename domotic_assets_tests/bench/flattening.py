@@ -16,8 +16,8 @@ import pyarrow as pa
 from domotic_assets.cli.main import NEW_OBJECTS_BEFORE_COLLECTION
 from domotic_assets.domains.homes.silver.flatten import Flattened, flatten
 from domotic_assets.ingest.files import File
-from domotic_assets.lake.many_rows import as_arrow
-from domotic_assets.registry import Registry
+from domotic_assets.lake.bulk_append import as_arrow
+from domotic_assets.registry.registry import Registry
 from domotic_assets_tests.bench import baselines, samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import REPEATS, medians, wall_of

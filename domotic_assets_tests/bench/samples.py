@@ -13,11 +13,12 @@ import polars as pl
 
 from domotic_assets.domains.homes.bronze.landing import Landing
 from domotic_assets.ingest.files import File, versions
-from domotic_assets.registry import Registry, load_sites
+from domotic_assets.registry.loading import load_sites
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders, Simulation, write_history
-from domotic_assets.sources.folder import LocalFolder
+from domotic_assets.sources.files.local import LocalFolder
 from domotic_assets_tests.support.shared_data import REPOSITORY, shared_folder
 
 REAL_WEEK = shared_folder() / "real_week"

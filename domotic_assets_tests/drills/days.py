@@ -26,7 +26,7 @@ from domotic_assets.operate import upkeep
 from domotic_assets.orchestration import retention, sensors, tags
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.orchestration.internals.instance import open_instance
-from domotic_assets.registry import load_sites
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.schemas import ALL_TABLES
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.homes import with_homes, write_sites

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
-from domotic_assets.sources.smb import SmbFolder
+from domotic_assets.sources.files.smb import SmbFolder
 from domotic_assets_tests.services.samba import samba
 
 USERS = ("JimmyLoup", "JeremieVianin")

@@ -29,7 +29,7 @@ import duckdb
 from domotic_assets.cli.live import HOST
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.internals.instance import open_instance
-from domotic_assets.registry import load_sites
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.serve.publish import published_file
 from domotic_assets.settings import DAGSTER_VARIABLE
 from domotic_assets.simulator.defects import Delivery

@@ -29,7 +29,7 @@ from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.internals.instance import open_instance
-from domotic_assets.registry import load_sites
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.schemas import calendar as schemas_calendar
 from domotic_assets.schemas import gold as schemas_gold
 from domotic_assets.schemas.homes import gold as homes_gold

@@ -26,7 +26,7 @@ from domotic_assets.orchestration import alerting, tags
 from domotic_assets.orchestration.alerting import alerts_tick
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.orchestration.sensors import REACHABLE
-from domotic_assets.registry import AlertChannel
+from domotic_assets.registry.channels import AlertChannel
 from domotic_assets.settings import Settings
 from domotic_assets_tests.services.mailbox import Hook, Mailbox, mailbox, make_certificate, webhook
 from domotic_assets_tests.services.servers import HOST, free_port

@@ -11,8 +11,8 @@ from domotic_assets.quality.contract import Contract, parse_contract
 from domotic_assets.quality.drift import describe, drift
 from domotic_assets.quality.shape import Shape, register_shape
 from domotic_assets.simulator.register import write_register
-from domotic_assets.sources.columns import register_columns
-from domotic_assets.sources.mysql import mysql_source
+from domotic_assets.sources.sql.columns import register_columns
+from domotic_assets.sources.sql.mysql import mysql_source
 from domotic_assets_tests.services.mariadb import MariadbServer, mariadb
 from domotic_assets_tests.support.builders import registry
 from domotic_assets_tests.support.shared_data import REPOSITORY

@@ -19,9 +19,10 @@ from domotic_assets.schemas.register import NEVER_READ, REGISTER, SILVER_REGISTE
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.register import TABLES, write_register
-from domotic_assets.sources import mysql
-from domotic_assets.sources.mysql import mysql_source
-from domotic_assets.sources.relational import Change, RelationalSource, sqlite_source
+from domotic_assets.sources.sql import mysql
+from domotic_assets.sources.sql.mysql import mysql_source
+from domotic_assets.sources.sql.snapshots import Change, RelationalSource
+from domotic_assets.sources.sql.sqlite import sqlite_source
 from domotic_assets_tests.services.mariadb import MariadbServer, make_certificate, mariadb
 from domotic_assets_tests.services.servers import HOST, free_port
 from domotic_assets_tests.support.builders import REGISTRY, registry, write_sites

@@ -15,12 +15,13 @@ from domotic_assets.errors import ConfigurationError, PublishError
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.publications import database_tick
-from domotic_assets.registry import parse_registry
+from domotic_assets.registry.loading import parse_registry
 from domotic_assets.schemas import gold as schemas_gold
 from domotic_assets.schemas import weather
 from domotic_assets.schemas.homes import gold as homes_gold
-from domotic_assets.serve import publish, scoped
-from domotic_assets.serve.catalog import definition_of
+from domotic_assets.serve import publish
+from domotic_assets.serve.catalog import fingerprint_of
+from domotic_assets.serve.people import files
 from domotic_assets.serve.postgres import transfer
 from domotic_assets.serve.postgres.publication import is_behind, publish_to
 from domotic_assets.serve.postgres.roles import role_of
@@ -70,8 +71,8 @@ def work(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Wo
         folder / "sites.yaml", str(folder / "lake"), {"PG_USER": PUBLISHER, "PG_PASSWORD": server.password}
     )
     opened = Workspace.open(settings)
-    change(publish_admin(opened.serve, definition_of(DBT_PROJECT)), *ENERGY_OF_A_DAY)
-    scoped.publish_scopes(opened.serve, SCOPES)
+    change(publish_admin(opened.serve, fingerprint_of(DBT_PROJECT)), *ENERGY_OF_A_DAY)
+    files.publish_scopes(opened.serve, SCOPES)
     return opened
 
 

@@ -24,9 +24,9 @@ from domotic_assets.errors import SourceError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import weather
 from domotic_assets.settings import Settings
-from domotic_assets.sources import sftp, ssh
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.sftp import SftpFolder
+from domotic_assets.sources.files import sftp, ssh
+from domotic_assets.sources.files.sftp import SftpFolder
 from domotic_assets_tests.services.openssh import SshServer, make_key, openssh
 from domotic_assets_tests.services.servers import HOST, free_port
 from domotic_assets_tests.support.builders import REGISTRY, write_sites

@@ -25,11 +25,11 @@ from smbprotocol.open import (
 )
 
 from domotic_assets.errors import ConfigurationError, DomoticError, SourceError
-from domotic_assets.sources import smb, smb_session
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.folder import LocalFolder
-from domotic_assets.sources.smb import SmbFolder
-from domotic_assets.sources.smb_session import ConnectionLost, Place, SmbSession
+from domotic_assets.sources.files import smb, smb_session
+from domotic_assets.sources.files.local import LocalFolder
+from domotic_assets.sources.files.smb import SmbFolder
+from domotic_assets.sources.files.smb_session import ConnectionLost, Place, SmbSession
 from domotic_assets_tests.services.samba import SambaServer, samba
 from domotic_assets_tests.services.servers import HOST, free_port
 

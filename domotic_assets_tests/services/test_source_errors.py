@@ -16,7 +16,7 @@ from domotic_assets.schemas.register import SILVER_REGISTER
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.register import write_register
-from domotic_assets.sources import sftp, ssh
+from domotic_assets.sources.files import sftp, ssh
 from domotic_assets_tests.services.mariadb import MariadbServer, mariadb
 from domotic_assets_tests.services.openssh import SshServer, openssh
 from domotic_assets_tests.services.samba import SambaServer, samba

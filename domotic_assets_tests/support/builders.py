@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domotic_assets.registry import Registry, Sites, parse_registry
+from domotic_assets.registry.loading import Sites, parse_registry
+from domotic_assets.registry.registry import Registry
 
 HOMES = ("jimmy", "jeremie")
 FEED_USERS = {"jimmy": "JimmyLoup", "jeremie": "JeremieVianin"}

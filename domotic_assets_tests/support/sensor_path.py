@@ -12,7 +12,7 @@ from domotic_assets.domains.homes.bronze.landing import Landing
 from domotic_assets.domains.homes.silver.events import merge
 from domotic_assets.domains.homes.silver.flatten import flatten
 from domotic_assets.ingest.files import File, versions
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.bronze import SENSOR_FILES
 from domotic_assets.schemas.homes.silver import SENSOR_EVENTS
 from domotic_assets.schemas.table import is_ordered

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from domotic_assets.registry import Home, Registry, parse_registry
+from domotic_assets.registry.homes import Home
+from domotic_assets.registry.loading import parse_registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.simulator.defects import CLEAN, Delivery
 from domotic_assets.simulator.run import Simulation
 

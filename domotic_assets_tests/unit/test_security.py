@@ -21,10 +21,10 @@ from domotic_assets.lake.store import Lake
 from domotic_assets.schemas.homes import silver
 from domotic_assets.settings import Settings
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import FileFolder
-from domotic_assets.sources.folder import LocalFolder
-from domotic_assets.sources.sftp import SftpFolder
-from domotic_assets.sources.smb import SmbFolder
+from domotic_assets.sources.files.folders import FileFolder
+from domotic_assets.sources.files.local import LocalFolder
+from domotic_assets.sources.files.sftp import SftpFolder
+from domotic_assets.sources.files.smb import SmbFolder
 from domotic_assets_tests.support.builders import (
     FEED_USERS,
     REGISTRY,
@@ -142,7 +142,7 @@ class TestNames:
         """A folder of each kind; servers are never asked, but say that they would have been."""
         monkeypatch.setattr(SmbFolder, "_ask", _refuse)
         monkeypatch.setattr(SftpFolder, "_persist", _refuse)
-        monkeypatch.setattr("domotic_assets.sources.folder.os.open", _refuse)
+        monkeypatch.setattr("domotic_assets.sources.files.local.os.open", _refuse)
         if request.param == "smb":
             return SmbFolder("//host/share/feed", "somebody", "x")
         if request.param == "sftp":
@@ -213,7 +213,7 @@ PUT_INTO_SQL = {
     # SQL made of the same parts, with values as parameters.
     "'false' if cut is None else _condition(table, cut)", "cut.rows(table, cuts[table.name], scope)", "rows",
     "read", "facts", "homes", "keys", "condition", "joins", "span.condition", "_PLACES[table.name]",
-    "parts.PLACES[table.name]",
+    "file_index.PLACES[table.name]",
     "rows_of_files(table)", "compared", "counts", "where", "between", "', '.join(parts)", "columns", "marks",
     # Constants of the code.
     "SOURCE", "VIEWS", "cut.SOURCE", "cut.VIEWS", "_TARGET", "catalog", "schema", "kind", "words",

@@ -12,7 +12,7 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.changes import current_state, last_sequence, register_rows, row_versions
 from domotic_assets.schemas import register
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
-from domotic_assets.sources.relational import RegisterBatch
+from domotic_assets.sources.sql.snapshots import RegisterBatch
 
 CHANGES_PER_PULL = 100_000
 

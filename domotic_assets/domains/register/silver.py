@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from domotic_assets.ingest.masking import mask_all, mask_suspicious
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.records import RegisterTable, silver_name
 from domotic_assets.schemas.register import REGISTER, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 

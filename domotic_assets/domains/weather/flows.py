@@ -18,7 +18,7 @@ from domotic_assets.localtime import zone
 from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.table import Table
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import NOTHING_KNOWN, FilePosition, FileSource, as_entries, unknown
+from domotic_assets.sources.files.folders import NOTHING_KNOWN, FilePosition, FileSource, as_entries, unknown
 
 FILES_PER_BATCH = 8
 """Forecast files held at once: each is about 15 MB and 150,000 rows."""

@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 
 from domotic_assets.localtime import local_day_bounds
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
 from domotic_assets.schemas.weather import (
     DIM_WEATHER_SITE,

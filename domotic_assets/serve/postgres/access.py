@@ -12,8 +12,10 @@ import duckdb
 
 from domotic_assets.schemas import calendar, gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import cut
 from domotic_assets.serve.catalog import MARTS_SCHEMA
+from domotic_assets.serve.people import cut
+from domotic_assets.serve.people.matrix import MATRIX, Subject
+from domotic_assets.serve.people.scopes import Cut, Scope
 from domotic_assets.serve.postgres.layout import (
     ACCESS_SCHEMA,
     ADMIN_ROLE,
@@ -24,7 +26,6 @@ from domotic_assets.serve.postgres.layout import (
     withheld_of,
 )
 from domotic_assets.serve.postgres.roles import role_of
-from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject
 from domotic_assets.serve.tables import identifier, name_of
 
 _TABLES = {

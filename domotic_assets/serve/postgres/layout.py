@@ -20,8 +20,8 @@ from domotic_assets.serve.catalog import (
     published_columns,
     sql_type,
 )
+from domotic_assets.serve.people.matrix import MATRIX, WITHHELD, Subject
 from domotic_assets.serve.publish import ADMIN
-from domotic_assets.serve.scopes import MATRIX, WITHHELD, Subject
 from domotic_assets.serve.tables import identifier, literal
 
 ACCESS_SCHEMA, META_SCHEMA = "access", "meta"

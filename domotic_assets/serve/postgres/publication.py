@@ -17,7 +17,10 @@ from psycopg import sql
 
 from domotic_assets.errors import PublishError
 from domotic_assets.schemas import gold
-from domotic_assets.serve import cut, publish
+from domotic_assets.serve import publish
+from domotic_assets.serve.people import cut
+from domotic_assets.serve.people.matrix import refuse_unruled
+from domotic_assets.serve.people.scopes import Scope
 from domotic_assets.serve.postgres import access, layout, roles, transfer
 from domotic_assets.serve.postgres.access import Reader
 from domotic_assets.serve.postgres.layout import (
@@ -32,7 +35,6 @@ from domotic_assets.serve.postgres.layout import (
 )
 from domotic_assets.serve.postgres.server import Connection, Server, dialled
 from domotic_assets.serve.postgres.transfer import Carried
-from domotic_assets.serve.scopes import Scope, refuse_unruled
 from domotic_assets.serve.tables import identifier, literal
 
 _LOCK = 4_711_202_311
@@ -54,7 +56,7 @@ class Published:
 
 def is_behind(server: Server, serve: Path, scopes: Sequence[Scope]) -> bool:
     """Whether the database is of another version of the admin's file, definition or rights; dials it."""
-    versions, definition = publish.stated(publish.published_file(serve))
+    versions, definition = publish.read_manifest(publish.published_file(serve))
     if not versions:
         return False
     with dialled(server) as target:
@@ -121,7 +123,7 @@ class _Publication:
     ) -> None:
         self._server, self._source, self._target = server, source, target
         self._readers = readers
-        self._versions, definition = publish.stated_by(source, cut.SOURCE)
+        self._versions, definition = publish.manifest_of(source, cut.SOURCE)
         self._definition = _definition(definition)
         self._rights = _rights(scopes, definition)
 

@@ -10,8 +10,9 @@ from psycopg import sql
 
 from domotic_assets.schemas import weather
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import cut, parts
+from domotic_assets.serve import file_index
 from domotic_assets.serve.catalog import published_columns
+from domotic_assets.serve.people import cut
 from domotic_assets.serve.postgres.layout import (
     ACCESS_SCHEMA,
     META_SCHEMA,
@@ -26,7 +27,7 @@ from domotic_assets.serve.tables import identifier, name_of
 _BATCH_ROWS = 50_000
 _CSV = pyarrow.csv.WriteOptions(include_header=False)
 _PLACES = {
-    **parts.PLACES,
+    **file_index.PLACES,
     weather.FACT_WEATHER_DAY.name: (
         "to_char(to_date(date_key::text, 'YYYYMMDD') - horizon_days, 'YYYYMMDD')::bigint"
     ),
@@ -133,7 +134,7 @@ def bring_up_fact(
         ).rowcount
     queries = (
         f"SELECT {columns} FROM {cut.SOURCE}.{name_of(table.name)} "  # noqa: S608
-        f"WHERE {parts.PLACES[table.name]} {span.condition} ORDER BY {order}"
+        f"WHERE {file_index.PLACES[table.name]} {span.condition} ORDER BY {order}"
         for span in ranges
     )
     return Carried(deleted, copy(source, target, base_of(table), columns, queries))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domotic_assets.alerts.incidents import Known, News, accepted, due, observe, refused
 from domotic_assets.alerts.problems import Kind, Problem
-from domotic_assets.registry import AlertChannel, WebhookChannel
+from domotic_assets.registry.channels import AlertChannel, WebhookChannel
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 TICK = timedelta(seconds=30)

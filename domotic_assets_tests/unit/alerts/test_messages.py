@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from domotic_assets.alerts.incidents import Incident, News
 from domotic_assets.alerts.messages import message_for
 from domotic_assets.alerts.problems import Kind, Problem
-from domotic_assets.registry import Channel
+from domotic_assets.registry.channels import Channel
 from domotic_assets_tests.support.builders import registry
 
 SEEN = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)

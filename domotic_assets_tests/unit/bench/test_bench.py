@@ -111,7 +111,7 @@ def test_pictures_are_xml_that_names_what_it_shows() -> None:
             "flatten (domotic_assets/domains/homes/silver/flatten.py:99)",
             "domotic_assets/domains/homes/silver",
         ),
-        ("run (domotic_assets/registry.py:9)", "domotic_assets"),
+        ("run (domotic_assets/settings.py:9)", "domotic_assets"),
         ("carry (domotic_assets_tests/drills/days.py:7)", "domotic_assets_tests"),
         ("collect (polars/lazyframe/engine.py:410)", "polars"),
         ("fullmatch (re/__init__.py:20)", "python"),

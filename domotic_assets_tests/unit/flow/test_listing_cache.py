@@ -8,7 +8,7 @@ import polars as pl
 from domotic_assets.flow.listing_cache import ListingCache
 from domotic_assets.flow.windows import Window, day_window
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import as_entries, as_rows
+from domotic_assets.sources.files.folders import as_entries, as_rows
 
 NOON = datetime(2023, 9, 4, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -6,7 +6,7 @@ import pytest
 
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.quality.contract import Contract, Part, parse_contract, render_contract
-from domotic_assets.registry import load_sites
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
 from domotic_assets.schemas.weather import WEATHER_MEASUREMENTS, WEATHER_VARIANTS

@@ -121,19 +121,19 @@ class TestDefinition:
         return tmp_path
 
     def test_it_is_the_same_for_the_same_project(self, project: Path) -> None:
-        before = catalog.definition_of(project)
+        before = catalog.fingerprint_of(project)
         (project / "target").mkdir()
         (project / "target" / "manifest.json").write_text("written by every run")
-        assert catalog.definition_of(project) == before
+        assert catalog.fingerprint_of(project) == before
 
     @pytest.mark.parametrize("file", ["models/mart.sql", "tests/generic/new.sql", "dbt_project.yml"])
     def test_a_changed_or_new_file_changes_it(self, project: Path, file: str) -> None:
-        before = catalog.definition_of(project)
+        before = catalog.fingerprint_of(project)
         (project / file).parent.mkdir(parents=True, exist_ok=True)
         (project / file).write_text("changed")
-        assert catalog.definition_of(project) != before
+        assert catalog.fingerprint_of(project) != before
 
     def test_a_changed_gold_schema_changes_it(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        before = catalog.definition_of(project)
+        before = catalog.fingerprint_of(project)
         monkeypatch.setattr(gold, "TABLES", gold.TABLES[1:])
-        assert catalog.definition_of(project) != before
+        assert catalog.fingerprint_of(project) != before

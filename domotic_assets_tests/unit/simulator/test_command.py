@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from domotic_assets.cli.simulate import history_span, simulate
-from domotic_assets.registry import load_sites
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.simulator.defects import DEFECTS
 from domotic_assets_tests.support.worlds import SITES
 

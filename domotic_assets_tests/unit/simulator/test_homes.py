@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from domotic_assets.registry import load_sites
+from domotic_assets.registry.loading import load_sites
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders
 from domotic_assets_tests.support.worlds import registry

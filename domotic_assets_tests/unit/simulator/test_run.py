@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.errors import ConfigurationError
-from domotic_assets.registry import Sites
+from domotic_assets.registry.loading import Sites
 from domotic_assets.simulator import run
 from domotic_assets.simulator.defects import CLEAN, Delivery
 from domotic_assets.simulator.run import (

@@ -17,7 +17,7 @@ from domotic_assets.domains.homes.bronze.names import NameReader, read_sensor_na
 from domotic_assets.ingest.arrival import arrival, arrivals
 from domotic_assets.ingest.files import Landed, identify
 from domotic_assets.localtime import EPOCH, floor_minute
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.bronze import SENSOR_FILES
 
 _UNIX_TIME = re.compile(rb'"time(?:Plug|Consumption)"\s*:\s*(\d{9,10})(?!\d)')

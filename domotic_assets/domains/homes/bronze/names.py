@@ -19,7 +19,7 @@ from domotic_assets.localtime import (
     which_pass,
     zone,
 )
-from domotic_assets.registry import Home
+from domotic_assets.registry.homes import Home
 from domotic_assets.schemas.table import UTC_TIME
 
 _SENSOR_NAME = re.compile(r"(\d\d\.\d\d\.\d{4}) (\d{4})_(.+)_received\.json", re.ASCII | re.DOTALL)

@@ -24,7 +24,7 @@ from domotic_assets.flow.windows import (
 from domotic_assets.flow.worklist import LISTED_WHOLE, PendingWork, Task
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE, floor_minute
-from domotic_assets.registry import Tunables
+from domotic_assets.registry.registry import Tunables
 from domotic_assets.schemas.homes import bronze
 
 Kind = Literal["live", "late", "history"]

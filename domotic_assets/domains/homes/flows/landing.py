@@ -23,7 +23,7 @@ from domotic_assets.ingest.files import Landed
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import (
+from domotic_assets.sources.files.folders import (
     EVERYTHING,
     MAX_FILE_BYTES,
     FilePosition,

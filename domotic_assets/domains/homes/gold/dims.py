@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.gold import DIM_APARTMENT, DIM_DEVICE, DIM_ROOM
 from domotic_assets.schemas.homes.variables import CATEGORIES
 from domotic_assets.schemas.register import SILVER_REGISTER

@@ -10,7 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from domotic_assets.domains.homes.gold.tariffs import price_of_minutes
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.gold import FACT_ENERGY_MINUTE
 from domotic_assets.star.arithmetic import divided
 from domotic_assets.star.keys import key_of, minute_fact

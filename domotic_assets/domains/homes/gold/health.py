@@ -8,7 +8,7 @@ import polars as pl
 
 from domotic_assets.domains.homes.gold.places import begins_of_runs
 from domotic_assets.localtime import MINUTE, local_day_bounds
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.gold import FACT_DEVICE_HEALTH_DAY
 from domotic_assets.schemas.homes.variables import BATTERY_VARIABLES, VALIDITY_VARIABLES
 from domotic_assets.star.keys import date_key, key_of, local_date

@@ -6,7 +6,7 @@ from datetime import timedelta
 import polars as pl
 
 from domotic_assets.domains.homes.gold.places import Placed, by_room, placed
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.gold import FACT_ENVIRONMENT_MINUTE, FACT_PRESENCE_MINUTE
 from domotic_assets.star.keys import minute_fact
 

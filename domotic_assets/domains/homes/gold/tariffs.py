@@ -5,7 +5,9 @@ Prices come from the registry, which refuses overlaps; what a minute's energy is
 
 import polars as pl
 
-from domotic_assets.registry import WEEKDAYS, Band, Registry, Tariff
+from domotic_assets.registry.entry import WEEKDAYS
+from domotic_assets.registry.homes import Band, Tariff
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.gold import DIM_TARIFF
 
 

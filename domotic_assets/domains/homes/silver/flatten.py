@@ -25,7 +25,8 @@ from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_
 from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split
 from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, Masker
 from domotic_assets.localtime import candidates, to_utc
-from domotic_assets.registry import Home, Registry
+from domotic_assets.registry.homes import Home
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.silver import SENSOR_FILES
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME, as_texts

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from domotic_assets.domains.register.silver import current_rows, register_history
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets_tests.support.builders import REGISTRY, registry
 

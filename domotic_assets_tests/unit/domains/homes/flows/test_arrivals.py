@@ -13,7 +13,7 @@ from domotic_assets.domains.homes.flows.arrivals import (
 )
 from domotic_assets.flow.windows import assign, detailed_days
 from domotic_assets.flow.worklist import LISTED_WHOLE, PendingWork, Task
-from domotic_assets.registry import Tunables
+from domotic_assets.registry.registry import Tunables
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from domotic_assets.domains.homes.gold.tariffs import dim_tariff, price_of_minutes
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.gold import DIM_TARIFF
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets_tests.support.builders import registry

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from domotic_assets.domains.homes.silver import flatten as module
 from domotic_assets.domains.homes.silver.flatten import ALIKE_BEFORE_DECODER
-from domotic_assets.registry import Registry
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets_tests.fuzzing.mutations import mutated
 from domotic_assets_tests.support.builders import (

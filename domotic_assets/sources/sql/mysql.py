@@ -15,7 +15,7 @@ from pymysql.converters import conversions
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domotic_assets.errors import SourceError
-from domotic_assets.sources.relational import Catalogue, RelationalSource
+from domotic_assets.sources.sql.snapshots import Catalogue, RelationalSource
 
 DIAL_SECONDS = 10
 ANSWER_SECONDS = 30

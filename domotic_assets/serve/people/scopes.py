@@ -1,121 +1,23 @@
-"""Who sees what: the matrix of tables and roles, and what each person of sites.yaml sees by it.
+"""Works out what each person of sites.yaml sees, by the matrix: homes, local dates, minutes.
 
-One declarative table, which whatever publishes applies. It ends in windows (a home, local dates, minutes)
-that any store can filter by; how a store filters is that store's business.
+A scope ends in row filters that any store can apply; how a store does is that store's business.
 """
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Literal
 
-from domotic_assets.errors import ConfigurationError, ContractError
+from domotic_assets.errors import ConfigurationError
 from domotic_assets.localtime import zone
-from domotic_assets.registry import Home, Person, Registry
-from domotic_assets.schemas import calendar, predictions, weather
-from domotic_assets.schemas.homes import gold
+from domotic_assets.registry.homes import Home
+from domotic_assets.registry.people import Person
+from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.table import surrogate_key
+from domotic_assets.serve.people.matrix import MATRIX, WITHHELD, Reach, Role
 from domotic_assets.serve.publish import ADMIN
-
-
-class Role(StrEnum):
-    """What somebody is to a home. An admin sees all of every table and is in no matrix."""
-
-    RESIDENT_OWNER = "owner who lives there"
-    RENTER = "renter"
-    OWNER = "owner who does not"
-    TECHNICIAN = "technician"
-
-
-class Reach(StrEnum):
-    """Which rows of a table, or of the Gold tables that a mart is made from."""
-
-    NOTHING = "nothing"
-    ALL = "all"
-    HOMES = "own homes"
-    DATES = "own homes, own dates"
-    LAST_DAY = "own homes, own dates, last 24 h of the data"
-    MONTHS = "own homes, own dates, months that are over"
-    DAYS_IF_CONSENTED = "with `daily_energy_to_owner`: own homes, days that are over"
-    PRESENCE_IF_CONSENTED = "with `presence_to_owner`: own homes, own dates"
-    FILE = "what this file holds"
-
-
-class Subject(StrEnum):
-    """Whose a row of a Gold table is, and by which of its columns."""
-
-    NOBODY = "nobody's"
-    HOME = "a home's"
-    DEVICE = "a home's device's"
-    SITE = "the homes' weather site's"
-    PROVIDER = "the homes' electricity provider's"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A row of the matrix: the reach of each role. `of`: whose the rows are; None for a mart."""
-
-    resident_owner: Reach
-    renter: Reach
-    owner: Reach
-    technician: Reach
-    of: Subject | None = None
-
-    def reach(self, role: Role) -> Reach:
-        """What the role sees."""
-        return {
-            Role.RESIDENT_OWNER: self.resident_owner,
-            Role.RENTER: self.renter,
-            Role.OWNER: self.owner,
-            Role.TECHNICIAN: self.technician,
-        }[role]
-
-
-_NOTHING, _ALL, _HOMES, _DATES = Reach.NOTHING, Reach.ALL, Reach.HOMES, Reach.DATES
-_LAST_DAY, _MONTHS, _FILE = Reach.LAST_DAY, Reach.MONTHS, Reach.FILE
-_PRESENCE, _DAYS = Reach.PRESENCE_IF_CONSENTED, Reach.DAYS_IF_CONSENTED
-
-MATRIX: Mapping[str, Rule] = {
-    # Table or mart                        owner who lives there, renter, owner who does not, technician
-    calendar.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
-    calendar.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
-    gold.DIM_APARTMENT.name:          Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
-    gold.DIM_ROOM.name:               Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
-    gold.DIM_DEVICE.name:             Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
-    gold.DIM_TARIFF.name:             Rule(_HOMES, _HOMES, _HOMES, _NOTHING, Subject.PROVIDER),
-    weather.DIM_WEATHER_SITE.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
-    predictions.DIM_MODEL.name:              Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
-    predictions.DIM_HORIZON.name:            Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
-    predictions.DIM_TARGET.name:             Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
-    gold.FACT_ENERGY_MINUTE.name:     Rule(_DATES, _DATES, _NOTHING, _NOTHING, Subject.HOME),
-    gold.FACT_ENVIRONMENT_MINUTE.name: Rule(_DATES, _DATES, _NOTHING, _LAST_DAY, Subject.HOME),
-    gold.FACT_PRESENCE_MINUTE.name:   Rule(_DATES, _DATES, _PRESENCE, _NOTHING, Subject.HOME),
-    gold.FACT_DEVICE_HEALTH_DAY.name: Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
-    weather.FACT_WEATHER_HOUR.name:      Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
-    weather.FACT_WEATHER_DAY.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
-    "mart_energy_daily":              Rule(_DATES, _DATES, _DAYS, _NOTHING),
-    "mart_energy_monthly":            Rule(_DATES, _DATES, _MONTHS, _NOTHING),
-    "mart_environment_hourly":        Rule(_DATES, _DATES, _NOTHING, _LAST_DAY),
-    "mart_comfort_monthly":           Rule(_DATES, _DATES, _MONTHS, _NOTHING),
-    "mart_occupancy_hourly":          Rule(_DATES, _DATES, _PRESENCE, _NOTHING),
-    "mart_device_health":             Rule(_DATES, _DATES, _DATES, _DATES),
-    "mart_feed_freshness":            Rule(_DATES, _DATES, _DATES, _DATES),
-    "mart_daily_weather_summary":     Rule(_HOMES, _HOMES, _HOMES, _HOMES),
-    "mart_gold_tables":               Rule(_FILE, _FILE, _FILE, _FILE),
-}  # fmt: skip
-"""What each role sees of every Gold table and mart.
-
-A mart holds what its query says of the rows within its reach. The reach of a non-resident owner ends with
-a day or month that is over: figures that grow by the minute tell, by their differences, of every minute.
-"""
-
-WITHHELD: Mapping[tuple[str, str], tuple[Role, ...]] = {
-    (gold.DIM_APARTMENT.name, "owner_user_id"): (Role.RENTER, Role.TECHNICIAN),
-}
-"""Columns that are null for a role in the rows that it sees."""
 
 _NO_USER = re.compile(rf"{ADMIN}|.*-\d{{6,}}")
 _LAST_DAY_IS = timedelta(hours=24)
@@ -183,7 +85,7 @@ class Standing:
 
 
 @dataclass(frozen=True, order=True)
-class Window:
+class RowFilter:
     """Rows of one home with first_date_key <= date_key < end_date_key, and datetime_key > after_minute."""
 
     apartment_key: int
@@ -199,7 +101,7 @@ class Cut:
     A site's rows are those of the windows' homes, whatever the dates; rows that are nobody's are all seen.
     """
 
-    windows: tuple[Window, ...]
+    windows: tuple[RowFilter, ...]
     providers: frozenset[str] = frozenset()
 
     @property
@@ -218,7 +120,7 @@ class Scope:
     def cut(self, name: str, newest: datetime) -> Cut | None:
         """What is seen of a Gold table or mart; None where the person has no such table at all."""
         rule = MATRIX[name]
-        windows: set[Window] = set()
+        windows: set[RowFilter] = set()
         providers: set[str] = set()
         seen = False
         for standing in self.standings:
@@ -273,19 +175,6 @@ def scopes_of(registry: Registry) -> tuple[Scope, ...]:
     return tuple(Scope(user, tuple(held)) for user, held in sorted(standings.items()))
 
 
-def refuse_unruled(tables: Iterable[str], marts: Iterable[str]) -> None:
-    """Raise ContractError unless the matrix has a rule for each table and mart, and for nothing else."""
-    wanted = {*tables, *marts}
-    if wanted != MATRIX.keys():
-        raise ContractError(
-            f"no rule for {sorted(wanted - MATRIX.keys())}, "
-            f"a rule for unknown {sorted(MATRIX.keys() - wanted)}",
-            where="access matrix (serve/scopes.py)",
-            expected="what each role sees of every Gold table and mart",
-            remedy="say there who may see the table; until then nobody gets a file",
-        )
-
-
 def _standings(registry: Registry, person: Person) -> list[Standing]:
     homes = {home.id: home for home in registry.homes}
     return [_standing(registry, person, homes[name]) for name in person.homes]
@@ -333,9 +222,9 @@ def _consented(
     return tuple(sorted(one for one in agreed if one))
 
 
-def _window(standing: Standing, span: Span, reach: Reach, newest: datetime) -> Window:
+def _window(standing: Standing, span: Span, reach: Reach, newest: datetime) -> RowFilter:
     after = int((newest - _LAST_DAY_IS).strftime("%Y%m%d%H%M")) if reach is Reach.LAST_DAY else 0
-    return Window(surrogate_key(standing.home), _date_key(span.since), _date_key(span.until), after)
+    return RowFilter(surrogate_key(standing.home), _date_key(span.since), _date_key(span.until), after)
 
 
 def _date_key(day: date) -> int:

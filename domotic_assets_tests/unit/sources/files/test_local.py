@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domotic_assets.errors import SourceError
-from domotic_assets.sources import folder
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import (
+from domotic_assets.sources.files import local
+from domotic_assets.sources.files.folders import (
     NOTHING_KNOWN,
     FilePosition,
     FileSource,
@@ -21,7 +21,7 @@ from domotic_assets.sources.files import (
     texts,
     unknown,
 )
-from domotic_assets.sources.folder import LocalFolder
+from domotic_assets.sources.files.local import LocalFolder
 
 NOTHING = FilePosition(NOTHING_KNOWN)
 
@@ -156,7 +156,7 @@ def test_a_folder_in_a_file_s_place_is_passed_over(tmp_path: Path) -> None:
 def test_a_file_too_large_for_any_feed_is_listed_and_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(local, "MAX_FILE_BYTES", 10)
     put(tmp_path, "fits.json", b"x" * 10)
     put(tmp_path, "huge.json", b"x" * 11)
     source = FileSource(LocalFolder(tmp_path))

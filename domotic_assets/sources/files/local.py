@@ -9,7 +9,7 @@ import polars as pl
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import (
+from domotic_assets.sources.files.folders import (
     EVERYTHING,
     MAX_FILE_BYTES,
     FileFolder,

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.errors import ConfigurationError
-from domotic_assets.registry import Band, EmailChannel, load_sites, parse_registry
+from domotic_assets.registry.channels import EmailChannel
+from domotic_assets.registry.homes import Band
+from domotic_assets.registry.loading import load_sites, parse_registry
 from domotic_assets_tests.support.builders import FEED_USERS, REGISTRY, registry, sites
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def refusal(old: str, new: str, text: str = REGISTRY) -> tuple[str, int]:

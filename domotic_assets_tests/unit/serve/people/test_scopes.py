@@ -12,11 +12,12 @@ from domotic_assets.errors import ConfigurationError, ContractError
 from domotic_assets.pages import access
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import surrogate_key
-from domotic_assets.serve import scopes
-from domotic_assets.serve.scopes import Reach, Role, Scope, Span, Window
+from domotic_assets.serve.people import matrix, scopes
+from domotic_assets.serve.people.matrix import Reach, Role
+from domotic_assets.serve.people.scopes import RowFilter, Scope, Span
 from domotic_assets_tests.support import builders
 
-MARTS = Path(__file__).resolve().parents[3] / "dbt" / "models" / "marts"
+MARTS = Path(__file__).resolve().parents[4] / "dbt" / "models" / "marts"
 JIMMY, JEREMIE = surrogate_key("jimmy"), surrogate_key("jeremie")
 NEWEST = datetime(2023, 10, 5, 12, 0, tzinfo=UTC)
 ALWAYS = (101_01, 9999_12_31)
@@ -29,7 +30,7 @@ def scope(people: str, user: str = "u-1") -> Scope:
     return next(found for found in scopes.scopes_of(registry) if found.user == user)
 
 
-def windows(found: Scope, name: str, newest: datetime = NEWEST) -> list[Window] | None:
+def windows(found: Scope, name: str, newest: datetime = NEWEST) -> list[RowFilter] | None:
     cut = found.cut(name, newest)
     return None if cut is None else list(cut.windows)
 
@@ -37,27 +38,27 @@ def windows(found: Scope, name: str, newest: datetime = NEWEST) -> list[Window] 
 class TestMatrix:
     def test_it_rules_every_gold_table_and_every_mart(self) -> None:
         marts = {file.stem for file in MARTS.glob("*.sql")}
-        assert scopes.MATRIX.keys() == {table.name for table in gold.TABLES} | marts
+        assert matrix.MATRIX.keys() == {table.name for table in gold.TABLES} | marts
 
     def test_it_says_whose_the_rows_of_each_gold_table_are(self) -> None:
-        assert {name for name, rule in scopes.MATRIX.items() if rule.of is not None} == {
+        assert {name for name, rule in matrix.MATRIX.items() if rule.of is not None} == {
             table.name for table in gold.TABLES
         }
 
     @pytest.mark.parametrize("tables", [["fact_new"], ["dim_room", "mart_new"]])
     def test_a_table_without_a_rule_is_refused_by_name(self, tables: list[str]) -> None:
         with pytest.raises(ContractError, match=tables[-1]):
-            scopes.refuse_unruled([*scopes.MATRIX, *tables], [])
+            matrix.refuse_unruled([*matrix.MATRIX, *tables], [])
 
     def test_a_rule_for_no_table_is_refused_by_name(self) -> None:
         with pytest.raises(ContractError, match="mart_gold_tables"):
-            scopes.refuse_unruled(set(scopes.MATRIX) - {"mart_gold_tables"}, [])
+            matrix.refuse_unruled(set(matrix.MATRIX) - {"mart_gold_tables"}, [])
 
     def test_a_non_resident_owner_sees_what_the_design_says(self) -> None:
         """Monthly energy and comfort, device health, dimensions, weather; no presence and no minutes."""
         seen = {
             name
-            for name, rule in scopes.MATRIX.items()
+            for name, rule in matrix.MATRIX.items()
             if rule.owner not in (Reach.NOTHING, Reach.PRESENCE_IF_CONSENTED, Reach.DAYS_IF_CONSENTED)
         }
         assert {name for name in seen if not name.startswith("dim_")} == {
@@ -65,13 +66,13 @@ class TestMatrix:
             "mart_comfort_monthly", "mart_device_health", "mart_daily_weather_summary", "mart_gold_tables",
             "mart_feed_freshness",
         }  # fmt: skip
-        assert {n for n, rule in scopes.MATRIX.items() if rule.owner is Reach.PRESENCE_IF_CONSENTED} == {
+        assert {n for n, rule in matrix.MATRIX.items() if rule.owner is Reach.PRESENCE_IF_CONSENTED} == {
             "fact_presence_minute",
             "mart_occupancy_hourly",
         }
 
     def test_a_technician_sees_what_the_design_says(self) -> None:
-        seen = {name for name, rule in scopes.MATRIX.items() if rule.technician is not Reach.NOTHING}
+        seen = {name for name, rule in matrix.MATRIX.items() if rule.technician is not Reach.NOTHING}
         assert {name for name in seen if not name.startswith("dim_")} == {
             "fact_device_health_day", "fact_environment_minute", "fact_weather_hour", "fact_weather_day",
             "mart_environment_hourly", "mart_device_health", "mart_daily_weather_summary", "mart_gold_tables",
@@ -79,12 +80,12 @@ class TestMatrix:
         }  # fmt: skip
 
     def test_who_lives_there_sees_the_same_as_owner_or_renter(self) -> None:
-        assert all(rule.resident_owner is rule.renter for rule in scopes.MATRIX.values())
+        assert all(rule.resident_owner is rule.renter for rule in matrix.MATRIX.values())
 
     def test_the_committed_page_is_as_rendered(self) -> None:
         page = access.ACCESS_PAGE.read_text(encoding="utf-8")
         assert page == access.page()
-        assert re.findall(r"^\| `(\w+)`", page, flags=re.MULTILINE) == list(scopes.MATRIX)
+        assert re.findall(r"^\| `(\w+)`", page, flags=re.MULTILINE) == list(matrix.MATRIX)
 
 
 class TestPeople:
@@ -97,11 +98,11 @@ class TestPeople:
             "  - {user: u-1, role: owner, homes: [jimmy]}\n"
             "  - {user: u-1, role: renter, homes: [jeremie], from: 2023-09-15}\n"
         )
-        assert windows(found, "fact_energy_minute") == [Window(JEREMIE, 2023_09_15, 9999_12_31)]
-        assert windows(found, "dim_room") == [Window(k, *ALWAYS) for k in sorted([JIMMY, JEREMIE])]
+        assert windows(found, "fact_energy_minute") == [RowFilter(JEREMIE, 2023_09_15, 9999_12_31)]
+        assert windows(found, "dim_room") == [RowFilter(k, *ALWAYS) for k in sorted([JIMMY, JEREMIE])]
         assert set(windows(found, "mart_energy_monthly") or []) == {
-            Window(JIMMY, 101_01, 2023_10_01),
-            Window(JEREMIE, 2023_09_15, 9999_12_31),
+            RowFilter(JIMMY, 101_01, 2023_10_01),
+            RowFilter(JEREMIE, 2023_09_15, 9999_12_31),
         }
         assert found.homes_shown("dim_apartment", "owner_user_id") == (JIMMY,)
         assert found.homes_shown("dim_apartment", "name") is None
@@ -112,8 +113,8 @@ class TestPeople:
             "  - {user: u-1, role: renter, homes: [jimmy], from: 2023-08-01}\n"
         )
         assert windows(found, "fact_presence_minute") == [
-            Window(JIMMY, 101_01, 2023_02_01),
-            Window(JIMMY, 2023_08_01, 9999_12_31),
+            RowFilter(JIMMY, 101_01, 2023_02_01),
+            RowFilter(JIMMY, 2023_08_01, 9999_12_31),
         ]
 
     @pytest.mark.parametrize("user", ["admin", "u-1-000001", "u-1234567"])
@@ -129,18 +130,18 @@ class TestDates:
             "  - {user: u-1, role: renter, homes: [jeremie], from: 2023-01-01, to: 2023-09-15}\n"
             "  - {user: u-2, role: renter, homes: [jeremie], from: 2023-09-15}\n"
         )
-        assert windows(scope(people), "fact_energy_minute") == [Window(JEREMIE, 2023_01_01, 2023_09_15)]
+        assert windows(scope(people), "fact_energy_minute") == [RowFilter(JEREMIE, 2023_01_01, 2023_09_15)]
         assert windows(scope(people, "u-2"), "mart_energy_monthly") == [
-            Window(JEREMIE, 2023_09_15, 9999_12_31)
+            RowFilter(JEREMIE, 2023_09_15, 9999_12_31)
         ]
 
     def test_a_technician_sees_the_last_24_hours_of_the_data_within_their_dates(self) -> None:
         found = scope("  - {user: u-1, role: technician, homes: [jimmy], to: 2023-10-05}\n")
-        last = Window(JIMMY, 101_01, 2023_10_05, 2023_10_04_12_00)
+        last = RowFilter(JIMMY, 101_01, 2023_10_05, 2023_10_04_12_00)
         assert windows(found, "fact_environment_minute") == [last]
         assert windows(found, "mart_environment_hourly") == [last]
         assert windows(found, "fact_energy_minute") is None
-        assert windows(found, "fact_device_health_day") == [Window(JIMMY, 101_01, 2023_10_05)]
+        assert windows(found, "fact_device_health_day") == [RowFilter(JIMMY, 101_01, 2023_10_05)]
 
     @pytest.mark.parametrize(
         ("newest", "end"),
@@ -151,7 +152,7 @@ class TestDates:
     )
     def test_a_month_is_over_at_the_homes_midnight(self, newest: datetime, end: int) -> None:
         found = scope("  - {user: u-1, role: owner, homes: [jimmy]}\n")
-        assert windows(found, "mart_energy_monthly", newest) == [Window(JIMMY, 101_01, end)]
+        assert windows(found, "mart_energy_monthly", newest) == [RowFilter(JIMMY, 101_01, end)]
 
 
 class TestConsents:
@@ -166,10 +167,10 @@ class TestConsents:
         renter = "  - {user: u-2, role: renter, homes: [jeremie], to: 2023-10-09, consents: {%s: true}}\n"
         presence = scope(self.OWNER + renter % "presence_to_owner")
         daily = scope(self.OWNER + renter % "daily_energy_to_owner")
-        assert windows(presence, "fact_presence_minute") == [Window(JEREMIE, 2023_03_01, 2023_10_09)]
+        assert windows(presence, "fact_presence_minute") == [RowFilter(JEREMIE, 2023_03_01, 2023_10_09)]
         assert windows(presence, "mart_energy_daily") is None
         # The present day is left out: it grows by the minute.
-        assert windows(daily, "mart_energy_daily") == [Window(JEREMIE, 2023_03_01, 2023_10_05)]
+        assert windows(daily, "mart_energy_daily") == [RowFilter(JEREMIE, 2023_03_01, 2023_10_05)]
         assert windows(daily, "fact_presence_minute") is None
         assert windows(daily, "fact_energy_minute") is None
 
@@ -182,8 +183,8 @@ class TestConsents:
             + "  - {user: u-3, role: renter, homes: [jeremie], from: 2023-04-01, to: 2023-07-01}\n"
         )
         assert windows(found, "fact_presence_minute") == [
-            Window(JEREMIE, 2023_03_01, 2023_04_01),
-            Window(JEREMIE, 2023_07_01, 2024_01_01),
+            RowFilter(JEREMIE, 2023_03_01, 2023_04_01),
+            RowFilter(JEREMIE, 2023_07_01, 2024_01_01),
         ]
 
     def test_the_consent_of_another_home_or_of_no_resident_opens_nothing(self) -> None:
@@ -217,7 +218,7 @@ class TestDefinition:
 
     def test_it_is_the_same_in_every_process(self) -> None:
         code = (
-            "from domotic_assets_tests.unit.serve.test_scopes import scope;"
+            "from domotic_assets_tests.unit.serve.people.test_scopes import scope;"
             "print(scope('  - {user: u-1, role: owner, homes: [jimmy]}\\n').definition('x'))"
         )
         run = [sys.executable, "-c", code]
@@ -231,5 +232,5 @@ class TestDefinition:
 
 
 def test_every_role_has_a_reach_for_every_table() -> None:
-    for rule in scopes.MATRIX.values():
+    for rule in matrix.MATRIX.values():
         assert all(isinstance(rule.reach(role), Reach) for role in Role)

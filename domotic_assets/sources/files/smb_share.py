@@ -31,8 +31,8 @@ from smbprotocol.open import (
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files import MAX_FILE_BYTES
-from domotic_assets.sources.smb_session import SmbSession, status_name
+from domotic_assets.sources.files.folders import MAX_FILE_BYTES
+from domotic_assets.sources.files.smb_session import SmbSession, status_name
 
 _BLOCK_BYTES = 1024 * 1024
 _SMALL_FILE_BYTES = 64 * 1024

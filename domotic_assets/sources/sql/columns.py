@@ -5,7 +5,7 @@ import re
 from sqlalchemy.exc import SQLAlchemyError
 
 from domotic_assets.errors import SourceError
-from domotic_assets.sources.relational import RelationalSource
+from domotic_assets.sources.sql.snapshots import RelationalSource
 
 _CATALOGUE = {
     "sqlite": (

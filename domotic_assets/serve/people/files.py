@@ -14,9 +14,11 @@ from pathlib import Path
 import duckdb
 
 from domotic_assets.schemas import gold
-from domotic_assets.serve import cut, failing_checks, publish
+from domotic_assets.serve import failing_checks, publish
 from domotic_assets.serve.catalog import MARTS_SCHEMA
-from domotic_assets.serve.scopes import Scope, refuse_unruled
+from domotic_assets.serve.people import cut
+from domotic_assets.serve.people.matrix import refuse_unruled
+from domotic_assets.serve.people.scopes import Scope
 from domotic_assets.serve.tables import identifier, literal, name_of
 
 _PURPOSE = "scopes"
@@ -43,7 +45,7 @@ def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
     """The scopes whose file is not of the admin's present file; all where that cannot be read."""
     try:
         with cut.opened(publish.published_file(serve), serve / _SPILL) as connection:
-            versions, definition = publish.stated_by(connection, cut.SOURCE)
+            versions, definition = publish.manifest_of(connection, cut.SOURCE)
             newest, failing = cut.newest(connection), failing_checks.read(connection, cut.SOURCE)
     except duckdb.Error:
         return list(scopes)
@@ -121,7 +123,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         if scope.cut(mart.name, newest) is not None:
             connection.execute(f"CREATE TABLE {_kept(mart)} AS FROM {shown}")
             kept.append(mart)
-    versions, definition = publish.stated_by(connection, cut.SOURCE)
+    versions, definition = publish.manifest_of(connection, cut.SOURCE)
     told = _told(scope, failing_checks.read(connection, cut.SOURCE), newest)
     comments = cut.column_comments(connection)
     connection.execute(f"USE {_TARGET}")

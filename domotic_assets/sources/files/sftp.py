@@ -17,8 +17,14 @@ from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 
 from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere, matcher
-from domotic_assets.sources.ssh import SSH_PORT, Broken, Session, SshServer
+from domotic_assets.sources.files.folders import (
+    EVERYTHING,
+    MAX_FILE_BYTES,
+    FileFolder,
+    leads_elsewhere,
+    matcher,
+)
+from domotic_assets.sources.files.ssh import SSH_PORT, Broken, Session, SshServer
 
 PATIENCE_SECONDS = 15.0
 """How long a server may bring nothing new; an attempt begun before may end up to two waits later."""

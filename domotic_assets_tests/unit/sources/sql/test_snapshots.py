@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from domotic_assets.errors import ContractError, SourceError
 from domotic_assets.ingest.changes import current_state, register_rows
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
-from domotic_assets.sources.relational import Change, Refusal, RelationalSource, sqlite_source
+from domotic_assets.sources.sql.snapshots import Change, Refusal, RelationalSource
+from domotic_assets.sources.sql.sqlite import sqlite_source
 
 # Personal columns and tables stand beside the allowed ones, and letter case differs from the allow-list.
 TABLES = """

@@ -17,7 +17,8 @@ from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.connection import in_memory
-from domotic_assets.serve.scopes import MATRIX, Cut, Scope, Subject, Window
+from domotic_assets.serve.people.matrix import MATRIX, Subject
+from domotic_assets.serve.people.scopes import Cut, RowFilter, Scope
 from domotic_assets.serve.tables import identifier, literal, name_of
 
 SOURCE, VIEWS = "source", "memory"
@@ -148,7 +149,7 @@ def _condition(table: Table, cut: Cut) -> str:
     raise ValueError(f"{table.name}: the matrix does not say whose its rows are")
 
 
-def _in_windows(table: Table, windows: Sequence[Window]) -> str:
+def _in_windows(table: Table, windows: Sequence[RowFilter]) -> str:
     """Rows of the windows' homes, and of their dates and minutes where the table has these."""
     names = table.schema
     return _either(
@@ -165,7 +166,7 @@ def _in_windows(table: Table, windows: Sequence[Window]) -> str:
     )
 
 
-def _device_seen(windows: Sequence[Window]) -> str:
+def _device_seen(windows: Sequence[RowFilter]) -> str:
     """Devices that gave a reading in the windows: others may be of those who lived there before or after."""
     health, energy = homes_gold.FACT_DEVICE_HEALTH_DAY, homes_gold.FACT_ENERGY_MINUTE
     return (

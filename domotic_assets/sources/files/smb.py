@@ -7,10 +7,15 @@ from functools import partial
 from typing import TypeVar
 
 from domotic_assets.errors import SourceError
-from domotic_assets.sources import smb_share
 from domotic_assets.sources.base import Entry, Payload
-from domotic_assets.sources.files import EVERYTHING, MAX_FILE_BYTES, FileFolder, leads_elsewhere
-from domotic_assets.sources.smb_session import ConnectionLost, Place, SmbSession
+from domotic_assets.sources.files import smb_share
+from domotic_assets.sources.files.folders import (
+    EVERYTHING,
+    MAX_FILE_BYTES,
+    FileFolder,
+    leads_elsewhere,
+)
+from domotic_assets.sources.files.smb_session import ConnectionLost, Place, SmbSession
 
 _PAUSES_SECONDS = (0.1, 0.4, 1.0, 2.0, 4.0, 6.0)
 """Before each attempt to dial a broken connection again; one call has so many in all."""

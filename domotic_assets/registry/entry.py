@@ -1,0 +1,46 @@
+"""What entries of sites.yaml share: the base type, and types of single values."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from domotic_assets.localtime import zone
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MINUTES_PER_DAY = 1440
+
+# Their values are personal or secret: an error names the key and never what stood there.
+UNSPOKEN_KEYS = frozenset({"feed_user", "user", "sender", "recipients"})
+
+
+def _known_zone(name: str) -> str:
+    try:
+        zone(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("no such time zone; allowed are IANA names such as Europe/Zurich") from None
+    return name
+
+
+def _minute_of_day(value: object) -> object:
+    """`24:00` closes a day, which `datetime.time` cannot say."""
+    if isinstance(value, str) and value.count(":") == 1:
+        hours, minutes = value.split(":")
+        if hours.isdigit() and minutes.isdigit() and int(minutes) < 60:
+            total = int(hours) * 60 + int(minutes)
+            if total <= MINUTES_PER_DAY:
+                return total
+    raise ValueError("allowed is a local time from 00:00 to 24:00")
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+MinuteOfDay = Annotated[int, BeforeValidator(_minute_of_day)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+EmailAddress = Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
+
+
+class Entry(BaseModel):
+    """Base of all registry entries: unknown keys are refused, entries never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

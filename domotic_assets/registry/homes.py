@@ -1,0 +1,103 @@
+"""The homes of sites.yaml, with their rooms, tariffs and weather sites."""
+
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from domotic_assets.registry.entry import WEEKDAYS, Entry, Identifier, MinuteOfDay, Weekday, ZoneName
+
+
+class Room(Entry):
+    """A room: the id that ids of devices contain, its name for people, and its type."""
+
+    id: Identifier
+    name: str
+    type: str
+
+
+class Home(Entry):
+    """A home that sends files ("apartment" in Gold's names)."""
+
+    id: Identifier
+    name: str
+    building_name: str = ""
+    floor: int | None = None
+    feed_user: Annotated[str, Field(min_length=1, pattern=r"^[^_/\\\s]+$")]
+    time_zone: ZoneName = "Europe/Zurich"
+    clock_zone: ZoneName = "Europe/Zurich"
+    register_building: int | None = None
+    weather_site: str | None = None
+    tariff: str | None = None
+    rooms: dict[str, Room] = Field(default_factory=dict)
+
+
+class Band(Entry):
+    """A time-of-use band: local minutes [from, to) of its days; with `to` first, each day's two ends."""
+
+    name: str
+    days: tuple[Weekday, ...] = WEEKDAYS
+    start: MinuteOfDay = Field(alias="from")
+    end: MinuteOfDay = Field(alias="to")
+    chf_per_kwh: Annotated[float, Field(ge=0, lt=10)]
+
+    def covers(self, weekday: Weekday, minute: int) -> bool:
+        """Whether the band holds at that minute of that weekday."""
+        if weekday not in self.days:
+            return False
+        if self.start < self.end:
+            return self.start <= minute < self.end
+        return minute >= self.start or minute < self.end
+
+
+class Tariff(Entry):
+    """A provider's prices from `valid_from` until the day before `valid_to`, local dates."""
+
+    provider: str
+    valid_from: date
+    valid_to: date | None = None
+    bands: Annotated[tuple[Band, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _bands_do_not_overlap(self) -> Self:
+        if self.valid_to is not None and self.valid_to <= self.valid_from:
+            raise ValueError("valid_to is exclusive and must lie after valid_from")
+        edges = sorted({0} | {band.start for band in self.bands} | {band.end for band in self.bands})
+        for day in WEEKDAYS:
+            for minute in edges:
+                names = [band.name for band in self.bands if band.covers(day, minute)]
+                if len(names) > 1:
+                    raise ValueError(f"bands {names} overlap on {day}; each minute may have one price")
+        return self
+
+
+class WeatherSite(Entry):
+    """What the forecasts do not say of a site: its code and place."""
+
+    name: str
+    code: Identifier
+    lat: Annotated[float, Field(ge=-90, le=90)]
+    lon: Annotated[float, Field(ge=-180, le=180)]
+
+
+def finding(path: tuple[str | int, ...], message: str) -> PydanticCustomError:
+    """An error between entries, placed at the key where a person should look."""
+    return PydanticCustomError("registry", "{message}", {"message": message, "path": path})
+
+
+def refuse_overlapping_tariffs(tariffs: tuple[Tariff, ...]) -> None:
+    ordered = sorted(enumerate(tariffs), key=lambda item: (item[1].provider, item[1].valid_from))
+    for (_, earlier), (place, later) in pairwise(ordered):
+        if earlier.provider == later.provider and (
+            earlier.valid_to is None or later.valid_from < earlier.valid_to
+        ):
+            raise finding(
+                ("tariffs", place, "valid_from"),
+                f"found {later.valid_from}, inside the tariff of {later.provider!r} from "
+                f"{earlier.valid_from}; end that one by valid_to (exclusive) first",
+            )

@@ -1,0 +1,73 @@
+"""The sources of sites.yaml: where each feed comes from, an entry type a kind."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+
+from domotic_assets.registry.entry import Entry, EnvironmentVariable
+
+
+class FolderFiles(Entry):
+    """Files in a folder of this machine; a relative address starts from the folder of sites.yaml."""
+
+    kind: Literal["folder"]
+    address: str
+
+
+class SmbFiles(Entry):
+    """Files on an SMB 3 share. Credentials stand in the environment, under the names given here."""
+
+    kind: Literal["smb"]
+    address: Annotated[str, Field(pattern=r"^//[^/:@]+(:\d{1,5})?/[^/]+(/.*)?$")]
+    user_env: EnvironmentVariable
+    password_env: EnvironmentVariable
+
+
+class SftpFiles(Entry):
+    """Files in a folder of an sFTP server: a password or a private key, and known hosts, always verified."""
+
+    kind: Literal["sftp"]
+    address: Annotated[str, Field(pattern=r"^sftp://[^/:@]+(:\d{1,5})?/.*$")]
+    user_env: EnvironmentVariable
+    password_env: EnvironmentVariable | None = None
+    key_file_env: EnvironmentVariable | None = None
+    known_hosts: str = "~/.ssh/known_hosts"
+
+    @model_validator(mode="after")
+    def _has_one_credential(self) -> Self:
+        if (self.password_env is None) == (self.key_file_env is None):
+            raise ValueError("allowed is one of password_env and key_file_env")
+        return self
+
+
+class SqliteRegister(Entry):
+    """The building register in a SQLite file; a relative address starts from the folder of sites.yaml."""
+
+    kind: Literal["sqlite"]
+    address: str
+
+
+class MysqlRegister(Entry):
+    """The building register in MySQL or MariaDB. With tls `required` its certificate is verified."""
+
+    kind: Literal["mysql"]
+    address: Annotated[str, Field(pattern=r"^[^/:@]+(:\d{1,5})?/[^/]+$")]
+    user_env: EnvironmentVariable
+    password_env: EnvironmentVariable
+    tls: Literal["required", "off"] = "required"
+    ca_file: str | None = None
+
+
+FileSource = FolderFiles | SmbFiles | SftpFiles
+RegisterSource = SqliteRegister | MysqlRegister
+
+
+class Sources(Entry):
+    """Where each feed comes from."""
+
+    sensor_files: Annotated[FileSource, Field(discriminator="kind")]
+    weather_files: Annotated[FileSource, Field(discriminator="kind")]
+    register_rows: Annotated[RegisterSource, Field(discriminator="kind")] | None = None

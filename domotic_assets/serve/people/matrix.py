@@ -1,0 +1,119 @@
+"""The access matrix: what each role sees of every Gold table and mart. Whatever publishes applies it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domotic_assets.errors import ContractError
+from domotic_assets.schemas import calendar, predictions, weather
+from domotic_assets.schemas.homes import gold
+
+
+class Role(StrEnum):
+    """What somebody is to a home. An admin sees all of every table and is in no matrix."""
+
+    RESIDENT_OWNER = "owner who lives there"
+    RENTER = "renter"
+    OWNER = "owner who does not"
+    TECHNICIAN = "technician"
+
+
+class Reach(StrEnum):
+    """Which rows of a table, or of the Gold tables that a mart is made from."""
+
+    NOTHING = "nothing"
+    ALL = "all"
+    HOMES = "own homes"
+    DATES = "own homes, own dates"
+    LAST_DAY = "own homes, own dates, last 24 h of the data"
+    MONTHS = "own homes, own dates, months that are over"
+    DAYS_IF_CONSENTED = "with `daily_energy_to_owner`: own homes, days that are over"
+    PRESENCE_IF_CONSENTED = "with `presence_to_owner`: own homes, own dates"
+    FILE = "what this file holds"
+
+
+class Subject(StrEnum):
+    """Whose a row of a Gold table is, and by which of its columns."""
+
+    NOBODY = "nobody's"
+    HOME = "a home's"
+    DEVICE = "a home's device's"
+    SITE = "the homes' weather site's"
+    PROVIDER = "the homes' electricity provider's"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of the matrix: the reach of each role. `of`: whose the rows are; None for a mart."""
+
+    resident_owner: Reach
+    renter: Reach
+    owner: Reach
+    technician: Reach
+    of: Subject | None = None
+
+    def reach(self, role: Role) -> Reach:
+        """What the role sees."""
+        return {
+            Role.RESIDENT_OWNER: self.resident_owner,
+            Role.RENTER: self.renter,
+            Role.OWNER: self.owner,
+            Role.TECHNICIAN: self.technician,
+        }[role]
+
+
+_NOTHING, _ALL, _HOMES, _DATES = Reach.NOTHING, Reach.ALL, Reach.HOMES, Reach.DATES
+_LAST_DAY, _MONTHS, _FILE = Reach.LAST_DAY, Reach.MONTHS, Reach.FILE
+_PRESENCE, _DAYS = Reach.PRESENCE_IF_CONSENTED, Reach.DAYS_IF_CONSENTED
+
+MATRIX: Mapping[str, Rule] = {
+    # Table or mart                        owner who lives there, renter, owner who does not, technician
+    calendar.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
+    calendar.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
+    gold.DIM_APARTMENT.name:          Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
+    gold.DIM_ROOM.name:               Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
+    gold.DIM_DEVICE.name:             Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
+    gold.DIM_TARIFF.name:             Rule(_HOMES, _HOMES, _HOMES, _NOTHING, Subject.PROVIDER),
+    weather.DIM_WEATHER_SITE.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    predictions.DIM_MODEL.name:              Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    predictions.DIM_HORIZON.name:            Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    predictions.DIM_TARGET.name:             Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
+    gold.FACT_ENERGY_MINUTE.name:     Rule(_DATES, _DATES, _NOTHING, _NOTHING, Subject.HOME),
+    gold.FACT_ENVIRONMENT_MINUTE.name: Rule(_DATES, _DATES, _NOTHING, _LAST_DAY, Subject.HOME),
+    gold.FACT_PRESENCE_MINUTE.name:   Rule(_DATES, _DATES, _PRESENCE, _NOTHING, Subject.HOME),
+    gold.FACT_DEVICE_HEALTH_DAY.name: Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
+    weather.FACT_WEATHER_HOUR.name:      Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    weather.FACT_WEATHER_DAY.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    "mart_energy_daily":              Rule(_DATES, _DATES, _DAYS, _NOTHING),
+    "mart_energy_monthly":            Rule(_DATES, _DATES, _MONTHS, _NOTHING),
+    "mart_environment_hourly":        Rule(_DATES, _DATES, _NOTHING, _LAST_DAY),
+    "mart_comfort_monthly":           Rule(_DATES, _DATES, _MONTHS, _NOTHING),
+    "mart_occupancy_hourly":          Rule(_DATES, _DATES, _PRESENCE, _NOTHING),
+    "mart_device_health":             Rule(_DATES, _DATES, _DATES, _DATES),
+    "mart_feed_freshness":            Rule(_DATES, _DATES, _DATES, _DATES),
+    "mart_daily_weather_summary":     Rule(_HOMES, _HOMES, _HOMES, _HOMES),
+    "mart_gold_tables":               Rule(_FILE, _FILE, _FILE, _FILE),
+}  # fmt: skip
+"""What each role sees of every Gold table and mart.
+
+A mart holds what its query says of the rows within its reach. The reach of a non-resident owner ends with
+a day or month that is over: figures that grow by the minute tell, by their differences, of every minute.
+"""
+
+WITHHELD: Mapping[tuple[str, str], tuple[Role, ...]] = {
+    (gold.DIM_APARTMENT.name, "owner_user_id"): (Role.RENTER, Role.TECHNICIAN),
+}
+"""Columns that are null for a role in the rows that it sees."""
+
+
+def refuse_unruled(tables: Iterable[str], marts: Iterable[str]) -> None:
+    """Raise ContractError unless the matrix has a rule for each table and mart, and for nothing else."""
+    wanted = {*tables, *marts}
+    if wanted != MATRIX.keys():
+        raise ContractError(
+            f"no rule for {sorted(wanted - MATRIX.keys())}, "
+            f"a rule for unknown {sorted(MATRIX.keys() - wanted)}",
+            where="access matrix (serve/people/matrix.py)",
+            expected="what each role sees of every Gold table and mart",
+            remedy="say there who may see the table; until then nobody gets a file",
+        )
