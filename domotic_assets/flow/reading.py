@@ -15,7 +15,8 @@ from domotic_assets.schemas.table import Table
 
 def of_minutes(table: Table, span: Window) -> Between:
     """A span by the table's own column of minutes."""
-    column = next(name for name in ("datetime_key", "ts", "window") if name in table.schema)
+    column = table.minute_column
+    assert column is not None
     first, last = span.start, span.end - MINUTE
     if column == "datetime_key":
         return column, int(f"{first:%Y%m%d%H%M}"), int(f"{last:%Y%m%d%H%M}")

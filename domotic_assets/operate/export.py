@@ -19,7 +19,7 @@ import polars as pl
 
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.operate.home_rows import OWNED, HomeRows, rows_of_home
+from domotic_assets.operate.home_rows import HomeRows, owned_tables, rows_of_home
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import Table
 
@@ -76,7 +76,7 @@ def _unusable(folder: Path, what: str) -> ConfigurationError:
 
 
 def _export_tables(work: Workspace, rows: HomeRows, folder: Path) -> Iterator[ExportedTable]:
-    tables = [table for table in OWNED if table.layer != "bronze"]
+    tables = [table for table in owned_tables() if table.layer != "bronze"]
     for number, table in enumerate(tables, 1):
         if work.lake.version(table) is not None:
             mine = work.lake.scan(table).filter(rows.condition(table)).select(table.schema.names())

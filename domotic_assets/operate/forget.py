@@ -24,11 +24,11 @@ from domotic_assets.lake import rewrite
 from domotic_assets.lake.traces import Needles, in_parquet
 from domotic_assets.operate import forget_journal, sqlite_records
 from domotic_assets.operate.forget_journal import Journal, TableDone
-from domotic_assets.operate.home_rows import COUNTS, OWNED, HomeRows, rows_of_home, rows_still_there
+from domotic_assets.operate.home_rows import HomeRows, owned_tables, rows_of_home, rows_still_there
 from domotic_assets.quality import installed_contract
-from domotic_assets.schemas import gold, register
-from domotic_assets.schemas.homes import bronze, silver
-from domotic_assets.schemas.table import Table
+from domotic_assets.schemas import ALL_TABLES, gold
+from domotic_assets.schemas.homes import silver
+from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve import contents, publish
 
 LANE_WAIT_SECONDS = 5
@@ -36,10 +36,6 @@ SCANNED_AT_ONCE = 2
 """Files searched side by side, as reading and searching need no Python; each holds many rows in memory."""
 PLACES_NAMED = 5
 """Of what a scan finds so many places are named in the error."""
-
-ORDER = (*COUNTS, *reversed([table for table in OWNED if table.layer != "bronze"]),
-         register.REGISTER_ROWS, bronze.SENSOR_FILES)  # fmt: skip
-"""What is made of others first: as long as a file is there, it says what was made of it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class Forgotten:
 def look(work: Workspace, home: str) -> Found:
     """What would be forgotten; raises what stands against it."""
     rows = _rows_to_forget(work, home)
-    counted = {table.id: rows_in(work, table, rows) for table in OWNED}
+    counted = {table.id: rows_in(work, table, rows) for table in owned_tables()}
     days = work.lake.read(silver.DEVICES, where=pl.col("home") == home, columns=["utc_date"])["utc_date"]
     return Found(
         {name: number for name, number in counted.items() if number}, _day(days.min()), _day(days.max())
@@ -83,7 +79,7 @@ def forget(
     rewrite.require_folder(work.lake)
     work.lake.require_writable()
     with writer_lock(work.settings.dagster_home, LANE_WAIT_SECONDS):
-        for table in ORDER:
+        for table in _in_order():
             rewrite.tidy(work.lake, table)
         rows = _rows_to_forget(work, home)
         journal = forget_journal.recall(work.lake.root) or Journal.begun(rows.ids)
@@ -103,6 +99,15 @@ def forget(
         forget_journal.write_receipt(target, journal, datetime.now(UTC), scanned)
         forget_journal.close(work.lake.root)
     return Forgotten(journal, target, scanned)
+
+
+def _in_order() -> list[Table]:
+    """The tables that may hold something of a home, what is made of others first.
+
+    As long as a file is there, it says what was made of it.
+    """
+    counted = [table for table in ALL_TABLES.values() if table.subject is Subject.ALL_HOMES]
+    return [*counted, *reversed(owned_tables())]
 
 
 def _rows_to_forget(work: Workspace, home: str) -> HomeRows:
@@ -155,7 +160,8 @@ def _receipt(journal: Journal) -> Path:
 def _forget_tables(work: Workspace, journal: Journal) -> Journal:
     """Out of every table that holds rows of the home, or whose older files or log say anything of it."""
     rows = rows_still_there(work, journal.ids)
-    for number, table in enumerate(ORDER, 1):
+    tables = _in_order()
+    for number, table in enumerate(tables, 1):
         change = _change(work, table, rows)
         if change is not None:
             done = rewrite.write_aside(work.lake, table, change)
@@ -171,7 +177,7 @@ def _forget_tables(work: Workspace, journal: Journal) -> Journal:
             # Before the swap: after it nothing shows any more what was there.
             forget_journal.remember(work.lake.root, journal)
             rewrite.put_in_place(work.lake, table)
-        work.report("tables", number, len(ORDER))
+        work.report("tables", number, len(tables))
     return journal
 
 
@@ -179,7 +185,7 @@ def _change(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | N
     """How a table is to be written anew; None where it says nothing of the home."""
     if work.lake.version(table) is None:
         return None
-    if table in COUNTS:
+    if table.subject is Subject.ALL_HOMES:
         return _recount(work, table, rows)
     if not rows_in(work, table, rows) and not any(_traces(Path(work.lake.uri(table)), rows.ids.needles)):
         return None
@@ -219,7 +225,7 @@ def _recount(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | 
 
 def rows_in(work: Workspace, table: Table, rows: HomeRows) -> int:
     """How many rows of a table are the home's."""
-    if table == register.REGISTER_ROWS:
+    if not table.owner_columns:
         return int(rows.mine(table, work.lake.read(table)).sum())
     mine = work.lake.scan(table).filter(rows.condition(table)).select(pl.len())
     return int(mine.collect(engine="streaming").item())

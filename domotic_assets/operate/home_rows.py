@@ -16,36 +16,11 @@ from domotic_assets.domains.register.buildings import leads_to, rooms_of_buildin
 from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.traces import Needles
-from domotic_assets.schemas import ALL_TABLES, register, weather
-from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import ALL_TABLES, register
 from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table, surrogate_key
-
-OWNER_COLUMNS = ("home", "apartment_key", "room_key", "device_key", "id_building", "id_room")
-"""A row is a home's where one of these is; `file_id` too, where the row knows no home."""
-
-_OF_ALL_HOMES = ("buildingtype", "profilereference", "parameterstype")
-
-COUNTS = (silver.VARIABLES, silver.DEVICE_TYPES)
-"""One row stands for readings or devices of all homes: counted anew without one."""
-
-NOBODYS = (
-    weather.WEATHER_FILES,
-    weather.WEATHER_FORECASTS,
-    weather.FACT_WEATHER_HOUR,
-    weather.FACT_WEATHER_DAY,
-    *(
-        table
-        for table in schemas_gold.DIMS
-        if table not in (homes_gold.DIM_APARTMENT, homes_gold.DIM_ROOM, homes_gold.DIM_DEVICE)
-    ),
-    *(tables[name] for tables in (SILVER_REGISTER, SILVER_REGISTER_HISTORY) for name in _OF_ALL_HOMES),
-)
-"""Forecasts, calendars, tariffs and the register's lists of types."""
-
-OWNED = tuple(table for table in ALL_TABLES.values() if table not in NOBODYS and table not in COUNTS)
 
 
 @dataclass(frozen=True)
@@ -84,7 +59,8 @@ class HomeRows:
 
     def mine(self, table: Table, rows: pl.DataFrame) -> pl.Series:
         """Of each row whether it is the home's."""
-        if table == register.REGISTER_ROWS:
+        if not table.owner_columns:
+            # A change keeps the row as JSON.
             return leads_to(rows, self.ids.buildings, self.ids.register_rooms)
         # All the home's files are looked through only where a row needs it: it is rare, and they are many.
         has_strays = _may_have_strays(table) and rows["home"].null_count() > 0
@@ -112,11 +88,15 @@ class HomeRows:
             "id_room": self.ids.register_rooms,
         }
         found = [
-            pl.col(name).is_in(pl.Series(list(values), dtype=table.schema[name]).implode())
-            for name, values in owners.items()
-            if name in table.schema
+            pl.col(name).is_in(pl.Series(list(owners[name]), dtype=table.schema[name]).implode())
+            for name in table.owner_columns
         ]
         return pl.any_horizontal(found).fill_null(False)
+
+
+def owned_tables() -> list[Table]:
+    """The tables whose rows each belong to a home, from the files received to Gold."""
+    return [table for table in ALL_TABLES.values() if table.is_owned]
 
 
 def _may_have_strays(table: Table) -> bool:

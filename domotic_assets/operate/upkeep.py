@@ -14,15 +14,9 @@ from domotic_assets.flow.windows import Window, is_day
 from domotic_assets.flow.worklist import DAY_CLOSED, PendingWork
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake import upkeep
-from domotic_assets.schemas import ALL_TABLES, gold, refusals
-from domotic_assets.schemas.homes import bronze, silver
-from domotic_assets.schemas.table import Table
-
-MINUTE_TABLES = (
-    bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, refusals.REJECTS, silver.DEVICES,
-    silver.VARIABLES, silver.DEVICE_TYPES, *gold.MINUTE_FACTS,
-)  # fmt: skip
-"""Tables that the live minutes write to."""
+from domotic_assets.schemas import ALL_TABLES
+from domotic_assets.schemas.homes import bronze
+from domotic_assets.schemas.table import Cadence, Table
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ class Carried:
 def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) -> Carried:
     """Strike windows off the work list, note the days of health that they touch, compact finished days."""
     days = [window.start.date() for window in windows if is_day(window.key)]
-    compacted = _keep_up(work, MINUTE_TABLES, days).get("data files compacted", 0) if days else 0
+    compacted = _keep_up(work, _by_minute(), days).get("data files compacted", 0) if days else 0
     landed = reading.read_within(work, bronze.SENSOR_FILES, "window", windows, ["arrived_at"])
     newest: datetime | None = landed.select(pl.col("arrived_at").max()).item()
     touched = health.local_days(work, windows)
@@ -72,10 +66,15 @@ def keep_lake_up(work: Workspace, now: datetime) -> dict[str, int]:
     return _keep_up(work, ALL_TABLES.values(), open_days)
 
 
+def _by_minute() -> list[Table]:
+    """The tables that live minutes write to."""
+    return [table for table in ALL_TABLES.values() if table.cadence is Cadence.MINUTE]
+
+
 def _keep_up(work: Workspace, tables: Iterable[Table], days: Sequence[date]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for table in tables:
-        done = upkeep.keep_up(work.lake, table, days if table in MINUTE_TABLES else ())
+        done = upkeep.keep_up(work.lake, table, days if table.cadence is Cadence.MINUTE else ())
         if done is not None:
             counts["data files compacted"] += done.files_before - done.files_after
             counts["data files removed"] += done.data_files_removed

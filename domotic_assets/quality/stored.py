@@ -14,11 +14,7 @@ from domotic_assets.quality.check import Check
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict, together
 from domotic_assets.schemas import gold
-from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Table
-
-_BY_MINUTE = (bronze.SENSOR_FILES, silver.SENSOR_EVENTS, silver.SENSOR_FILES, *gold.MINUTE_FACTS)
-"""Tables by UTC date that are long, and have the minute in their key."""
 
 
 def written_keys(work: Workspace, table: Table, windows: Sequence[Window]) -> Verdict:
@@ -41,7 +37,7 @@ def table_keys(work: Workspace, table: Table, span: Window) -> Verdict:
     if table.partition is None:
         return _keys(work, table, [{}])
     dates = utc_dates([span])
-    if table not in _BY_MINUTE:
+    if table.minute_column is None:
         return _keys(work, table, [{"dates": dates}])
     whole = [Window(start, end) for start, end in spans(map(date_window, dates))]
     # Beside the parts, rows whose minute is null or lies on another date than the one they are kept under.

@@ -5,7 +5,9 @@ import polars as pl
 from domotic_assets.schemas.star import DATETIME_KEY, TO_DATE, date_key_column, small_whole
 from domotic_assets.schemas.table import (
     UTC_DATE,
+    Cadence,
     Column,
+    Subject,
     Table,
     day,
     flag,
@@ -33,6 +35,9 @@ DIM_DATETIME = Table(
         UTC_DATE,
     ),
     primary_key=("datetime_key",),
+    subject=Subject.NOBODY,
+    cadence=Cadence.WHOLE,
+    place=None,
     foreign_keys=(TO_DATE,),
     partition="utc_date",
     sort=("datetime_key",),
@@ -54,5 +59,8 @@ DIM_DATE = Table(
         text("holiday_name", "name of the holiday"),
     ),
     primary_key=("date_key",),
+    subject=Subject.NOBODY,
+    cadence=Cadence.WHOLE,
+    place=None,
     sort=("date_key",),
 )

@@ -2,6 +2,8 @@
 
 from domotic_assets.schemas.star import key_column, small_whole
 from domotic_assets.schemas.table import (
+    Cadence,
+    Subject,
     Table,
     moment,
     text,
@@ -19,6 +21,9 @@ DIM_MODEL = Table(
         text("description", "what it does", nullable=False),
     ),
     primary_key=("model_key",),
+    subject=Subject.NOBODY,
+    cadence=Cadence.WHOLE,
+    place=None,
     sort=("model_key",),
 )
 
@@ -32,6 +37,9 @@ DIM_HORIZON = Table(
         small_whole("horizon_hours", "hours ahead"),
     ),
     primary_key=("horizon_key",),
+    subject=Subject.NOBODY,
+    cadence=Cadence.WHOLE,
+    place=None,
     sort=("horizon_key",),
 )
 
@@ -41,5 +49,8 @@ DIM_TARGET = Table(
     grain="one row per predicted quantity",
     columns=(key_column("target_key", "target"), text("target_name", "what is predicted", nullable=False)),
     primary_key=("target_key",),
+    subject=Subject.NOBODY,
+    cadence=Cadence.WHOLE,
+    place=None,
     sort=("target_key",),
 )

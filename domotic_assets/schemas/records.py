@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from domotic_assets.schemas.table import Column, Table, moment, text
+from domotic_assets.schemas.table import Cadence, Column, Subject, Table, moment, text
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def silver_name(column: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in column).lstrip("_")
 
 
-def silver_table(table: RegisterTable) -> Table:
+def silver_table(table: RegisterTable, subject: Subject) -> Table:
     """The Silver table of a register table: current state; `houseName` becomes `home`."""
     columns = [
         text("home", "home id; null where no home has this building")
@@ -45,6 +45,9 @@ def silver_table(table: RegisterTable) -> Table:
         grain=f"one row per row of the register's table {table.name}, current state",
         columns=tuple(columns),
         primary_key=(silver_name(table.key),),
+        subject=subject,
+        cadence=Cadence.WHOLE,
+        place=None,
         sort=(silver_name(table.key),),
     )
 
@@ -61,5 +64,8 @@ def history_table(current: Table) -> Table:
             moment("valid_to", "when it was seen changed or gone (exclusive); null while it is current"),
         ),
         primary_key=(*current.primary_key, "valid_from"),
+        subject=current.subject,
+        cadence=Cadence.WHOLE,
+        place=None,
         sort=(*current.sort, "valid_from"),
     )

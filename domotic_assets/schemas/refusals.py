@@ -1,6 +1,6 @@
 """What was refused: the table of rejects, and what each reason means."""
 
-from domotic_assets.schemas.table import UTC_DATE, Table, moment, text
+from domotic_assets.schemas.table import UTC_DATE, Cadence, Place, Subject, Table, moment, text
 
 REJECT_REASONS: dict[str, str] = {
     "not_a_number": "text or a flag where a number belongs",
@@ -41,6 +41,9 @@ REJECTS = Table(
         UTC_DATE,
     ),
     primary_key=("file_id", "window", "json_path"),
+    subject=Subject.HOME,
+    cadence=Cadence.MINUTE,
+    place=Place("utc_date"),
     partition="utc_date",
     sort=("source", "file_id", "window", "json_path"),
 )

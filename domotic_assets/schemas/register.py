@@ -7,7 +7,7 @@ coordinates) and personal tables are therefore out of reach, not filtered afterw
 import polars as pl
 
 from domotic_assets.schemas.records import RegisterColumn, RegisterTable, history_table, silver_table
-from domotic_assets.schemas.table import Table, moment, text, whole
+from domotic_assets.schemas.table import Cadence, Subject, Table, moment, text, whole
 
 NEVER_READ = frozenset(
     {
@@ -128,7 +128,12 @@ REGISTER: dict[str, RegisterTable] = {
     )
 }
 
-SILVER_REGISTER: dict[str, Table] = {name: silver_table(table) for name, table in REGISTER.items()}
+_OF_ALL_BUILDINGS = ("buildingtype", "profilereference", "parameterstype")
+
+SILVER_REGISTER: dict[str, Table] = {
+    name: silver_table(table, Subject.NOBODY if name in _OF_ALL_BUILDINGS else Subject.BUILDING)
+    for name, table in REGISTER.items()
+}
 
 SILVER_REGISTER_HISTORY: dict[str, Table] = {
     name: history_table(table) for name, table in SILVER_REGISTER.items()
@@ -149,5 +154,8 @@ REGISTER_ROWS = Table(
         text("after", "the row after, as JSON; allowed columns only"),
     ),
     primary_key=("source", "sequence"),
+    subject=Subject.BUILDING,
+    cadence=Cadence.WHOLE,
+    place=None,
     sort=("sequence",),
 )

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 import polars as pl
@@ -81,10 +82,57 @@ class ForeignKey:
     allow_none: bool = False
 
 
+class Subject(StrEnum):
+    """Whose a row is: it decides who sees the row, and which rows go when a home is forgotten."""
+
+    NOBODY = "nobody's"
+    HOME = "a home's"
+    DEVICE = "a home's device's"
+    BUILDING = "a building's of the register"
+    SITE = "the homes' weather site's"
+    PROVIDER = "the homes' electricity provider's"
+    ALL_HOMES = "all homes' together: counted again without the one that goes"
+
+
+_OWNERS = ("home", "apartment_key", "room_key", "device_key")
+OWNER_COLUMNS: dict[Subject, tuple[str, ...]] = {
+    Subject.HOME: _OWNERS,
+    Subject.DEVICE: _OWNERS,
+    Subject.BUILDING: ("home", "id_building", "id_room"),
+}
+"""The columns that name a home, or what is in it; a subject that is left out belongs to no home."""
+
+
+class Cadence(StrEnum):
+    """How a table is written: by the live minutes, by whole dates, or as a whole."""
+
+    MINUTE = "minute"
+    DATE = "date"
+    WHOLE = "whole"
+
+
 @dataclass(frozen=True)
+class Place:
+    """The number or moment by which rows are found: it grows with the physical partition.
+
+    column: a UTC moment, a key of a minute (YYYYMMDDHHMM) or of a date (YYYYMMDD), or a date.
+    less_days: a column of days to take off the date.
+    """
+
+    column: str
+    less_days: str | None = None
+
+
+MINUTE_COLUMNS = ("datetime_key", "ts", "window")
+"""Names of places that are minutes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A Delta table: `layer/name`, its grain in one sentence, columns, keys and physical partition.
 
+    subject: whose a row is. cadence: how the table is written. place: how its rows are found; None where the
+    table is read and written as a whole.
     note: what a reader must know before summing, where grain and columns do not say it.
     """
 
@@ -93,6 +141,9 @@ class Table:
     grain: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
+    subject: Subject
+    cadence: Cadence
+    place: Place | None
     foreign_keys: tuple[ForeignKey, ...] = ()
     partition: str | None = None
     sort: tuple[str, ...] = ()
@@ -107,6 +158,22 @@ class Table:
     def schema(self) -> pl.Schema:
         """Column name to Polars type, in order."""
         return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether each row belongs to a home."""
+        return self.subject in OWNER_COLUMNS
+
+    @property
+    def owner_columns(self) -> tuple[str, ...]:
+        """The columns that name the home of a row; none where none does, or only its JSON."""
+        names = self.schema
+        return tuple(name for name in OWNER_COLUMNS.get(self.subject, ()) if name in names)
+
+    @property
+    def minute_column(self) -> str | None:
+        """The column of minutes by which rows are found; None where they are not found by minute."""
+        return self.place.column if self.place and self.place.column in MINUTE_COLUMNS else None
 
     def column(self, name: str) -> Column:
         """The column of that name."""

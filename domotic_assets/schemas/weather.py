@@ -15,7 +15,10 @@ from domotic_assets.schemas.star import (
     small_whole,
 )
 from domotic_assets.schemas.table import (
+    Cadence,
     Column,
+    Place,
+    Subject,
     Table,
     day,
     flag,
@@ -31,6 +34,9 @@ WEATHER_FILES = Table(
     grain="one row per version of a forecast file, and per later sighting of the same bytes",
     columns=(*FILE_COLUMNS, day("utc_date", "date of issue (of the name); physical partition")),
     primary_key=("name", "arrived_at"),
+    subject=Subject.NOBODY,
+    cadence=Cadence.DATE,
+    place=Place("utc_date"),
     partition="utc_date",
     sort=("name", "arrived_at"),
 )
@@ -78,6 +84,9 @@ DIM_WEATHER_SITE = Table(
         level("lon", "longitude", "°", -180, 180),
     ),
     primary_key=("site_key",),
+    subject=Subject.SITE,
+    cadence=Cadence.WHOLE,
+    place=None,
     sort=("site_key",),
 )
 
@@ -99,6 +108,9 @@ FACT_WEATHER_HOUR = Table(
         day("utc_date", "date of issue; physical partition"),
     ),
     primary_key=("site_key", "issue_date_key", "step", "datetime_key"),
+    subject=Subject.SITE,
+    cadence=Cadence.DATE,
+    place=Place("issue_date_key"),
     foreign_keys=(TO_DATETIME, TO_DATE, TO_SITE),
     partition="utc_date",
     sort=("site_key", "datetime_key", "step"),
@@ -120,6 +132,10 @@ FACT_WEATHER_DAY = Table(
         day("utc_date", "date of issue; physical partition"),
     ),
     primary_key=("site_key", "horizon_days", "date_key"),
+    subject=Subject.SITE,
+    cadence=Cadence.DATE,
+    # The date of issue, as an issue's forecast of its own date has horizon 0.
+    place=Place("date_key", less_days="horizon_days"),
     foreign_keys=(TO_DATE, TO_SITE),
     partition="utc_date",
     sort=("site_key", "date_key"),
@@ -142,6 +158,9 @@ WEATHER_FORECASTS = Table(
         day("utc_date", "date of issue; physical partition"),
     ),
     primary_key=("utc_date", "site", "measurement", "variant", "valid_at", "step"),
+    subject=Subject.NOBODY,
+    cadence=Cadence.DATE,
+    place=Place("utc_date"),
     partition="utc_date",
     sort=("site", "measurement", "variant", "valid_at", "step"),
 )

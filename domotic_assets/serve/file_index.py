@@ -9,21 +9,21 @@ from dataclasses import dataclass
 
 import duckdb
 
-from domotic_assets.schemas import gold as schemas_gold
-from domotic_assets.schemas import weather
-from domotic_assets.schemas.homes import gold as homes_gold
+from domotic_assets.schemas import gold
+from domotic_assets.schemas.table import Table
 from domotic_assets.serve.tables import paths
 
-PLACES = {
-    **{table.name: "datetime_key" for table in schemas_gold.MINUTE_FACTS},
-    homes_gold.FACT_DEVICE_HEALTH_DAY.name: "date_key",
-    weather.FACT_WEATHER_HOUR.name: "issue_date_key",
-    # The date of issue, as an issue's forecast of its own date has horizon 0.
-    weather.FACT_WEATHER_DAY.name: (
-        "strftime(strptime(CAST(date_key AS VARCHAR), '%Y%m%d') - to_days(horizon_days), '%Y%m%d')::BIGINT"
-    ),
-}
-"""Of each fact a number in published columns that lies in another range for each physical partition."""
+
+def place_of(table: Table) -> str:
+    """The place of a fact's rows in DuckDB's SQL: a number that lies in another range for each partition."""
+    place = table.place
+    assert place is not None
+    if place.less_days is None:
+        return place.column
+    return (
+        f"strftime(strptime(CAST({place.column} AS VARCHAR), '%Y%m%d') - to_days({place.less_days}), "
+        "'%Y%m%d')::BIGINT"
+    )
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 def record(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> None:
     """Note that the table holds the rows of these files, too."""
     ranges: dict[str, tuple[int, int]] = {}
-    if files and table in PLACES:
-        place = PLACES[table]
+    fact = next((fact for fact in gold.FACTS if fact.name == table), None)
+    if files and fact is not None:
+        place = place_of(fact)
         found = connection.execute(
             f"SELECT filename, min({place}), max({place}) FROM read_parquet(?, filename = true, "  # noqa: S608
             "hive_partitioning = false, union_by_name = true) GROUP BY ALL",

@@ -151,7 +151,7 @@ def _bring_up_fact(
     files: Mapping[str, Sequence[str]],
 ) -> int:
     """Rows that lost files covered go; what other files have of them, and gained files, come."""
-    place = file_index.PLACES[table.name]
+    place = file_index.place_of(table)
     between = f"{place} BETWEEN ? AND ?"
     kept = [file for file in files[table.name] if file not in set(change.gained)]
     written = 0
@@ -223,6 +223,6 @@ def _require_rules(
         span = file_index.span(connection, table.name, changed[table.name].gained)
         if span is not None:
             # One range holds all that came, and a key that stands twice stands twice within it.
-            between = f"{file_index.PLACES[table.name]} BETWEEN ? AND ?"
+            between = f"{file_index.place_of(table)} BETWEEN ? AND ?"
             require_keys(connection, table, between, span)
             require_ranges(connection, table, between, span)

@@ -13,13 +13,13 @@ from domotic_assets.domains.homes.flows import arrivals, reading
 from domotic_assets.flow import flow
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.operate.upkeep import MINUTE_TABLES
 from domotic_assets.orchestration import ops_assets, tags
 from domotic_assets.orchestration.build import build
+from domotic_assets.schemas import ALL_TABLES
 from domotic_assets.schemas import gold as schemas_gold
 from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.homes import gold as homes_gold
-from domotic_assets.schemas.table import surrogate_key
+from domotic_assets.schemas.table import Cadence, surrogate_key
 from domotic_assets.simulator.register import write_register
 from domotic_assets_tests.support import builders
 from domotic_assets_tests.support.feed import Feed, Run
@@ -29,6 +29,8 @@ TODAY = datetime(2023, 9, 5, tzinfo=UTC)
 """A day without a change of clocks; the homes' clocks show two hours more."""
 
 MINUTE = timedelta(minutes=1)
+
+MINUTE_TABLES = [table for table in ALL_TABLES.values() if table.cadence is Cadence.MINUTE]
 
 
 def at(text: str, day: datetime = TODAY) -> datetime:

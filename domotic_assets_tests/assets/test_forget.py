@@ -25,13 +25,12 @@ from domotic_assets.lake import rewrite
 from domotic_assets.operate import forget as operate_forget
 from domotic_assets.operate import forget_journal, sqlite_records
 from domotic_assets.operate.forget import forget, look
-from domotic_assets.operate.home_rows import COUNTS, NOBODYS, OWNED, OWNER_COLUMNS
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.schemas import ALL_TABLES, register
 from domotic_assets.schemas.homes import bronze, silver
-from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.table import Subject
 from domotic_assets.serve import publish
 from domotic_assets_tests.support import builders, erasure, leaks, processes
 from domotic_assets_tests.support.erasure import HOME, OTHER, World
@@ -39,7 +38,7 @@ from domotic_assets_tests.support.lakes import assert_same, contents, versions
 from domotic_assets_tests.support.shared_data import REPOSITORY
 
 # Of variables and device types one row counts for all homes.
-EACH_HOMES = [table for table in ALL_TABLES.values() if table not in COUNTS]
+EACH_HOMES = [table for table in ALL_TABLES.values() if table.subject is not Subject.ALL_HOMES]
 
 
 @pytest.fixture(scope="module")
@@ -328,12 +327,3 @@ def test_what_is_left_is_told_and_there_is_no_receipt(
     (unnamed.lake / "notes.txt").unlink()
     forget(unnamed.work(), HOME, publish_nothing, unnamed.receipt)
     assert unnamed.receipt.exists()
-
-
-@pytest.mark.parametrize("table", ALL_TABLES.values(), ids=lambda table: table.id)
-def test_of_every_table_it_is_said_whose_its_rows_are(table: Table) -> None:
-    said = [table in group for group in (OWNED, NOBODYS, COUNTS)]
-    assert sum(said) == 1
-    owners = set(OWNER_COLUMNS) & set(table.schema.names())
-    if table != register.REGISTER_ROWS:
-        assert bool(owners) == (table in OWNED)

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from domotic_assets.lake import rewrite
 from domotic_assets.lake.store import Lake
-from domotic_assets.schemas.table import UTC_DATE, Column, Table, moment, text, whole
+from domotic_assets.schemas.table import UTC_DATE, Cadence, Column, Place, Subject, Table, moment, text, whole
 
 BEGIN = datetime(2023, 9, 4, 22, tzinfo=UTC)
 READINGS = Table(
@@ -21,6 +21,9 @@ READINGS = Table(
     columns=(moment("ts", "minute", nullable=False), text("device", "device", nullable=False),
              whole("value", "value"), Column("names", pl.List(pl.String), "names"), UTC_DATE),
     primary_key=("ts", "device"),
+    subject=Subject.HOME,
+    cadence=Cadence.MINUTE,
+    place=Place("ts"),
     partition="utc_date",
 )  # fmt: skip
 ROOMS = Table(
@@ -29,6 +32,9 @@ ROOMS = Table(
     grain="one row per room",
     columns=(text("room", "room", nullable=False), whole("floor", "floor")),
     primary_key=("room",),
+    subject=Subject.NOBODY,
+    cadence=Cadence.WHOLE,
+    place=None,
 )
 
 

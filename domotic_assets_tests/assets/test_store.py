@@ -17,7 +17,17 @@ from polars.testing import assert_frame_equal
 from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.lake import store
 from domotic_assets.lake.store import Lake, consecutive
-from domotic_assets.schemas.table import UTC_DATE, UTC_TIME, Table, moment, text, whole
+from domotic_assets.schemas.table import (
+    UTC_DATE,
+    UTC_TIME,
+    Cadence,
+    Place,
+    Subject,
+    Table,
+    moment,
+    text,
+    whole,
+)
 from domotic_assets_tests.support.memory_lake import MemoryLake
 
 READINGS = Table(
@@ -27,6 +37,9 @@ READINGS = Table(
     columns=(moment("ts", "minute", nullable=False), text("device", "device", nullable=False),
              whole("value", "value"), UTC_DATE),
     primary_key=("ts", "device"),
+    subject=Subject.HOME,
+    cadence=Cadence.MINUTE,
+    place=Place("ts"),
     partition="utc_date",
 )  # fmt: skip
 ROOMS = Table(
@@ -35,6 +48,9 @@ ROOMS = Table(
     grain="one row per room",
     columns=(text("room", "room", nullable=False), whole("floor", "floor")),
     primary_key=("room",),
+    subject=Subject.NOBODY,
+    cadence=Cadence.WHOLE,
+    place=None,
 )
 DAY = datetime(2023, 9, 4, tzinfo=UTC)
 

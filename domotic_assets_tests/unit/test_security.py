@@ -212,8 +212,8 @@ PUT_INTO_SQL = {
     "literal(meaning)", "literal(words)", "literal(role)",
     # SQL made of the same parts, with values as parameters.
     "'false' if cut is None else _condition(table, cut)", "cut.rows(table, cuts[table.name], scope)", "rows",
-    "read", "facts", "homes", "keys", "condition", "joins", "span.condition", "_PLACES[table.name]",
-    "file_index.PLACES[table.name]",
+    "read", "facts", "homes", "keys", "condition", "joins", "span.condition", "_place_of(table)",
+    "file_index.place_of(table)",
     "rows_of_files(table)", "compared", "counts", "where", "between", "', '.join(parts)", "columns", "marks",
     # Constants of the code.
     "SOURCE", "VIEWS", "cut.SOURCE", "cut.VIEWS", "_TARGET", "catalog", "schema", "kind", "words",

@@ -1,7 +1,7 @@
 """Bronze of the homes: sensor files exactly as received."""
 
 from domotic_assets.schemas.received import FILE_COLUMNS
-from domotic_assets.schemas.table import UTC_DATE, Table, moment, text
+from domotic_assets.schemas.table import UTC_DATE, Cadence, Place, Subject, Table, moment, text
 
 SENSOR_FILES = Table(
     layer="bronze",
@@ -15,6 +15,9 @@ SENSOR_FILES = Table(
         UTC_DATE,
     ),
     primary_key=("name", "window", "arrived_at"),
+    subject=Subject.HOME,
+    cadence=Cadence.MINUTE,
+    place=Place("window"),
     partition="utc_date",
     sort=("window", "name", "arrived_at"),
 )

@@ -2,7 +2,20 @@
 
 import polars as pl
 
-from domotic_assets.schemas.table import UTC_DATE, Column, Table, count, flag, level, moment, text, whole
+from domotic_assets.schemas.table import (
+    UTC_DATE,
+    Cadence,
+    Column,
+    Place,
+    Subject,
+    Table,
+    count,
+    flag,
+    level,
+    moment,
+    text,
+    whole,
+)
 
 SENSOR_EVENTS = Table(
     layer="silver",
@@ -23,6 +36,9 @@ SENSOR_EVENTS = Table(
         UTC_DATE,
     ),
     primary_key=("ts", "device", "variable"),
+    subject=Subject.HOME,
+    cadence=Cadence.MINUTE,
+    place=Place("ts"),
     partition="utc_date",
     sort=("ts", "device", "variable"),
 )
@@ -48,6 +64,9 @@ SENSOR_FILES = Table(
         UTC_DATE,
     ),
     primary_key=("file_id", "window"),
+    subject=Subject.HOME,
+    cadence=Cadence.MINUTE,
+    place=Place("window"),
     partition="utc_date",
     sort=("window", "file_id"),
 )
@@ -68,6 +87,9 @@ DEVICES = Table(
         UTC_DATE,
     ),
     primary_key=("device", "utc_date"),
+    subject=Subject.HOME,
+    cadence=Cadence.MINUTE,
+    place=Place("utc_date"),
     partition="utc_date",
     sort=("device",),
 )
@@ -88,6 +110,9 @@ VARIABLES = Table(
         UTC_DATE,
     ),
     primary_key=("variable", "utc_date"),
+    subject=Subject.ALL_HOMES,
+    cadence=Cadence.MINUTE,
+    place=Place("utc_date"),
     partition="utc_date",
     sort=("variable",),
 )
@@ -104,6 +129,9 @@ DEVICE_TYPES = Table(
         UTC_DATE,
     ),
     primary_key=("device_type", "category", "utc_date"),
+    subject=Subject.ALL_HOMES,
+    cadence=Cadence.MINUTE,
+    place=Place("utc_date"),
     partition="utc_date",
     sort=("device_type",),
 )
@@ -125,6 +153,9 @@ READING_DAYS = Table(
         UTC_DATE,
     ),
     primary_key=("device", "variable", "utc_date"),
+    subject=Subject.HOME,
+    cadence=Cadence.DATE,
+    place=Place("utc_date"),
     partition="utc_date",
     sort=("device", "variable"),
     note="What later days are compared with by checks; the newest dates only.",

@@ -14,10 +14,9 @@ import duckdb
 
 from domotic_assets.schemas import gold as schemas_gold
 from domotic_assets.schemas.homes import gold as homes_gold
-from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.connection import in_memory
-from domotic_assets.serve.people.matrix import MATRIX, Subject
 from domotic_assets.serve.people.scopes import Cut, RowFilter, Scope
 from domotic_assets.serve.tables import identifier, literal, name_of
 
@@ -131,7 +130,7 @@ def rows(table: Table, cut: Cut | None, scope: Scope) -> str:
 def _condition(table: Table, cut: Cut) -> str:
     """Which rows of a table are within a cut."""
     homes = _any_of("apartment_key", cut.apartment_keys)
-    match MATRIX[table.name].of:
+    match table.subject:
         case Subject.NOBODY:
             return "true"
         case Subject.HOME:
@@ -146,7 +145,7 @@ def _condition(table: Table, cut: Cut) -> str:
             return f"site_key IN ({sites})"
         case Subject.PROVIDER:
             return _any_of("provider", [literal(name) for name in sorted(cut.providers)])
-    raise ValueError(f"{table.name}: the matrix does not say whose its rows are")
+    raise ValueError(f"{table.name}: rows that are {table.subject} cannot be cut for a person")
 
 
 def _in_windows(table: Table, windows: Sequence[RowFilter]) -> str:

@@ -32,25 +32,14 @@ class Reach(StrEnum):
     FILE = "what this file holds"
 
 
-class Subject(StrEnum):
-    """Whose a row of a Gold table is, and by which of its columns."""
-
-    NOBODY = "nobody's"
-    HOME = "a home's"
-    DEVICE = "a home's device's"
-    SITE = "the homes' weather site's"
-    PROVIDER = "the homes' electricity provider's"
-
-
 @dataclass(frozen=True)
 class Rule:
-    """A row of the matrix: the reach of each role. `of`: whose the rows are; None for a mart."""
+    """A row of the matrix: the reach of each role."""
 
     resident_owner: Reach
     renter: Reach
     owner: Reach
     technician: Reach
-    of: Subject | None = None
 
     def reach(self, role: Role) -> Reach:
         """What the role sees."""
@@ -68,22 +57,22 @@ _PRESENCE, _DAYS = Reach.PRESENCE_IF_CONSENTED, Reach.DAYS_IF_CONSENTED
 
 MATRIX: Mapping[str, Rule] = {
     # Table or mart                        owner who lives there, renter, owner who does not, technician
-    calendar.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
-    calendar.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL, Subject.NOBODY),
-    gold.DIM_APARTMENT.name:          Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
-    gold.DIM_ROOM.name:               Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.HOME),
-    gold.DIM_DEVICE.name:             Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
-    gold.DIM_TARIFF.name:             Rule(_HOMES, _HOMES, _HOMES, _NOTHING, Subject.PROVIDER),
-    weather.DIM_WEATHER_SITE.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
-    predictions.DIM_MODEL.name:              Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
-    predictions.DIM_HORIZON.name:            Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
-    predictions.DIM_TARGET.name:             Rule(_ALL, _ALL, _ALL, _NOTHING, Subject.NOBODY),
-    gold.FACT_ENERGY_MINUTE.name:     Rule(_DATES, _DATES, _NOTHING, _NOTHING, Subject.HOME),
-    gold.FACT_ENVIRONMENT_MINUTE.name: Rule(_DATES, _DATES, _NOTHING, _LAST_DAY, Subject.HOME),
-    gold.FACT_PRESENCE_MINUTE.name:   Rule(_DATES, _DATES, _PRESENCE, _NOTHING, Subject.HOME),
-    gold.FACT_DEVICE_HEALTH_DAY.name: Rule(_DATES, _DATES, _DATES, _DATES, Subject.DEVICE),
-    weather.FACT_WEATHER_HOUR.name:      Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
-    weather.FACT_WEATHER_DAY.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES, Subject.SITE),
+    calendar.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL),
+    calendar.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL),
+    gold.DIM_APARTMENT.name:          Rule(_HOMES, _HOMES, _HOMES, _HOMES),
+    gold.DIM_ROOM.name:               Rule(_HOMES, _HOMES, _HOMES, _HOMES),
+    gold.DIM_DEVICE.name:             Rule(_DATES, _DATES, _DATES, _DATES),
+    gold.DIM_TARIFF.name:             Rule(_HOMES, _HOMES, _HOMES, _NOTHING),
+    weather.DIM_WEATHER_SITE.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES),
+    predictions.DIM_MODEL.name:              Rule(_ALL, _ALL, _ALL, _NOTHING),
+    predictions.DIM_HORIZON.name:            Rule(_ALL, _ALL, _ALL, _NOTHING),
+    predictions.DIM_TARGET.name:             Rule(_ALL, _ALL, _ALL, _NOTHING),
+    gold.FACT_ENERGY_MINUTE.name:     Rule(_DATES, _DATES, _NOTHING, _NOTHING),
+    gold.FACT_ENVIRONMENT_MINUTE.name: Rule(_DATES, _DATES, _NOTHING, _LAST_DAY),
+    gold.FACT_PRESENCE_MINUTE.name:   Rule(_DATES, _DATES, _PRESENCE, _NOTHING),
+    gold.FACT_DEVICE_HEALTH_DAY.name: Rule(_DATES, _DATES, _DATES, _DATES),
+    weather.FACT_WEATHER_HOUR.name:      Rule(_HOMES, _HOMES, _HOMES, _HOMES),
+    weather.FACT_WEATHER_DAY.name:       Rule(_HOMES, _HOMES, _HOMES, _HOMES),
     "mart_energy_daily":              Rule(_DATES, _DATES, _DAYS, _NOTHING),
     "mart_energy_monthly":            Rule(_DATES, _DATES, _MONTHS, _NOTHING),
     "mart_environment_hourly":        Rule(_DATES, _DATES, _NOTHING, _LAST_DAY),

@@ -11,10 +11,9 @@ from datetime import datetime
 import duckdb
 
 from domotic_assets.schemas import calendar, gold
-from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve.catalog import MARTS_SCHEMA
 from domotic_assets.serve.people import cut
-from domotic_assets.serve.people.matrix import MATRIX, Subject
 from domotic_assets.serve.people.scopes import Cut, Scope
 from domotic_assets.serve.postgres.layout import (
     ACCESS_SCHEMA,
@@ -99,7 +98,7 @@ def note_access(connection: duckdb.DuckDBPyConnection, readers: Sequence[Reader]
 def _note_table(
     connection: duckdb.DuckDBPyConnection, role: str, scope: Scope, table: Table, seen: Cut
 ) -> None:
-    subject = MATRIX[table.name].of
+    subject = table.subject
     rows = cut.rows(table, seen, scope)
     if subject in (Subject.HOME, Subject.DEVICE) and "date_key" in table.schema:
         _note_days(connection, role, table, seen)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from domotic_assets.schemas import gold
-from domotic_assets.schemas.table import Table
+from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve.catalog import (
     GOLD_SCHEMA,
     MARTS_SCHEMA,
@@ -20,7 +20,7 @@ from domotic_assets.serve.catalog import (
     published_columns,
     sql_type,
 )
-from domotic_assets.serve.people.matrix import MATRIX, WITHHELD, Subject
+from domotic_assets.serve.people.matrix import WITHHELD
 from domotic_assets.serve.publish import ADMIN
 from domotic_assets.serve.tables import identifier, literal
 
@@ -194,8 +194,8 @@ def _everything_to_admin(relation: str) -> str:
 
 def _condition(table: Table) -> str | None:
     """Which rows a role sees; None where they are nobody's. Each subquery runs once, not for each row."""
-    subject = MATRIX[table.name].of
-    if subject is Subject.NOBODY or subject is None:
+    subject = table.subject
+    if subject is Subject.NOBODY:
         return None
     if subject is Subject.PROVIDER:
         return (

@@ -8,7 +8,6 @@ import duckdb
 import pyarrow.csv
 from psycopg import sql
 
-from domotic_assets.schemas import weather
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import file_index
 from domotic_assets.serve.catalog import published_columns
@@ -26,16 +25,18 @@ from domotic_assets.serve.tables import identifier, name_of
 
 _BATCH_ROWS = 50_000
 _CSV = pyarrow.csv.WriteOptions(include_header=False)
-_PLACES = {
-    **file_index.PLACES,
-    weather.FACT_WEATHER_DAY.name: (
-        "to_char(to_date(date_key::text, 'YYYYMMDD') - horizon_days, 'YYYYMMDD')::bigint"
-    ),
-}
-"""`parts.PLACES` as PostgreSQL says it."""
 
 Part = tuple[str, str, str, int | None, int | None]
 """A row of `meta.parts`: table, part, file, first and last place."""
+
+
+def _place_of(table: Table) -> str:
+    """`file_index.place_of` in PostgreSQL's SQL."""
+    place = table.place
+    if place is None or place.less_days is None:
+        return file_index.place_of(table)
+    date = f"to_date({place.column}::text, 'YYYYMMDD') - {place.less_days}"
+    return f"to_char({date}, 'YYYYMMDD')::bigint"
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,11 @@ def bring_up_fact(
     deleted = 0
     for span in [] if empty else ranges:
         deleted += target.execute(
-            f"DELETE FROM {base_of(table)} WHERE {_PLACES[table.name]} {span.condition}"  # noqa: S608
+            f"DELETE FROM {base_of(table)} WHERE {_place_of(table)} {span.condition}"  # noqa: S608
         ).rowcount
     queries = (
         f"SELECT {columns} FROM {cut.SOURCE}.{name_of(table.name)} "  # noqa: S608
-        f"WHERE {file_index.PLACES[table.name]} {span.condition} ORDER BY {order}"
+        f"WHERE {file_index.place_of(table)} {span.condition} ORDER BY {order}"
         for span in ranges
     )
     return Carried(deleted, copy(source, target, base_of(table), columns, queries))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domotic_assets.schemas import ALL_TABLES, gold, silver, weather
-from domotic_assets.schemas.table import NO_KEY, Table, is_ordered, surrogate_key
+from domotic_assets.schemas import ALL_TABLES, gold, register, silver, weather
+from domotic_assets.schemas.table import NO_KEY, OWNER_COLUMNS, Cadence, Table, is_ordered, surrogate_key
 
 TABLES = list(ALL_TABLES.values())
 GOLD = {table.name: table for table in gold.TABLES}
@@ -139,3 +139,24 @@ def test_rows_are_in_order_as_python_sorts_them(pairs: list[tuple[int, str]], st
 def test_a_null_is_in_no_order() -> None:
     assert not is_ordered(pl.DataFrame({"one": [1, None]}), ["one"])
     assert is_ordered(pl.DataFrame({"one": [1, 2], "other": [None, None]}), ["one"], strictly=True)
+
+
+@each_table
+def test_a_table_says_whose_a_row_is_how_it_is_written_and_where_its_rows_lie(table: Table) -> None:
+    """Forgetting, publishing and upkeep rest on this alone."""
+    names = set(table.schema.names())
+    naming_an_owner = names & {name for owners in OWNER_COLUMNS.values() for name in owners}
+    # A change of the register names its building in its JSON.
+    assert bool(naming_an_owner) == table.is_owned or table == register.REGISTER_ROWS
+    assert set(table.owner_columns) == (naming_an_owner if table.is_owned else set())
+    assert (table.place is None) == (table.cadence is Cadence.WHOLE)
+    if table.place is not None:
+        assert {table.place.column, table.place.less_days or table.place.column} <= names
+        assert table.partition is not None
+    if table.minute_column is not None:
+        assert table.minute_column in table.primary_key or table.id == "silver/sensor_files"
+
+
+def test_what_a_table_does_not_say_of_itself_is_refused() -> None:
+    with pytest.raises(TypeError, match="'subject', 'cadence', and 'place'"):
+        Table(layer="gold", name="fact_new", grain="one row per thing", columns=(), primary_key=())  # type: ignore[call-arg]

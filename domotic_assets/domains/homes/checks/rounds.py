@@ -12,6 +12,7 @@ import polars as pl
 
 from domotic_assets.domains.homes.checks import clocks, counters, files, readings
 from domotic_assets.domains.homes.flows.reading import COUNTING
+from domotic_assets.domains.homes.gold.rooms import AIR_VARIABLES
 from domotic_assets.flow.reading import of_minutes, read_within, utc_dates
 from domotic_assets.flow.windows import Window, date_window
 from domotic_assets.flow.workspace import Workspace
@@ -255,19 +256,16 @@ def reconciled_energy(piece: Piece) -> Verdict:
     )
 
 
-_AIR = {"co2_ppm": "meteos.CO2", "noise_db": "meteos.Noise", "pressure_hpa": "meteos.Pressure"}
-
-
 def reconciled_environment(piece: Piece) -> Verdict:
     """Sums of the air in Gold against Silver's readings in bounds."""
-    events = piece.events(*_AIR.values()).filter(~pl.col("is_outlier"))
-    rows = piece.fact(gold.FACT_ENVIRONMENT_MINUTE, list(_AIR))
+    events = piece.events(*AIR_VARIABLES.values()).filter(~pl.col("is_outlier"))
+    rows = piece.fact(gold.FACT_ENVIRONMENT_MINUTE, list(AIR_VARIABLES))
     return tables.reconciled(
         gold.FACT_ENVIRONMENT_MINUTE.id,
-        {column: _sum(rows, column) for column in _AIR},
+        {column: _sum(rows, column) for column in AIR_VARIABLES},
         {
             column: _sum(events.filter(pl.col("variable") == variable), "value")
-            for column, variable in _AIR.items()
+            for column, variable in AIR_VARIABLES.items()
         },
     )
 

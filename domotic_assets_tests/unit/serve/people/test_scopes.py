@@ -40,11 +40,6 @@ class TestMatrix:
         marts = {file.stem for file in MARTS.glob("*.sql")}
         assert matrix.MATRIX.keys() == {table.name for table in gold.TABLES} | marts
 
-    def test_it_says_whose_the_rows_of_each_gold_table_are(self) -> None:
-        assert {name for name, rule in matrix.MATRIX.items() if rule.of is not None} == {
-            table.name for table in gold.TABLES
-        }
-
     @pytest.mark.parametrize("tables", [["fact_new"], ["dim_room", "mart_new"]])
     def test_a_table_without_a_rule_is_refused_by_name(self, tables: list[str]) -> None:
         with pytest.raises(ContractError, match=tables[-1]):
