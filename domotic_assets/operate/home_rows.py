@@ -17,8 +17,7 @@ from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.traces import Needles
 from domotic_assets.schemas import ALL_TABLES, register
-from domotic_assets.schemas.homes import bronze, silver
-from domotic_assets.schemas.homes import gold as homes_gold
+from domotic_assets.schemas.homes import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table, surrogate_key
 
@@ -108,7 +107,7 @@ def rows_of_home(work: Workspace, home: str) -> HomeRows:
     """What the lake and sites.yaml say of a home; raises QueryError where neither knows it."""
     users, files = _users_and_files(work, home)
     devices = work.lake.read(silver.DEVICES, where=pl.col("home") == home, columns=["room", "device"])
-    apartments = work.lake.read(homes_gold.DIM_APARTMENT, where=pl.col("apartment_id") == home)
+    apartments = work.lake.read(gold.DIM_APARTMENT, where=pl.col("apartment_id") == home)
     entry = next((one for one in work.registry.homes if one.id == home), None)
     if entry is None and files.is_empty() and devices.is_empty() and apartments.is_empty():
         raise QueryError(
@@ -117,9 +116,9 @@ def rows_of_home(work: Workspace, home: str) -> HomeRows:
             expected="the id that the home has or had in sites.yaml",
             remedy="look at the spelling, and at --lake",
         )
-    rooms = work.lake.read(homes_gold.DIM_ROOM, where=pl.col("apartment_key") == surrogate_key(home))
+    rooms = work.lake.read(gold.DIM_ROOM, where=pl.col("apartment_key") == surrogate_key(home))
     known_devices = work.lake.read(
-        homes_gold.DIM_DEVICE,
+        gold.DIM_DEVICE,
         where=pl.col("room_key").is_in(rooms["room_key"].implode()),
         columns=["device_id"],
     )

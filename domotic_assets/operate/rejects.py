@@ -19,10 +19,12 @@ from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.files import versions
 from domotic_assets.ingest.masking import MASK, mask, mask_log_text
+from domotic_assets.schemas import bronze as schemas_bronze
 from domotic_assets.schemas import refusals as schemas_refusals
 from domotic_assets.schemas import weather
 from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS
+from domotic_assets.schemas.table import Table
 
 WHOLE_FILE = "(whole file)"
 """Stands for the path of a file that could not be read at all."""
@@ -93,9 +95,14 @@ class RefusedFile:
     refused: pl.DataFrame
 
 
+def _received() -> list[Table]:
+    """The tables that hold files as received."""
+    return [table for table in schemas_bronze.TABLES if "content" in table.schema]
+
+
 def file_behind(work: Workspace, file_id: str) -> RefusedFile:
     """The file of an id; raises QueryError where bronze holds none."""
-    for table in (bronze.SENSOR_FILES, weather.WEATHER_FILES):
+    for table in _received():
         rows = work.lake.read(table, where=pl.col("file_id") == file_id)
         if not rows.is_empty():
             held = versions(rows).row(0, named=True)

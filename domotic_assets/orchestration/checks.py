@@ -1,22 +1,19 @@
 """The checks as Dagster knows them: one operation that makes a round, results with figures and a sample."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from domotic_assets.domains.all_domains import CHECKS
 from domotic_assets.domains.homes.checks import rounds
-from domotic_assets.flow.windows import Window
 from domotic_assets.flow.worklist import PendingWork as WorkOnList
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.orchestration.assets import Work, key, result, spec
+from domotic_assets.orchestration.assets import Work, key
 from domotic_assets.orchestration.check_results import check_result
 from domotic_assets.orchestration.internals import evaluations
 from domotic_assets.orchestration.sensors import standing_sensor
 from domotic_assets.quality.check import Check
-from domotic_assets.quality.round import Round
 from domotic_assets.schemas.homes import silver
 from domotic_assets.serve.failing_checks import FailingCheck
 
@@ -28,20 +25,6 @@ SILENT = "silent: "
 def check_key(check: Check) -> dg.AssetCheckKey:
     """A check as Dagster names it."""
     return dg.AssetCheckKey(key(check.table), check.name)
-
-
-@dg.multi_asset(
-    name="reading_days",
-    specs=[
-        spec(
-            silver.READING_DAYS,
-            [dg.AssetDep(key(silver.SENSOR_EVENTS), partition_mapping=dg.AllPartitionMapping())],
-        )
-    ],
-)
-def reading_days(work: Work) -> dg.MaterializeResult[Any]:
-    """What the days before looked like, which checks compare the present day with."""
-    return result(work, silver.READING_DAYS, dates=rounds.remember_days(work, _judged(work).span.end))
 
 
 @dg.multi_asset_check(
@@ -59,7 +42,7 @@ def reading_days(work: Work) -> dg.MaterializeResult[Any]:
 )
 def checks(context: dg.AssetCheckExecutionContext, work: Work) -> Iterator[dg.AssetCheckResult]:
     """One round over the last day of the feed, home by home."""
-    judged = _judged(work)
+    judged = rounds.present_round(work)
     for check in CHECKS:
         if check_key(check) in context.selected_asset_check_keys:
             yield check_result(key(check.table), check.name, check.judge(judged), work.lake.uri(check.table))
@@ -78,11 +61,6 @@ def failing_checks(instance: dg.DagsterInstance) -> list[FailingCheck]:
         )
         for found in evaluations.failed(instance, [check_key(check) for check in CHECKS])
     ]
-
-
-def _judged(work: Workspace) -> Round:
-    now = datetime.now(UTC)
-    return Round(work, rounds.newest_span(work) or Window(now - rounds.SPAN, now), now)
 
 
 def freshness_sensor(work: Workspace) -> dg.SensorDefinition:

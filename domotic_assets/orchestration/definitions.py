@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from domotic_assets.domains.all_domains import FLOWS
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.flow.writer_lock import writer_lock
 from domotic_assets.orchestration import assets, checks, ops_assets, sensors, tags
@@ -20,24 +21,13 @@ LANE_WAIT_SECONDS = 900
 
 def feed_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
     """Sources to Gold and the published minute: assets, jobs, sensors and schedules."""
-    daily = assets.daily_assets(work.registry.history_start, work.registry.calendar_time_zone)
-    jobs = {job.name: job for job in feed_jobs()}
+    jobs = {job.name: job for job in feed_jobs(FLOWS)}
     return dg.Definitions(
-        assets=[
-            assets.bronze_sensor_files,
-            assets.silver_sensor_tables,
-            assets.gold_minute_facts,
-            *daily,
-            assets.bronze_register_rows,
-            assets.silver_register_tables,
-            assets.gold_dims,
-            *ops_assets.ASSETS,
-            checks.reading_days,
-        ],
-        asset_checks=[*sensors.reachable_checks(work), checks.checks],
+        assets=[*assets.assets_of(FLOWS, assets.partitions_of(work.registry)), *ops_assets.ASSETS],
+        asset_checks=[*sensors.reachable_checks(work, FLOWS), checks.checks],
         jobs=list(jobs.values()),
         sensors=[
-            *sensors.build_sensors(work, jobs),
+            *sensors.build_sensors(work, jobs, FLOWS),
             checks.freshness_sensor(work),
             alerts_sensor(work),
             lost_runs_sensor(),

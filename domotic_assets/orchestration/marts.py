@@ -6,12 +6,11 @@ run before the swap, so people go on seeing the last file that was right.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from dagster_dbt import (
@@ -21,7 +20,6 @@ from dagster_dbt import (
     DbtProject,
     dbt_assets,
 )
-from dagster_dbt.compat import DBT_PYTHON_VERSION
 
 from domotic_assets.flow.worklist import PUBLISHED_WHOLE
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
@@ -30,14 +28,12 @@ from domotic_assets.operate import publish as operate_publish
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key, publication
 from domotic_assets.orchestration.checks import failing_checks
+from domotic_assets.orchestration.internals.dbt import Dbt
 from domotic_assets.orchestration.publications import publication_definitions
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
-
-if TYPE_CHECKING:
-    from packaging.version import Version
 
 HOME_VARIABLE = "HOME"
 """In this folder dbt works on the published file, see dbt/profiles.yml."""
@@ -72,22 +68,6 @@ def project() -> DbtProject:
     if not found.manifest_path.exists() or found.manifest_path.stat().st_mtime < newest:
         dbt_resource(found).cli(["parse", "--quiet"], target_path=found.target_path).wait()
     return found
-
-
-class Dbt(DbtCliResource):
-    """dbt without what Dagster prepares for questions that nobody asks here.
-
-    Before each call Dagster runs dbt once more for its version, and sets up an adapter in its own process for
-    columns and row counts of models: 4 of the 12 seconds of a publication.
-    """
-
-    @cached_property
-    def _cli_version(self) -> "Version":
-        assert DBT_PYTHON_VERSION is not None
-        return DBT_PYTHON_VERSION
-
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]  # noqa: ARG002
-        return None
 
 
 def dbt_resource(dbt_project: DbtProject) -> DbtCliResource:
@@ -172,7 +152,7 @@ def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) ->
     if runs_under_way(instance, tags.PUBLISH_JOB):
         return dg.SensorResult(skip_reason="a build is under way")
     work.worklist.change(lambda held: held.marks.update({PUBLISHED_WHOLE: now}))
-    return dg.SensorResult(run_requests=[dg.RunRequest(job_name=tags.PUBLISH_JOB, run_config=tags.QUIET)])
+    return dg.SensorResult(run_requests=[tags.ask_for(tags.PUBLISH_JOB)])
 
 
 @contextmanager

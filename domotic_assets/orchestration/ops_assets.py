@@ -12,7 +12,7 @@ from domotic_assets.domains.homes.flows import arrivals
 from domotic_assets.operate import publish, rejects, status, upkeep
 from domotic_assets.orchestration import retention as orchestration_retention
 from domotic_assets.orchestration import tags
-from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, key, publication, windows_of
+from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, all_of, key, publication, windows_of
 from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.schemas import gold, refusals
 from domotic_assets.schemas.homes import bronze, silver
@@ -35,10 +35,7 @@ _SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 @dg.asset(
     key=PUBLISHED,
-    deps=[
-        dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping() if table.partition else None)
-        for table in gold.TABLES
-    ],
+    deps=[all_of(table) if table.partition else key(table) for table in gold.TABLES],
     group_name="serve",
     kinds={"duckdb"},
     owners=OWNERS,
@@ -127,10 +124,7 @@ def retention(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeRe
 
 @dg.asset(
     key=FEED_STATUS,
-    deps=[
-        dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping())
-        for table in (bronze.SENSOR_FILES, silver.SENSOR_FILES, refusals.REJECTS)
-    ],
+    deps=[all_of(bronze.SENSOR_FILES), all_of(silver.SENSOR_FILES), all_of(refusals.REJECTS)],
     group_name="ops",
     kinds={"python"},
     owners=OWNERS,
@@ -144,10 +138,7 @@ def feed_status(work: Work) -> dg.MaterializeResult[Any]:
 
 @dg.asset(
     key=REJECTS_REPORT,
-    deps=[
-        dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping())
-        for table in (silver.SENSOR_FILES, refusals.REJECTS)
-    ],
+    deps=[all_of(silver.SENSOR_FILES), all_of(refusals.REJECTS)],
     group_name="ops",
     kinds={"python"},
     owners=OWNERS,

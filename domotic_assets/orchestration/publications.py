@@ -84,7 +84,7 @@ def database_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorRes
         return dg.SensorResult(skip_reason=str(error))
     if not behind:
         return dg.SensorResult(skip_reason="the database is that of the admin's file and of sites.yaml")
-    return dg.SensorResult(run_requests=[dg.RunRequest(job_name=tags.DATABASE_JOB, run_config=tags.QUIET)])
+    return dg.SensorResult(run_requests=[tags.ask_for(tags.DATABASE_JOB)])
 
 
 SCOPES = dg.AssetKey(["serve", "scopes"])
@@ -152,4 +152,4 @@ def scopes_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResul
         return dg.SensorResult(skip_reason="people's files are those of the admin's file and of sites.yaml")
     if runs_under_way(instance, tags.SCOPES_JOB):
         return dg.SensorResult(skip_reason="people's files are being built")
-    return dg.SensorResult(run_requests=[dg.RunRequest(job_name=tags.SCOPES_JOB, run_config=tags.QUIET)])
+    return dg.SensorResult(run_requests=[tags.ask_for(tags.SCOPES_JOB)])

@@ -14,6 +14,7 @@ from domotic_assets.domains.homes.flows import arrivals, dims, health
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.errors import ConfigurationError, ContractError, DomoticError, SourceError
+from domotic_assets.flow.flow import Flow
 from domotic_assets.flow.windows import keys_between
 from domotic_assets.flow.worklist import DAY_CLOSED, PendingWork, Task
 from domotic_assets.flow.workspace import Workspace
@@ -21,8 +22,7 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.operate.status import UNREACHABLE
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import WINDOW, key
-from domotic_assets.schemas import gold, register, weather
-from domotic_assets.schemas.homes import bronze
+from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 
 _UNDER_WAY = [
@@ -39,11 +39,15 @@ REACHABLE, REACHABLE_RULE = "reachable", "The source can be reached and read."
 Tick = Callable[[Workspace, dg.DagsterInstance, datetime], dg.SensorResult]
 
 
-def build_sensors(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
+def build_sensors(
+    work: Workspace, jobs: Mapping[str, Any], flows: Sequence[Flow]
+) -> list[dg.SensorDefinition]:
     """The feed's sensors, over the jobs by name."""
+    by_name = {flow.name: flow for flow in flows}
 
-    def guarded(table: Table, tick: Tick) -> Callable[[dg.SensorEvaluationContext, datetime], Any]:
-        return lambda context, now: _guarded(work, context, table, lambda: tick(work, context.instance, now))
+    def guarded(name: str, tick: Tick) -> Callable[[dg.SensorEvaluationContext, datetime], Any]:
+        flow = by_name[name]
+        return lambda context, now: _guarded(work, context, flow, lambda: tick(work, context.instance, now))
 
     return [
         standing_sensor(
@@ -51,21 +55,21 @@ def build_sensors(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.SensorDef
             5,
             [jobs[tags.WINDOWS_JOB], jobs[tags.LISTING_JOB]],
             "Looks for the files that are due, and carries what is on the work list.",
-            guarded(bronze.SENSOR_FILES, arrivals_tick),
+            guarded("sensor_files", arrivals_tick),
         ),
         standing_sensor(
             "forecasts",
             600,
             [jobs[tags.FORECASTS_JOB]],
             "Looks for new and corrected forecasts: hourly, and often while today's is due.",
-            guarded(weather.WEATHER_FILES, forecasts_tick),
+            guarded("weather_files", forecasts_tick),
         ),
         standing_sensor(
             "register",
             600,
             [jobs[tags.REGISTER_JOB]],
             "Compares the building register every hour, and more often while it cannot be read.",
-            guarded(register.REGISTER_ROWS, register_tick),
+            guarded("register_rows", register_tick),
         ),
         standing_sensor(
             "refresh",
@@ -127,16 +131,15 @@ def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
     kind = "whole" if seen == "listing needed" else arrivals.listing_due(held, work.registry.settings, now)
     if kind is not None and not runs_under_way(instance, tags.LISTING_JOB):
         by_name = {tags.LISTING: tags.BY_NAME} if kind == "recent" else {}
-        requests.append(dg.RunRequest(job_name=tags.LISTING_JOB, tags=by_name, run_config=tags.QUIET))
+        requests.append(tags.ask_for(tags.LISTING_JOB, by_name))
     choice = arrivals.choose(held, registered, now, _windows_under_way(instance, registered))
     if choice is None:
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _quiet(held))
     work.worklist.change(lambda listed: listed.asked(choice.keys, now))
     by_name = {} if choice.whole_listing else {tags.LISTING: tags.BY_NAME}
-    window_run = dg.RunRequest(
-        job_name=tags.WINDOWS_JOB,
-        run_config=tags.QUIET,
-        tags={
+    window_run = tags.ask_for(
+        tags.WINDOWS_JOB,
+        {
             **tags.of_keys(choice.keys[0], choice.keys[-1]),
             tags.KIND: choice.kind,
             tags.PRIORITY: _PRIORITIES[choice.kind],
@@ -198,9 +201,7 @@ def register_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
     if runs_under_way(instance, tags.REGISTER_JOB):
         return dg.SensorResult(skip_reason="the register is being read")
     if register_flows.register_is_behind(work):
-        return dg.SensorResult(
-            run_requests=[dg.RunRequest(job_name=tags.REGISTER_JOB, run_config=tags.QUIET)]
-        )
+        return dg.SensorResult(run_requests=[tags.ask_for(tags.REGISTER_JOB)])
     work.worklist.change(lambda held: held.marks.update({tags.REGISTER_JOB: now}))
     return dg.SensorResult(skip_reason="nothing changed")
 
@@ -214,9 +215,7 @@ def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -
     after_close = closed is not None and (last is None or closed > last) and waiting >= REFRESH_AT_MOST_EVERY
     if waiting < REFRESH_EVERY and not after_close:
         if _lacks_dims(work) and not runs_under_way(instance, tags.DIMS_JOB):
-            return dg.SensorResult(
-                run_requests=[dg.RunRequest(job_name=tags.DIMS_JOB, run_config=tags.QUIET)]
-            )
+            return dg.SensorResult(run_requests=[tags.ask_for(tags.DIMS_JOB)])
         return dg.SensorResult(skip_reason=f"refreshed at {last:%H:%M} UTC")
     if any(runs_under_way(instance, job) for job in (tags.REFRESH_JOB, tags.DIMS_JOB)):
         return dg.SensorResult(skip_reason="a refresh is under way")
@@ -235,23 +234,20 @@ def _lacks_dims(work: Workspace) -> bool:
 
 
 def _range_request(job: str, first: date, last: date) -> dg.RunRequest:
-    return dg.RunRequest(
-        job_name=job,
-        run_config=tags.QUIET,
-        tags=tags.of_keys(first.isoformat(), last.isoformat()),
-    )
+    return tags.ask_for(job, tags.of_keys(first.isoformat(), last.isoformat()))
 
 
 def _guarded(
-    work: Workspace, context: dg.SensorEvaluationContext, table: Table, tick: Callable[[], dg.SensorResult]
+    work: Workspace, context: dg.SensorEvaluationContext, flow: Flow, tick: Callable[[], dg.SensorResult]
 ) -> dg.SensorResult:
     """A tick whose source cannot be read skips with one line; the check `reachable` tells of changes."""
+    table = flow.writes[0]
     mark = UNREACHABLE + table.id
     was_down = mark in work.worklist.read().marks
     try:
-        if was_down:
+        if was_down and flow.look is not None:
             # A tick need not look at its source, and would then prove nothing.
-            _LOOKS[table](work)
+            flow.look(work)
         found = tick()
     except (SourceError, ContractError, ConfigurationError) as error:
         context.log.error(str(error))
@@ -266,16 +262,6 @@ def _guarded(
     return found._replace(asset_events=[_reachable(table, None)])
 
 
-_LOOKS: Mapping[Table, Callable[[Workspace], object]] = {
-    bronze.SENSOR_FILES: lambda work: work.sensor_folder.entries(["?"]),
-    weather.WEATHER_FILES: lambda work: work.weather_folder.entries(["?"]),
-    register.REGISTER_ROWS: register_flows.pull_register,
-}
-
-WATCHED_SOURCES = tuple(_LOOKS)
-"""Tables whose sources have the check `reachable`."""
-
-
 def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=key(table),
@@ -286,18 +272,18 @@ def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
     )
 
 
-def reachable_checks(work: Workspace) -> list[Any]:
-    """The checks `reachable`; the sensors report them, and they can be run by hand."""
+def reachable_checks(work: Workspace, flows: Sequence[Flow]) -> list[Any]:
+    """The check `reachable` of each flow that reads a source; sensors report it, a person can run it."""
 
-    def check(table: Table) -> dg.AssetChecksDefinition:
-        @dg.asset_check(asset=key(table), name=REACHABLE, description=f"{REACHABLE_RULE} (ERROR)")
+    def check(flow: Flow, look: Callable[[Workspace], object]) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset=key(flow.writes[0]), name=REACHABLE, description=f"{REACHABLE_RULE} (ERROR)")
         def reachable() -> dg.AssetCheckResult:
             try:
-                _LOOKS[table](work)
+                look(work)
             except DomoticError as error:
                 return dg.AssetCheckResult(passed=False, description=str(error))
             return dg.AssetCheckResult(passed=True)
 
         return reachable
 
-    return [check(table) for table in _LOOKS]
+    return [check(flow, flow.look) for flow in flows if flow.look is not None]

@@ -1,6 +1,11 @@
-"""Names that jobs, sensors, assets and dagster.yaml share. Nothing personal goes into a run tag."""
+"""Names that jobs, sensors, assets and dagster.yaml share, and how a run is asked for.
+
+Nothing personal goes into a run tag.
+"""
 
 from collections.abc import Mapping
+
+import dagster as dg
 
 WINDOWS_JOB, BUILD_JOB = "windows", "windows_of_build"
 FORECASTS_JOB, REGISTER_JOB = "forecasts", "register"
@@ -45,3 +50,8 @@ def keys_of(run_tags: Mapping[str, str]) -> tuple[str, str] | None:
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 """Run config: the console gets errors only, the run's events all."""
+
+
+def ask_for(job: str, run_tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+    """Ask for a run of a job, its console quiet."""
+    return dg.RunRequest(job_name=job, run_config=QUIET, tags=run_tags)

@@ -5,9 +5,9 @@
 
 from pathlib import Path
 
-from domotic_assets.domains.all_domains import CHECKS
-from domotic_assets.orchestration.assets import GRAIN_CHECKS, GRAIN_RULE
-from domotic_assets.orchestration.sensors import REACHABLE, REACHABLE_RULE, WATCHED_SOURCES
+from domotic_assets.domains.all_domains import CHECKS, FLOWS
+from domotic_assets.orchestration.assets import GRAIN_RULE, grain_checks
+from domotic_assets.orchestration.sensors import REACHABLE, REACHABLE_RULE
 
 CHECKS_PAGE = Path(__file__).parents[2] / "docs" / "checks.md"
 
@@ -42,9 +42,9 @@ def page() -> str:
             check.rule.split(" (", 1)[0] + check.rule.split(")", 1)[1] if check.name == "keys" else check.rule
         )
         tables.setdefault((check.name, check.severities, rule), []).append(check.table.id)
-    grain = sorted(check.asset_key.to_user_string() for check in GRAIN_CHECKS)
+    grain = sorted(check.asset_key.to_user_string() for check in grain_checks(FLOWS))
     tables["grain", "ERROR, blocks", GRAIN_RULE] = grain
-    tables[REACHABLE, "ERROR", REACHABLE_RULE] = [table.id for table in WATCHED_SOURCES]
+    tables[REACHABLE, "ERROR", REACHABLE_RULE] = [flow.writes[0].id for flow in FLOWS if flow.look]
     rows = [
         f"| `{name}` | {', '.join(f'`{table}`' for table in held)} | {severities} | {rule} |"
         for (name, severities, rule), held in tables.items()

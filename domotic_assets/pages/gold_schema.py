@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import gold
 from domotic_assets.schemas import weather as schemas_weather
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Column, ForeignKey, Table
@@ -14,7 +14,7 @@ from domotic_assets.serve.catalog import describe_table, published_columns, sql_
 
 SCHEMA_PAGE = Path(__file__).parents[2] / "docs" / "gold_schema.md"
 
-_TABLES = {table.name: table for table in schemas_gold.TABLES}
+_TABLES = {table.name: table for table in gold.TABLES}
 # A diagram shows one column for the four variants of a forecast measurement; the listing has all.
 _UNDRAWN_ENDINGS = tuple(f"_{variant}" for variant in schemas_weather.WEATHER_VARIANTS if variant != "ctrl")
 
@@ -31,17 +31,17 @@ open it.
 
 def render_page() -> str:
     """The text of docs/gold_schema.md: a diagram for each group of facts, then every table's columns."""
-    home = [fact for fact in schemas_gold.FACTS if _refers_to(fact, homes_gold.DIM_APARTMENT)]
-    weather = [fact for fact in schemas_gold.FACTS if fact not in home]
+    home = [fact for fact in gold.FACTS if _refers_to(fact, homes_gold.DIM_APARTMENT)]
+    weather = [fact for fact in gold.FACTS if fact not in home]
     drawn = _with_dimensions([*home, *weather])
-    alone = [f"`{table.name}`" for table in schemas_gold.TABLES if table not in drawn]
+    alone = [f"`{table.name}`" for table in gold.TABLES if table not in drawn]
     parts = [
         _INTRODUCTION,
         f"## Homes\n\n{_diagram(_with_dimensions(home))}",
         f"## Weather\n\n{_diagram(_with_dimensions(weather))}",
         f"No fact refers to {', '.join(alone)}.\n",
         "## Tables\n",
-        *(_listing(table) for table in schemas_gold.TABLES),
+        *(_listing(table) for table in gold.TABLES),
     ]
     return "\n".join(parts)
 
@@ -59,7 +59,7 @@ def _with_dimensions(facts: Iterable[Table]) -> list[Table]:
         if name not in reached:
             reached.add(name)
             waiting += [key.table for key in _TABLES[name].foreign_keys]
-    return [table for table in schemas_gold.TABLES if table.name in reached]
+    return [table for table in gold.TABLES if table.name in reached]
 
 
 def _diagram(tables: Sequence[Table]) -> str:

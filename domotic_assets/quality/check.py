@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from domotic_assets.flow.flow import Job
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict
 from domotic_assets.schemas.table import Table
 
+CHECKS = Job("checks", "A round of checks over the last day of the feed.")
 WARN_ERROR = "WARN, ERROR"
 """The severities of a check that may have either."""
 

@@ -1,7 +1,6 @@
 """Every table's columns, once: name, type, unit, meaning, range and aggregation kind."""
 
-from domotic_assets.schemas import bronze, gold
-from domotic_assets.schemas import silver as schemas_silver
+from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.homes import silver as homes_silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.schemas.table import Table
@@ -10,7 +9,7 @@ ALL_TABLES: dict[str, Table] = {
     table.id: table
     for table in (
         *bronze.TABLES,
-        *schemas_silver.TABLES,
+        *silver.TABLES,
         homes_silver.READING_DAYS,
         *SILVER_REGISTER.values(),
         *SILVER_REGISTER_HISTORY.values(),

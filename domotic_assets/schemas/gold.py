@@ -12,6 +12,7 @@ from domotic_assets.schemas.homes.gold import (
     FACT_PRESENCE_MINUTE,
 )
 from domotic_assets.schemas.predictions import DIM_HORIZON, DIM_MODEL, DIM_TARGET
+from domotic_assets.schemas.table import Cadence
 from domotic_assets.schemas.weather import DIM_WEATHER_SITE, FACT_WEATHER_DAY, FACT_WEATHER_HOUR
 
 DIMS = (
@@ -26,6 +27,13 @@ DIMS = (
     DIM_HORIZON,
     DIM_TARGET,
 )
-MINUTE_FACTS = (FACT_ENERGY_MINUTE, FACT_ENVIRONMENT_MINUTE, FACT_PRESENCE_MINUTE)
-FACTS = (*MINUTE_FACTS, FACT_DEVICE_HEALTH_DAY, FACT_WEATHER_HOUR, FACT_WEATHER_DAY)
+FACTS = (
+    FACT_ENERGY_MINUTE,
+    FACT_ENVIRONMENT_MINUTE,
+    FACT_PRESENCE_MINUTE,
+    FACT_DEVICE_HEALTH_DAY,
+    FACT_WEATHER_HOUR,
+    FACT_WEATHER_DAY,
+)
+MINUTE_FACTS = tuple(table for table in FACTS if table.cadence is Cadence.MINUTE)
 TABLES = (*DIMS, *FACTS)

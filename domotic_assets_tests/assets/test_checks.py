@@ -14,13 +14,9 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 
-from domotic_assets.domains import all_domains
 from domotic_assets.domains.all_domains import CHECKS
 from domotic_assets.domains.homes.checks import rounds
-from domotic_assets.domains.homes.flows import facts as flows_facts
-from domotic_assets.domains.homes.flows import health, landing, reading
-from domotic_assets.domains.register import flows as register_flows
-from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.domains.homes.flows import reading
 from domotic_assets.flow import flow
 from domotic_assets.flow.windows import Window, day_window
 from domotic_assets.flow.workspace import Workspace
@@ -31,14 +27,14 @@ from domotic_assets.pages.checks import CHECKS_PAGE, page
 from domotic_assets.quality import round
 from domotic_assets.quality.check import Check
 from domotic_assets.quality.verdict import Verdict
-from domotic_assets.schemas import gold as schemas_gold
-from domotic_assets.schemas import weather
+from domotic_assets.schemas import gold, weather
 from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.simulator.defects import CLEAN
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.carry import carry
 from domotic_assets_tests.support.lakes import open_lake
 from domotic_assets_tests.support.shared_data import REPOSITORY
 
@@ -57,19 +53,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(REPOSITORY / "contract.yaml", folder)
     simulation = Simulation(work.registry, START, seed=2, defects=CLEAN, weather_sites=1)
     write_history(simulation, Folders.below(folder), HOURS * 60)
-    windows = [day_window(START)]
-    landing.land_sensor_files(work, windows)
-    reading.flatten_sensor_files(work, windows)
-    for facts in (flows_facts.energy_facts, flows_facts.environment_facts, flows_facts.presence_facts):
-        facts(work, windows)
-    weather_flows.land_forecast_files(work, [ISSUE])
-    weather_flows.read_forecasts(work, [ISSUE])
-    weather_flows.weather_hour_facts(work, [ISSUE])
-    weather_flows.weather_day_facts(work, [ISSUE])
-    register_flows.land_register(work, START)
-    register_flows.read_register(work)
-    health.health_facts(work, [START.date()])
-    all_domains.write_dims(work)
+    carry(work, [day_window(START)], [ISSUE])
     return folder
 
 
@@ -263,7 +247,7 @@ def test_a_breach_of_our_own_table_stops_the_run_that_wrote_it(
     assert found[key(silver.SENSOR_FILES), GRAIN].passed
     # What would build on it did not run.
     materialized = {event.asset_key for event in run.get_asset_materialization_events()}
-    assert not materialized & {key(table) for table in schemas_gold.MINUTE_FACTS}
+    assert not materialized & {key(table) for table in gold.MINUTE_FACTS}
 
 
 def test_the_page_about_the_checks_is_that_of_the_definitions() -> None:

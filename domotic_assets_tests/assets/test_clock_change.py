@@ -4,14 +4,12 @@ import csv
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from domotic_assets.domains.homes.flows import facts as flows_facts
-from domotic_assets.domains.homes.flows import landing, reading
-from domotic_assets.flow.windows import cover
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.build import build
 from domotic_assets.schemas.homes import gold, silver
@@ -20,6 +18,7 @@ from domotic_assets.simulator.defects import CLEAN
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.simulator.truth import open_truth
 from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.carry import TO_FACTS, carry
 from domotic_assets_tests.support.lakes import open_lake
 
 pytestmark = [pytest.mark.untraced, pytest.mark.usefixtures("unpublished")]
@@ -67,15 +66,6 @@ def _at(written_ns: int) -> datetime:
     )
 
 
-def run_steps(work: Workspace) -> None:
-    """What a run of the windows of everything new does."""
-    windows = cover(landing.discover_sensor_files(work).minutes, datetime.now(UTC))
-    landing.land_sensor_files(work, windows)
-    reading.flatten_sensor_files(work, windows)
-    for step in (flows_facts.energy_facts, flows_facts.environment_facts, flows_facts.presence_facts):
-        step(work, windows)
-
-
 def true_power(folder: Path, home: str, day: tuple[datetime, datetime]) -> dict[int, float]:
     """What the house meter showed in each UTC minute of the day, by datetime_key."""
     with (folder / "truth" / f"{home}.csv").open() as file:
@@ -112,10 +102,10 @@ def test_the_long_day_has_1500_minutes_none_lost_none_doubled(tmp_path: Path, ti
     work = feed(tmp_path, LONG_DAY)
     if not times_inside:
         drop_unix_times(tmp_path)
-    carry = build if times_inside else run_steps
-    carry(work)
+    steps = build if times_inside else partial(carry, flows=TO_FACTS)
+    steps(work)
     assert second_delivery(tmp_path) == 120
-    carry(work)
+    steps(work)
     assert_whole_day(work, tmp_path, LONG_DAY, 20231029, 1500)
     files = work.lake.read(silver.SENSOR_FILES)
     assert set(files["status"]) == {"loaded"}
@@ -146,7 +136,7 @@ def test_a_minute_that_spring_skips_takes_the_offset_before_and_the_row_says_so(
     builders.write_share(
         tmp_path / "share", [builders.ShareFile(name, builders.to_bytes(document), arrived_at)]
     )
-    run_steps(work)
+    carry(work, flows=TO_FACTS)
     files = work.lake.read(silver.SENSOR_FILES, columns=["window", "minute", "time_note"])
     at = datetime(2023, 3, 26, 1, 30, tzinfo=UTC)
     assert files.rows() == [(at, at, "skipped_by_spring")]

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 
-from domotic_assets.domains.homes.flows.landing import land_sensor_files
-from domotic_assets.domains.homes.flows.reading import flatten_sensor_files
-from domotic_assets.domains.weather.flows import discover_forecasts, land_forecast_files, read_forecasts
 from domotic_assets.errors import LakeError, SourceError
 from domotic_assets.flow.windows import Window, day_window
 from domotic_assets.flow.workspace import Workspace
@@ -35,6 +32,7 @@ from domotic_assets_tests.support.builders import (
     write_share,
     write_sites,
 )
+from domotic_assets_tests.support.carry import FORECASTS, TO_SILVER, carry
 from domotic_assets_tests.support.lakes import open_lake
 from domotic_assets_tests.support.shared_data import REPOSITORY
 
@@ -56,13 +54,9 @@ def forecast(header: str = HEADER, **units: str) -> bytes:
     return "\n".join([header, *lines, ""]).encode()
 
 
-def carry(work: Workspace, *windows: Window) -> Workspace:
+def carry_all(work: Workspace, *windows: Window) -> Workspace:
     """Land and flatten what the share and the forecast folder hold."""
-    land_sensor_files(work, windows)
-    flatten_sensor_files(work, windows)
-    if issues := discover_forecasts(work):
-        land_forecast_files(work, issues)
-        read_forecasts(work, issues)
+    carry(work, windows, flows=(*TO_SILVER, *FORECASTS[:2]))
     return work
 
 
@@ -72,12 +66,12 @@ def send(work: Workspace, at: datetime, homes: Iterable[str] = HOMES, **sections
     write_share(
         work.sites.folder / "share", [share_file(home, at, **sections) for at in minutes for home in homes]
     )
-    carry(work, day_window(at))
+    carry_all(work, day_window(at))
 
 
 def send_forecast(work: Workspace, content: bytes, issue: str = "2023-09-05") -> None:
     (work.sites.folder / "weather" / f"Pred_{issue}.csv").write_bytes(content)
-    carry(work)
+    carry_all(work)
 
 
 def run_sql(work: Workspace, *statements: str) -> None:
@@ -379,7 +373,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (folder / "contract.yaml").write_bytes((REPOSITORY / "contract.yaml").read_bytes())
     work = open_lake(folder / "sites.yaml", folder / "lake")
     simulate_history(work.registry, Folders.below(folder), DAY.date(), 1, seed=3, weather_sites=2)
-    return carry(work, day_window(DAY))
+    return carry_all(work, day_window(DAY))
 
 
 def test_the_shipped_contract_fits_what_the_simulator_publishes(simulated: Workspace) -> None:
@@ -406,7 +400,7 @@ def test_the_shipped_contract_fits_the_real_week(real_week: Path) -> None:
     work = open_lake(folder / "sites.yaml", folder / "lake")
     # The week's clock is two hours ahead of UTC: of 3 September it has two hours, which are no day.
     days = [datetime(2023, 9, 4, tzinfo=UTC) + timedelta(days=n) for n in range(7)]
-    carry(work, *map(day_window, days))
+    carry_all(work, *map(day_window, days))
     assert len(work.lake.dates(weather.WEATHER_FILES)) == 7
     assert [words(installed_contract.feed_drift(work, day.date())) for day in days] == [[]] * 7
     assert words(installed_contract.forecast_drift(work)) == []

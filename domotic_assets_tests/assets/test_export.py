@@ -19,6 +19,7 @@ from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.register import write_register
 from domotic_assets_tests.support import builders, erasure, leaks
+from domotic_assets_tests.support.carry import carry
 from domotic_assets_tests.support.erasure import HOME, OTHER, World
 
 AT = builders.SAMPLE_TIME
@@ -34,10 +35,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     share = world.folder / "share"
     files = [builders.share_file(home, AT + timedelta(minutes=n)) for home in (HOME, OTHER) for n in range(3)]
     builders.write_share(share, files)
-    erasure.carry(work)
+    carry(work)
     again = builders.share_file(HOME, AT, arrived_at=AT + timedelta(hours=1), humidities=None)
     builders.write_share(share, [again])
-    erasure.carry(work)
+    carry(work)
     return world
 
 

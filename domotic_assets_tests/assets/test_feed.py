@@ -15,8 +15,7 @@ from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration import ops_assets, tags
 from domotic_assets.orchestration.build import build
-from domotic_assets.schemas import ALL_TABLES
-from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import ALL_TABLES, gold
 from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Cadence, surrogate_key
@@ -176,11 +175,11 @@ def test_a_truncated_file_is_quarantined_and_loads_once_it_is_completed(househol
 
 @pytest.mark.rule(6)
 def test_a_duplicate_changes_nothing_and_is_looked_at_once(household: Household) -> None:
-    before = contents(household.work, schemas_gold.MINUTE_FACTS)
+    before = contents(household.work, gold.MINUTE_FACTS)
     household.deliver(minute_file(at("09:04"), arrived_at=at("09:07")))
     household.windows(at("09:07:10"))
     assert household.windows(at("09:08:10")) == []
-    assert_same(contents(household.work, schemas_gold.MINUTE_FACTS), before)
+    assert_same(contents(household.work, gold.MINUTE_FACTS), before)
     held = household.work.lake.read(bronze.SENSOR_FILES).filter(name=builders.name_of("jimmy", at("09:04")))
     assert held["content"].null_count() == held.height - 1, "the bytes are held once"
     assert household.files("status") == [("loaded",)] * 4

@@ -33,6 +33,7 @@ from domotic_assets.schemas.homes import bronze, silver
 from domotic_assets.schemas.table import Subject
 from domotic_assets.serve import publish
 from domotic_assets_tests.support import builders, erasure, leaks, processes
+from domotic_assets_tests.support.carry import carry
 from domotic_assets_tests.support.erasure import HOME, OTHER, World
 from domotic_assets_tests.support.lakes import assert_same, contents, versions
 from domotic_assets_tests.support.shared_data import REPOSITORY
@@ -131,9 +132,9 @@ def test_what_stays_is_the_lake_that_never_knew_the_home(forgotten: World, tmp_p
     """The register's rows and the counts of variables and device types, too."""
     never = erasure.simulated(tmp_path)
     never.unname()
-    erasure.carry(never.work())
+    carry(never.work())
     erasure.deliver_later(never)
-    erasure.carry(never.work())
+    carry(never.work())
     assert_same(contents(forgotten.work()), contents(never.work()))
 
 

@@ -25,8 +25,7 @@ from domotic_assets.flow.windows import Window, day_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import Lake
 from domotic_assets.registry.loading import Sites
-from domotic_assets.schemas import gold as schemas_gold
-from domotic_assets.schemas import refusals
+from domotic_assets.schemas import gold, refusals
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.homes import silver
 from domotic_assets.settings import Settings
@@ -38,7 +37,7 @@ pytestmark = pytest.mark.untraced
 
 TABLES = (
     silver.SENSOR_EVENTS, silver.SENSOR_FILES, refusals.REJECTS, silver.DEVICES, silver.VARIABLES,
-    silver.DEVICE_TYPES, *schemas_gold.MINUTE_FACTS, homes_gold.FACT_DEVICE_HEALTH_DAY,
+    silver.DEVICE_TYPES, *gold.MINUTE_FACTS, homes_gold.FACT_DEVICE_HEALTH_DAY,
 )  # fmt: skip
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MIDNIGHT = datetime(2023, 9, 5, tzinfo=UTC)

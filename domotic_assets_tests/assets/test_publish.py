@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from domotic_assets.errors import ContractError, LakeError
-from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import gold
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish
 from domotic_assets_tests.support import processes
@@ -63,7 +63,7 @@ def file(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestContents:
     def test_every_gold_table_is_there(self, file: Path) -> None:
         tables = ask(file, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'gold'")
-        assert {name for (name,) in tables} == {table.name for table in schemas_gold.TABLES}
+        assert {name for (name,) in tables} == {table.name for table in gold.TABLES}
 
     def test_facts_are_sorted_and_whole(self, file: Path) -> None:
         rows = ask(file, "SELECT datetime_key, device_key, energy_kwh FROM gold.fact_energy_minute")

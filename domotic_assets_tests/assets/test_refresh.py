@@ -14,8 +14,7 @@ import pytest
 
 from domotic_assets.errors import ContractError
 from domotic_assets.lake.store import Lake
-from domotic_assets.schemas import calendar, weather
-from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import calendar, gold, weather
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import publish, refresh
@@ -44,11 +43,11 @@ class Gold:
     def __init__(self, root: Path) -> None:
         self.lake = Lake(str(root))
         self.serve = root / "serve"
-        for table in schemas_gold.TABLES:
+        for table in gold.TABLES:
             self.lake.replace_all(table, frame(table, sample_rows().get(table.name, [])))
 
     def snapshot(self) -> refresh.Snapshot:
-        found = {table.name: self.lake.snapshot(table) for table in schemas_gold.TABLES}
+        found = {table.name: self.lake.snapshot(table) for table in gold.TABLES}
         files, versions = ({n: pair[which] for n, pair in found.items()} for which in (1, 0))
         return refresh.Snapshot(files, versions, self.checks)
 
@@ -130,7 +129,7 @@ def contents(file: Path) -> dict[str, Any]:
         "views": "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal ORDER BY ALL",
         "published": "SELECT scope, table_name, delta_version, definition FROM meta.published ORDER BY ALL",
         "parts": "SELECT * FROM meta.parts ORDER BY ALL",
-        **{table.name: f"SELECT * FROM gold.{table.name} ORDER BY ALL" for table in schemas_gold.TABLES},  # noqa: S608
+        **{table.name: f"SELECT * FROM gold.{table.name} ORDER BY ALL" for table in gold.TABLES},  # noqa: S608
     }
     with duckdb.connect(str(file), read_only=True) as connection:
         return {name: connection.execute(sql).fetchall() for name, sql in questions.items()}

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from domotic_assets.domains.homes.flows import facts, landing, reading
+from domotic_assets.domains.homes.flows import facts
 from domotic_assets.domains.homes.silver.events import device_types, devices, variables
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
@@ -19,6 +19,7 @@ from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import Settings
 from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.carry import TO_SILVER, carry
 from domotic_assets_tests.support.memory_lake import MemoryLake
 
 pytestmark = pytest.mark.untraced
@@ -74,10 +75,9 @@ class Feed:
 
     def run(self, minute: int) -> None:
         """A run of a window."""
-        windows = [Window(AT + minute * MINUTE, AT + (minute + 1) * MINUTE)]
-        landing.land_sensor_files(self.work, windows)
-        reading.flatten_sensor_files(self.work, windows)
-        facts.energy_facts(self.work, windows)
+        window = Window(AT + minute * MINUTE, AT + (minute + 1) * MINUTE)
+        carry(self.work, [window], flows=TO_SILVER)
+        facts.energy_facts(self.work, [window])
 
 
 @pytest.fixture

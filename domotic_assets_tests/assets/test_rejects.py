@@ -9,7 +9,6 @@ import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
 from domotic_assets import domains
-from domotic_assets.domains.homes.flows import landing, reading
 from domotic_assets.domains.homes.silver import judgement
 from domotic_assets.flow.windows import read_key
 from domotic_assets.flow.workspace import Workspace
@@ -33,6 +32,7 @@ from domotic_assets_tests.support.builders import (
     write_share,
     write_sites,
 )
+from domotic_assets_tests.support.carry import TO_SILVER, carry
 from domotic_assets_tests.support.feed import Feed
 from domotic_assets_tests.support.lakes import assert_same, contents, open_lake
 
@@ -58,8 +58,7 @@ def work(tmp_path: Path) -> Workspace:
     sites = write_sites(tmp_path, SITES)
     write_share(tmp_path / "share", [AJAR, TOO_OLD, share_file("jeremie")])
     found = open_lake(sites, tmp_path / "lake")
-    landing.land_sensor_files(found, [read_key(DAY)])
-    reading.flatten_sensor_files(found, [read_key(DAY)])
+    carry(found, [read_key(DAY)], flows=TO_SILVER)
     with open_instance(found) as instance:
         instance.add_dynamic_partitions(tags.WINDOW, [DAY])
     return found

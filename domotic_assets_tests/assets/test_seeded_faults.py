@@ -19,8 +19,6 @@ import yaml
 
 from domotic_assets.domains.all_domains import CHECKS
 from domotic_assets.domains.homes.checks import rounds
-from domotic_assets.domains.homes.flows import facts as flows_facts
-from domotic_assets.domains.homes.flows import landing, reading
 from domotic_assets.flow.windows import Window, day_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.quality import round
@@ -30,6 +28,7 @@ from domotic_assets.schemas.homes import bronze
 from domotic_assets.simulator.defects import CLEAN, Delivery
 from domotic_assets.simulator.run import Folders, Simulation, publish
 from domotic_assets_tests.support import builders
+from domotic_assets_tests.support.carry import TO_FACTS, carry
 from domotic_assets_tests.support.lakes import open_lake
 from domotic_assets_tests.support.shared_data import REPOSITORY
 
@@ -75,13 +74,9 @@ class Week:
         return open_lake(folder / "sites.yaml", folder / "lake")
 
 
-def carry(work: Workspace, days: Iterable[date]) -> None:
+def carry_days(work: Workspace, days: Iterable[date]) -> None:
     """The files of these days, from the share to the minute facts."""
-    windows = [day_window(start_of(day)) for day in days]
-    landing.land_sensor_files(work, windows)
-    reading.flatten_sensor_files(work, windows)
-    for facts in (flows_facts.energy_facts, flows_facts.environment_facts, flows_facts.presence_facts):
-        facts(work, windows)
+    carry(work, [day_window(start_of(day)) for day in days], flows=TO_FACTS)
 
 
 def judge(work: Workspace, span: Window | None = None, now: datetime | None = None) -> dict[str, Verdict]:
@@ -119,7 +114,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Week:
     for delivery in found:
         if delivery.arrived_at < start_of(LAST_DAY):
             publish(delivery, folders)
-    carry(work, [FIRST_DAY + timedelta(days=number) for number in range(days - 1)])
+    carry_days(work, [FIRST_DAY + timedelta(days=number) for number in range(days - 1)])
     return this
 
 
@@ -131,7 +126,7 @@ def deliver(week: Week, tmp_path: Path) -> Iterator[Callable[[list[Delivery]], W
         work = week.copy(tmp_path)
         for delivery in deliveries:
             publish(delivery, Folders.below(tmp_path))
-        carry(work, [LAST_DAY])
+        carry_days(work, [LAST_DAY])
         return work
 
     return arrive
@@ -274,7 +269,7 @@ def test_files_sent_twice_are_told(week: Week, deliver: Deliver, tmp_path: Path)
     for delivery in week.last_day[:300]:
         seconds = (delivery.arrived_at + timedelta(hours=1)).timestamp()
         os.utime(tmp_path / "share" / delivery.name, (seconds, seconds))
-    carry(work, [LAST_DAY])
+    carry_days(work, [LAST_DAY])
     assert alarms(judge(work)) == {"bronze/sensor_files: sent_once": {("WARN", "sent_twice", "jimmy")}}
 
 

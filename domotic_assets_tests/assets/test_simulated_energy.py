@@ -18,8 +18,7 @@ import polars as pl
 import pytest
 
 from domotic_assets.domains.homes.flows.facts import energy_facts, presence_facts
-from domotic_assets.domains.homes.flows.landing import discover_sensor_files, land_sensor_files
-from domotic_assets.domains.homes.flows.reading import flatten_sensor_files
+from domotic_assets.domains.homes.flows.landing import discover_sensor_files
 from domotic_assets.flow.windows import cover, date_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas.homes import gold, silver
@@ -27,6 +26,7 @@ from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.run import Folders, simulate_history
 from domotic_assets_tests.support.builders import HOMES, REGISTRY, write_sites
+from domotic_assets_tests.support.carry import TO_SILVER, carry
 
 pytestmark = pytest.mark.untraced
 
@@ -141,8 +141,7 @@ def take_in(work: Workspace, *, newest_first: bool) -> None:
     windows = cover(discover_sensor_files(work).minutes, datetime.now(UTC))
     assert len(windows) == DAYS
     for window in reversed(windows) if newest_first else windows:
-        land_sensor_files(work, [window])
-        flatten_sensor_files(work, [window])
+        carry(work, [window], flows=TO_SILVER)
         energy_facts(work, [window])
 
 

@@ -9,7 +9,7 @@ from statistics import median
 import polars as pl
 import psycopg
 
-from domotic_assets.domains.homes.flows import landing, reading
+from domotic_assets.domains.homes.flows import reading
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas.homes import silver
@@ -18,6 +18,7 @@ from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import REPEATS, wall_of
 from domotic_assets_tests.services.postgres import PUBLISHER, PostgresServer, postgres
+from domotic_assets_tests.support.carry import TO_SILVER, carry
 from domotic_assets_tests.support.lakes import open_lake
 
 DAYS = 7
@@ -34,8 +35,7 @@ def run(place: Path) -> list[Figure]:
     lake = place / "lake-of-silver"
     shutil.rmtree(lake, ignore_errors=True)
     work = open_lake(feed.sites_file, lake)
-    landing.land_sensor_files(work, [whole])
-    reading.flatten_sensor_files(work, [whole])
+    carry(work, [whole], flows=TO_SILVER)
     table = silver.SENSOR_EVENTS
     events = work.lake.read(table)
     text = events.write_csv(include_header=False).encode()

@@ -26,7 +26,7 @@ import duckdb
 import polars as pl
 
 from domotic_assets.lake.store import Lake
-from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import gold
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish, refresh
 from domotic_assets_tests.support.gold_snapshot import (
@@ -66,7 +66,7 @@ class Read:
 def write_gold(lake: Lake, number: int) -> None:
     """Make the Gold layer of a publication."""
     rows = sample_rows()
-    for table in schemas_gold.DIMS:
+    for table in gold.DIMS:
         lake.replace_all(table, pl.DataFrame(_named(rows.get(table.name, []), number), schema=table.schema))
     dates = [(FIRST_DAY + timedelta(days=day)).date() for day in range(DAYS)]
     for table, measured in (
@@ -105,7 +105,7 @@ def _climate(at: datetime, number: int) -> dict[str, Any]:
 
 def present(lake: Lake) -> refresh.Snapshot:
     """The Gold layer as it is."""
-    found = {table.name: lake.snapshot(table) for table in schemas_gold.TABLES}
+    found = {table.name: lake.snapshot(table) for table in gold.TABLES}
     return refresh.Snapshot({n: f for n, (_, f) in found.items()}, {n: v for n, (v, _) in found.items()})
 
 
@@ -187,7 +187,7 @@ def drill(
 ) -> tuple[list[Read], list[float]]:
     """Publish while others read; what each reader saw, and seconds of each publication."""
     lake, serve = Lake(str(root)), root / "serve"
-    for table in schemas_gold.TABLES:
+    for table in gold.TABLES:
         lake.replace_all(table, pl.DataFrame(schema=table.schema))
     write_gold(lake, 1)
     first = present(lake)

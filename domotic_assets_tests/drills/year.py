@@ -31,7 +31,7 @@ from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.registry.loading import load_sites
 from domotic_assets.schemas import calendar as schemas_calendar
-from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import gold
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Table, surrogate_key
 from domotic_assets.serve import publish
@@ -70,7 +70,7 @@ def write_year(week: Workspace, year: Workspace, days: int) -> int:
     last = FIRST_DAY + timedelta(days=days - 1)
     twins = _write_dims(week, year, last)
     written = 0
-    for table in schemas_gold.FACTS:
+    for table in gold.FACTS:
         rows = _of_week(week, table)
         if table in TWINNED:
             rows = pl.concat([rows, rows.with_columns(pl.col("room_key", *_device(table)).replace(twins))])
@@ -78,7 +78,7 @@ def write_year(week: Workspace, year: Workspace, days: int) -> int:
             shifted = [_shifted(rows, table, day, zone) for day in range(first, min(days, first + _CHUNK))]
             chunk = pl.concat(shifted).select(table.schema.names()).sort(table.sort)
             year.lake.append(table, chunk)
-            written += chunk.height if table in schemas_gold.MINUTE_FACTS else 0
+            written += chunk.height if table in gold.MINUTE_FACTS else 0
     return written
 
 
@@ -116,7 +116,7 @@ def _shifted(rows: pl.DataFrame, table: Table, day: int, zone: str) -> pl.DataFr
 def _write_dims(week: Workspace, year: Workspace, last: date) -> dict[int, int]:
     """The week's dimensions with twins of rooms and devices, and a calendar; key to the twin's."""
     zone = week.registry.calendar_time_zone
-    frames = {table: week.lake.read(table) for table in schemas_gold.DIMS}
+    frames = {table: week.lake.read(table) for table in gold.DIMS}
     days = (FIRST_DAY, last + timedelta(days=calendar.DAYS_AHEAD))
     frames[schemas_calendar.DIM_DATETIME] = calendar.dim_datetime(*days, zone)
     frames[schemas_calendar.DIM_DATE] = calendar.dim_date(*days, {zone})

@@ -16,8 +16,7 @@ from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.publications import database_tick
 from domotic_assets.registry.loading import parse_registry
-from domotic_assets.schemas import gold as schemas_gold
-from domotic_assets.schemas import weather
+from domotic_assets.schemas import gold, weather
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
@@ -216,7 +215,7 @@ class TestRows:
         filled.let_in("stranger")
         try:
             for table in (
-                *schemas_gold.MINUTE_FACTS,
+                *gold.MINUTE_FACTS,
                 homes_gold.FACT_DEVICE_HEALTH_DAY,
                 weather.FACT_WEATHER_DAY,
                 homes_gold.DIM_APARTMENT,

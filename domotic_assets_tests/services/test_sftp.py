@@ -15,10 +15,6 @@ import pytest
 
 from domotic_assets.domains.weather.flows import (
     discover_forecasts,
-    land_forecast_files,
-    read_forecasts,
-    weather_day_facts,
-    weather_hour_facts,
 )
 from domotic_assets.errors import SourceError
 from domotic_assets.flow.workspace import Workspace
@@ -30,6 +26,7 @@ from domotic_assets.sources.files.sftp import SftpFolder
 from domotic_assets_tests.services.openssh import SshServer, make_key, openssh
 from domotic_assets_tests.services.servers import HOST, free_port
 from domotic_assets_tests.support.builders import REGISTRY, write_sites
+from domotic_assets_tests.support.carry import FORECASTS, carry
 
 WRITTEN = datetime(2023, 9, 4, 5, 0, tzinfo=UTC)
 LARGE = Random(1).randbytes(15_000_000)
@@ -437,10 +434,7 @@ def test_a_corrected_forecast_of_the_same_name_replaces_the_old_issue(
     def forecasts() -> list[tuple[datetime, float]]:
         issues = discover_forecasts(work)
         assert issues == [ISSUE]
-        land_forecast_files(work, issues)
-        read_forecasts(work, issues)
-        weather_hour_facts(work, issues)
-        weather_day_facts(work, issues)
+        carry(work, [], issues, flows=FORECASTS)
         assert discover_forecasts(work) == []
         rows = work.lake.read(weather.WEATHER_FORECASTS)
         return sorted(rows.select("valid_at", "value").iter_rows())

@@ -13,14 +13,7 @@ from deltalake import DeltaTable
 from domotic_assets.alerts import memory
 from domotic_assets.alerts.incidents import Incident, Known, Told
 from domotic_assets.alerts.problems import Problem
-from domotic_assets.domains import all_domains
-from domotic_assets.domains.homes.flows import facts as flows_facts
-from domotic_assets.domains.homes.flows import health, landing, reading
-from domotic_assets.domains.register import flows as register_flows
-from domotic_assets.domains.weather import flows as weather_flows
-from domotic_assets.flow.windows import cover
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests.support import builders, leaks
@@ -85,27 +78,6 @@ def simulated(folder: Path) -> World:
     simulation = Simulation(world.work().registry, START, seed=4, defects=SHARES, weather_sites=1)
     write_history(simulation, Folders.below(folder), MINUTES)
     return world
-
-
-def carry(work: Workspace) -> None:
-    """Everything new to the tables, as a build does it, without Dagster and without the published file."""
-    now = datetime.now(UTC)
-    found = landing.discover_sensor_files(work)
-    windows = cover(found.minutes, now)
-    landing.land_sensor_files(work, windows)
-    reading.flatten_sensor_files(work, windows)
-    for facts in (flows_facts.energy_facts, flows_facts.environment_facts, flows_facts.presence_facts):
-        facts(work, windows)
-    if issues := weather_flows.discover_forecasts(work):
-        weather_flows.land_forecast_files(work, issues)
-        weather_flows.read_forecasts(work, issues)
-        weather_flows.weather_hour_facts(work, issues)
-        weather_flows.weather_day_facts(work, issues)
-    register_flows.land_register(work, now)
-    register_flows.read_register(work)
-    days = set(work.lake.dates(silver.SENSOR_EVENTS))
-    health.health_facts(work, health.health_days_to_refresh(work, days))
-    all_domains.write_dims(work)
 
 
 def deliver_later(world: World) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from domotic_assets.domains.homes.flows import landing
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.orchestration import assets, checks, ops_assets, sensors, tags
+from domotic_assets.orchestration import checks, ops_assets, sensors, tags
 from domotic_assets.orchestration.assets import key
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.schemas.table import Table
@@ -52,7 +52,7 @@ class Feed:
         self.work = work
         self.instance = instance or dg.DagsterInstance.ephemeral()
         self._clock = _Clock()
-        for module in (sensors, ops_assets, landing, assets, checks):
+        for module in (sensors, ops_assets, landing, checks):
             monkeypatch.setattr(module, "datetime", self._clock)
         self._repository = feed_definitions(work, workspace_resource(work)).get_repository_def()
 

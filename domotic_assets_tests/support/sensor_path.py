@@ -55,7 +55,7 @@ class Carried:
         return self.files.row(0, named=True) if self.files.height == 1 else {}
 
 
-def carry(*files: ShareFile, homes: Registry | None = None) -> Carried:
+def in_memory(*files: ShareFile, homes: Registry | None = None) -> Carried:
     """Land files in this order on an empty bronze, and flatten all of it."""
     homes = homes or registry()
     landed = Landing(homes, NOTHING_HELD, NOW).land(map(as_file, files))

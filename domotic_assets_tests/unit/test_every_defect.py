@@ -36,7 +36,8 @@ from domotic_assets_tests.support.builders import (
     write_share,
     write_sites,
 )
-from domotic_assets_tests.support.sensor_path import NOW, Carried, carry
+from domotic_assets_tests.support.carry import TO_SILVER, carry
+from domotic_assets_tests.support.sensor_path import NOW, Carried, in_memory
 
 TOKEN = API_TOKENS["jimmy"]
 ARRIVED = SAMPLE_TIME + timedelta(seconds=5)
@@ -161,7 +162,7 @@ NULLS = ("plugs.Office.counter1", "doorsWindows.Bhroom", "errors")
 @pytest.mark.rule(9)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_a_file_with_every_defect_at_once_costs_only_its_own_bad_values(encoding: str) -> None:
-    done = carry(share_file(content=EVERY_DEFECT.encode(encoding)), share_file("jeremie"))
+    done = in_memory(share_file(content=EVERY_DEFECT.encode(encoding)), share_file("jeremie"))
     mine = done.events.filter(home="jimmy")
     found = {
         (device.removeprefix("jimmy/"), variable): value if text is None else text
@@ -268,8 +269,7 @@ def build(work: Workspace) -> dict[str, int] | None:
     windows: list[Window] = cover(minutes, NOW)
     if not windows:
         return None
-    landing.land_sensor_files(work, windows)
-    reading.flatten_sensor_files(work, windows)
+    carry(work, windows, flows=TO_SILVER)
     return dict(found.left)
 
 
@@ -383,7 +383,7 @@ def test_any_defects_at_random_are_accounted_for_value_by_value(
     batch: list[tuple[ShareFile, Document | None]],
 ) -> None:
     """No version is lost or doubled, no value of one that counts is lost, and no secret comes out."""
-    done = carry(*(file for file, _ in batch))
+    done = in_memory(*(file for file, _ in batch))
     documents = {file.content: document for file, document in batch}
     contents = dict(
         done.bronze.filter(pl.col("content").is_not_null()).select("file_id", "content").iter_rows()

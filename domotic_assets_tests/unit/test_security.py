@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from domotic_assets.domains.homes.flows import landing, reading
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.flow.windows import read_key
 from domotic_assets.flow.workspace import Workspace
@@ -37,7 +36,8 @@ from domotic_assets_tests.support.builders import (
     write_share,
     write_sites,
 )
-from domotic_assets_tests.support.sensor_path import carry
+from domotic_assets_tests.support.carry import TO_SILVER, carry
+from domotic_assets_tests.support.sensor_path import in_memory
 
 PACKAGE = Path(__file__).parents[2] / "domotic_assets"
 AT = datetime(2023, 8, 31, 20, tzinfo=UTC)
@@ -81,16 +81,16 @@ class TestBombs:
     )  # fmt: skip
     def test_a_bomb_costs_little_and_its_neighbour_nothing(self, content: bytes, reason: str | None) -> None:
         bomb, good = share_file(content=content), share_file("jeremie")
-        seconds, memory, done = measured(lambda: carry(bomb, good))
+        seconds, memory, done = measured(lambda: in_memory(bomb, good))
         states = dict(done.files.select("home", "reason").iter_rows())
         assert states == {"jimmy": reason, "jeremie": None}
-        assert done.events.filter(home="jeremie").equals(carry(good).events)
+        assert done.events.filter(home="jeremie").equals(in_memory(good).events)
         assert seconds < 5
         assert memory < 400 * MEGABYTE
 
     def test_long_names_stay_apart_and_are_cut(self) -> None:
         rooms = {"r" * 300 + end: {"power": 1.0} for end in "ab"}
-        ids = carry(share_file(plugs=rooms)).events.filter(variable="plugs.power")["room"].to_list()
+        ids = in_memory(share_file(plugs=rooms)).events.filter(variable="plugs.power")["room"].to_list()
         assert len(set(ids)) == 2
         assert {len(room) for room in ids} == {len("jimmy/") + 100 + len("…") + 12}
 
@@ -99,7 +99,7 @@ class TestBombs:
         user = FEED_USERS["jimmy"]
         for place in range(100 - len(user), 101):
             name = "r" * place + user + "r" * 300
-            texts = carry(share_file(plugs={name: {"x": 1}}, **{name: {name: {name: 1}}})).texts()
+            texts = in_memory(share_file(plugs={name: {"x": 1}}, **{name: {name: {name: 1}}})).texts()
             assert [text for text in texts if "rj" in text.lower() or "lr" in text.lower()] == []
 
 
@@ -176,9 +176,7 @@ def test_no_name_in_a_file_makes_a_folder_of_the_lake(tmp_path: Path) -> None:
     file = share_file(plugs={odd: plug(), "/etc": plug(), "..": plug()}, **{odd: {odd: {odd: 1}}})
     write_share(tmp_path / "here" / "share", [file])
     work = Workspace.open(Settings.of(sites, str(tmp_path / "here" / "lake"), {}))
-    windows = [read_key(SAMPLE_TIME.strftime("%Y-%m-%d"))]
-    landing.land_sensor_files(work, windows)
-    reading.flatten_sensor_files(work, windows)
+    carry(work, [read_key(SAMPLE_TIME.strftime("%Y-%m-%d"))], flows=TO_SILVER)
     rooms = set(Lake(work.lake.root).read(silver.SENSOR_EVENTS)["room"])
     assert {"jimmy/.._.._x", "jimmy/_etc", "jimmy/.."} <= rooms
     assert {path.name for path in tmp_path.iterdir()} == {"here"}

@@ -1,9 +1,9 @@
 """Writes the calendar: UTC minutes and local dates of the data, and of the days that predictions reach."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 
-from domotic_assets.flow.dims import Written, replace_dims
+from domotic_assets.flow.dims import DIMS, replace_dims
+from domotic_assets.flow.flow import Asked, Flow, Made
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas.calendar import DIM_DATE, DIM_DATETIME
 from domotic_assets.schemas.homes.silver import SENSOR_EVENTS
@@ -11,7 +11,7 @@ from domotic_assets.schemas.weather import WEATHER_FORECASTS
 from domotic_assets.star import calendar
 
 
-def write_dims(work: Workspace) -> Mapping[str, Written]:
+def write_dims(work: Workspace, _asked: Asked) -> Made:
     """Write gold/dim_datetime and gold/dim_date where they differ from what the lake holds."""
     registry = work.registry
     first, last = _days(work)
@@ -35,3 +35,15 @@ def _days(work: Workspace) -> tuple[date, date]:
         days += earliest["valid_at"].dt.date().unique().to_list()
     start = work.registry.history_start
     return min(days, default=start), max(days, default=start) + timedelta(days=calendar.DAYS_AHEAD)
+
+
+FLOWS = (
+    Flow(
+        name="calendar_dims",
+        about="The calendar of the data, minute by minute and date by date.",
+        writes=(DIM_DATETIME, DIM_DATE),
+        reads=(SENSOR_EVENTS, WEATHER_FORECASTS),
+        run=write_dims,
+        job=DIMS,
+    ),
+)

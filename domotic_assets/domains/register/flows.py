@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from domotic_assets.domains.register.buildings import rows_of_buildings
 from domotic_assets.domains.register.silver import BuildingHomes, current_rows, register_history
+from domotic_assets.flow.flow import Asked, Flow, Job, Made
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.changes import current_state, last_sequence, register_rows, row_versions
-from domotic_assets.schemas import register
-from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
+from domotic_assets.schemas.register import REGISTER_ROWS, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.sources.sql.snapshots import RegisterBatch
 
 CHANGES_PER_PULL = 100_000
@@ -31,7 +31,7 @@ def pull_register(work: Workspace) -> RegisterBatch | None:
         ours = {row["idBuilding"] for row in state["buildings"].values() if homes.of(row) is not None}
         return rows_of_buildings(state, ours)
 
-    known = current_state(work.lake.read(register.REGISTER_ROWS))
+    known = current_state(work.lake.read(REGISTER_ROWS))
     return replace(source, choose=choose).pull(known, CHANGES_PER_PULL)
 
 
@@ -40,16 +40,16 @@ def land_register(work: Workspace, now: datetime) -> Counter[str]:
     batch = pull_register(work)
     if batch is None:
         return Counter()
-    held = work.lake.read(register.REGISTER_ROWS, columns=["sequence"])
+    held = work.lake.read(REGISTER_ROWS, columns=["sequence"])
     kind = work.registry.sources.register_rows.kind if work.registry.sources.register_rows else ""
     rows = register_rows(batch.items, kind, last_sequence(held), now)
-    work.lake.append(register.REGISTER_ROWS, rows)
+    work.lake.append(REGISTER_ROWS, rows)
     return Counter({"changes": rows.height, "refused values": len(batch.refused)})
 
 
 def read_register(work: Workspace) -> dict[str, int]:
     """Bronze → the silver register tables, history and current state; rows by the table's name."""
-    history = register_history(row_versions(work.lake.read(register.REGISTER_ROWS)), work.registry)
+    history = register_history(row_versions(work.lake.read(REGISTER_ROWS)), work.registry)
     current = current_rows(history)
     rows = {}
     for name in SILVER_REGISTER:
@@ -68,3 +68,36 @@ def register_is_behind(work: Workspace) -> bool:
     tables = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
     missing = any(work.lake.version(table) is None for table in tables)
     return missing or (batch is not None and bool(batch.items))
+
+
+REGISTER = Job("register", "The building register to Silver.")
+
+
+def _land(work: Workspace, _asked: Asked) -> Made:
+    yield REGISTER_ROWS, land_register(work, datetime.now(UTC))
+
+
+def _read(work: Workspace, asked: Asked) -> Made:
+    rows = read_register(work)
+    for table in asked.tables:
+        yield table, {"dagster/row_count": rows[table.name]}
+
+
+FLOWS = (
+    Flow(
+        name="register_rows",
+        about="Changes of the building register; allowed tables and columns only.",
+        writes=(REGISTER_ROWS,),
+        run=_land,
+        job=REGISTER,
+        look=pull_register,
+    ),
+    Flow(
+        name="register_silver",
+        about="The register's tables as they are and as they were, without what is personal.",
+        writes=(*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values()),
+        reads=(REGISTER_ROWS,),
+        run=_read,
+        job=REGISTER,
+    ),
+)

@@ -1,15 +1,16 @@
 """Reads forecasts by date of issue: folder to Bronze, Bronze to Silver, Silver to the facts and the sites."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
 from domotic_assets.domains.weather.bronze import land_forecasts, read_forecast_name
 from domotic_assets.domains.weather.gold import dim_weather_site, weather_day, weather_hour
 from domotic_assets.domains.weather.silver import SOURCE, WeatherReading, read_weather_files
-from domotic_assets.flow.dims import Written, replace_dims
+from domotic_assets.flow.dims import DIMS, replace_dims
+from domotic_assets.flow.flow import Asked, Flow, Job, Made
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.arrival import arrival, is_plausible
@@ -132,7 +133,7 @@ def _weather_facts(
     return written
 
 
-def write_dims(work: Workspace) -> Mapping[str, Written]:
+def write_dims(work: Workspace, _asked: Asked) -> Made:
     """Write gold/dim_weather_site where it differs from what the lake holds."""
     named = work.lake.read(weather.WEATHER_FORECASTS, columns=["site"])["site"].unique().to_list()
     return replace_dims(work, {weather.DIM_WEATHER_SITE: dim_weather_site(work.registry, named)})
@@ -150,3 +151,72 @@ def _issue(work: Workspace, entry: Entry) -> date | None:
 
 def _known_forecasts(work: Workspace) -> pl.DataFrame:
     return work.lake.read(weather.WEATHER_FILES, columns=NOTHING_KNOWN.columns)
+
+
+FORECASTS = Job("forecasts", "Forecast files to the weather facts, by date of issue.")
+ONE_A_DAY = (timedelta(hours=27), timedelta(hours=50))
+
+
+def _land(work: Workspace, asked: Asked) -> Made:
+    yield weather.WEATHER_FILES, land_forecast_files(work, asked.dates)
+
+
+def _read(work: Workspace, asked: Asked) -> Made:
+    yield weather.WEATHER_FORECASTS, read_forecasts(work, asked.dates)
+
+
+def _hours(work: Workspace, asked: Asked) -> Made:
+    yield weather.FACT_WEATHER_HOUR, {"rows": weather_hour_facts(work, asked.dates)}
+
+
+def _days(work: Workspace, asked: Asked) -> Made:
+    yield weather.FACT_WEATHER_DAY, {"rows": weather_day_facts(work, asked.dates)}
+
+
+FLOWS = (
+    Flow(
+        name="weather_files",
+        about="Forecast files, exactly as received.",
+        writes=(weather.WEATHER_FILES,),
+        run=_land,
+        job=FORECASTS,
+        partition="issue",
+        fresh_within=ONE_A_DAY,
+        look=lambda work: work.weather_folder.entries(["?"]),
+    ),
+    Flow(
+        name="weather_forecasts",
+        about="Forecast values of every variant, step and issue.",
+        writes=(weather.WEATHER_FORECASTS,),
+        reads=(weather.WEATHER_FILES,),
+        run=_read,
+        job=FORECASTS,
+        partition="issue",
+    ),
+    Flow(
+        name="fact_weather_hour",
+        about="Forecasts by valid time.",
+        writes=(weather.FACT_WEATHER_HOUR,),
+        reads=(weather.WEATHER_FORECASTS,),
+        run=_hours,
+        job=FORECASTS,
+        partition="issue",
+    ),
+    Flow(
+        name="fact_weather_day",
+        about="Forecasts by local date.",
+        writes=(weather.FACT_WEATHER_DAY,),
+        reads=(weather.WEATHER_FORECASTS,),
+        run=_days,
+        job=FORECASTS,
+        partition="issue",
+    ),
+    Flow(
+        name="weather_dims",
+        about="The sites of the forecasts.",
+        writes=(weather.DIM_WEATHER_SITE,),
+        reads=(weather.WEATHER_FORECASTS,),
+        run=write_dims,
+        job=DIMS,
+    ),
+)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from domotic_assets.schemas import gold as schemas_gold
+from domotic_assets.schemas import gold
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
@@ -81,7 +81,7 @@ class Views:
     def show(self, mart: Mart, scope: Scope | None, newest_minute: datetime) -> str:
         """The mart's name in SQL, until another is shown. No scope: the admin's, which reads all."""
         self._connection.execute(f"USE {VIEWS}")
-        for table in schemas_gold.TABLES:
+        for table in gold.TABLES:
             read = (
                 f"FROM {SOURCE}.{name_of(table.name)}"
                 if scope is None
@@ -102,7 +102,7 @@ def newest(connection: duckdb.DuckDBPyConnection) -> datetime:
     """The UTC minute up to which there is data: the present of a scope, whatever the clock says."""
     facts = " UNION ALL ".join(
         f"SELECT max(datetime_key) AS minute FROM {SOURCE}.{name_of(table.name)}"  # noqa: S608
-        for table in schemas_gold.MINUTE_FACTS
+        for table in gold.MINUTE_FACTS
     )
     found = connection.execute(f"SELECT max(minute) FROM ({facts})").fetchone()  # noqa: S608
     if found is None or found[0] is None:
@@ -167,7 +167,8 @@ def _in_windows(table: Table, windows: Sequence[RowFilter]) -> str:
 
 def _device_seen(windows: Sequence[RowFilter]) -> str:
     """Devices that gave a reading in the windows: others may be of those who lived there before or after."""
-    health, energy = homes_gold.FACT_DEVICE_HEALTH_DAY, homes_gold.FACT_ENERGY_MINUTE
+    health = homes_gold.FACT_DEVICE_HEALTH_DAY
+    energy = homes_gold.FACT_ENERGY_MINUTE
     return (
         f"device_key IN (SELECT device_key FROM {SOURCE}.{name_of(health.name)} "  # noqa: S608
         f"WHERE uptime_pct > 0 AND {_in_windows(health, windows)} "

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.cli.main import main
-from domotic_assets.domains.homes.flows.landing import land_sensor_files
-from domotic_assets.domains.homes.flows.reading import flatten_sensor_files
 from domotic_assets.flow.windows import day_window
 from domotic_assets.simulator.register import write_register
 from domotic_assets_tests.support.builders import HOMES, motion, share_file, write_share, write_sites
+from domotic_assets_tests.support.carry import TO_SILVER, carry
 from domotic_assets_tests.support.lakes import open_lake
 
 DAY = datetime(2023, 9, 4, 12, tzinfo=UTC)
@@ -49,9 +48,7 @@ def contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     files = [share_file(home, DAY) for home in HOMES]
     files += [share_file(home, NEXT, motions={"Office": dark}) for home in HOMES]
     write_share(tmp_path / "share", files)
-    windows = [day_window(DAY), day_window(NEXT)]
-    land_sensor_files(work, windows)
-    flatten_sensor_files(work, windows)
+    carry(work, [day_window(DAY), day_window(NEXT)], flows=TO_SILVER)
     return Command(tmp_path, monkeypatch, capsys)
 
 

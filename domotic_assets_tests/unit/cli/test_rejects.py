@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from domotic_assets.cli.main import main
-from domotic_assets.domains.homes.flows import landing, reading
-from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.flow.windows import read_key
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.settings import Settings
@@ -24,6 +22,7 @@ from domotic_assets_tests.support.builders import (
     write_share,
     write_sites,
 )
+from domotic_assets_tests.support.carry import FORECASTS, TO_SILVER, carry
 
 LATER = SAMPLE_TIME + timedelta(minutes=1)
 TOKEN, USER = API_TOKENS["jimmy"], FEED_USERS["jimmy"]
@@ -92,11 +91,8 @@ def rejects(
     write_share(tmp_path / "share", [PARTLY, CUT_OFF, share_file("jeremie")])
     write_share(tmp_path / "weather", [FORECAST])
     work = Workspace.open(Settings.of(sites, str(tmp_path / "lake"), {}))
-    windows = [read_key("2023-08-31")]
-    landing.land_sensor_files(work, windows)
-    reading.flatten_sensor_files(work, windows)
-    weather_flows.land_forecast_files(work, [windows[0].start.date()])
-    weather_flows.read_forecasts(work, [windows[0].start.date()])
+    window = read_key("2023-08-31")
+    carry(work, [window], [window.start.date()], flows=(*TO_SILVER, *FORECASTS[:2]))
     return Command(tmp_path, monkeypatch, capfdbinary)
 
 

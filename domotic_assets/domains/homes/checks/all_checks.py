@@ -9,9 +9,7 @@ from domotic_assets.quality.check import WARN_ERROR, Check, in_percent
 from domotic_assets.quality.round import Round
 from domotic_assets.quality.verdict import Verdict, together
 from domotic_assets.schemas import refusals
-from domotic_assets.schemas.homes import bronze as homes_bronze
-from domotic_assets.schemas.homes import gold as homes_gold
-from domotic_assets.schemas.homes import silver as homes_silver
+from domotic_assets.schemas.homes import bronze, gold, silver
 
 
 def _each_home(judge: Callable[[Piece], Verdict]) -> Callable[[Round], Verdict]:
@@ -21,14 +19,14 @@ def _each_home(judge: Callable[[Piece], Verdict]) -> Callable[[Round], Verdict]:
 OF_HOMES = (
     Check(
         "freshness",
-        homes_silver.SENSOR_FILES,
+        silver.SENSOR_FILES,
         "ERROR",
         "A home sent no readable file for longer than `silent_after_minutes`.",
         lambda judged: steps.present_homes(judged.work, judged.now),
     ),
     Check(
         "completeness",
-        homes_silver.SENSOR_FILES,
+        silver.SENSOR_FILES,
         WARN_ERROR,
         f"A home's day lacks minutes: below {in_percent(files.PRESENT_WARN)} present WARN, below "
         f"{in_percent(files.PRESENT_ERROR)} ERROR; more than {in_percent(files.LATE_WARN)} of its files come "
@@ -37,7 +35,7 @@ OF_HOMES = (
     ),
     Check(
         "readable",
-        homes_silver.SENSOR_FILES,
+        silver.SENSOR_FILES,
         WARN_ERROR,
         f"Files of a home that cannot be read at all: from {in_percent(files.UNREADABLE_WARN)} WARN, from "
         f"{in_percent(files.UNREADABLE_ERROR)} ERROR.",
@@ -45,14 +43,14 @@ OF_HOMES = (
     ),
     Check(
         "sent_once",
-        homes_bronze.SENSOR_FILES,
+        bronze.SENSOR_FILES,
         "WARN",
         f"A home sends {in_percent(files.DOUBLED_WARN)} of its minutes or more in several files.",
         _each_home(steps.doubled),
     ),
     Check(
         "outliers",
-        homes_silver.SENSOR_EVENTS,
+        silver.SENSOR_EVENTS,
         WARN_ERROR,
         f"A variable of a home out of bounds: from {in_percent(readings.OUTLIERS_WARN)} of its readings, and "
         f"{readings.OUTLIERS_TIMES_PAST:.0f} times the share of the days before, WARN; from "
@@ -61,7 +59,7 @@ OF_HOMES = (
     ),
     Check(
         "units",
-        homes_silver.SENSOR_EVENTS,
+        silver.SENSOR_EVENTS,
         "ERROR",
         f"Low, middle and high readings of a device all moved by a factor of {readings.SCALE_FACTOR:.0f} or "
         "more against the days before: its unit has changed.",
@@ -69,7 +67,7 @@ OF_HOMES = (
     ),
     Check(
         "stuck",
-        homes_silver.SENSOR_EVENTS,
+        silver.SENSOR_EVENTS,
         "WARN",
         f"A measure of air or grid shows one exact value for {readings.STUCK_READINGS // 60} hours or more, "
         f"{readings.STUCK_TIMES_PAST:.0f} times longer than in the days before (if all day: "
@@ -78,7 +76,7 @@ OF_HOMES = (
     ),
     Check(
         "clocks",
-        homes_silver.SENSOR_EVENTS,
+        silver.SENSOR_EVENTS,
         WARN_ERROR,
         f"The time that a device states is more than {clocks.DRIFT_SECONDS // 60} minutes off its file's: "
         "one device WARN; all of a home alike, then the home's clock (or its zone) is wrong: ERROR.",
@@ -86,7 +84,7 @@ OF_HOMES = (
     ),
     Check(
         "counters",
-        homes_silver.SENSOR_EVENTS,
+        silver.SENSOR_EVENTS,
         WARN_ERROR,
         "A meter runs backwards. Below zero, lower than before but not from zero, or going on from another "
         "room's level (rooms swapped): ERROR; a restart at zero or a single low reading: WARN.",
@@ -102,7 +100,7 @@ OF_HOMES = (
     ),
     Check(
         "power_against_meter",
-        homes_gold.FACT_ENERGY_MINUTE,
+        gold.FACT_ENERGY_MINUTE,
         "ERROR",
         f"A plug's power summed up and its meter's rise differ by a factor of {counters.POWER_FACTOR:.0f} or "
         "more: one of them has another unit.",
@@ -110,7 +108,7 @@ OF_HOMES = (
     ),
     Check(
         "balance",
-        homes_gold.FACT_ENERGY_MINUTE,
+        gold.FACT_ENERGY_MINUTE,
         WARN_ERROR,
         f"A home's plugs took more than {in_percent(counters.PLUGS_OVER_HOUSE_WARN)} of what its house meter "
         f"shows: WARN; more than {in_percent(counters.PLUGS_OVER_HOUSE_ERROR)}: ERROR.",
@@ -127,16 +125,16 @@ RECONCILED = tuple(
         _each_home(judge),
     )
     for table, what, judge in (
-        (homes_gold.FACT_ENERGY_MINUTE, "Rows and counters of plugs", steps.reconciled_energy),
-        (homes_gold.FACT_ENVIRONMENT_MINUTE, "Sums of CO2, noise and pressure", steps.reconciled_environment),
-        (homes_gold.FACT_PRESENCE_MINUTE, "Motions", steps.reconciled_presence),
+        (gold.FACT_ENERGY_MINUTE, "Rows and counters of plugs", steps.reconciled_energy),
+        (gold.FACT_ENVIRONMENT_MINUTE, "Sums of CO2, noise and pressure", steps.reconciled_environment),
+        (gold.FACT_PRESENCE_MINUTE, "Motions", steps.reconciled_presence),
     )
 )
 
 OF_FILES = (
     Check(
         "shape",
-        homes_silver.SENSOR_EVENTS,
+        silver.SENSOR_EVENTS,
         WARN_ERROR,
         "The last whole day of sensor files differs from `contract.yaml` in categories, fields, kinds or "
         "rooms: what is new WARN; what is gone, or of another kind, ERROR.",
@@ -144,7 +142,7 @@ OF_FILES = (
     ),
     Check(
         "bytes_kept",
-        homes_bronze.SENSOR_FILES,
+        bronze.SENSOR_FILES,
         "ERROR",
         "Bytes in Bronze no longer have the hash that they came with.",
         steps.bytes_kept,

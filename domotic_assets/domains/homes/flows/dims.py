@@ -1,19 +1,18 @@
 """Writes the dimensions of homes, rooms, devices and tariffs, and finds devices that they lack."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from domotic_assets.domains.homes.gold import dims
 from domotic_assets.domains.homes.gold.tariffs import dim_tariff
-from domotic_assets.flow.dims import Written, replace_dims
+from domotic_assets.flow.dims import DIMS, replace_dims
+from domotic_assets.flow.flow import Asked, Flow, Made
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas.homes.gold import DIM_APARTMENT, DIM_DEVICE, DIM_ROOM, DIM_TARIFF
 from domotic_assets.schemas.homes.silver import DEVICES
 from domotic_assets.schemas.register import SILVER_REGISTER
 
 
-def write_dims(work: Workspace) -> Mapping[str, Written]:
+def write_dims(work: Workspace, _asked: Asked) -> Made:
     """Write gold/dim_apartment, dim_room, dim_device and dim_tariff where they differ from the lake's.
 
     Counts of dim_device: rows of the register and devices of the feed that found no partner.
@@ -23,7 +22,7 @@ def write_dims(work: Workspace) -> Mapping[str, Written]:
     register = {name: lake.read(table) for name, table in SILVER_REGISTER.items()}
     newest: datetime | None = devices["last_ts"].max()  # type: ignore[assignment]
     joined = dims.dim_device(registry, devices, register, newest)
-    written = replace_dims(
+    return replace_dims(
         work,
         {
             DIM_APARTMENT: dims.dim_apartment(registry, register, devices),
@@ -31,9 +30,8 @@ def write_dims(work: Workspace) -> Mapping[str, Written]:
             DIM_DEVICE: joined.devices,
             DIM_TARIFF: dim_tariff(registry),
         },
+        {DIM_DEVICE.name: _unmatched(joined)},
     )
-    of_devices = written[DIM_DEVICE.name]
-    return {**written, DIM_DEVICE.name: replace(of_devices, counts=_unmatched(joined))}
 
 
 def lacks_devices(work: Workspace) -> bool:
@@ -51,3 +49,17 @@ def _unmatched(found: dims.DeviceDimension) -> dict[str, int]:
         "register appliances unmatched": found.appliances.register_unmatched,
         "feed plugs unmatched": found.appliances.feed_unmatched,
     }
+
+
+FLOW = Flow(
+    name="homes_dims",
+    about="Homes, rooms, devices and tariffs as they are now.",
+    writes=(DIM_APARTMENT, DIM_ROOM, DIM_DEVICE, DIM_TARIFF),
+    made_from={
+        DIM_APARTMENT.name: (SILVER_REGISTER["buildings"],),
+        DIM_ROOM.name: (DEVICES,),
+        DIM_DEVICE.name: (DEVICES, *(SILVER_REGISTER[name] for name in ("rooms", "sensors", "devices"))),
+    },
+    run=write_dims,
+    job=DIMS,
+)

@@ -13,9 +13,7 @@ from domotic_assets.flow.reading import read_within, utc_dates
 from domotic_assets.flow.windows import Window, date_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE
-from domotic_assets.schemas import gold as schemas_gold
-from domotic_assets.schemas.homes import gold as homes_gold
-from domotic_assets.schemas.homes import silver
+from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
 from domotic_assets.star.keys import datetime_key
 
@@ -37,17 +35,17 @@ Rebuild = Callable[[Workspace, pl.Series, pl.Series], tuple[pl.DataFrame, pl.Ser
 
 def energy_facts(work: Workspace, windows: Sequence[Window]) -> int:
     """gold/fact_energy_minute of these windows and of the readings they reach; number of rows."""
-    return _minute_facts(work, windows, homes_gold.FACT_ENERGY_MINUTE, _energy)
+    return _minute_facts(work, windows, gold.FACT_ENERGY_MINUTE, _energy)
 
 
 def environment_facts(work: Workspace, windows: Sequence[Window]) -> int:
     """gold/fact_environment_minute of these windows; number of rows."""
-    return _minute_facts(work, windows, homes_gold.FACT_ENVIRONMENT_MINUTE, _environment)
+    return _minute_facts(work, windows, gold.FACT_ENVIRONMENT_MINUTE, _environment)
 
 
 def presence_facts(work: Workspace, windows: Sequence[Window]) -> int:
     """gold/fact_presence_minute of these windows and of the hold after them; number of rows."""
-    return _minute_facts(work, windows, homes_gold.FACT_PRESENCE_MINUTE, _presence)
+    return _minute_facts(work, windows, gold.FACT_PRESENCE_MINUTE, _presence)
 
 
 def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
@@ -81,7 +79,7 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
     pieces = _pieces(touched)
     rebuilt = (rebuild(work, minutes, all_minutes) for minutes in pieces)
     # Energy asks what Gold holds: there a piece is written before the next one is worked out.
-    in_turn = rebuilt if table is homes_gold.FACT_ENERGY_MINUTE else prefetch(rebuilt)
+    in_turn = rebuilt if table is gold.FACT_ENERGY_MINUTE else prefetch(rebuilt)
     for number, (rows, replaced) in enumerate(in_turn, 1):
         work.lake.replace_values(table, rows, "datetime_key", _keys(replaced), replaced.dt.date())
         written += rows.height
@@ -119,7 +117,7 @@ def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.D
     events = _events_between(work, first, _last(rebuilt), wanted, _ROOM_COLUMNS)
     rows = rooms.presence_minutes(events, rebuilt, work.registry)
     beyond = _keys(rebuilt.filter(~rebuilt.is_in(minutes.implode())))
-    held = _held(work, homes_gold.FACT_PRESENCE_MINUTE, beyond)
+    held = _held(work, gold.FACT_PRESENCE_MINUTE, beyond)
     inside = ~pl.col("datetime_key").is_in(beyond.implode())
     return _replacing(rows.filter(inside), minutes, rows.filter(~inside), held)
 
@@ -132,7 +130,7 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
     others = pl.col("datetime_key").is_in(_keys(run).implode())
     reached = rows.filter(~inside, ~others)
     # Rows outside the minutes belong to single devices; the other devices of those minutes stay.
-    held = _held(work, homes_gold.FACT_ENERGY_MINUTE, reached["datetime_key"].unique())
+    held = _held(work, gold.FACT_ENERGY_MINUTE, reached["datetime_key"].unique())
     beside = held.join(reached, on=["datetime_key", "device_key"], how="anti")
     return _replacing(rows.filter(inside), minutes, pl.concat([reached, beside]), held)
 
@@ -239,7 +237,7 @@ def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str
     days = _dates_of_plugs(work, since)
     keys = _keys(pl.Series([first, last], dtype=UTC_TIME))
     held = work.lake.read(
-        homes_gold.FACT_ENERGY_MINUTE,
+        gold.FACT_ENERGY_MINUTE,
         dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
         between=("datetime_key", keys[0], keys[1]),
         where=pl.col("counter_total").is_not_null(),
@@ -303,7 +301,8 @@ def days_without_gold(work: Workspace) -> list[Window]:
     """UTC days with silver events that a minute fact holds nothing of although it should."""
     days = set(work.lake.dates(silver.SENSOR_EVENTS))
     missing: set[date] = set()
-    for table in schemas_gold.MINUTE_FACTS:
+    facts = (gold.FACT_ENERGY_MINUTE, gold.FACT_ENVIRONMENT_MINUTE, gold.FACT_PRESENCE_MINUTE)
+    for table in facts:
         if work.lake.version(table) is None:
             missing |= days
     return [date_window(day) for day in sorted(missing)]

@@ -32,7 +32,7 @@ from domotic_assets_tests.support.builders import (
     share_file,
     to_bytes,
 )
-from domotic_assets_tests.support.sensor_path import Carried, carry
+from domotic_assets_tests.support.sensor_path import Carried, in_memory
 
 MINUTE = timedelta(minutes=1)
 ALIKE = ALIKE_BEFORE_DECODER + 20
@@ -78,10 +78,10 @@ def alike(number: int = ALIKE, start: int = 0) -> list[ShareFile]:
 
 def assert_as_value_by_value(files: Sequence[ShareFile], homes: Registry | None = None) -> Carried:
     """The files come to what they come to where there is no decoder."""
-    together = carry(*files, homes=homes)
+    together = in_memory(*files, homes=homes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MOST_DECODERS", 0)
-        expected = carry(*files, homes=homes)
+        expected = in_memory(*files, homes=homes)
     for name, order in (("events", []), ("rejects", REJECTS.sort), ("files", [])):
         ours, theirs = getattr(together, name), getattr(expected, name)
         assert_frame_equal(*((frame.sort(order) if order else frame) for frame in (ours, theirs)))
@@ -89,7 +89,7 @@ def assert_as_value_by_value(files: Sequence[ShareFile], homes: Registry | None 
 
 
 def test_most_of_them_are_decoded_and_each_value_is_there(read_singly: list[bytes]) -> None:
-    done = carry(*alike())
+    done = in_memory(*alike())
     assert len(read_singly) == ALIKE_BEFORE_DECODER
     assert done.files["status"].to_list() == ["loaded"] * ALIKE
     last = ALIKE - 1
@@ -109,15 +109,15 @@ def test_most_of_them_are_decoded_and_each_value_is_there(read_singly: list[byte
 
 
 def test_a_decoder_once_made_reads_from_the_second_file_on(read_singly: list[bytes]) -> None:
-    carry(*alike())
+    in_memory(*alike())
     read_singly.clear()
-    carry(*alike(5, start=200))
+    in_memory(*alike(5, start=200))
     assert len(read_singly) == 1
 
 
 def test_homes_whose_rooms_are_spelled_alike_share_a_decoder(read_singly: list[bytes]) -> None:
     files = [*alike(), *(numbered(minute + 500, "jeremie") for minute in range(10))]
-    done = carry(*files)
+    done = in_memory(*files)
     assert len(read_singly) == ALIKE_BEFORE_DECODER
     assert_as_value_by_value(files)
     assert set(done.events["home"]) == {"jimmy", "jeremie"}
@@ -187,7 +187,7 @@ def test_odd_values_come_to_the_same(values: dict[str, Any]) -> None:
 def test_a_secret_that_the_texts_of_many_hold_is_masked_in_all(read_singly: list[bytes]) -> None:
     token = API_TOKENS["jimmy"]
     files = [numbered(n, waters={"Bhroom": {"serial": f"{n} {token}"}}) for n in range(ALIKE)]
-    done = carry(*files)
+    done = in_memory(*files)
     assert len(read_singly) == ALIKE_BEFORE_DECODER
     serials = done.events.filter(variable="waters.serial")["value_text"].to_list()
     assert serials == [f"{n} ***" for n in range(ALIKE)]
@@ -200,7 +200,7 @@ def test_of_several_versions_of_a_name_the_latest_readable_counts() -> None:
         last.arrived_at + MINUTE,
     )  # fmt: skip
     cut = ShareFile(last.name, last.content[:300], last.arrived_at + 2 * MINUTE)
-    done = carry(*alike(), resend, cut)
+    done = in_memory(*alike(), resend, cut)
     statuses = done.files.filter(pl.col("window") == SAMPLE_TIME + (ALIKE - 1) * MINUTE).sort("arrived_at")
     assert statuses["status"].to_list() == ["superseded", "loaded", "quarantined"]
     at = SAMPLE_TIME + (ALIKE - 1) * MINUTE
@@ -215,7 +215,7 @@ def test_of_two_names_with_one_minute_inside_the_later_reading_counts() -> None:
         inside + timedelta(hours=1),
     )  # fmt: skip
     files = [*alike(), late, numbered(701)]
-    done = carry(*files)
+    done = in_memory(*files)
     assert done.values("motions.motion", inside) == {"jimmy/office/motions/1": 1.0}
     assert done.values("waters.flow", inside) == {"jimmy/bathroom/waters/1": 5.0}
     assert done.files["status"].to_list() == ["loaded"] * len(files)
@@ -249,7 +249,7 @@ def test_the_events_of_a_minute_stand_in_order_whatever_its_homes_are_called(ids
         text = text.replace(f"id: {home}", f"id: {called}").replace(f"homes: [{home}]", f"homes: [{called}]")
     files = [numbered(minute, home) for minute in range(ALIKE) for home in ("jimmy", "jeremie")]
     # That they do is looked at there, for all files of these tests.
-    done = carry(*files, homes=registry(text))
+    done = in_memory(*files, homes=registry(text))
     assert set(done.events["home"]) == set(ids)
     assert done.events.height == 2 * READINGS * ALIKE
 
@@ -257,7 +257,7 @@ def test_the_events_of_a_minute_stand_in_order_whatever_its_homes_are_called(ids
 def test_each_structure_has_texts_of_its_own() -> None:
     window = {"doorsWindows": {"Kitchen": [opening("Window", "on")]}, "waters": None}
     files = [*alike(), *(numbered(minute, **window) for minute in range(LATE, LATE + ALIKE))]
-    done = carry(*files)
+    done = in_memory(*files)
     for word, minutes in (("Door", range(ALIKE)), ("Window", range(LATE, LATE + ALIKE))):
         said = done.events.filter(variable="doorsWindows.type", value_text=word)["ts"].to_list()
         assert said == [SAMPLE_TIME + minute * MINUTE for minute in minutes]
@@ -271,7 +271,7 @@ def test_more_structures_than_there_may_be_decoders_come_to_the_same() -> None:
         for number, kind in enumerate(kinds)
         for minute in range(ALIKE_BEFORE_DECODER + 3)
     ]  # fmt: skip
-    done = carry(*files)
+    done = in_memory(*files)
     for number in range(len(kinds)):
         found = done.events.filter(variable=f"kind{number}.level")
         assert found["value"].to_list() == [float(number)] * (ALIKE_BEFORE_DECODER + 3)

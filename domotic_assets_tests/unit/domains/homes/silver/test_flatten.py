@@ -30,7 +30,7 @@ from domotic_assets_tests.support.builders import (
     station,
     to_bytes,
 )
-from domotic_assets_tests.support.sensor_path import carry
+from domotic_assets_tests.support.sensor_path import in_memory
 
 ARRIVED = SAMPLE_TIME + timedelta(seconds=5)
 FIRST_PASS = datetime(2023, 10, 29, 0, 30, tzinfo=UTC)
@@ -57,7 +57,7 @@ def written(text: str, instead: str) -> ShareFile:
 
 
 def test_a_good_file_gives_each_of_its_readings() -> None:
-    done = carry(share_file())
+    done = in_memory(share_file())
     assert done.events.schema == SENSOR_EVENTS.schema
     assert done.rejects.schema == REJECTS.schema
     assert done.files.schema == SENSOR_FILES.schema
@@ -75,7 +75,7 @@ def test_a_good_file_gives_each_of_its_readings() -> None:
 
 
 def test_no_files_give_empty_tables() -> None:
-    done = carry()
+    done = in_memory()
     assert done.events.schema == SENSOR_EVENTS.schema
     assert done.rejects.schema == REJECTS.schema
     assert done.files.schema == SENSOR_FILES.schema
@@ -90,7 +90,7 @@ class TestTwoPassesOfTheAutumnHour:
     @pytest.mark.parametrize("late", [timedelta(seconds=5), timedelta(days=3)])
     def test_unix_times_inside_tell_them_apart(self, late: timedelta) -> None:
         passes = ((FIRST_PASS, 10.0), (SECOND_PASS, 20.0))
-        done = carry(
+        done = in_memory(
             *(
                 share_file(at=at, arrived_at=SECOND_PASS + late, plugs={"Office": plug(at, power=watts)})
                 for at, watts in passes
@@ -103,7 +103,7 @@ class TestTwoPassesOfTheAutumnHour:
 
     def test_without_unix_times_their_arrival_does(self) -> None:
         passes = ((FIRST_PASS, 21.0), (SECOND_PASS, 22.0))
-        done = carry(
+        done = in_memory(
             *(
                 share_file(
                     at=at, plugs=None, consumptions=None, meteos={"Office": station(Temperature=celsius)}
@@ -118,7 +118,7 @@ class TestTwoPassesOfTheAutumnHour:
         content = to_bytes(
             payload(at=FIRST_PASS, plugs=None, consumptions=None, motions={"Office": motion(light="n/a")})
         )
-        done = carry(*(share_file(at=at, content=content) for at in (FIRST_PASS, SECOND_PASS)))
+        done = in_memory(*(share_file(at=at, content=content) for at in (FIRST_PASS, SECOND_PASS)))
         # 79 less the plugs' 22 and the meter's 18, one of them refused.
         assert done.files["events"].to_list() == [38, 38]
         assert done.files["rejects"].to_list() == [1, 1]
@@ -131,7 +131,7 @@ class TestTwoPassesOfTheAutumnHour:
             at=FIRST_PASS, arrived_at=SECOND_PASS - timedelta(minutes=20), plugs=None, consumptions=None
         )
         first, second = (share_file(at=at, content=content) for at in (FIRST_PASS, SECOND_PASS))
-        done = carry(first, corrected, second)
+        done = in_memory(first, corrected, second)
         found = done.files.sort("arrived_at").select("status", "silent_devices").rows()
         assert found == [
             ("superseded", []),
@@ -141,7 +141,7 @@ class TestTwoPassesOfTheAutumnHour:
 
     def test_a_resend_of_one_pass_replaces_only_that_pass(self) -> None:
         resend = share_file(at=FIRST_PASS, arrived_at=SECOND_PASS + timedelta(hours=1), motions=None)
-        done = carry(share_file(at=FIRST_PASS), share_file(at=SECOND_PASS), resend)
+        done = in_memory(share_file(at=FIRST_PASS), share_file(at=SECOND_PASS), resend)
         assert sorted(done.files["status"]) == ["loaded", "loaded", "superseded"]
         assert done.values("motions.motion", FIRST_PASS) == {}
         assert done.values("motions.motion", SECOND_PASS) == {"jimmy/office/motions/1": 0.0}
@@ -150,7 +150,7 @@ class TestTwoPassesOfTheAutumnHour:
 @pytest.mark.rule(3)
 def test_two_windows_of_a_room_are_two_devices() -> None:
     windows = [opening("Window", "off"), opening("Window", "on", battery=41)]
-    done = carry(only(doorsWindows={"Livingroom": windows}))
+    done = in_memory(only(doorsWindows={"Livingroom": windows}))
     assert done.values("doorsWindows.switch") == {
         "jimmy/livingroom/doorsWindows/1": 0.0,
         "jimmy/livingroom/doorsWindows/2": 1.0,
@@ -165,7 +165,7 @@ def test_two_windows_of_a_room_are_two_devices() -> None:
 @pytest.mark.rule(3)
 def test_a_single_opening_is_the_device_that_a_list_of_one_gives() -> None:
     at = SAMPLE_TIME + timedelta(minutes=1)
-    done = carry(
+    done = in_memory(
         share_file(doorsWindows={"Kitchen": [opening("Door", "on")]}),
         share_file(at=at, doorsWindows={"Kitchen": opening("Door", "off")}),
     )
@@ -179,7 +179,7 @@ class TestWhichMinute:
     pytestmark = pytest.mark.rule(4)
 
     def test_the_time_inside_wins_over_the_name(self) -> None:
-        done = carry(renamed(name_of(at=SAMPLE_TIME + timedelta(minutes=7))))
+        done = in_memory(renamed(name_of(at=SAMPLE_TIME + timedelta(minutes=7))))
         row = done.only_file()
         assert (row["minute"], row["time_source"]) == (SAMPLE_TIME, "inside")
         assert row["window"] == SAMPLE_TIME + timedelta(minutes=7)
@@ -196,14 +196,14 @@ class TestWhichMinute:
     )  # fmt: skip
     def test_without_a_readable_one_the_name_is_used_and_the_row_says_so(self, inside: Any) -> None:
         """`01.09.2023 21:45` is a day and 55 s after the arrival; a day less 5 s would be read."""
-        row = carry(renamed(name_of(), datetime=inside)).only_file()
+        row = in_memory(renamed(name_of(), datetime=inside)).only_file()
         assert (row["minute"], row["time_source"], row["time_note"]) == (
             SAMPLE_TIME, "name", "unreadable_inside",
         )  # fmt: skip
         assert (row["status"], row["events"]) == ("loaded", READINGS)
 
     def test_without_any_inside_the_row_says_that(self) -> None:
-        row = carry(renamed(name_of(), datetime=None)).only_file()
+        row = in_memory(renamed(name_of(), datetime=None)).only_file()
         assert (row["minute"], row["time_source"], row["time_note"]) == (
             SAMPLE_TIME, "name", "missing_inside",
         )  # fmt: skip
@@ -217,7 +217,7 @@ class TestWhichMinute:
         ],
     )
     def test_the_history_s_first_minute_and_a_day_ahead_are_read(self, inside: str, minute: datetime) -> None:
-        row = carry(renamed(name_of(), datetime=inside)).only_file()
+        row = in_memory(renamed(name_of(), datetime=inside)).only_file()
         assert (row["minute"], row["time_source"]) == (minute, "inside")
 
     @pytest.mark.parametrize("name", ["32.13.2023 2561_JimmyLoup_received.json", "copy of it.json"])
@@ -225,19 +225,19 @@ class TestWhichMinute:
     def test_with_neither_the_file_is_quarantined_and_is_never_now(
         self, name: str, inside: str | None
     ) -> None:
-        done = carry(renamed(name, datetime=inside))
+        done = in_memory(renamed(name, datetime=inside))
         row = done.only_file()
         assert (row["status"], row["reason"], row["minute"]) == ("quarantined", "no_readable_time", None)
         assert done.events.is_empty() and done.rejects.is_empty()  # noqa: PT018
 
     def test_an_odd_name_with_a_time_inside_loads(self) -> None:
-        row = carry(renamed("copy of it.json")).only_file()
+        row = in_memory(renamed("copy of it.json")).only_file()
         assert (row["status"], row["home"], row["minute"]) == ("loaded", "jimmy", SAMPLE_TIME)
 
     def test_a_time_that_spring_skips_takes_the_offset_before_and_says_so(self) -> None:
         """26 March 2023 had no 02:30; by winter's one hour it is 01:30 UTC."""
         at = datetime(2023, 3, 26, 1, 30, tzinfo=UTC)
-        row = carry(share_file(at=at, datetime="26.03.2023 02:30")).only_file()
+        row = in_memory(share_file(at=at, datetime="26.03.2023 02:30")).only_file()
         assert (row["minute"], row["time_note"]) == (at, "skipped_by_spring")
 
 
@@ -264,7 +264,7 @@ class TestOneBadValue:
         ],
     )
     def test_in_place_of_a_number(self, bad: Any, raw: str, reason: str) -> None:
-        done = carry(share_file(plugs={"Office": plug(power=bad), "Livingroom": plug()}))
+        done = in_memory(share_file(plugs={"Office": plug(power=bad), "Livingroom": plug()}))
         assert done.only_file()["status"] == "partial"
         assert done.rejects.drop("file_id").rows(named=True) == [
             {
@@ -288,7 +288,7 @@ class TestOneBadValue:
     @pytest.mark.rule(9)
     @pytest.mark.parametrize("number", ["9" * 10_000, "-" + "9" * 10_000, "1e999"])
     def test_a_number_too_large_to_hold(self, number: str) -> None:
-        done = carry(written("17.62", number))
+        done = in_memory(written("17.62", number))
         assert done.rejects.select("json_path", "reason").rows() == [("$.plugs.Office.power", "not_finite")]
         assert done.events.height == READINGS - 1
 
@@ -322,20 +322,20 @@ class TestOneBadValue:
     def test_each_reject_says_its_path_and_reason(
         self, sections: dict[str, Any], path: str, reason: str
     ) -> None:
-        done = carry(share_file(**sections))
+        done = in_memory(share_file(**sections))
         assert done.rejects.select("json_path", "reason").rows() == [(path, reason)]
         assert reason in REJECT_REASONS
         assert done.values("plugs.power").keys() == {"jimmy/office/plugs/1", "jimmy/livingroom/plugs/1"}
 
     def test_a_null_is_counted_and_neither_event_nor_reject(self) -> None:
-        done = carry(share_file(motions={"Office": motion(light=None, temperature=None)}, humidities={}))
+        done = in_memory(share_file(motions={"Office": motion(light=None, temperature=None)}, humidities={}))
         row = done.only_file()
         assert (row["status"], row["nulls"], row["rejects"]) == ("loaded", 2, 0)
         assert row["events"] == READINGS - 2 - 3
 
     def test_a_device_without_an_accepted_reading_is_named_as_silent(self) -> None:
         silent = {"temperature": "n/a", "humidity": None}
-        done = carry(share_file(humidities={"Bhroom": silent, "Laundry": humidity()}))
+        done = in_memory(share_file(humidities={"Bhroom": silent, "Laundry": humidity()}))
         assert done.only_file()["silent_devices"] == ["jimmy/bathroom/humidities/1"]
 
     def test_of_two_files_of_a_minute_each_says_which_of_its_own_devices_are_silent(self) -> None:
@@ -343,7 +343,7 @@ class TestOneBadValue:
         # One says its minute inside alone: both are of one home and minute, and their readings stand mixed.
         inside = to_bytes(payload(at=SAMPLE_TIME, **nothing))
         other = share_file(at=SAMPLE_TIME + timedelta(minutes=1), content=inside)
-        done = carry(share_file(), other)
+        done = in_memory(share_file(), other)
         found = dict(done.files.sort("window").select("window", "silent_devices").iter_rows())
         assert list(found.values()) == [[], ["jimmy/bathroom/humidities/1"]]
 
@@ -359,7 +359,7 @@ class TestOneBadValue:
         ],
     )
     def test_an_unreadable_file_has_one_row_with_the_reason(self, content: bytes, reason: str) -> None:
-        done = carry(share_file(content=content), share_file("jeremie"))
+        done = in_memory(share_file(content=content), share_file("jeremie"))
         rows = {row["home"]: row for row in done.files.iter_rows(named=True)}
         assert (rows["jimmy"]["status"], rows["jimmy"]["reason"]) == ("quarantined", reason)
         assert (rows["jimmy"]["minute"], rows["jimmy"]["events"], rows["jimmy"]["window"]) == (
@@ -370,7 +370,7 @@ class TestOneBadValue:
         assert set(done.events["home"]) == {"jeremie"}
 
     def test_a_file_that_nobody_s_name_or_user_claims_is_quarantined(self) -> None:
-        row = carry(ShareFile("odd.json", b'{"plugs": {}}', ARRIVED)).only_file()
+        row = in_memory(ShareFile("odd.json", b'{"plugs": {}}', ARRIVED)).only_file()
         assert (row["status"], row["home"]) == ("quarantined", None)
         assert row["reason"] in QUARANTINE_REASONS
 
@@ -383,7 +383,7 @@ class TestVersions:
     def test_a_changed_resend_wins_by_arrival(self) -> None:
         first = share_file(plugs={"Office": plug(power=1.0), "Kitchen": plug()})
         resend = share_file(arrived_at=ARRIVED + timedelta(minutes=20), plugs={"Office": plug(power=2.0)})
-        done = carry(first, resend)
+        done = in_memory(first, resend)
         assert done.values("plugs.power") == {"jimmy/office/plugs/1": 2.0}
         by_arrival = done.files.sort("arrived_at")
         assert by_arrival["status"].to_list() == ["superseded", "loaded"]
@@ -391,19 +391,19 @@ class TestVersions:
 
     def test_a_completed_version_of_a_truncated_file_is_loaded(self) -> None:
         whole = share_file(arrived_at=ARRIVED + timedelta(minutes=1))
-        done = carry(share_file(content=whole.content[:900]), whole)
+        done = in_memory(share_file(content=whole.content[:900]), whole)
         assert done.files.sort("arrived_at")["status"].to_list() == ["quarantined", "loaded"]
         assert done.events.height == READINGS
 
     def test_a_truncated_resend_does_not_cost_the_good_version(self) -> None:
         good = share_file()
         cut = share_file(content=good.content[:900], arrived_at=ARRIVED + timedelta(minutes=1))
-        done = carry(good, cut)
+        done = in_memory(good, cut)
         assert done.files.sort("arrived_at")["status"].to_list() == ["loaded", "quarantined"]
         assert done.events.height == READINGS
 
     def test_a_late_file_loads_into_its_own_minute(self) -> None:
-        done = carry(share_file(arrived_at=SAMPLE_TIME + timedelta(days=40)))
+        done = in_memory(share_file(arrived_at=SAMPLE_TIME + timedelta(days=40)))
         assert (done.only_file()["status"], done.only_file()["minute"]) == ("loaded", SAMPLE_TIME)
 
     def test_of_two_names_with_one_minute_inside_each_reading_is_the_later_arrival_s(self) -> None:
@@ -412,7 +412,7 @@ class TestVersions:
             to_bytes(payload(plugs={"Office": plug(power=2.0)}, motions=None)),
             ARRIVED + timedelta(minutes=1),
         )
-        done = carry(later, share_file())
+        done = in_memory(later, share_file())
         assert done.values("plugs.power") == {"jimmy/office/plugs/1": 2.0, "jimmy/livingroom/plugs/1": 1.87}
         assert done.values("motions.motion") == {"jimmy/office/motions/1": 0.0}
         assert done.files["status"].to_list() == ["loaded", "loaded"]
@@ -437,7 +437,7 @@ def test_an_outlier_is_flagged_and_kept(
     (field,) = sections
     readings = (*outside, *edges)
     rooms = {f"Room{number}": {field: value} for number, value in enumerate(readings)}
-    done = carry(only(meteos={"meteo": rooms}))
+    done = in_memory(only(meteos={"meteo": rooms}))
     found = dict(done.events.select("value", "is_outlier").iter_rows())
     assert found == dict.fromkeys(outside, True) | dict.fromkeys(edges, False)
     assert set(done.events["variable"]) == {variable}
@@ -446,7 +446,7 @@ def test_an_outlier_is_flagged_and_kept(
 
 @pytest.mark.rule(7)
 def test_bounds_cover_plugs_motions_and_the_house_but_no_counter() -> None:
-    done = carry(
+    done = in_memory(
         only(
             plugs={"Office": {"power": 10_000.1, "total": -5, "counter1": 1e12, "temperature": 61}},
             motions={"Office": {"light": 200_001, "temperature": -21}},
@@ -467,7 +467,7 @@ class TestUnknown:
     pytestmark = pytest.mark.rule(8)
 
     def test_rooms_fields_and_categories_are_kept(self) -> None:
-        done = carry(
+        done = in_memory(
             share_file(
                 motions={"Winter Garden": motion(True), "Office": motion(tilt=3.5, model="X")},
                 waters={"Bhroom": {"flow": 2.25, "leak": False}},
@@ -495,7 +495,7 @@ class TestUnknown:
     @pytest.mark.rule(9)
     def test_a_huge_nested_value_is_cut_and_its_length_kept(self) -> None:
         nested = {"trace": ["x" * 90 for _ in range(100)]}
-        done = carry(only(motions={"Office": {"debug": nested, "note": "y" * 501, "short": "z" * 500}}))
+        done = in_memory(only(motions={"Office": {"debug": nested, "note": "y" * 501, "short": "z" * 500}}))
         found = {
             variable: (text, length)
             for variable, text, length in done.events.select(
@@ -514,7 +514,7 @@ class TestUnknown:
             share_file(at=SAMPLE_TIME + timedelta(minutes=n), motions={"Office": motion(tilt=value)})
             for n, value in enumerate(values)
         ]
-        done = carry(*files)
+        done = in_memory(*files)
         found = done.events.filter(pl.col("variable") == "motions.tilt").sort("ts")
         assert found.select("value", "value_text").rows() == [
             (1.0, None), (2.5, None), (1.0, None), (None, "text"), (None, "[1]"),
@@ -536,8 +536,8 @@ class TestCompany:
             share_file("jeremie", at=minutes[3], meteos={"Office": station(CO2=None)}),
             share_file(at=minutes[4], plugs={"Office": dict(reversed(plug(power=True).items()))}),
         ]
-        together = carry(*files)
-        alone = [carry(file) for file in files]
+        together = in_memory(*files)
+        alone = [in_memory(file) for file in files]
         for frame in ("events", "rejects", "files"):
             apart = pl.concat([getattr(done, frame) for done in alone])
             whole = getattr(together, frame)
@@ -550,7 +550,7 @@ class TestCompany:
     def test_of_two_spellings_of_a_room_the_later_in_the_file_counts(self, neighbour: Any) -> None:
         """`Office` and `office` are one room; what a neighbour's `Office` holds changes nothing."""
         later = SAMPLE_TIME + timedelta(minutes=1)
-        done = carry(
+        done = in_memory(
             share_file(plugs={"Office": plug(power=1.0), "office": plug(power=2.0)}),
             share_file(at=later, plugs={"Office": plug(power=neighbour), "office": plug(power=3.0)}),
         )
@@ -559,7 +559,7 @@ class TestCompany:
 
     @pytest.mark.parametrize("second", [None, "n/a"])
     def test_a_null_or_refused_second_spelling_leaves_the_first(self, second: Any) -> None:
-        done = carry(only(plugs={"Office": {"power": 1.0}, "office": {"power": second}}))
+        done = in_memory(only(plugs={"Office": {"power": 1.0}, "office": {"power": second}}))
         assert done.values("plugs.power") == {"jimmy/office/plugs/1": 1.0}
 
 
@@ -579,7 +579,7 @@ class TestCompany:
     ids=["U+0000", "surrogate", "no UTF-8", "mark", "UTF-16", "UTF-16 LE", "UTF-16 BE", "duplicate key"],
 )
 def test_an_odd_spelling_costs_no_reading(odd: ShareFile) -> None:
-    done = carry(odd, share_file("jeremie"))
+    done = in_memory(odd, share_file("jeremie"))
     assert done.files["status"].to_list() == ["loaded", "loaded"]
     assert done.events.group_by("home").len()["len"].to_list() == [READINGS, READINGS]
     assert done.values("plugs.power")["jimmy/office/plugs/1"] == 17.62
@@ -588,7 +588,7 @@ def test_an_odd_spelling_costs_no_reading(odd: ShareFile) -> None:
 
 @pytest.mark.rule(9)
 def test_a_trace_of_five_megabytes_costs_no_reading() -> None:
-    done = carry(share_file(trace="x" * 5_000_000), share_file("jeremie"))
+    done = in_memory(share_file(trace="x" * 5_000_000), share_file("jeremie"))
     found = done.events.filter(pl.col("variable") == "feed.trace")
     assert found.select("value_text", "value_text_length").rows() == [("x" * 500, 5_000_000)]
     assert done.events.height == 2 * READINGS + 1
@@ -615,7 +615,7 @@ class TestSecrets:
     )
     def test_a_token_is_masked_wherever_it_stands(self, token: Any, text: str) -> None:
         for told in (text, text.upper(), text.lower()):
-            done = carry(
+            done = in_memory(
                 share_file(
                     api_token=token,
                     plugs={told: plug(power=told), "Office": plug(power={told: [told]}, switch=told)},
@@ -637,7 +637,7 @@ class TestSecrets:
     def test_users_are_masked_wherever_they_stand(self, user: str) -> None:
         """The file's own user, every feed user and, where the file says another one, that one too."""
         inside = "Passing-Visitor" if user == "Passing-Visitor" else FEED_USERS["jimmy"]
-        done = carry(
+        done = in_memory(
             share_file(
                 user=inside,
                 motions={user: motion(light=user), "Office": {user: 1, "note": f"of {user}"}},
@@ -649,14 +649,14 @@ class TestSecrets:
         assert "31.08.2023 2144_***_received.json" in done.texts()
 
     def test_no_file_name_leaves_bronze(self) -> None:
-        done = carry(share_file(), share_file("jeremie", content=b"{"))
+        done = in_memory(share_file(), share_file("jeremie", content=b"{"))
         assert "name" not in (*done.events.columns, *done.rejects.columns, *done.files.columns)
         assert not [text for text in done.texts() if "received" in text]
 
     def test_a_mask_is_put_before_the_text_is_cut(self) -> None:
         """A token across the limit leaves no readable beginning."""
         token = API_TOKENS["jimmy"]
-        done = carry(
+        done = in_memory(
             only(
                 plugs={"Office": {"power": "x" * 195 + token}},
                 motions={"Office": {"note": "y" * 495 + token}},
@@ -669,11 +669,11 @@ class TestSecrets:
 
     @pytest.mark.parametrize("token", ["", " ", "s", "on"])
     def test_a_token_too_short_to_be_one_spoils_no_text(self, token: str) -> None:
-        done = carry(share_file(api_token=token, motions={"Season room": motion()}))
+        done = in_memory(share_file(api_token=token, motions={"Season room": motion()}))
         assert done.values("motions.motion") == {"jimmy/season room/motions/1": 0.0}
 
     def test_a_token_under_another_letter_case_is_no_reading(self) -> None:
-        done = carry(share_file(API_TOKEN="tok-other-5f1c9b", note="tok-other-5f1c9b"))
+        done = in_memory(share_file(API_TOKEN="tok-other-5f1c9b", note="tok-other-5f1c9b"))
         assert "feed.API_TOKEN" not in done.texts()
         assert not [text for text in done.texts() if "5f1c9b" in text]
 
@@ -681,7 +681,7 @@ class TestSecrets:
 @pytest.mark.rule(5)
 def test_a_home_that_left_the_registry_and_a_file_of_another_are_told_apart() -> None:
     """Bronze says jeremie; a registry without that home knows neither name nor user any more."""
-    landed = carry(share_file("jeremie")).bronze
+    landed = in_memory(share_file("jeremie")).bronze
     without = REGISTRY[: REGISTRY.index("  - id: jeremie")] + REGISTRY[REGISTRY.index("people:") :]
     without = without.replace("  - {user: u-1002, role: owner, homes: [jeremie]}\n", "")
     flat = flatten(landed, registry(without))

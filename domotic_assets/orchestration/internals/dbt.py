@@ -1,0 +1,27 @@
+"""dbt as Dagster runs it, without what is prepared for questions that nobody asks here."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dagster_dbt import DbtCliResource
+from dagster_dbt.compat import DBT_PYTHON_VERSION
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+
+class Dbt(DbtCliResource):
+    """dbt without what Dagster prepares for questions that nobody asks here.
+
+    Before each call Dagster runs dbt once more for its version, and sets up an adapter in its own process for
+    columns and row counts of models: 4 of the 12 seconds of a publication.
+    """
+
+    @cached_property
+    def _cli_version(self) -> "Version":
+        assert DBT_PYTHON_VERSION is not None
+        return DBT_PYTHON_VERSION
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]  # noqa: ARG002
+        return None
