@@ -14,6 +14,7 @@ from domotic_assets.errors import ConfigurationError
 SITES_VARIABLE = "DOMOTIC_SITES"
 LAKE_VARIABLE = "DOMOTIC_LAKE"
 DAGSTER_VARIABLE = "DAGSTER_HOME"
+SERVE_VARIABLE = "DOMOTIC_SERVE"
 
 
 def is_remote(address: str) -> bool:
@@ -23,16 +24,21 @@ def is_remote(address: str) -> bool:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the registry, the lake and Dagster's records are."""
+    """Where the registry, the lake, Dagster's records and the published files are."""
 
     sites_file: Path
     lake_root: str
     dagster_home: Path
+    serve: Path
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, sites_file: Path, lake_root: str, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Settings for a registry and a lake; Dagster's records live in the lake unless it is remote."""
+        """Settings for a registry and a lake.
+
+        Dagster's records and the published files live in the lake, unless it is remote: then in the folder
+        that DAGSTER_HOME names. DOMOTIC_SERVE names another for the published files.
+        """
         variables = dict(os.environ if environment is None else environment)
         if is_remote(lake_root):
             home = variables.get(DAGSTER_VARIABLE)
@@ -43,9 +49,13 @@ class Settings:
                     expected=f"a local folder for Dagster's records in {DAGSTER_VARIABLE}",
                     remedy=f"set {DAGSTER_VARIABLE} to a folder that stays",
                 )
-            return cls(sites_file.resolve(), lake_root.rstrip("/"), Path(home), variables)
-        root = Path(lake_root.removeprefix("file://")).resolve()
-        return cls(sites_file.resolve(), str(root), root / "dagster", variables)
+            root, records = lake_root.rstrip("/"), Path(home)
+        else:
+            folder = Path(lake_root.removeprefix("file://")).resolve()
+            root, records = str(folder), folder / "dagster"
+        beside = records if is_remote(root) else records.parent
+        serve = Path(variables.get(SERVE_VARIABLE) or beside / "serve").resolve()
+        return cls(sites_file.resolve(), root, records, serve, variables)
 
     def secret(self, variable: str) -> str:
         """A credential that sites.yaml names; raises ConfigurationError while the variable is not set."""

@@ -1,7 +1,7 @@
 """`domotic contract`: how the sources differ from what was agreed, and agreeing to what they are now."""
 
 import sys
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ def accept(sites: Path, lake: str, day: datetime | None) -> None:
 def _date(work: "Workspace", day: datetime | None) -> date:
     from domotic_assets.quality.installed_contract import newest_whole_day
 
-    return newest_whole_day(work, datetime.now(UTC)) if day is None else day.date()
+    return newest_whole_day(work, work.now()) if day is None else day.date()
 
 
 def _show(found: "Verdict", what: str) -> None:

@@ -1,6 +1,6 @@
 """`domotic rejects`: what was refused, the file behind it, and trying it again after a fix."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -111,7 +111,7 @@ def replay(sites: Path, lake: str, home: str | None, day: datetime | None, reaso
         from domotic_assets.orchestration.replay import replay as replay_refusals
 
         work = _open(sites, lake)
-        done = replay_refusals(work, _selection(home, day, reason), datetime.now(UTC))
+        done = replay_refusals(work, _selection(home, day, reason), work.now())
     how = "by the live feed" if done.live else "by a build"
     if not done.outcomes:
         _out.print("Nothing was refused")

@@ -1,7 +1,6 @@
 """`domotic status`: how the feed of each home stands."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -23,7 +22,8 @@ def status(sites: Path, lake: str) -> None:
     from domotic_assets.flow.workspace import Workspace
     from domotic_assets.operate.status import HEADINGS, cells, feed_status
 
-    found = feed_status(Workspace.open(Settings.of(sites, lake)), datetime.now(UTC))
+    work = Workspace.open(Settings.of(sites, lake))
+    found = feed_status(work, work.now())
     table = Table(caption="UTC. today, missing: minutes of the local date so far, with and without a file.")
     for heading in HEADINGS:
         table.add_column(heading, overflow="fold", no_wrap=heading in ("last minute", "lag"))

@@ -1,7 +1,8 @@
-"""What every step works on: the registry, the lake, the settings, and somebody to tell about progress."""
+"""What every step works on: the registry, the lake, the settings, a clock, and who is told of progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -25,15 +26,26 @@ def _silent(step: str, done: int, total: int) -> None:
     """Nobody listens."""
 
 
+def system_clock() -> datetime:
+    """The present by this machine's clock, UTC."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Workspace:
-    """The registry, the lake and the settings of one installation."""
+    """The registry, the lake and the settings of one installation.
+
+    listing_cache: what a listing found, until it is landed. clock: gives the present; steps ask no other.
+    publishes: whether published files and the team's database are brought up to Gold.
+    """
 
     settings: Settings
     sites: Sites
     lake: Lake
     report: Report = field(default=_silent)
-    found: ListingCache = field(default_factory=ListingCache)
+    listing_cache: ListingCache = field(default_factory=ListingCache)
+    clock: Callable[[], datetime] = system_clock
+    publishes: bool = True
 
     @classmethod
     def open(cls, settings: Settings, report: Report = _silent) -> "Workspace":
@@ -68,5 +80,9 @@ class Workspace:
 
     @property
     def serve(self) -> Path:
-        """The folder of the published files."""
-        return Path(self.lake.root) / "serve"
+        """The folder of the published files, on this machine."""
+        return self.settings.serve
+
+    def now(self) -> datetime:
+        """The present, UTC."""
+        return self.clock()

@@ -11,7 +11,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Exported:
 
 def export_home(work: Workspace, home: str, folder: Path | None = None) -> Exported:
     """Write a home's data to a folder that does not exist yet; raises QueryError for an unknown home."""
-    now = datetime.now(UTC)
+    now = work.now()
     rows = rows_of_home(work, home)
     target = (folder or Path(f"export-{home}-{now:%Y-%m-%d}")).absolute()
     if target.exists():

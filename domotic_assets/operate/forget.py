@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def forget(
         for table in _in_order():
             rewrite.tidy(work.lake, table)
         rows = _rows_to_forget(work, home)
-        journal = forget_journal.recall(work.lake.root) or Journal.begun(rows.ids)
+        journal = forget_journal.recall(work.lake.root) or Journal.begun(rows.ids, work.now())
         target = receipt or _receipt(journal)
         if target.resolve().is_relative_to(Path(work.lake.root).resolve()):
             raise ConfigurationError(
@@ -96,7 +96,7 @@ def forget(
             journal = forget_in(work, journal)
             forget_journal.remember(work.lake.root, journal)
         scanned = scan(work, journal)
-        forget_journal.write_receipt(target, journal, datetime.now(UTC), scanned)
+        forget_journal.write_receipt(target, journal, work.now(), scanned)
         forget_journal.close(work.lake.root)
     return Forgotten(journal, target, scanned)
 
@@ -279,14 +279,16 @@ def _steps(publish_from_nothing: Callable[[Workspace], None]) -> tuple[Step, ...
 
 
 def scan(work: Workspace, journal: Journal) -> Counter[str]:
-    """Look at every file of the lake; raises LakeError where anything of the home is left."""
+    """Look at every file of the lake, published ones included; raises LakeError where anything is left."""
     needles = journal.ids.needles
     root = Path(work.lake.root)
     sources = _sources(work)
     files = [
         file
-        for file in sorted(root.rglob("*"))
+        for folder in (root, work.serve)
+        for file in sorted(folder.rglob("*"))
         if file.is_file()
+        and (folder == root or not file.is_relative_to(root))
         and file != root / forget_journal.FILE
         and not any(file.is_relative_to(source) for source in sources)
     ]
@@ -296,7 +298,8 @@ def scan(work: Workspace, journal: Journal) -> Counter[str]:
         traced = threads.map(lambda file: list(traces_in(file, needles)), files)
         for number, (file, places) in enumerate(zip(files, traced, strict=True), 1):
             scanned.update(files=1, bytes=file.stat().st_size)
-            found += [f"{file.relative_to(root)}, {place}" for place in places]
+            named = file.relative_to(root) if file.is_relative_to(root) else file
+            found += [f"{named}, {place}" for place in places]
             work.report("scan", number, len(files))
     scanned["findings"] = len(found)
     if found:

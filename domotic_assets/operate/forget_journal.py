@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -45,9 +45,9 @@ class Journal:
     record_files: int = 0
 
     @classmethod
-    def begun(cls, ids: HomeIds) -> "Journal":
+    def begun(cls, ids: HomeIds, now: datetime) -> "Journal":
         """The journal of an erasure that begins now."""
-        return cls(ids, secrets.token_hex(16), datetime.now(UTC))
+        return cls(ids, secrets.token_hex(16), now)
 
     def with_table(self, table: str, done: TableDone) -> "Journal":
         """And one table more that is written anew.

@@ -18,7 +18,7 @@ def refuse_tables_without_rule() -> None:
 
 def are_behind(work: Workspace) -> bool:
     """Whether a person's file is missing, older than the admin's, of other rights, or nobody's."""
-    return not files.are_current(work.serve, scopes_now(work)) and admin_is_present(work)
+    return work.publishes and not files.are_current(work.serve, scopes_now(work)) and admin_is_present(work)
 
 
 def admin_is_present(work: Workspace) -> bool:

@@ -23,8 +23,8 @@ def gold_snapshot(work: Workspace) -> Snapshot:
 
 
 def is_published(work: Workspace) -> bool:
-    """Whether the published file is of the Gold, schemas and marts as they are now."""
-    return publish.is_current(
+    """Whether the published file is of the Gold, schemas and marts as they are now, or none is wanted."""
+    return not work.publishes or publish.is_current(
         publish.published_file(work.serve), gold_snapshot(work).versions, fingerprint_of(DBT_PROJECT)
     )
 

@@ -14,7 +14,9 @@ from domotic_assets.serve.postgres.server import Server
 def database_is_behind(work: Workspace) -> bool:
     """Whether sites.yaml names a database that is not of the admin's file or of people's rights; dials it."""
     entry = work.registry.postgresql
-    return entry is not None and admin_is_present(work) and is_behind(*_arguments(work, entry))
+    if entry is None or not work.publishes:
+        return False
+    return admin_is_present(work) and is_behind(*_arguments(work, entry))
 
 
 def publish_database(work: Workspace) -> Published | None:

@@ -52,10 +52,10 @@ _OURS = f"{DomoticError.__module__}."
 def alerts_sensor(work: Workspace) -> dg.SensorDefinition:
     """The sensor that tells people of problems, and of their end."""
 
-    def tick(context: dg.SensorEvaluationContext, now: datetime) -> dg.SensorResult:
+    def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         repository = context.repository_def
         checks = repository.asset_graph.asset_check_keys if repository is not None else ()
-        return alerts_tick(work, context.instance, checks, now, context.log.error)
+        return alerts_tick(work, context.instance, checks, work.now(), context.log.error)
 
     return standing_sensor(
         "alerts", SECONDS, [], "Tells the channels of sites.yaml what fails, and when it is over.", tick

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property
 
 import dagster as dg
@@ -60,7 +60,7 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     work.lake.require_writable()
     forget_journal.refuse_unfinished(work.lake.root)
     with _running(work) as runner:
-        began = datetime.now(UTC)
+        began = work.now()
         # Asked before this build closes days.
         is_untested = publish.is_day_untested(work)
         found = landing.discover_sensor_files(work)
@@ -68,7 +68,7 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         plan = _plan(work, found, since, until)
         work.worklist.change(lambda held: held.begin(plan.windows, plan.issues, began))
         left = found.left
-        with work.found.kept(found.rows):
+        with work.listing_cache.kept(found.rows):
             # Its rows go as they are landed; a long history has millions.
             del found
             runner.run_windows(plan.windows)
@@ -99,7 +99,7 @@ def _publish(work: Workspace, runner: "_Runner", *, is_new: bool, is_untested: b
     if is_new:
         takes_changes = not is_untested and publish.takes_changes(work)
         runner.run(tags.PUBLISH_CHANGES_JOB if takes_changes else tags.PUBLISH_JOB)
-        work.worklist.change(lambda held: held.marks.update({PUBLISHED_WHOLE: datetime.now(UTC)}))
+        work.worklist.change(lambda held: held.marks.update({PUBLISHED_WHOLE: work.now()}))
     if people.are_behind(work):
         runner.run(tags.SCOPES_JOB)
     if team_database.database_is_behind(work):
@@ -121,7 +121,7 @@ class _Plan:
 
 def _plan(work: Workspace, found: landing.Discovery, since: date | None, until: date | None) -> _Plan:
     """The windows and dates of issue to work on: what is new and unfinished, or the days asked for."""
-    now = datetime.now(UTC)
+    now = work.now()
     unfinished = work.worklist.read()
     issues = {*weather_flows.discover_forecasts(work), *unfinished.issues}
     minutes = {*found.minutes, *reading.unflattened_minutes(work)}

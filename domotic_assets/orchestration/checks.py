@@ -66,8 +66,8 @@ def failing_checks(instance: dg.DagsterInstance) -> list[FailingCheck]:
 def freshness_sensor(work: Workspace) -> dg.SensorDefinition:
     """Tells the check `freshness` within minutes: a round comes once an hour only."""
 
-    def tick(_context: dg.SensorEvaluationContext, now: datetime) -> dg.SensorResult:
-        news = silent_homes_changed(work, now)
+    def tick(_context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        news = silent_homes_changed(work, work.now())
         if news is None:
             return dg.SensorResult(skip_reason="no home fell silent or came back")
         return dg.SensorResult(skip_reason=news.description, asset_events=[news])

@@ -4,7 +4,7 @@ Dagster learns of a killed run from the code server that started it. Where that 
 build's own, the run would stay "started" for ever, and its lane would wait for it.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 import psutil
@@ -20,7 +20,7 @@ SLACK = timedelta(seconds=5)
 def lost_runs_sensor() -> dg.SensorDefinition:
     """Looks for runs that nobody carries any more."""
 
-    def tick(context: dg.SensorEvaluationContext, _now: datetime) -> dg.SensorResult:
+    def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         lost = fail_lost_runs(context.instance)
         return dg.SensorResult(skip_reason=f"reported as failed: {', '.join(lost)}" if lost else "none lost")
 

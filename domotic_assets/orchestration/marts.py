@@ -98,7 +98,7 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
                 60,
                 [job],
                 "Builds and tests the published file when its models change, and after a day was closed.",
-                lambda context, now: models_tick(work, context.instance, now),
+                lambda context: models_tick(work, context.instance, work.now()),
             ),
         ],
         executor=dg.in_process_executor,

@@ -3,7 +3,7 @@
 Steps stand in plain modules; here they get their place in the graph and their metadata.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -68,7 +68,7 @@ def published_file(context: dg.AssetExecutionContext, work: Work) -> dg.Material
 )
 def carried_windows(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Strike the windows off the work list; compact finished days and drop their finer keys."""
-    carried = upkeep.finish_windows(work, windows_of(context), datetime.now(UTC))
+    carried = upkeep.finish_windows(work, windows_of(context), work.now())
     for covered in carried.covered_keys(context.instance.get_dynamic_partitions(tags.WINDOW)):
         context.instance.delete_dynamic_partition(tags.WINDOW, covered)
     return dg.MaterializeResult(asset_key=CARRIED, metadata=carried.metadata())
@@ -85,7 +85,7 @@ def share_listing(context: dg.AssetExecutionContext, work: Work) -> dg.Materiali
     """List the share and put what bronze lacks on the work list."""
     whole = context.run.tags.get(tags.LISTING) != tags.BY_NAME
     registered = context.instance.get_dynamic_partitions(tags.WINDOW)
-    found = arrivals.list_share(work, registered, whole=whole, now=datetime.now(UTC))
+    found = arrivals.list_share(work, registered, whole=whole, now=work.now())
     return dg.MaterializeResult(
         metadata={
             "names listed": found.listed,
@@ -105,7 +105,7 @@ def share_listing(context: dg.AssetExecutionContext, work: Work) -> dg.Materiali
 )
 def lake_upkeep(work: Work) -> dg.MaterializeResult[Any]:
     """Compact what the live minutes left, and shorten the tables' logs."""
-    return dg.MaterializeResult(metadata=upkeep.keep_lake_up(work, datetime.now(UTC)))
+    return dg.MaterializeResult(metadata=upkeep.keep_lake_up(work, work.now()))
 
 
 @dg.asset(
@@ -117,7 +117,7 @@ def lake_upkeep(work: Work) -> dg.MaterializeResult[Any]:
 )
 def retention(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
     """Delete records of runs whose windows a day covers."""
-    home, now = work.settings.dagster_home, datetime.now(UTC)
+    home, now = work.settings.dagster_home, work.now()
     runs = orchestration_retention.prune_runs(context.instance, home, now, keep=context.run_id)
     return dg.MaterializeResult(metadata={"runs removed": runs})
 
@@ -132,7 +132,7 @@ def retention(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeRe
 )
 def feed_status(work: Work) -> dg.MaterializeResult[Any]:
     """How the feed stands."""
-    found = status.feed_status(work, datetime.now(UTC))
+    found = status.feed_status(work, work.now())
     return dg.MaterializeResult(metadata={"homes": dg.MetadataValue.md(found.as_markdown())})
 
 
@@ -146,7 +146,7 @@ def feed_status(work: Work) -> dg.MaterializeResult[Any]:
 )
 def rejects_report(work: Work) -> dg.MaterializeResult[Any]:
     """Refused values and quarantined files, with what their reasons mean."""
-    since = (datetime.now(UTC) - REPORTED).date()
+    since = (work.now() - REPORTED).date()
     report = rejects.reject_report(work, since)
     return dg.MaterializeResult(metadata={"rejects": dg.MetadataValue.md(report)})
 

@@ -70,7 +70,7 @@ def database_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
         LOOK_EVERY_SECONDS,
         [job],
         "Publishes into PostgreSQL when the admin's file, or what sites.yaml says of people, has changed.",
-        lambda context, _: database_tick(work, context.instance),
+        lambda context: database_tick(work, context.instance),
     )
 
 
@@ -138,7 +138,7 @@ def scopes_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
         LOOK_EVERY_SECONDS,
         [job],
         "Builds people's files when the admin's file, or what sites.yaml says of people, has changed.",
-        lambda context, _: scopes_tick(work, context.instance),
+        lambda context: scopes_tick(work, context.instance),
     )
 
 

@@ -5,7 +5,7 @@ line, the source's check `reachable` fails, and the next tick looks again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 import dagster as dg
@@ -45,9 +45,9 @@ def build_sensors(
     """The feed's sensors, over the jobs by name."""
     by_name = {flow.name: flow for flow in flows}
 
-    def guarded(name: str, tick: Tick) -> Callable[[dg.SensorEvaluationContext, datetime], Any]:
+    def guarded(name: str, tick: Tick) -> Callable[[dg.SensorEvaluationContext], Any]:
         flow = by_name[name]
-        return lambda context, now: _guarded(work, context, flow, lambda: tick(work, context.instance, now))
+        return lambda context: _guarded(work, context, flow, lambda: tick(work, context.instance, work.now()))
 
     return [
         standing_sensor(
@@ -76,7 +76,7 @@ def build_sensors(
             60,
             [jobs[tags.REFRESH_JOB], jobs[tags.DIMS_JOB]],
             "Device health, dimensions and upkeep: hourly, and after a day was closed.",
-            lambda context, now: refresh_tick(work, context.instance, now),
+            lambda context: refresh_tick(work, context.instance, work.now()),
         ),
     ]
 
@@ -86,9 +86,9 @@ def standing_sensor(
     seconds: int,
     jobs: Sequence[Any],
     description: str,
-    tick: Callable[[dg.SensorEvaluationContext, datetime], dg.SensorResult],
+    tick: Callable[[dg.SensorEvaluationContext], dg.SensorResult],
 ) -> dg.SensorDefinition:
-    """A sensor that runs from the start and ticks at the present moment."""
+    """A sensor that runs from the start."""
 
     @dg.sensor(
         name=name,
@@ -98,7 +98,7 @@ def standing_sensor(
         description=description,
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return tick(context, datetime.now(UTC))
+        return tick(context)
 
     return sensor
 
@@ -253,7 +253,7 @@ def _guarded(
         context.log.error(str(error))
         if was_down:
             return dg.SensorResult(skip_reason=str(error))
-        now = datetime.now(UTC)
+        now = work.now()
         work.worklist.change(lambda held: held.marks.update({mark: now}))
         return dg.SensorResult(skip_reason=str(error), asset_events=[_reachable(table, str(error))])
     if not was_down:

@@ -10,7 +10,6 @@ import duckdb
 
 from domotic_assets.errors import LakeError, QueryError
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
-from domotic_assets.serve.publish import published_file
 
 
 def run_query(file: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -51,8 +50,3 @@ def run_query(file: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 def _message(error: duckdb.Error) -> str:
     """DuckDB's message in one line, without the excerpt of the SQL that follows it."""
     return " ".join(str(error).partition("\n\n")[0].split())
-
-
-def query_published(lake_root: str, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows; raises LakeError when nothing is published, QueryError for wrong SQL."""
-    return run_query(published_file(Path(lake_root) / "serve"), sql)

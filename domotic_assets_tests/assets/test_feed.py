@@ -55,12 +55,11 @@ def minute_files(first: str, number: int, *, but: Sequence[str] = ()) -> list[bu
 class Household:
     """A share, a lake, and the feed between them."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.work = open_lake(builders.write_sites(folder), folder / "lake")
         write_register(folder / "register.sqlite", 1, self.work.registry.homes, TODAY)
-        self._monkeypatch = monkeypatch
-        self.feed = Feed(self.work, monkeypatch)
+        self.feed = Feed(self.work)
 
     def deliver(self, *files: builders.ShareFile) -> None:
         """Put files on the share; one of the same name is written over."""
@@ -81,7 +80,7 @@ class Household:
         """What a restart does after sites.yaml was changed."""
         self.feed.close()
         self.work = open_lake(self.folder / "sites.yaml", self.folder / "lake")
-        self.feed = Feed(self.work, self._monkeypatch, self.feed.instance)
+        self.feed = Feed(self.work, self.feed.instance)
 
     def built_from_nothing(self) -> Workspace:
         """Another lake, built at once of what lies on the share now."""
@@ -111,7 +110,7 @@ class Household:
 def household(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Household]:
     """A home that has sent its files from 09:00 to 09:04, but for 09:02; they are in Gold."""
     leave_unpublished(monkeypatch)
-    found = Household(tmp_path, monkeypatch)
+    found = Household(tmp_path)
     found.deliver(*minute_files("09:00", 5, but=["09:02"]))
     assert found.windows(at("09:05:10")) == [
         ("2023-09-05T09:00", "2023-09-05T09:01", "2023-09-05T09:03", "2023-09-05T09:04")
@@ -344,7 +343,7 @@ def test_both_passes_of_the_autumn_hour_are_carried_live(
 ) -> None:
     """The second pass writes over the names of the first, as it does on the real share."""
     leave_unpublished(monkeypatch)
-    household = Household(tmp_path, monkeypatch)
+    household = Household(tmp_path)
     midnight = datetime(2023, 10, 29, tzinfo=UTC)
     household.tick(midnight - MINUTE)
     for number in range(120):

@@ -20,7 +20,8 @@ from domotic_assets.orchestration.build import build
 from domotic_assets.schemas import ALL_TABLES, calendar, weather
 from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve.query import query_published
+from domotic_assets.serve.publish import published_file
+from domotic_assets.serve.query import run_query
 from domotic_assets.settings import Settings
 from domotic_assets_tests.support.shared_data import REPOSITORY
 
@@ -115,7 +116,7 @@ def truth(real_week: Path) -> Callable[[str], pl.DataFrame]:
 @pytest.fixture(scope="module")
 def ask(work: Workspace) -> Ask:
     """Rows of a question to the published file."""
-    return lambda sql: query_published(work.lake.root, sql)[1]
+    return lambda sql: run_query(published_file(work.serve), sql)[1]
 
 
 @pytest.fixture(scope="module")

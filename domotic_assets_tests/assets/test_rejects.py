@@ -128,7 +128,7 @@ def test_a_live_feed_takes_it_up_on_a_sealed_day(work: Workspace, monkeypatch: p
     assert (done.outcomes, done.windows, done.live) == ({"waiting for the live feed": 1}, (DAY,), True)
     assert list(work.worklist.read().windows) == [DAY]
     assert kitchen_door(work) == []
-    ran = Feed(work, monkeypatch).tick(NOW + timedelta(minutes=1), "arrivals")
+    ran = Feed(work).tick(NOW + timedelta(minutes=1), "arrivals")
     assert [run.keys for run in ran if run.job == tags.WINDOWS_JOB] == [(DAY,)]
     assert (kitchen_door(work), open_flags(work), reasons(work)) == ([1.0], 1, ["no_readable_time"])
 

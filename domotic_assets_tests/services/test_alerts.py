@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -649,27 +650,18 @@ def test_without_channels_a_tick_looks_at_nothing(tmp_path: Path) -> None:
 
 
 def test_the_sensor_stands_looks_at_all_checks_and_survives_a_broken_channel(
-    tmp_path: Path, hook: Hook, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, hook: Hook
 ) -> None:
     here = Installation(tmp_path, [CHAT, HOOK], credentials(hook=hook))
-    repository = feed_definitions(here.work, workspace_resource(here.work)).get_repository_def()
+    now = [datetime.now(UTC)]
+    work = replace(here.work, clock=lambda: now[0])
+    repository = feed_definitions(work, workspace_resource(work)).get_repository_def()
     sensor = repository.get_sensor_def("alerts")
     assert (sensor.minimum_interval_seconds, sensor.default_status) == (30, dg.DefaultSensorStatus.RUNNING)
     here.evaluate(SHARE, False)
     for pause in (timedelta(0), timedelta(seconds=61)):
-        moment = datetime.now(UTC) + pause
-        monkeypatch.setattr("domotic_assets.orchestration.sensors.datetime", _At(moment))
+        now[0] += pause
         with dg.build_sensor_context(here.instance, repository_def=repository) as context:
             found = sensor.evaluate_tick(context)
         assert (found.run_requests, found.skip_message is not None) == ([], True)
     assert len(hook.posts) == 1
-
-
-class _At:
-    """Stands in for `datetime` in a module that asks it for nothing but the present."""
-
-    def __init__(self, moment: datetime) -> None:
-        self._moment = moment
-
-    def now(self, _zone: Any) -> datetime:
-        return self._moment

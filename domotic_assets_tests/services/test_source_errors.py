@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from domotic_assets_tests.services.openssh import SshServer, openssh
 from domotic_assets_tests.services.samba import SambaServer, samba
 from domotic_assets_tests.support import builders
 from domotic_assets_tests.support.feed import Feed, Run
-from domotic_assets_tests.support.lakes import leave_unpublished
 
 NINE = datetime(2023, 9, 5, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -39,22 +39,19 @@ class Installation:
     def __init__(
         self,
         folder: Path,
-        monkeypatch: pytest.MonkeyPatch,
         source: tuple[str, str],
         environment: Mapping[str, str],
     ) -> None:
-        leave_unpublished(monkeypatch)
         text = builders.REGISTRY.replace(*source)
         assert text != builders.REGISTRY
         self.folder = folder
         self.secrets = [value for value in environment.values() if value != "root"]
-        self.work = Workspace.open(
-            Settings.of(builders.write_sites(folder, text), str(folder / "lake"), environment)
-        )
+        settings = Settings.of(builders.write_sites(folder, text), str(folder / "lake"), environment)
+        self.work = replace(Workspace.open(settings), publishes=False)
         register = folder / "register.sqlite"
         if not register.exists():
             write_register(register, 1, self.work.registry.homes, NINE)
-        self.feed = Feed(self.work, monkeypatch)
+        self.feed = Feed(self.work)
 
     def deliver_minutes(self, first: int, number: int) -> None:
         """Jimmy's files of minutes after nine."""
@@ -151,7 +148,7 @@ def stopped(server: SambaServer | SshServer | MariadbServer) -> Iterator[None]:
     ],
 )
 def test_a_share_that_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Callable[..., Iterator[None]], says: str
+    tmp_path: Path, trouble: Callable[..., Iterator[None]], says: str
 ) -> None:
     (tmp_path / "share").mkdir()
     with samba(tmp_path / "samba", tmp_path / "share") as server:
@@ -161,7 +158,7 @@ def test_a_share_that_cannot_be_read(
         )
         source = ("sensor_files: {kind: folder, address: share}", entry)
         environment = {"SHARE_USER": server.user, "SHARE_PASSWORD": server.password}
-        home = Installation(tmp_path, monkeypatch, source, environment)
+        home = Installation(tmp_path, source, environment)
         home.deliver_minutes(0, 1)
         home.tick(NINE + 70 * MINUTE / 60)
         assert home.minutes_in_gold() == [0]
@@ -223,7 +220,7 @@ def test_forecasts_that_cannot_be_read(
         )
         source = ("weather_files: {kind: folder, address: weather}", entry)
         environment = {"WEATHER_USER": server.user, "WEATHER_KEY": str(server.key_file)}
-        home = Installation(tmp_path, monkeypatch, source, environment)
+        home = Installation(tmp_path, source, environment)
         home.deliver_forecast(4, 15.0)
         ran = {run.job: run.keys for run in home.tick(NINE)}
         assert ran[tags.FORECASTS_JOB] == ("2023-09-04",)
@@ -260,7 +257,7 @@ def missing_column(server: MariadbServer) -> Iterator[None]:
     [(missing_column, "table parameters has no column value"), (stopped, "cannot be reached")],
 )
 def test_a_register_that_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Callable[..., Iterator[None]], says: str
+    tmp_path: Path, trouble: Callable[..., Iterator[None]], says: str
 ) -> None:
     register = tmp_path / "register.sqlite"
     write_register(register, 1, builders.registry().homes, NINE)
@@ -272,7 +269,7 @@ def test_a_register_that_cannot_be_read(
         )
         source = ("register_rows: {kind: sqlite, address: register.sqlite}", entry)
         environment = {"REGISTER_USER": server.user, "REGISTER_PASSWORD": server.password}
-        home = Installation(tmp_path, monkeypatch, source, environment)
+        home = Installation(tmp_path, source, environment)
         (run,) = home.tick(NINE)
         assert run.job == tags.REGISTER_JOB
         server.root("UPDATE pidb.parameters SET value = 19.5 WHERE idParameter = 1")

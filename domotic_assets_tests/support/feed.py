@@ -6,16 +6,13 @@ in memory: on disk they say the same, five times slower.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
-import pytest
 
-from domotic_assets.domains.homes.flows import landing
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.orchestration import checks, ops_assets, sensors, tags
+from domotic_assets.orchestration import sensors, tags
 from domotic_assets.orchestration.assets import key
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.schemas.table import Table
@@ -24,12 +21,12 @@ SENSORS = ("register", "forecasts", "arrivals", "refresh")
 
 
 class _Clock:
-    """Stands in for `datetime` in modules that ask it for nothing but the present."""
+    """A workspace's clock, which a test may stop."""
 
     def __init__(self) -> None:
         self.at: datetime | None = None
 
-    def now(self, _zone: Any) -> datetime:
+    def __call__(self) -> datetime:
         return self.at or datetime.now(UTC)
 
 
@@ -46,15 +43,11 @@ class Run:
 class Feed:
     """An installation's sensors and jobs; with an instance, they go on with its records."""
 
-    def __init__(
-        self, work: Workspace, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance | None = None
-    ) -> None:
-        self.work = work
-        self.instance = instance or dg.DagsterInstance.ephemeral()
+    def __init__(self, work: Workspace, instance: dg.DagsterInstance | None = None) -> None:
         self._clock = _Clock()
-        for module in (sensors, ops_assets, landing, checks):
-            monkeypatch.setattr(module, "datetime", self._clock)
-        self._repository = feed_definitions(work, workspace_resource(work)).get_repository_def()
+        self.work = replace(work, clock=self._clock)
+        self.instance = instance or dg.DagsterInstance.ephemeral()
+        self._repository = feed_definitions(self.work, workspace_resource(self.work)).get_repository_def()
 
     def tick(self, now: datetime, *names: str) -> list[Run]:
         """Evaluate the sensors named (all by default) at that time until they ask for nothing more."""

@@ -1,6 +1,7 @@
 """Whole lakes as tests compare them: every row of every table right of bronze, and what was committed."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -18,18 +19,18 @@ RIGHT_OF_BRONZE = (*SILVER, *gold.TABLES)
 EVERY_TABLE = (*bronze.TABLES, *RIGHT_OF_BRONZE)
 
 
+PUBLISHES = True
+"""Whether builds of lakes that are opened here bring published files up to Gold."""
+
+
 def open_lake(sites_file: Path, lake: Path) -> Workspace:
     """A registry and a lake, apart from any environment."""
-    return Workspace.open(Settings.of(sites_file, str(lake), {}))
+    return replace(Workspace.open(Settings.of(sites_file, str(lake), {})), publishes=PUBLISHES)
 
 
 def leave_unpublished(patch: pytest.MonkeyPatch) -> None:
     """Builds leave the published files alone, where the tables are what counts: dbt takes ten seconds."""
-    # Here, as who only opens a lake does not wait for all that runs on it.
-    from domotic_assets.operate import people, publish
-
-    patch.setattr(publish, "is_published", lambda work: True)  # noqa: ARG005
-    patch.setattr(people, "are_behind", lambda work: False)  # noqa: ARG005
+    patch.setattr("domotic_assets_tests.support.lakes.PUBLISHES", False)
 
 
 def contents(work: Workspace, tables: Iterable[Table] = RIGHT_OF_BRONZE) -> dict[str, pl.DataFrame]:

@@ -22,6 +22,17 @@ def test_a_local_lake_keeps_dagsters_records(tmp_path: Path) -> None:
     assert settings.dagster_home == tmp_path / "lake" / "dagster"
 
 
+def test_published_files_lie_in_the_lake_beside_the_records_of_a_remote_one_or_where_told(
+    tmp_path: Path,
+) -> None:
+    sites, told = Path("sites.yaml"), {"DOMOTIC_SERVE": str(tmp_path / "published")}
+    remote = {"DAGSTER_HOME": str(tmp_path / "records")}
+    assert Settings.of(sites, str(tmp_path / "lake"), {}).serve == tmp_path / "lake/serve"
+    assert Settings.of(sites, "s3://bucket/lake", remote).serve == tmp_path / "records/serve"
+    assert Settings.of(sites, str(tmp_path / "lake"), told).serve == tmp_path / "published"
+    assert Settings.of(sites, "s3://bucket/lake", remote | told).serve == tmp_path / "published"
+
+
 def test_a_file_address_is_a_local_folder(tmp_path: Path) -> None:
     assert Settings.of(tmp_path / "sites.yaml", f"file://{tmp_path}/lake", {}).lake_root == f"{tmp_path}/lake"
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from domotic_assets.domains.register.buildings import rows_of_buildings
@@ -74,7 +74,7 @@ REGISTER = Job("register", "The building register to Silver.")
 
 
 def _land(work: Workspace, _asked: Asked) -> Made:
-    yield REGISTER_ROWS, land_register(work, datetime.now(UTC))
+    yield REGISTER_ROWS, land_register(work, work.now())
 
 
 def _read(work: Workspace, asked: Asked) -> Made:

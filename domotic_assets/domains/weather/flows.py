@@ -63,7 +63,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
         batch = source.pull(position, FILES_PER_BATCH)
         held = work.lake.read(weather.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
         files = [File(*payload) for payload in batch.items]
-        landed = land_forecasts(files, held, datetime.now(UTC))
+        landed = land_forecasts(files, held, work.now())
         work.lake.append(weather.WEATHER_FILES, landed.rows)
         counts.update(landed.counts)
         position = batch.position
@@ -145,7 +145,7 @@ def _issue(work: Workspace, entry: Entry) -> date | None:
     if issued is None:
         return None
     midnight = datetime.combine(issued, datetime.min.time(), UTC)
-    arrived_at = arrival(entry.modified_at, datetime.now(UTC))
+    arrived_at = arrival(entry.modified_at, work.now())
     return issued if is_plausible(midnight, arrived_at, work.registry.history_start) else None
 
 

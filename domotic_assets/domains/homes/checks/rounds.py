@@ -5,7 +5,7 @@ Rules stand in `quality/`; here the lake is read, each frame once, and a check g
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 
 import polars as pl
@@ -53,7 +53,7 @@ def newest_span(work: Workspace) -> Window | None:
 
 def present_round(work: Workspace) -> Round:
     """A round of checks over the last day of the feed; over the last day of the clock while there is none."""
-    now = datetime.now(UTC)
+    now = work.now()
     return Round(work, newest_span(work) or Window(now - SPAN, now), now)
 
 

@@ -6,7 +6,7 @@ A step works through its windows in pieces that fit the memory, and may be repea
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -72,7 +72,7 @@ def discover_sensor_files(
 
     With spans of time, only the names that homes give to their minutes are listed.
     """
-    now = datetime.now(UTC)
+    now = work.now()
     listed = work.sensor_folder.listing(_patterns(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     new = unknown(listed, _held(work, spans_of_time))
@@ -134,7 +134,7 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bo
     these windows; without it the whole share.
     """
     outcome = Outcome()
-    now = datetime.now(UTC)
+    now = work.now()
     source, position = _source(work, windows, now, by_name=by_name)
     landing = Landing(work.registry, position.known.select(_HELD[:4]), now)
     done = 0
@@ -150,7 +150,7 @@ def _source(
     work: Workspace, windows: Sequence[Window], now: datetime, *, by_name: bool
 ) -> tuple[FileSource, FilePosition]:
     """The files of these windows, and what bronze says of those of their names."""
-    found = work.found.take(windows)
+    found = work.listing_cache.take(windows)
     if found is not None:
         named = found["name"].cast(pl.String()).implode()
         held = work.lake.read(bronze.SENSOR_FILES, where=pl.col("name").is_in(named), columns=_HELD)
