@@ -1,7 +1,7 @@
-"""What is still to be carried to Gold: windows, dates of issue, days of device health. Kept until done.
+"""Pending work: the windows and dates that are not in Gold yet, by job, kept until they are done.
 
 The list is what makes a lost process harmless: who finds work writes it down before anybody is asked
-to do it, and only the run that did it strikes it out. Whatever was killed in between is asked for
+to do it, and only the run that did it strikes it out. Whatever was killed in between is requested
 again. It is no position: bronze tells what was read. Sensors, runs and the command share the file.
 """
 
@@ -24,14 +24,17 @@ LISTED_WHOLE = "listed whole"
 DAY_CLOSED, PUBLISHED_WHOLE = "day closed", "publish"
 """Marks of the latest sealing of a day, and of the latest publication that dbt tested whole."""
 
+WINDOWS = "windows"
+"""The job whose keys are windows of the feed's time."""
+
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Task:
-    """A window to carry: files that are new in it, and whether only a whole listing shows them all.
+    """A key to work on: files that are new in it, and whether only a whole listing shows them all.
 
-    attempts, not_before: how often it was asked for, and when it may be again.
+    attempts, not_before: how often it was requested, and when it may be again.
     """
 
     files: int = 0
@@ -44,52 +47,71 @@ class Task:
 class PendingWork:
     """The list's content.
 
-    looked_until: up to when due names were looked for. marks: when something happened last, by its name.
+    keys: partition keys that are not done, by job. looked_until: up to when due names were looked for.
+    marks: when something happened last, by its name.
     """
 
-    windows: dict[str, Task] = field(default_factory=dict)
-    issues: set[date] = field(default_factory=set)
-    health_days: set[date] = field(default_factory=set)
+    keys: dict[str, dict[str, Task]] = field(default_factory=dict)
     looked_until: datetime | None = None
     marks: dict[str, datetime] = field(default_factory=dict)
 
-    def add(self, windows: Mapping[str, Task]) -> None:
-        """Windows with something new: each may be asked for at once."""
-        for key, task in windows.items():
-            held = self.windows.get(key, Task())
-            self.windows[key] = Task(
-                max(held.files, task.files),
-                held.whole_listing or task.whole_listing,
-                held.attempts,
-                held.not_before,
+    def of(self, job: str) -> dict[str, Task]:
+        """The keys of a job, and what is known of each."""
+        return self.keys.get(job, {})
+
+    def dates(self, job: str) -> list[date]:
+        """The keys of a job whose keys are dates, oldest first."""
+        return sorted(map(date.fromisoformat, self.of(job)))
+
+    @property
+    def windows(self) -> dict[str, Task]:
+        """The windows that are not in Gold yet."""
+        return self.of(WINDOWS)
+
+    def add(self, job: str, tasks: Mapping[str, Task]) -> None:
+        """Add keys with something new; each may be requested at once, unless it was lately."""
+        held = self.keys.setdefault(job, {})
+        for key, task in tasks.items():
+            before = held.get(key, Task())
+            held[key] = Task(
+                max(before.files, task.files),
+                before.whole_listing or task.whole_listing,
+                before.attempts,
+                before.not_before,
             )
 
-    def begin(self, windows: Iterable[str], issues: Iterable[date], now: datetime) -> None:
-        """What a build that listed the whole share sets out to do.
+    def add_dates(self, job: str, days: Iterable[date]) -> None:
+        """Add dates with something new."""
+        self.add(job, {day.isoformat(): Task() for day in days})
 
-        Should it be killed, the next one or the live feed takes it up.
+    def begin(self, job: str, keys: Iterable[str], now: datetime) -> None:
+        """Note keys that somebody sets out to work on, from the beginning.
+
+        Should they be killed, the next build or the live feed takes the keys up.
         """
-        for key in windows:
-            self.windows[key] = Task(not_before=now)
-        self.issues.update(issues)
-        self.looked_until = self.marks[LISTED_WHOLE] = now
+        self.keys.setdefault(job, {}).update(dict.fromkeys(keys, Task(not_before=now)))
 
-    def asked(self, keys: Iterable[str], now: datetime) -> None:
-        """These windows were asked for: they are left alone for a while."""
+    def requested(self, job: str, keys: Iterable[str], now: datetime) -> None:
+        """Mark keys as requested, and back off before they are requested again."""
+        held = self.keys[job]
         for key in keys:
-            task = self.windows[key]
+            task = held[key]
             pause = BACK_OFF[min(task.attempts, len(BACK_OFF) - 1)]
-            self.windows[key] = replace(task, attempts=task.attempts + 1, not_before=now + pause)
+            held[key] = replace(task, attempts=task.attempts + 1, not_before=now + pause)
+
+    def done(self, job: str, keys: Iterable[str]) -> None:
+        """Strike out keys that are done."""
+        held = self.keys.get(job, {})
+        for key in keys:
+            held.pop(key, None)
+
+    def done_dates(self, job: str, days: Iterable[date]) -> None:
+        """Strike out dates that are done."""
+        self.done(job, (day.isoformat() for day in days))
 
     def unmark(self, name: str) -> None:
         """Forget a mark."""
         self.marks.pop(name, None)
-
-    def finished(self, keys: Iterable[str], health_days: Iterable[date] = ()) -> None:
-        """These windows are in Gold; device health of these local dates is to be refreshed."""
-        for key in keys:
-            self.windows.pop(key, None)
-        self.health_days.update(health_days)
 
 
 class WorkList:
@@ -135,12 +157,13 @@ class WorkList:
 
 def _encode(work: PendingWork) -> dict[str, Any]:
     return {
-        "windows": {
-            key: {**asdict(task), "not_before": task.not_before.isoformat()}
-            for key, task in work.windows.items()
+        "keys": {
+            job: {
+                key: {**asdict(task), "not_before": task.not_before.isoformat()} for key, task in held.items()
+            }
+            for job, held in work.keys.items()
+            if held
         },
-        "issues": sorted(day.isoformat() for day in work.issues),
-        "health_days": sorted(day.isoformat() for day in work.health_days),
         "looked_until": work.looked_until and work.looked_until.isoformat(),
         "marks": {name: moment.isoformat() for name, moment in work.marks.items()},
     }
@@ -149,11 +172,22 @@ def _encode(work: PendingWork) -> dict[str, Any]:
 def _decode(kept: Mapping[str, Any]) -> PendingWork:
     return PendingWork(
         {
-            key: Task(**{**task, "not_before": datetime.fromisoformat(task["not_before"])})
-            for key, task in kept["windows"].items()
+            job: {
+                key: Task(**{**task, "not_before": datetime.fromisoformat(task["not_before"])})
+                for key, task in held.items()
+            }
+            for job, held in (kept["keys"] if "keys" in kept else _keys_until_0_1(kept)).items()
         },
-        {date.fromisoformat(day) for day in kept["issues"]},
-        {date.fromisoformat(day) for day in kept["health_days"]},
         datetime.fromisoformat(kept["looked_until"]) if kept["looked_until"] else None,
         {name: datetime.fromisoformat(moment) for name, moment in kept["marks"].items()},
     )
+
+
+def _keys_until_0_1(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys as a file of version 0.1 has them: three lists of a fixed name."""
+    of_dates = {"forecasts": "issues", "device_health": "health_days"}
+    new = {"not_before": _ALWAYS.isoformat()}
+    return {
+        WINDOWS: kept["windows"],
+        **{job: dict.fromkeys(kept[name], new) for job, name in of_dates.items()},
+    }

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from domotic_assets.domains.homes.flows import health
+from domotic_assets.domains.homes.flows.all_flows import HEALTH
 from domotic_assets.flow import reading
 from domotic_assets.flow.windows import Window, is_day
-from domotic_assets.flow.worklist import DAY_CLOSED, PendingWork
+from domotic_assets.flow.worklist import DAY_CLOSED, WINDOWS, PendingWork
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake import upkeep
 from domotic_assets.schemas import ALL_TABLES
@@ -52,7 +53,8 @@ def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) ->
     keys = tuple(window.key for window in windows)
 
     def change(held: PendingWork) -> None:
-        held.finished(keys, touched)
+        held.done(WINDOWS, keys)
+        held.add_dates(HEALTH.name, touched)
         if days:
             held.marks[DAY_CLOSED] = now
 

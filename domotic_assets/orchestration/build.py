@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 
 import dagster as dg
@@ -13,7 +13,7 @@ from domotic_assets.domains.homes.flows import facts, health, landing, reading
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.flow.windows import cover, date_window, ranges, read_key
-from domotic_assets.flow.worklist import PUBLISHED_WHOLE
+from domotic_assets.flow.worklist import LISTED_WHOLE, PUBLISHED_WHOLE, WINDOWS, PendingWork
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.flow.writer_lock import writer_lock
 from domotic_assets.lake.store import consecutive
@@ -66,17 +66,17 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         found = landing.discover_sensor_files(work)
         register_behind = register_flows.register_is_behind(work)
         plan = _plan(work, found, since, until)
-        work.worklist.change(lambda held: held.begin(plan.windows, plan.issues, began))
+        work.worklist.change(lambda held: _begin(held, plan, began))
         left = found.left
         with work.listing_cache.kept(found.rows):
             # Its rows go as they are landed; a long history has millions.
             del found
             runner.run_windows(plan.windows)
         runner.run_days(tags.FORECASTS_JOB, plan.issues)
-        work.worklist.change(lambda held: held.issues.difference_update(plan.issues))
+        work.worklist.change(lambda held: held.done_dates(tags.FORECASTS_JOB, plan.issues))
         if register_behind:
             runner.run(tags.REGISTER_JOB)
-        health_days = health.health_days_to_refresh(work, work.worklist.read().health_days)
+        health_days = health.health_days_to_refresh(work, work.worklist.read().dates(tags.HEALTH_JOB))
         runner.run_days(tags.HEALTH_JOB, health_days)
         runner.run(tags.DIMS_JOB)
         published = not publish.is_published(work)
@@ -123,7 +123,7 @@ def _plan(work: Workspace, found: landing.Discovery, since: date | None, until: 
     """The windows and dates of issue to work on: what is new and unfinished, or the days asked for."""
     now = work.now()
     unfinished = work.worklist.read()
-    issues = {*weather_flows.discover_forecasts(work), *unfinished.issues}
+    issues = {*weather_flows.discover_forecasts(work), *unfinished.dates(tags.FORECASTS_JOB)}
     minutes = {*found.minutes, *reading.unflattened_minutes(work)}
     windows = set(cover(minutes, now)) | {read_key(key) for key in unfinished.windows}
     windows |= set(facts.days_without_gold(work))
@@ -136,6 +136,13 @@ def _plan(work: Workspace, found: landing.Discovery, since: date | None, until: 
         issues = {day for day in issues if first <= day <= last}
     ordered = sorted(windows, key=lambda window: (window.start - window.end, window.start))
     return _Plan(tuple(window.key for window in ordered), tuple(sorted(issues)))
+
+
+def _begin(held: PendingWork, plan: _Plan, now: datetime) -> None:
+    """Note what a build that listed the whole share sets out to do."""
+    held.begin(WINDOWS, plan.windows, now)
+    held.begin(tags.FORECASTS_JOB, (day.isoformat() for day in plan.issues), now)
+    held.looked_until = held.marks[LISTED_WHOLE] = now
 
 
 @contextmanager

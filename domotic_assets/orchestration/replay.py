@@ -11,7 +11,7 @@ import polars as pl
 
 from domotic_assets.domains.weather.silver import SOURCE as FORECASTS
 from domotic_assets.flow.windows import assign, cover, detailed_days, read_key
-from domotic_assets.flow.worklist import PendingWork, Task
+from domotic_assets.flow.worklist import WINDOWS, PendingWork, Task
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.rejects import KEY, Selection, refusals
 from domotic_assets.orchestration import build as building
@@ -52,8 +52,8 @@ def replay(work: Workspace, chosen: Selection, now: datetime) -> Replayed:
     tasks = {key: Task() for key in keys}
 
     def change(held: PendingWork) -> None:
-        held.add(tasks)
-        held.issues.update(forecasts)
+        held.add(WINDOWS, tasks)
+        held.add_dates(tags.FORECASTS_JOB, forecasts)
 
     work.worklist.change(change)
     # The live feed asks for windows of the list; forecasts it only reads when they come.

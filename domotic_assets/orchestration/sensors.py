@@ -16,7 +16,7 @@ from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.errors import ConfigurationError, ContractError, DomoticError, SourceError
 from domotic_assets.flow.flow import Flow
 from domotic_assets.flow.windows import keys_between
-from domotic_assets.flow.worklist import DAY_CLOSED, PendingWork, Task
+from domotic_assets.flow.worklist import DAY_CLOSED, WINDOWS, PendingWork, Task
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.store import consecutive
 from domotic_assets.operate.status import UNREACHABLE
@@ -126,7 +126,7 @@ def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
     held = work.worklist.read()
     if sealing := arrivals.days_to_seal(work, held, registered, now):
         due = {sealing[0].isoformat(): Task()}
-        held = work.worklist.change(lambda listed: listed.add(due))
+        held = work.worklist.change(lambda listed: listed.add(WINDOWS, due))
     requests = []
     kind = "whole" if seen == "listing needed" else arrivals.listing_due(held, work.registry.settings, now)
     if kind is not None and not runs_under_way(instance, tags.LISTING_JOB):
@@ -135,7 +135,7 @@ def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
     choice = arrivals.choose(held, registered, now, _windows_under_way(instance, registered))
     if choice is None:
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else _quiet(held))
-    work.worklist.change(lambda listed: listed.asked(choice.keys, now))
+    work.worklist.change(lambda listed: listed.requested(WINDOWS, choice.keys, now))
     by_name = {} if choice.whole_listing else {tags.LISTING: tags.BY_NAME}
     window_run = tags.ask_for(
         tags.WINDOWS_JOB,
@@ -219,7 +219,7 @@ def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -
         return dg.SensorResult(skip_reason=f"refreshed at {last:%H:%M} UTC")
     if any(runs_under_way(instance, job) for job in (tags.REFRESH_JOB, tags.DIMS_JOB)):
         return dg.SensorResult(skip_reason="a refresh is under way")
-    days = health.health_days_to_refresh(work, held.health_days)
+    days = health.health_days_to_refresh(work, held.dates(tags.HEALTH_JOB))
     if not days:
         return dg.SensorResult(skip_reason="no readings yet")
     work.worklist.change(lambda listed: listed.marks.update({tags.REFRESH_JOB: now}))

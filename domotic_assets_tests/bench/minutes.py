@@ -74,7 +74,7 @@ class Minutes:
         work = self.work
         arrivals.look(work, self._registered, now)
         if sealing := arrivals.days_to_seal(work, work.worklist.read(), self._registered, now):
-            work.worklist.change(lambda held: held.add({sealing[0].isoformat(): Task()}))
+            work.worklist.change(lambda held: held.add("windows", {sealing[0].isoformat(): Task()}))
 
     def _carry(self, choice: arrivals.RunChoice, spent: dict[str, float], now: datetime) -> None:
         windows = [read_key(key) for key in choice.keys]

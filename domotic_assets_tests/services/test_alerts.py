@@ -208,7 +208,7 @@ def test_a_hundred_failed_runs_are_one_message_with_the_count_and_the_first_ones
     here = Installation(tmp_path, [email(mail, certificate[0]), HOOK], credentials(mail, hook))
     first = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
     keys = [f"{first + n * timedelta(minutes=1):%Y-%m-%dT%H:%M}" for n in range(100)]
-    here.work.worklist.change(lambda held: held.add({key: Task(1) for key in keys}))
+    here.work.worklist.change(lambda held: held.add("windows", {key: Task(1) for key in keys}))
     runs = [here.run(tags.WINDOWS_JOB, OSError("disk full of JimmyLoup"), **_range(key)) for key in keys]
     here.now = datetime.now(UTC)
     here.tick(30, 60)
@@ -221,7 +221,7 @@ def test_a_hundred_failed_runs_are_one_message_with_the_count_and_the_first_ones
     assert len(lines) <= 10
     assert [post["started"] for _, _, post in hook.posts] == [100]
     # The work list asked again, one by one, and all was carried in the end.
-    here.work.worklist.change(lambda held: held.finished(keys))
+    here.work.worklist.change(lambda held: held.done("windows", keys))
     here.tick(600, 60, 60)
     assert [title for title, _ in texts(mail)][1:] == ["domotic: 100 problems ended"]
     assert [post["ended"] for _, _, post in hook.posts] == [0, 100]

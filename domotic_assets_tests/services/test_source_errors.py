@@ -102,7 +102,7 @@ class Installation:
         others = {bronze.SENSOR_FILES, weather.WEATHER_FILES, schemas_register.REGISTER_ROWS} - {table}
         assert all(self.feed.reachable(other) == [] for other in others)
         held = self.work.worklist.read()
-        assert (held.windows, held.issues) == ({}, set())
+        assert (held.windows, held.of("forecasts")) == ({}, {})
 
 
 # The share -----------------------------------------------------------------------------------------

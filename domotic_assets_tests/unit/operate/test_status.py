@@ -137,9 +137,12 @@ def test_what_waits_what_fails_and_what_cannot_be_reached(work: Workspace) -> No
     since = utc("2023-09-05 08:00")
 
     def change(held: PendingWork) -> None:
-        held.windows = {"2023-09-05T08:01": Task(2, attempts=1), "2023-09-05T08:00": Task(2, attempts=2)}
+        held.keys["windows"] = {
+            "2023-09-05T08:01": Task(2, attempts=1),
+            "2023-09-05T08:00": Task(2, attempts=2),
+        }
         held.marks = {"listed whole": since, f"{UNREACHABLE}bronze/weather_files": since}
-        held.health_days = {date(2023, 9, 5)}
+        held.add_dates("device_health", [date(2023, 9, 5)])
 
     work.worklist.change(change)
     found = feed_status(work, utc("2023-09-05 08:30"))

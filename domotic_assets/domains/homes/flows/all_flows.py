@@ -4,13 +4,14 @@ from datetime import timedelta
 
 from domotic_assets.domains.homes.checks import rounds
 from domotic_assets.domains.homes.flows import dims, facts, health, landing, reading
+from domotic_assets.flow import worklist
 from domotic_assets.flow.flow import Asked, Flow, Job, Made
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.quality.check import CHECKS
 from domotic_assets.schemas.homes import bronze, gold, silver
 from domotic_assets.schemas.refusals import REJECTS
 
-WINDOWS = Job("windows", "Sensor files to the minute facts and the published file, window by window.")
+WINDOWS = Job(worklist.WINDOWS, "Sensor files to the minute facts and the published file, window by window.")
 HEALTH = Job("device_health", "Device health, by local date.")
 
 NOTHING_COMES = (timedelta(minutes=20), timedelta(hours=1))
@@ -41,7 +42,7 @@ def _facts(work: Workspace, asked: Asked) -> Made:
 
 def _health(work: Workspace, asked: Asked) -> Made:
     rows = health.health_facts(work, asked.dates)
-    work.worklist.change(lambda held: held.health_days.difference_update(asked.dates))
+    work.worklist.change(lambda held: held.done_dates(HEALTH.name, asked.dates))
     yield gold.FACT_DEVICE_HEALTH_DAY, {"rows": rows}
 
 

@@ -21,7 +21,7 @@ from domotic_assets.flow.windows import (
     ranges,
     read_key,
 )
-from domotic_assets.flow.worklist import LISTED_WHOLE, PendingWork, Task
+from domotic_assets.flow.worklist import LISTED_WHOLE, WINDOWS, PendingWork, Task
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE, floor_minute
 from domotic_assets.registry.registry import Tunables
@@ -111,7 +111,7 @@ def _remember(
     }
 
     def change(held: PendingWork) -> None:
-        held.add(tasks)
+        held.add(WINDOWS, tasks)
         held.looked_until = looked_until
         if mark is not None:
             held.marks[mark] = now

@@ -66,31 +66,33 @@ LIVE = {"2026-11-22T09:28": Task(2), "2026-11-22T09:29": Task(2)}
 
 def test_new_minutes_go_together_in_order_and_are_registered_with_the_run() -> None:
     both = ("2026-11-22T09:28", "2026-11-22T09:29")
-    assert choose(PendingWork(dict(reversed(LIVE.items()))), [], NOW) == RunChoice(both, both, "live", False)
+    assert choose(PendingWork({"windows": dict(reversed(LIVE.items()))}), [], NOW) == RunChoice(
+        both, both, "live", False
+    )
 
 
 def test_one_live_run_is_in_flight_and_what_comes_meanwhile_joins_the_next() -> None:
-    assert choose(PendingWork(dict(LIVE)), [], NOW, UnderWay({"live"})) is None
+    assert choose(PendingWork({"windows": dict(LIVE)}), [], NOW, UnderWay({"live"})) is None
 
 
 def test_history_waits_for_live_minutes_and_comes_newest_first_bounded_in_files() -> None:
     days = {f"2026-09-{day:02d}": Task(2880) for day in range(1, 6)}
-    assert choose(PendingWork(days | LIVE), [], NOW, UnderWay({"history"})).kind == "live"
-    chosen = choose(PendingWork(days | LIVE), [], NOW, UnderWay({"live"}))
+    assert choose(PendingWork({"windows": days | LIVE}), [], NOW, UnderWay({"history"})).kind == "live"
+    chosen = choose(PendingWork({"windows": days | LIVE}), [], NOW, UnderWay({"live"}))
     assert chosen == RunChoice(("2026-09-05", "2026-09-04"), ("2026-09-05", "2026-09-04"), "history", False)
-    assert choose(PendingWork(days), [], NOW, UnderWay({"history"})) is None
+    assert choose(PendingWork({"windows": days}), [], NOW, UnderWay({"history"})) is None
 
 
 def test_a_window_of_more_files_than_a_run_takes_goes_alone() -> None:
-    chosen = choose(PendingWork({"2026-09-01": Task(100_000), "2026-09-02": Task(1)}), [], NOW)
+    chosen = choose(PendingWork({"windows": {"2026-09-01": Task(100_000), "2026-09-02": Task(1)}}), [], NOW)
     assert chosen.keys == ("2026-09-02",)
-    assert choose(PendingWork({"2026-09-01": Task(100_000)}), [], NOW).keys == ("2026-09-01",)
+    assert choose(PendingWork({"windows": {"2026-09-01": Task(100_000)}}), [], NOW).keys == ("2026-09-01",)
 
 
 def test_keys_that_dagster_has_go_together_only_side_by_side() -> None:
     registered = ["2026-11-22T09:01", "2026-11-22T09:02", "2026-11-22T09:03", "2026-11-22T09:04"]
     late = {key: Task(1) for key in (registered[0], registered[1], registered[3])}
-    assert choose(PendingWork(late), registered, NOW) == RunChoice(
+    assert choose(PendingWork({"windows": late}), registered, NOW) == RunChoice(
         ("2026-11-22T09:01", "2026-11-22T09:02"), (), "late", False
     )
 
@@ -101,21 +103,24 @@ def test_what_was_asked_for_in_vain_goes_alone_after_its_pause_and_behind_what_i
         "2026-11-22T09:11": Task(2, attempts=1, not_before=NOW - timedelta(seconds=1)),
         "2026-11-22T09:12": Task(2, attempts=1, not_before=NOW + timedelta(seconds=1)),
     }
-    assert choose(PendingWork(failing | LIVE), list(failing), NOW).keys == tuple(LIVE)
-    assert choose(PendingWork(failing), list(failing), NOW).keys == ("2026-11-22T09:10",)
-    assert choose(PendingWork({k: t for k, t in failing.items() if k.endswith("2")}), [], NOW) is None
+    assert choose(PendingWork({"windows": failing | LIVE}), list(failing), NOW).keys == tuple(LIVE)
+    assert choose(PendingWork({"windows": failing}), list(failing), NOW).keys == ("2026-11-22T09:10",)
+    assert (
+        choose(PendingWork({"windows": {k: t for k, t in failing.items() if k.endswith("2")}}), [], NOW)
+        is None
+    )
 
 
 def test_a_window_under_way_is_not_asked_for_again_however_long_it_takes() -> None:
     asked = {"2026-09-01": Task(2880, attempts=1, not_before=NOW - timedelta(minutes=5))}
     running = UnderWay({"history"}, {"2026-09-01"})
-    assert choose(PendingWork(asked), ["2026-09-01"], NOW, running) is None
-    assert choose(PendingWork(asked), ["2026-09-01"], NOW).keys == ("2026-09-01",)
+    assert choose(PendingWork({"windows": asked}), ["2026-09-01"], NOW, running) is None
+    assert choose(PendingWork({"windows": asked}), ["2026-09-01"], NOW).keys == ("2026-09-01",)
 
 
 def test_one_window_that_needs_the_whole_listing_makes_its_run_take_it() -> None:
     tasks = {"2026-11-22T09:28": Task(1), "2026-11-22T09:29": Task(1, whole_listing=True)}
-    assert choose(PendingWork(tasks), [], NOW).whole_listing
+    assert choose(PendingWork({"windows": tasks}), [], NOW).whole_listing
 
 
 @pytest.mark.parametrize(
