@@ -8,7 +8,9 @@ from domotic_assets.domains.register import checks
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import checks as weather_checks
 from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.errors import ConfigurationError
 from domotic_assets.flow.flow import Flow
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.quality.check import Check
 from domotic_assets.quality.stored import table_checks
 from domotic_assets.schemas import bronze, gold, silver
@@ -28,3 +30,15 @@ CHECKS: tuple[Check, ...] = (
     *table_checks((*bronze.TABLES, *silver.TABLES, *gold.TABLES)),
 )
 """Every check that a round makes. The sensors tell `reachable`, dbt the tests of the published file."""
+
+
+def refuse_unknown_sources(work: Workspace) -> None:
+    """Raise ConfigurationError for a source of sites.yaml that no flow reads."""
+    known = {flow.source for flow in FLOWS if flow.source is not None}
+    if unknown := sorted(work.registry.sources.keys() - known):
+        raise ConfigurationError(
+            f"sources.{unknown[0]}: nothing reads a source of this name",
+            where=str(work.settings.sites_file),
+            expected=f"one of {', '.join(sorted(known))}",
+            remedy="correct the name",
+        )

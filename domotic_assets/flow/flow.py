@@ -60,6 +60,7 @@ class Flow:
     proved: tables whose rows are checked in the run that wrote them, which stops where they are wrong.
     apart: whether each table can be made without the others.
     fresh_within: how long nothing may come before it shows, and before it is an error.
+    source: the name in sites.yaml of what it reads from.
     look: looks at the source without reading it; raises SourceError, ContractError or ConfigurationError.
     """
 
@@ -74,8 +75,19 @@ class Flow:
     proved: tuple[Table, ...] = ()
     apart: bool = False
     fresh_within: tuple[timedelta, timedelta] | None = None
+    source: str | None = None
     look: Callable[[Workspace], object] | None = None
 
     def inputs_of(self, table: Table) -> tuple[Table, ...]:
         """The tables that one of the flow's tables is made from."""
         return self.made_from.get(table.name, self.reads)
+
+
+def look_at_folder(name: str) -> Callable[[Workspace], object]:
+    """What looks at the folder of a source by listing next to nothing of it."""
+
+    def look(work: Workspace) -> object:
+        folder = work.folder(name)
+        return None if folder is None else folder.entries(["?"])
+
+    return look

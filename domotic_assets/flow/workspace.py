@@ -1,19 +1,23 @@
 """What every step works on: the registry, the lake, the settings, a clock, and who is told of progress."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
+from types import UnionType
+from typing import get_args
 
+from domotic_assets.errors import ConfigurationError
 from domotic_assets.flow.listing_cache import ListingCache
 from domotic_assets.flow.worklist import WorkList
 from domotic_assets.lake.store import Lake
 from domotic_assets.registry.loading import Sites, load_sites
 from domotic_assets.registry.registry import Registry
+from domotic_assets.registry.sources import DatabaseSource, FileSource
+from domotic_assets.schemas.records import RecordTable
 from domotic_assets.settings import Settings
 from domotic_assets.sources.files.folders import FileFolder
-from domotic_assets.sources.opening import open_folder, open_register
+from domotic_assets.sources.opening import open_database, open_folder
 from domotic_assets.sources.sql.snapshots import RelationalSource
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt"
@@ -46,6 +50,7 @@ class Workspace:
     listing_cache: ListingCache = field(default_factory=ListingCache)
     clock: Callable[[], datetime] = system_clock
     publishes: bool = True
+    _folders: dict[str, FileFolder] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def open(cls, settings: Settings, report: Report = _silent) -> "Workspace":
@@ -57,21 +62,46 @@ class Workspace:
         """The registry."""
         return self.sites.registry
 
-    @cached_property
-    def sensor_folder(self) -> FileFolder:
-        """Where the sensor files come from; its connection is kept from call to call."""
-        return open_folder(self.registry.sources.sensor_files, self.sites, self.settings)
+    def folder(self, name: str) -> FileFolder | None:
+        """The folder of a source of sites.yaml; None where there is no source of this name.
 
-    @cached_property
-    def weather_folder(self) -> FileFolder:
-        """Where the forecast files come from."""
-        return open_folder(self.registry.sources.weather_files, self.sites, self.settings)
+        Its connection is kept from call to call.
+        Raises ConfigurationError for a source of another family, or a credential that is not set.
+        """
+        entry = self.registry.sources.get(name)
+        if entry is None:
+            return None
+        if not isinstance(entry, FileSource):
+            raise self._other_family(name, entry.kind, FileSource)
+        if name not in self._folders:
+            self._folders[name] = open_folder(entry, self.sites, self.settings)
+        return self._folders[name]
 
-    @property
-    def register(self) -> RelationalSource | None:
-        """The building register; None where sites.yaml names none."""
-        source = self.registry.sources.register_rows
-        return None if source is None else open_register(source, self.sites, self.settings)
+    def database(self, name: str, tables: Mapping[str, RecordTable]) -> RelationalSource | None:
+        """The database of a source of sites.yaml, of which `tables` may be read; None where none is named.
+
+        Raises as `folder`, and SourceError when a SQLite file is missing.
+        """
+        entry = self.registry.sources.get(name)
+        if entry is None:
+            return None
+        if not isinstance(entry, DatabaseSource):
+            raise self._other_family(name, entry.kind, DatabaseSource)
+        return open_database(entry, self.sites, self.settings, tables)
+
+    def close(self) -> None:
+        """Let go of connections to sources; the next call opens them again."""
+        for folder in self._folders.values():
+            folder.close()
+
+    def _other_family(self, name: str, found: str, family: UnionType) -> ConfigurationError:
+        kinds = [get_args(entry.model_fields["kind"].annotation)[0] for entry in get_args(family)]
+        return ConfigurationError(
+            f"sources.{name} is of kind {found!r}",
+            where=str(self.settings.sites_file),
+            expected=f"one of {', '.join(kinds)}",
+            remedy="correct the entry",
+        )
 
     @property
     def worklist(self) -> WorkList:

@@ -340,7 +340,6 @@ def traces_in(file: Path, needles: Needles) -> Iterator[str]:
 
 def _sources(work: Workspace) -> list[Path]:
     """Folders below the lake that are sources, not the lake's: the simulator's, and those of sites.yaml."""
-    configured = work.registry.sources
-    entries = (configured.sensor_files, configured.weather_files, configured.register_rows)
-    local = [entry for entry in entries if entry is not None and entry.kind in ("folder", "sqlite")]
+    entries = work.registry.sources.values()
+    local = [entry for entry in entries if entry.kind in ("folder", "sqlite")]
     return [Path(work.lake.root, "sources"), *(work.sites.path(entry.address) for entry in local)]

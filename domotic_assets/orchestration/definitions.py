@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from domotic_assets.domains.all_domains import FLOWS
+from domotic_assets.domains.all_domains import FLOWS, refuse_unknown_sources
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.flow.writer_lock import writer_lock
 from domotic_assets.orchestration import assets, checks, ops_assets, sensors, tags
@@ -21,6 +21,7 @@ LANE_WAIT_SECONDS = 900
 
 def feed_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
     """Sources to Gold and the published minute: assets, jobs, sensors and schedules."""
+    refuse_unknown_sources(work)
     jobs = {job.name: job for job in feed_jobs(FLOWS)}
     return dg.Definitions(
         assets=[*assets.assets_of(FLOWS, assets.partitions_of(work.registry)), *ops_assets.ASSETS],

@@ -30,7 +30,8 @@ from domotic_assets.registry.loading import unreadable
 from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.homes.variables import VARIABLES
-from domotic_assets.sources.sql.columns import register_columns
+from domotic_assets.schemas.register import REGISTER
+from domotic_assets.sources.sql.columns import columns_of
 
 CONTRACT = "contract.yaml"
 UNAGREED = Verdict([Breach(CONTRACT, NO_CONTRACT, "WARN")])
@@ -183,8 +184,8 @@ def observe_forecast(work: Workspace) -> ForecastShape | None:
 
 def observe_register(work: Workspace) -> Groups | None:
     """What the register looks like now; None where sites.yaml names none."""
-    source = work.register
-    return None if source is None else register_shape(register_columns(source))
+    source = work.database("register_rows", REGISTER)
+    return None if source is None else register_shape(columns_of(source))
 
 
 def accept(work: Workspace, day: date) -> tuple[Verdict, Accepted]:

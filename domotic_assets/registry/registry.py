@@ -47,6 +47,8 @@ class Registry(Entry):
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:
+        if "sensor_files" not in self.sources:
+            raise finding(("sources",), "nothing found at sensor_files; homes send their files there")
         _refuse_twice(("homes",), "id", [home.id for home in self.homes])
         _refuse_twice(("homes",), "feed_user", [home.feed_user for home in self.homes])
         _refuse_twice(("weather_sites",), "code", [site.code for site in self.weather_sites])

@@ -7,7 +7,7 @@ from pydantic import (
     model_validator,
 )
 
-from domotic_assets.registry.entry import Entry, EnvironmentVariable
+from domotic_assets.registry.entry import Entry, EnvironmentVariable, Identifier
 
 
 class FolderFiles(Entry):
@@ -43,15 +43,15 @@ class SftpFiles(Entry):
         return self
 
 
-class SqliteRegister(Entry):
-    """The building register in a SQLite file; a relative address starts from the folder of sites.yaml."""
+class SqliteDatabase(Entry):
+    """A SQLite file; a relative address starts from the folder of sites.yaml."""
 
     kind: Literal["sqlite"]
     address: str
 
 
-class MysqlRegister(Entry):
-    """The building register in MySQL or MariaDB. With tls `required` its certificate is verified."""
+class MysqlDatabase(Entry):
+    """A database in MySQL or MariaDB. With tls `required` its certificate is verified."""
 
     kind: Literal["mysql"]
     address: Annotated[str, Field(pattern=r"^[^/:@]+(:\d{1,5})?/[^/]+$")]
@@ -62,12 +62,8 @@ class MysqlRegister(Entry):
 
 
 FileSource = FolderFiles | SmbFiles | SftpFiles
-RegisterSource = SqliteRegister | MysqlRegister
+DatabaseSource = SqliteDatabase | MysqlDatabase
 
 
-class Sources(Entry):
-    """Where each feed comes from."""
-
-    sensor_files: Annotated[FileSource, Field(discriminator="kind")]
-    weather_files: Annotated[FileSource, Field(discriminator="kind")]
-    register_rows: Annotated[RegisterSource, Field(discriminator="kind")] | None = None
+Sources = dict[Identifier, Annotated[FileSource | DatabaseSource, Field(discriminator="kind")]]
+"""Where each feed comes from, by the name under which a flow reads it."""

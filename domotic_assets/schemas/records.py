@@ -8,7 +8,7 @@ from domotic_assets.schemas.table import Cadence, Column, Subject, Table, moment
 
 
 @dataclass(frozen=True)
-class RegisterColumn:
+class RecordColumn:
     """A column that may be read: its name (matched without regard to case), type and meaning."""
 
     name: str
@@ -18,12 +18,12 @@ class RegisterColumn:
 
 
 @dataclass(frozen=True)
-class RegisterTable:
+class RecordTable:
     """A table that may be read. `key` is its primary key; `home_from` the column that leads to a building."""
 
     name: str
     key: str
-    columns: tuple[RegisterColumn, ...]
+    columns: tuple[RecordColumn, ...]
 
 
 def silver_name(column: str) -> str:
@@ -31,7 +31,7 @@ def silver_name(column: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in column).lstrip("_")
 
 
-def silver_table(table: RegisterTable, subject: Subject) -> Table:
+def silver_table(table: RecordTable, subject: Subject) -> Table:
     """The Silver table of a register table: current state; `houseName` becomes `home`."""
     columns = [
         text("home", "home id; null where no home has this building")

@@ -6,7 +6,7 @@ coordinates) and personal tables are therefore out of reach, not filtered afterw
 
 import polars as pl
 
-from domotic_assets.schemas.records import RegisterColumn, RegisterTable, history_table, silver_table
+from domotic_assets.schemas.records import RecordColumn, RecordTable, history_table, silver_table
 from domotic_assets.schemas.table import Cadence, Subject, Table, moment, text, whole
 
 NEVER_READ = frozenset(
@@ -17,22 +17,22 @@ NEVER_READ = frozenset(
 )  # fmt: skip
 
 
-def _int(name: str, description: str, *, required: bool = True) -> RegisterColumn:
-    return RegisterColumn(name, pl.Int64(), description, required)
+def _int(name: str, description: str, *, required: bool = True) -> RecordColumn:
+    return RecordColumn(name, pl.Int64(), description, required)
 
 
-def _float(name: str, description: str, *, required: bool = True) -> RegisterColumn:
-    return RegisterColumn(name, pl.Float64(), description, required)
+def _float(name: str, description: str, *, required: bool = True) -> RecordColumn:
+    return RecordColumn(name, pl.Float64(), description, required)
 
 
-def _text(name: str, description: str, *, required: bool = True) -> RegisterColumn:
-    return RegisterColumn(name, pl.String(), description, required)
+def _text(name: str, description: str, *, required: bool = True) -> RecordColumn:
+    return RecordColumn(name, pl.String(), description, required)
 
 
-REGISTER: dict[str, RegisterTable] = {
+REGISTER: dict[str, RecordTable] = {
     t.name: t
     for t in (
-        RegisterTable(
+        RecordTable(
             "buildings",
             "idBuilding",
             (
@@ -44,12 +44,12 @@ REGISTER: dict[str, RegisterTable] = {
                 _int("isHeatingOn", "1 while heating is on", required=False),
             ),
         ),
-        RegisterTable(
+        RecordTable(
             "buildingtype",
             "idBuildingType",
             (_int("idBuildingType", "building type"), _text("name", "Maison or Appartement")),
         ),
-        RegisterTable(
+        RecordTable(
             "rooms",
             "idRoom",
             (
@@ -61,7 +61,7 @@ REGISTER: dict[str, RegisterTable] = {
                 _float("surface", "surface in m²", required=False),
             ),
         ),
-        RegisterTable(
+        RecordTable(
             "sensors",
             "idSensor",
             (
@@ -70,7 +70,7 @@ REGISTER: dict[str, RegisterTable] = {
                 _text("type", "plug, door, window, motion, climate, humidity or meter"),
             ),
         ),
-        RegisterTable(
+        RecordTable(
             "devices",
             "idDevice",
             (
@@ -80,7 +80,7 @@ REGISTER: dict[str, RegisterTable] = {
                 _text("type", "fridge, washer, …"),
             ),
         ),
-        RegisterTable(
+        RecordTable(
             "profilereference",
             "idProfileReference",
             (
@@ -89,7 +89,7 @@ REGISTER: dict[str, RegisterTable] = {
                 _float("kwhPerYear", "reference consumption in kWh a year"),
             ),
         ),
-        RegisterTable(
+        RecordTable(
             "profile",
             "idProfile",
             (
@@ -99,7 +99,7 @@ REGISTER: dict[str, RegisterTable] = {
                 _float("power", "power in W"),
             ),
         ),
-        RegisterTable(
+        RecordTable(
             "parameters",
             "idParameter",
             (
@@ -109,12 +109,12 @@ REGISTER: dict[str, RegisterTable] = {
                 _float("value", "threshold"),
             ),
         ),
-        RegisterTable(
+        RecordTable(
             "parameterstype",
             "idParameterType",
             (_int("idParameterType", "threshold type"), _text("name", "e.g. temperature_max")),
         ),
-        RegisterTable(
+        RecordTable(
             "dierrors",
             "idError",
             (

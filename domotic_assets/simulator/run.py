@@ -18,7 +18,7 @@ from domotic_assets.localtime import MINUTE, zone
 from domotic_assets.registry.entry import MINUTES_PER_DAY
 from domotic_assets.registry.loading import Sites
 from domotic_assets.registry.registry import Registry
-from domotic_assets.registry.sources import FileSource, FolderFiles, RegisterSource, SqliteRegister
+from domotic_assets.registry.sources import FolderFiles, SqliteDatabase
 from domotic_assets.simulator.defects import Carrier, Delivery, shares
 from domotic_assets.simulator.forecasts import (
     ISSUE_HOUR_LOCAL,
@@ -92,10 +92,10 @@ class Folders:
 
         Raises ConfigurationError where a source is a server: nothing is simulated into one.
         """
-        sources = sites.registry.sources
-        share, weather = (_folder(sites, s) for s in (sources.sensor_files, sources.weather_files))
-        register = None if sources.register_rows is None else _folder(sites, sources.register_rows)
-        return cls(share, share.parent / "later", weather, register)
+        share = _folder(sites, "sensor_files")
+        weather = _folder(sites, "weather_files") if "weather_files" in sites.registry.sources else None
+        register = _folder(sites, "register_rows") if "register_rows" in sites.registry.sources else None
+        return cls(share, share.parent / "later", weather or share.parent / "weather", register)
 
     def make(self) -> None:
         """Create what is missing."""
@@ -116,8 +116,9 @@ class Folders:
                 ) from None
 
 
-def _folder(sites: Sites, source: FileSource | RegisterSource) -> Path:
-    if not isinstance(source, FolderFiles | SqliteRegister):
+def _folder(sites: Sites, name: str) -> Path:
+    source = sites.registry.sources[name]
+    if not isinstance(source, FolderFiles | SqliteDatabase):
         raise ConfigurationError(
             f"a source of kind {source.kind} cannot be simulated into",
             where=source.address,

@@ -1,14 +1,17 @@
 """From an entry of `sources` in sites.yaml to the thing that reads it. No reading belongs here."""
 
+from collections.abc import Mapping
+
 from domotic_assets.registry.loading import Sites
 from domotic_assets.registry.sources import (
+    DatabaseSource,
     FileSource,
     FolderFiles,
-    MysqlRegister,
-    RegisterSource,
+    MysqlDatabase,
     SftpFiles,
     SmbFiles,
 )
+from domotic_assets.schemas.records import RecordTable
 from domotic_assets.settings import Settings
 from domotic_assets.sources.files.folders import FileFolder
 from domotic_assets.sources.files.local import LocalFolder
@@ -40,16 +43,19 @@ def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFol
             )
 
 
-def open_register(source: RegisterSource, sites: Sites, settings: Settings) -> RelationalSource:
-    """The building register; raises SourceError when a SQLite file is missing."""
-    if isinstance(source, MysqlRegister):
+def open_database(
+    source: DatabaseSource, sites: Sites, settings: Settings, tables: Mapping[str, RecordTable]
+) -> RelationalSource:
+    """The tables of a source's database that may be read; raises SourceError where its file is missing."""
+    if isinstance(source, MysqlDatabase):
         from domotic_assets.sources.sql.mysql import mysql_source
 
         return mysql_source(
             source.address,
             settings.secret(source.user_env),
             settings.secret(source.password_env),
+            tables,
             tls=source.tls == "required",
             ca_file=sites.path(source.ca_file) if source.ca_file else None,
         )
-    return sqlite_source(sites.path(source.address))
+    return sqlite_source(sites.path(source.address), tables)

@@ -313,7 +313,7 @@ def test_a_register_that_differs_is_named_exactly(
 
 def test_a_register_that_cannot_be_read_is_no_drift(work: Workspace) -> None:
     (work.sites.folder / "register.sqlite").write_bytes(b"this is no database, whatever its name may say")
-    with pytest.raises(SourceError, match="the register's columns cannot be listed"):
+    with pytest.raises(SourceError, match="the database's columns cannot be listed"):
         installed_contract.register_drift(work)
 
 

@@ -313,7 +313,7 @@ def test_a_window_that_fails_is_asked_for_again_and_holds_up_no_new_minute(
 
 def test_the_share_is_not_listed_while_nothing_is_due(household: Household) -> None:
     asked: list[Sequence[str]] = []
-    share = household.work.sensor_folder
+    share = household.work.folder("sensor_files")
     listing: Callable[..., pl.DataFrame] = share.listing
 
     def counted(patterns: Sequence[str] = ("*",)) -> pl.DataFrame:

@@ -315,7 +315,7 @@ _NAME = re.compile(r"(\d\d\.\d\d\.\d{4} \d{4})_(.+)_received\.json")
 def landed(work: Workspace, since: float) -> dict[Minute, float]:
     """The minutes of the files that landed since, and when: the system's own time of a file's last change."""
     homes = {home.feed_user: home for home in work.registry.homes}
-    share = work.sites.path(work.registry.sources.sensor_files.address)
+    share = work.sites.path(work.registry.sources["sensor_files"].address)
     found = {}
     with os.scandir(share) as entries:
         for entry in entries:

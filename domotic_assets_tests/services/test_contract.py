@@ -10,8 +10,9 @@ from domotic_assets.errors import SourceError
 from domotic_assets.quality.contract import Contract, parse_contract
 from domotic_assets.quality.drift import describe, drift
 from domotic_assets.quality.shape import Shape, register_shape
+from domotic_assets.schemas.register import REGISTER
 from domotic_assets.simulator.register import write_register
-from domotic_assets.sources.sql.columns import register_columns
+from domotic_assets.sources.sql.columns import columns_of
 from domotic_assets.sources.sql.mysql import mysql_source
 from domotic_assets_tests.services.mariadb import MariadbServer, mariadb
 from domotic_assets_tests.support.builders import registry
@@ -39,9 +40,14 @@ def server(running: MariadbServer, tmp_path: Path) -> MariadbServer:
 
 
 def columns(server: MariadbServer, password: str | None = None) -> dict[str, dict[str, str]]:
-    return register_columns(
+    return columns_of(
         mysql_source(
-            server.address, server.user, password or server.password, tls=True, ca_file=server.ca_file
+            server.address,
+            server.user,
+            password or server.password,
+            REGISTER,
+            tls=True,
+            ca_file=server.ca_file,
         )
     )
 

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,12 @@ def server(running: MariadbServer, register_file: Path) -> MariadbServer:
 
 def source(server: MariadbServer, *, tls: bool = True) -> RelationalSource:
     return mysql_source(
-        server.address, server.user, server.password, tls=tls, ca_file=server.ca_file if tls else None
+        server.address,
+        server.user,
+        server.password,
+        REGISTER,
+        tls=tls,
+        ca_file=server.ca_file if tls else None,
     )
 
 
@@ -69,7 +75,7 @@ def error_of(reader: RelationalSource, server: MariadbServer, kind: type[Domotic
 
 @pytest.mark.parametrize("tls", [True, False])
 def test_the_rows_are_those_of_the_sqlite_file(server: MariadbServer, register_file: Path, tls: bool) -> None:
-    expected = sqlite_source(register_file).pull({}, 100_000)
+    expected = sqlite_source(register_file, REGISTER).pull({}, 100_000)
     batch = source(server, tls=tls).pull({}, 100_000)
     assert len(batch.items) > 500
     assert batch.items == expected.items
@@ -161,7 +167,7 @@ def test_all_tables_are_seen_as_of_one_moment(server: MariadbServer) -> None:
         server.root("INSERT INTO pidb.parameterstype VALUES (77, 'late')")
         return found
 
-    first = RelationalSource(reader.engine, reader.place, reader.begin, meanwhile, reader.explain)  # type: ignore[arg-type]
+    first = replace(reader, catalogue=meanwhile)  # type: ignore[arg-type]
     batch = first.pull({}, 100_000)
     assert "77" not in batch.position["parameterstype"]
     assert [change.key for change in reader.pull(batch.position, 10).items] == ["77"]
@@ -191,7 +197,9 @@ def test_a_view_stands_in_for_a_renamed_column(server: MariadbServer) -> None:
 
 
 def test_a_wrong_password(server: MariadbServer) -> None:
-    reader = mysql_source(server.address, server.user, "wrong-one", tls=True, ca_file=server.ca_file)
+    reader = mysql_source(
+        server.address, server.user, "wrong-one", REGISTER, tls=True, ca_file=server.ca_file
+    )
     message = error_of(reader, server)
     assert "refuses the user or the password" in message
     assert "wrong-one" not in message
@@ -200,7 +208,7 @@ def test_a_wrong_password(server: MariadbServer) -> None:
 
 def test_a_server_that_is_not_there(server: MariadbServer) -> None:
     address = f"{HOST}:{free_port()}/pidb"
-    reader = mysql_source(address, server.user, server.password, tls=True, ca_file=server.ca_file)
+    reader = mysql_source(address, server.user, server.password, REGISTER, tls=True, ca_file=server.ca_file)
     message = error_of(reader, server)
     assert "cannot be reached" in message
     assert address in message
@@ -209,7 +217,7 @@ def test_a_server_that_is_not_there(server: MariadbServer) -> None:
 def test_a_database_that_is_not_there(server: MariadbServer) -> None:
     server.root(f"GRANT SELECT ON `nodb`.* TO '{server.user}'@'%'")
     address = server.address.replace("pidb", "nodb")
-    reader = mysql_source(address, server.user, server.password, tls=True, ca_file=server.ca_file)
+    reader = mysql_source(address, server.user, server.password, REGISTER, tls=True, ca_file=server.ca_file)
     assert "no database nodb" in error_of(reader, server)
 
 
@@ -247,13 +255,15 @@ def test_a_certificate_that_nobody_trusts(server: MariadbServer, tmp_path: Path)
     make_certificate(tmp_path)
     other = tmp_path / "certificate.pem"
     for ca_file in (other, None):
-        reader = mysql_source(server.address, server.user, server.password, tls=True, ca_file=ca_file)
+        reader = mysql_source(
+            server.address, server.user, server.password, REGISTER, tls=True, ca_file=ca_file
+        )
         assert "certificate cannot be trusted" in error_of(reader, server)
 
 
 def test_a_certificate_for_another_host(server: MariadbServer) -> None:
     address = server.address.replace(HOST, "localhost")
-    reader = mysql_source(address, server.user, server.password, tls=True, ca_file=server.ca_file)
+    reader = mysql_source(address, server.user, server.password, REGISTER, tls=True, ca_file=server.ca_file)
     message = error_of(reader, server)
     assert "certificate cannot be trusted" in message
     assert "localhost" in message
@@ -261,7 +271,7 @@ def test_a_certificate_for_another_host(server: MariadbServer) -> None:
 
 def test_a_file_of_certificates_that_cannot_be_read(server: MariadbServer, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"none\.pem"):
-        mysql_source(server.address, "u", "p", tls=True, ca_file=tmp_path / "none.pem")
+        mysql_source(server.address, "u", "p", REGISTER, tls=True, ca_file=tmp_path / "none.pem")
 
 
 @pytest.mark.parametrize(("tls", "encrypted"), [(True, True), (False, False)])

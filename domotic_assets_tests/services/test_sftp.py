@@ -446,7 +446,7 @@ def test_a_corrected_forecast_of_the_same_name_replaces_the_old_issue(
     assert forecasts() == [(nine, 21.25)]
     # The old issue is not lost: bronze keeps both.
     assert work.lake.read(weather.WEATHER_FILES).height == 2
-    work.weather_folder.close()
+    work.close()
 
 
 def forecast(temperatures: dict[int, float]) -> bytes:

@@ -59,9 +59,7 @@ class Feed:
 
     def close(self) -> None:
         """Let go of connections to sources."""
-        for folder in ("sensor_folder", "weather_folder"):
-            if folder in self.work.__dict__:
-                getattr(self.work, folder).close()
+        self.work.close()
 
     @property
     def keys(self) -> list[str]:

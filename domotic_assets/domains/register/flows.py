@@ -11,18 +11,21 @@ from domotic_assets.domains.register.silver import BuildingHomes, current_rows, 
 from domotic_assets.flow.flow import Asked, Flow, Job, Made
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.changes import current_state, last_sequence, register_rows, row_versions
-from domotic_assets.schemas.register import REGISTER_ROWS, SILVER_REGISTER, SILVER_REGISTER_HISTORY
-from domotic_assets.sources.sql.snapshots import RegisterBatch
+from domotic_assets.schemas.register import REGISTER, REGISTER_ROWS, SILVER_REGISTER, SILVER_REGISTER_HISTORY
+from domotic_assets.sources.sql.snapshots import ChangeBatch
+
+SOURCE = "register_rows"
+"""The source of sites.yaml from which the register comes."""
 
 CHANGES_PER_PULL = 100_000
 
 
-def pull_register(work: Workspace) -> RegisterBatch | None:
+def pull_register(work: Workspace) -> ChangeBatch | None:
     """The register's changes since bronze; None where sites.yaml names no register.
 
     As with files: what belongs to a building that no home names is not taken up.
     """
-    source = work.register
+    source = work.database(SOURCE, REGISTER)
     if source is None:
         return None
 
@@ -41,8 +44,7 @@ def land_register(work: Workspace, now: datetime) -> Counter[str]:
     if batch is None:
         return Counter()
     held = work.lake.read(REGISTER_ROWS, columns=["sequence"])
-    kind = work.registry.sources.register_rows.kind if work.registry.sources.register_rows else ""
-    rows = register_rows(batch.items, kind, last_sequence(held), now)
+    rows = register_rows(batch.items, work.registry.sources[SOURCE].kind, last_sequence(held), now)
     work.lake.append(REGISTER_ROWS, rows)
     return Counter({"changes": rows.height, "refused values": len(batch.refused)})
 
@@ -70,7 +72,7 @@ def register_is_behind(work: Workspace) -> bool:
     return missing or (batch is not None and bool(batch.items))
 
 
-REGISTER = Job("register", "The building register to Silver.")
+REGISTER_JOB = Job("register", "The building register to Silver.")
 
 
 def _land(work: Workspace, _asked: Asked) -> Made:
@@ -89,7 +91,8 @@ FLOWS = (
         about="Changes of the building register; allowed tables and columns only.",
         writes=(REGISTER_ROWS,),
         run=_land,
-        job=REGISTER,
+        job=REGISTER_JOB,
+        source=SOURCE,
         look=pull_register,
     ),
     Flow(
@@ -98,6 +101,6 @@ FLOWS = (
         writes=(*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values()),
         reads=(REGISTER_ROWS,),
         run=_read,
-        job=REGISTER,
+        job=REGISTER_JOB,
     ),
 )

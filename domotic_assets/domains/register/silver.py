@@ -12,7 +12,7 @@ import polars as pl
 
 from domotic_assets.ingest.masking import mask_all, mask_suspicious
 from domotic_assets.registry.registry import Registry
-from domotic_assets.schemas.records import RegisterTable, silver_name
+from domotic_assets.schemas.records import RecordTable, silver_name
 from domotic_assets.schemas.register import REGISTER, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 
 Row = Mapping[str, Any]
@@ -52,7 +52,7 @@ def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
 
 
 def _history(
-    table: RegisterTable, versions: Collection[RowVersion], homes: "BuildingHomes", secrets: Collection[str]
+    table: RecordTable, versions: Collection[RowVersion], homes: "BuildingHomes", secrets: Collection[str]
 ) -> pl.DataFrame:
     silver = SILVER_REGISTER_HISTORY[table.name]
     texts = (value for version in versions for value in version.row.values() if isinstance(value, str))

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from domotic_assets.domains.weather import freshness
+from domotic_assets.domains.weather.flows import SOURCE_NAME
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import zone
 from domotic_assets.quality import installed_contract
@@ -12,7 +13,9 @@ from domotic_assets.schemas.weather import WEATHER_FILES
 
 
 def present_forecast(work: Workspace, now: datetime) -> Verdict:
-    """Whether the newest forecast is overdue."""
+    """Whether the newest forecast is overdue; none is where sites.yaml names no source of forecasts."""
+    if SOURCE_NAME not in work.registry.sources:
+        return Verdict()
     held = work.lake.dates(WEATHER_FILES)
     own = zone(work.registry.calendar_time_zone)
     at = work.registry.settings.forecasts_at

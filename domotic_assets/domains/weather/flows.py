@@ -10,7 +10,7 @@ from domotic_assets.domains.weather.bronze import land_forecasts, read_forecast_
 from domotic_assets.domains.weather.gold import dim_weather_site, weather_day, weather_hour
 from domotic_assets.domains.weather.silver import SOURCE, WeatherReading, read_weather_files
 from domotic_assets.flow.dims import DIMS, replace_dims
-from domotic_assets.flow.flow import Asked, Flow, Job, Made
+from domotic_assets.flow.flow import Asked, Flow, Job, Made, look_at_folder
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.arrival import arrival, is_plausible
@@ -19,7 +19,17 @@ from domotic_assets.localtime import zone
 from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.table import Table
 from domotic_assets.sources.base import Entry
-from domotic_assets.sources.files.folders import NOTHING_KNOWN, FilePosition, FileSource, as_entries, unknown
+from domotic_assets.sources.files.folders import (
+    NOTHING_KNOWN,
+    FilePosition,
+    FileSource,
+    as_entries,
+    as_rows,
+    unknown,
+)
+
+SOURCE_NAME = "weather_files"
+"""The source of sites.yaml from which forecasts come; without it there are none."""
 
 FILES_PER_BATCH = 8
 """Forecast files held at once: each is about 15 MB and 150,000 rows."""
@@ -27,7 +37,8 @@ FILES_PER_BATCH = 8
 
 def discover_forecasts(work: Workspace) -> list[date]:
     """Dates of issue of files that bronze does not hold, and of those that silver or gold lack."""
-    new = unknown(work.weather_folder.listing(), _known_forecasts(work))
+    folder = work.folder(SOURCE_NAME)
+    new = as_rows([]) if folder is None else unknown(folder.listing(), _known_forecasts(work))
     dates = {issued for entry in as_entries(new) if (issued := _issue(work, entry)) is not None}
     landed = set(work.lake.dates(weather.WEATHER_FILES))
     refused = work.lake.read(refusals.REJECTS, where=pl.col("source") == SOURCE, columns=["utc_date"])
@@ -55,7 +66,10 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
         of_issues = [_issue(work, entry) in wanted for entry in as_entries(rows)]
         return rows.filter(pl.Series(of_issues, dtype=pl.Boolean))
 
-    source = FileSource(work.weather_folder, accept)
+    folder = work.folder(SOURCE_NAME)
+    if folder is None:
+        return Counter()
+    source = FileSource(folder, accept)
     position = FilePosition(_known_forecasts(work))
     counts: Counter[str] = Counter()
     done = 0
@@ -182,7 +196,8 @@ FLOWS = (
         job=FORECASTS,
         partition="issue",
         fresh_within=ONE_A_DAY,
-        look=lambda work: work.weather_folder.entries(["?"]),
+        source=SOURCE_NAME,
+        look=look_at_folder(SOURCE_NAME),
     ),
     Flow(
         name="weather_forecasts",

@@ -1,4 +1,4 @@
-"""Which tables and columns a register has, with the kind of their type. Rows are never touched."""
+"""Lists the tables and columns of a database, with the kind of their type. Rows are never touched."""
 
 import re
 
@@ -30,8 +30,8 @@ _KIND_OF_TYPE = {name: kind for kind, names in _KINDS.items() for name in names.
 OTHER = "other"
 
 
-def register_columns(source: RelationalSource) -> dict[str, dict[str, str]]:
-    """Table to column to kind of type; raises SourceError when the register cannot be read."""
+def columns_of(source: RelationalSource) -> dict[str, dict[str, str]]:
+    """Table to column to kind of type; raises SourceError when the database cannot be read."""
     found: dict[str, dict[str, str]] = {}
     try:
         with source.engine.connect() as connection:
@@ -39,10 +39,10 @@ def register_columns(source: RelationalSource) -> dict[str, dict[str, str]]:
                 found.setdefault(str(table), {})[str(column)] = _kind(str(declared))
     except SQLAlchemyError as error:
         raise source.explain(error, source.place) or SourceError(
-            f"the register's columns cannot be listed ({type(error).__name__})",
+            f"the database's columns cannot be listed ({type(error).__name__})",
             where=source.place,
-            expected="a readable database with the register's tables",
-            remedy="check that it is the register and that nobody holds it locked",
+            expected="a readable database with the source's tables",
+            remedy="check that it is the right one and that nobody holds it locked",
         ) from None
     return found
 

@@ -1,4 +1,4 @@
-"""The building register in MySQL or MariaDB: how it is dialled, and what its errors mean.
+"""Opens a database in MySQL or MariaDB: how it is dialled, and what its errors mean.
 
 Which tables and columns are read is decided in `relational`. No message repeats the server's own text,
 which holds user names.
@@ -6,6 +6,7 @@ which holds user names.
 
 import re
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pymysql.converters import conversions
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domotic_assets.errors import SourceError
+from domotic_assets.schemas.records import RecordTable
 from domotic_assets.sources.sql.snapshots import Catalogue, RelationalSource
 
 DIAL_SECONDS = 10
@@ -34,16 +36,22 @@ _NO_TLS = {2026}
 
 
 def mysql_source(
-    address: str, user: str, password: str, *, tls: bool, ca_file: Path | None
+    address: str,
+    user: str,
+    password: str,
+    tables: Mapping[str, RecordTable],
+    *,
+    tls: bool,
+    ca_file: Path | None,
 ) -> RelationalSource:
-    """The register of a server; address: `host[:port]/database`. Nothing is dialled yet.
+    """The tables of a server's database; address: `host[:port]/database`. Nothing is dialled yet.
 
     tls: the connection is encrypted and the server's certificate verified, against `ca_file` or what
     this machine trusts; without it nothing is encrypted.
     """
     found = re.fullmatch(r"([^/:@]+)(?::(\d+))?/([^/]+)", address)
     if found is None:
-        raise ValueError("a register's address is host[:port]/database")
+        raise ValueError("a database's address is host[:port]/database")
     host, port, database = found[1], int(found[2] or 3306), found[3]
     encryption: dict[str, Any] = {"ssl": _verifying(ca_file, address)} if tls else {"ssl_disabled": True}
     engine = sa.create_engine(
@@ -58,7 +66,7 @@ def mysql_source(
         poolclass=sa.NullPool,
         hide_parameters=True,
     )
-    return RelationalSource(engine, address, _BEGIN, _catalogue, _explain)
+    return RelationalSource(engine, address, tables, _BEGIN, _catalogue, _explain)
 
 
 def _verifying(ca_file: Path | None, place: str) -> ssl.SSLContext:
@@ -95,7 +103,7 @@ def _explain(error: SQLAlchemyError, place: str) -> SourceError | None:
             f"the server's certificate cannot be trusted ({cause.verify_message.rstrip('.')})",
             where=place,
             expected="a certificate for this host by somebody this machine or ca_file trusts",
-            remedy="set ca_file of sources.register_rows to the certificate of who signed it",
+            remedy="set ca_file of the source to the certificate of who signed it",
         )
     if number in _NO_TLS or isinstance(cause, ssl.SSLError):
         return SourceError(
@@ -108,21 +116,21 @@ def _explain(error: SQLAlchemyError, place: str) -> SourceError | None:
         return SourceError(
             "the server refuses the user or the password, or does not let it use the database",
             where=place,
-            expected="an account that may read the register from this machine",
+            expected="an account that may read the database from this machine",
             remedy="correct the variables that user_env and password_env name, or the account's rights",
         )
     if number in _NO_DATABASE:
         return SourceError(
             f"the server has no database {place.rpartition('/')[2]}",
             where=place,
-            expected="the database of the building register",
-            remedy="correct the address of sources.register_rows in sites.yaml",
+            expected="the database of the source",
+            remedy="correct its address in sites.yaml",
         )
     if number in _NO_RIGHT:
         return SourceError(
             f"the account has no right to read {_denied(str(original))}",
             where=place,
-            expected="SELECT on the tables and columns that schemas/register.py lists",
+            expected="SELECT on the tables and columns that are read (schemas/)",
             remedy="grant it; nothing else is ever read",
         )
     if number in _NO_ANSWER:

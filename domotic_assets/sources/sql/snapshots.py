@@ -1,7 +1,7 @@
-"""The building register in a relational database, read as changes against the last known state.
+"""Reads tables of a relational database whole, as changes against the last known state.
 
-Only allow-listed tables and columns of `schemas.register` are ever named in a query. Which home a row
-belongs to, and what must be masked in it, is decided right of bronze.
+Only the tables and columns that the caller allows are ever named in a query. Whose a row is, and what must be
+masked in it, is decided right of bronze.
 """
 
 import json
@@ -18,14 +18,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from domotic_assets.errors import ContractError, SourceError
-from domotic_assets.schemas.records import RegisterColumn, RegisterTable
-from domotic_assets.schemas.register import REGISTER
+from domotic_assets.schemas.records import RecordColumn, RecordTable
 from domotic_assets.sources.base import Batch
 
 Value = int | float | str | None
 Row = Mapping[str, Value]
 State = Mapping[str, Mapping[str, Row]]
-"""Register table to key to row: what is known of the register."""
+"""Table to key to row: what is known of the database."""
 
 INT64_LIMIT = 2**63
 
@@ -52,7 +51,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class RegisterBatch(Batch[Change, State]):
+class ChangeBatch(Batch[Change, State]):
     """A batch of changes, and the values that were refused while reading (null in the rows)."""
 
     refused: tuple[Refusal, ...] = ()
@@ -64,9 +63,10 @@ Catalogue = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class RelationalSource:
-    """A register behind a database engine.
+    """Tables behind a database engine.
 
     place: what errors call it; it holds no credentials.
+    tables: those that are read, by name in lower case, with their columns.
     begin: the statements that open a transaction in which all tables are seen as of one moment.
     catalogue: reads which tables and columns there are.
     explain: what a failure means, where the database says it in a way of its own.
@@ -75,15 +75,16 @@ class RelationalSource:
 
     engine: sa.Engine
     place: str
+    tables: Mapping[str, RecordTable]
     begin: tuple[str, ...]
     catalogue: Callable[[sa.Connection], Catalogue]
     explain: Callable[[SQLAlchemyError, str], SourceError | None] = lambda _error, _place: None
     choose: Callable[[State], State] = lambda state: state
 
-    def pull(self, position: State, limit: int) -> RegisterBatch:
-        """At most `limit` changes that lead from `position` towards the register as it is now.
+    def pull(self, position: State, limit: int) -> ChangeBatch:
+        """At most `limit` changes that lead from `position` towards the database as it is now.
 
-        All tables are read in one transaction. Raises SourceError when the register cannot be read, and
+        All tables are read in one transaction. Raises SourceError when the database cannot be read, and
         ContractError when a required table or column is missing.
         """
         refused: list[Refusal] = []
@@ -94,18 +95,18 @@ class RelationalSource:
                 catalogue = self.catalogue(connection)
                 current = {
                     table.name: self._read_table(connection, table, catalogue, refused)
-                    for table in REGISTER.values()
+                    for table in self.tables.values()
                 }
         except SQLAlchemyError as error:
             raise self.explain(error, self.place) or SourceError(
-                f"the register cannot be read ({type(error).__name__})",
+                f"the database cannot be read ({type(error).__name__})",
                 where=self.place,
-                expected="a readable database with the register's tables",
-                remedy="check that it is the register and that nobody holds it locked",
+                expected="a readable database with the source's tables",
+                remedy="check that it is the right one and that nobody holds it locked",
             ) from None
         pending = _changes(position, _followed(position, current, self.choose(current)))
         taken = tuple(islice(pending, limit))
-        return RegisterBatch(
+        return ChangeBatch(
             items=taken,
             position=_apply(position, taken),
             more=next(pending, None) is not None,
@@ -115,7 +116,7 @@ class RelationalSource:
     def _read_table(
         self,
         connection: sa.Connection,
-        table: RegisterTable,
+        table: RecordTable,
         catalogue: Catalogue,
         refused: list[Refusal],
     ) -> dict[str, Row]:
@@ -126,7 +127,7 @@ class RelationalSource:
                 f"table {table.name} is missing",
                 where=self.place,
                 expected=f"it among the tables found: {', '.join(sorted(catalogue)) or 'none'}",
-                remedy="point sources.register_rows at the building register, or grant the right to read it",
+                remedy="correct the address in sites.yaml, or grant the right to read it",
             )
         found = _names(catalogue[actual])
         for column in table.columns:
@@ -151,8 +152,8 @@ def _names(found: Iterable[str]) -> dict[str, str]:
 
 
 def _rows(
-    table: RegisterTable,
-    present: list[RegisterColumn],
+    table: RecordTable,
+    present: list[RecordColumn],
     records: Iterable[sa.Row[Any]],
     refused: list[Refusal],
 ) -> dict[str, Row]:
@@ -224,7 +225,7 @@ _TAKEN_AS: Mapping[pl.DataType, Callable[[Any], Value]] = {
 
 
 def _followed(position: State, current: State, chosen: State) -> State:
-    """Of the register as it is now the chosen rows, and those known."""
+    """The chosen rows of the database as it is now, and those known."""
     return {
         table: {
             key: row for key, row in rows.items() if key in chosen[table] or key in position.get(table, {})

@@ -27,7 +27,7 @@ def test_the_shipped_registry_loads() -> None:
     shipped = load_sites(REPOSITORY / "sites.yaml")
     assert [home.id for home in shipped.registry.homes] == ["jimmy", "jeremie"]
     assert shipped.folder == REPOSITORY
-    assert shipped.path(shipped.registry.sources.sensor_files.address) == REPOSITORY / "data/sources/share"
+    assert shipped.path(shipped.registry.sources["sensor_files"].address) == REPOSITORY / "data/sources/share"
 
 
 def test_values_arrive_as_their_types() -> None:
@@ -50,7 +50,7 @@ def test_times_of_day_are_minutes_and_not_yaml_numbers() -> None:
 
 def test_relative_addresses_start_from_the_registrys_folder(tmp_path: Path) -> None:
     found = sites(tmp_path)
-    assert found.path(found.registry.sources.weather_files.address) == tmp_path / "weather"
+    assert found.path(found.registry.sources["weather_files"].address) == tmp_path / "weather"
 
 
 def test_homes_are_found_by_feed_user_and_owners_by_home() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from domotic_assets.domains.homes.checks import rounds
 from domotic_assets.domains.homes.flows import dims, facts, health, landing, reading
 from domotic_assets.flow import worklist
-from domotic_assets.flow.flow import Asked, Flow, Job, Made
+from domotic_assets.flow.flow import Asked, Flow, Job, Made, look_at_folder
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.quality.check import CHECKS
 from domotic_assets.schemas.homes import bronze, gold, silver
@@ -60,7 +60,8 @@ FLOWS = (
         job=WINDOWS,
         partition="window",
         fresh_within=NOTHING_COMES,
-        look=lambda work: work.sensor_folder.entries(["?"]),
+        source=landing.SOURCE,
+        look=look_at_folder(landing.SOURCE),
     ),
     Flow(
         name="sensor_silver",

@@ -26,6 +26,7 @@ from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files.folders import (
     EVERYTHING,
     MAX_FILE_BYTES,
+    FileFolder,
     FilePosition,
     FileSource,
     as_entries,
@@ -33,6 +34,9 @@ from domotic_assets.sources.files.folders import (
     texts,
     unknown,
 )
+
+SOURCE = "sensor_files"
+"""The source of sites.yaml from which homes' files come."""
 
 SETTLE = timedelta(seconds=2)
 """A file whose last write is younger is left for the next look. A slower sender costs a version more:
@@ -73,7 +77,7 @@ def discover_sensor_files(
     With spans of time, only the names that homes give to their minutes are listed.
     """
     now = work.now()
-    listed = work.sensor_folder.listing(_patterns(work, spans_of_time))
+    listed = _share(work).listing(_patterns(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     new = unknown(listed, _held(work, spans_of_time))
     plain = _plain_windows(names, new, now)
@@ -103,7 +107,7 @@ def discover_sensor_files(
                         irregular.add(window)
     # A name that says nothing: only a look inside tells whether a home sent it.
     nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
-    landed = Landing(work.registry, nothing, now).land(work.sensor_folder.read([*odd.values()]))
+    landed = Landing(work.registry, nothing, now).land(_share(work).read([*odd.values()]))
     left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
     for name, window in landed.rows.select("name", "window").iter_rows():
         windows.append(window)
@@ -112,6 +116,13 @@ def discover_sensor_files(
     others = as_rows(found).with_columns(pl.Series("window", windows, dtype=UTC_TIME))
     rows = pl.concat([new.with_columns(plain).drop_nulls("window"), others])
     return Discovery(rows, frozenset(irregular), left, listed.height)
+
+
+def _share(work: Workspace) -> FileFolder:
+    """Where the homes' files come from; sites.yaml is refused without it."""
+    share = work.folder(SOURCE)
+    assert share is not None
+    return share
 
 
 def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime) -> pl.Series:
@@ -154,7 +165,7 @@ def _source(
     if found is not None:
         named = found["name"].cast(pl.String()).implode()
         held = work.lake.read(bronze.SENSOR_FILES, where=pl.col("name").is_in(named), columns=_HELD)
-        return FileSource(work.sensor_folder), FilePosition(held, unknown(found, held))
+        return FileSource(_share(work)), FilePosition(held, unknown(found, held))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     wanted = spans(windows)
     is_wanted = membership(wanted)
@@ -172,7 +183,7 @@ def _source(
         return rows.filter(accepted.scatter(odd.arg_true(), [*map(accepts, as_entries(rows.filter(odd)))]))
 
     listed = wanted if by_name else None
-    source = FileSource(work.sensor_folder, accept, _patterns(work, listed))
+    source = FileSource(_share(work), accept, _patterns(work, listed))
     return source, FilePosition(_held(work, listed))
 
 

@@ -54,7 +54,7 @@ def execute(file: Path, script: str) -> None:
 
 
 def source(file: Path) -> RelationalSource:
-    return sqlite_source(file)
+    return sqlite_source(file, REGISTER)
 
 
 def test_first_pull_inserts_every_row_with_allowed_columns_only(file: Path) -> None:
@@ -187,7 +187,7 @@ def test_rows_without_a_key_or_with_one_twice_are_reported(file: Path) -> None:
 
 def test_a_missing_file_is_one_line_with_the_remedy_and_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
-        sqlite_source(tmp_path / "none.sqlite")
+        sqlite_source(tmp_path / "none.sqlite", REGISTER)
     message = str(caught.value)
     assert "none.sqlite" in message
     assert "domotic simulate" in message
