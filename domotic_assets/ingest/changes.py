@@ -1,11 +1,10 @@
-"""Numbers, dates and replays changes of database rows, as Bronze holds them.
+"""Numbers and dates changes of database rows as Bronze holds them, and replays them into the present state.
 
 Reading the database does not belong here, nor does any judgement of values.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,15 +15,6 @@ from domotic_assets.schemas.register import REGISTER_ROWS
 Row = Mapping[str, Any]
 State = dict[str, dict[str, Row]]
 """Register table to key to row."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """A row as it stood from `valid_from` until before `valid_to`; None while it stands so still."""
-
-    row: Row
-    valid_from: datetime
-    valid_to: datetime | None
 
 
 class ChangeRecord(Protocol):
@@ -42,7 +32,7 @@ class ChangeRecord(Protocol):
     def after(self) -> Row | None: ...
 
 
-def register_rows(
+def change_rows(
     changes: Iterable[ChangeRecord], source: str, last_sequence: int, ts: datetime
 ) -> pl.DataFrame:
     """One row per change: `REGISTER_ROWS`, numbered on from `last_sequence`; `ts` is when they were seen."""
@@ -70,38 +60,6 @@ def current_state(rows: pl.DataFrame) -> State:
         if after is not None:
             state.setdefault(table, {})[key] = json.loads(after)
     return state
-
-
-def row_versions(rows: pl.DataFrame) -> dict[str, list[Version]]:
-    """Register table to every version of its rows, as replayed from `REGISTER_ROWS`.
-
-    A change that was landed twice changes nothing; of changes seen at one moment the last one counts.
-    """
-    states: dict[tuple[str, str], dict[datetime, Row | None]] = {}
-    changes = rows.sort("sequence").select("table", "key", "ts", "after")
-    for table, key, ts, after in changes.iter_rows():
-        of_key = states.setdefault((table, key), {})
-        # A clock that was set back must not turn an interval round.
-        seen_at = max(ts, next(reversed(of_key), ts))
-        of_key[seen_at] = None if after is None else json.loads(after)
-    found: dict[str, list[Version]] = {}
-    for (table, _), of_key in states.items():
-        found.setdefault(table, []).extend(_intervals(of_key))
-    return found
-
-
-def _intervals(states: Mapping[datetime, Row | None]) -> Iterator[Version]:
-    """The versions of one row, from what it became (None: gone) at which moment."""
-    held: Row | None = None
-    since: datetime | None = None
-    for ts, row in states.items():
-        if row == held:
-            continue
-        if held is not None and since is not None:
-            yield Version(held, since, ts)
-        held, since = row, ts
-    if held is not None and since is not None:
-        yield Version(held, since, None)
 
 
 def _as_json(row: Row | None) -> str | None:

@@ -1,10 +1,11 @@
 """What a table read from a database is, and the Silver tables it becomes: current state and history."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
-from domotic_assets.schemas.table import Cadence, Column, Subject, Table, moment, text
+from domotic_assets.schemas.table import Cadence, Column, Subject, Table, moment
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,14 @@ class RecordColumn:
 
 @dataclass(frozen=True)
 class RecordTable:
-    """A table that may be read. `key` is its primary key; `home_from` the column that leads to a building."""
+    """A table that may be read. `key` is its primary key."""
 
     name: str
     key: str
     columns: tuple[RecordColumn, ...]
+
+
+NOTHING_REPLACED: Mapping[str, Column] = {}
 
 
 def silver_name(column: str) -> str:
@@ -31,18 +35,21 @@ def silver_name(column: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in column).lstrip("_")
 
 
-def silver_table(table: RecordTable, subject: Subject) -> Table:
-    """The Silver table of a register table: current state; `houseName` becomes `home`."""
+def silver_table(
+    table: RecordTable, source: str, subject: Subject, replaced: Mapping[str, Column] = NOTHING_REPLACED
+) -> Table:
+    """The Silver table `<source>_<table>` of a table that is read: its rows as they are now.
+
+    replaced: by name, the columns that become others, as what they hold is personal.
+    """
     columns = [
-        text("home", "home id; null where no home has this building")
-        if column.name == "houseName"
-        else Column(silver_name(column.name), column.dtype, column.description)
+        replaced.get(column.name) or Column(silver_name(column.name), column.dtype, column.description)
         for column in table.columns
     ]
     return Table(
         layer="silver",
-        name=f"register_{table.name}",
-        grain=f"one row per row of the register's table {table.name}, current state",
+        name=f"{source}_{table.name}",
+        grain=f"one row per row of the {source}'s table {table.name}, current state",
         columns=tuple(columns),
         primary_key=(silver_name(table.key),),
         subject=subject,
@@ -53,7 +60,7 @@ def silver_table(table: RecordTable, subject: Subject) -> Table:
 
 
 def history_table(current: Table) -> Table:
-    """The history of a Silver register table: its columns, and from when to when they stood so."""
+    """The history of a Silver table of records: its columns, and from when to when a row was so."""
     return Table(
         layer="silver",
         name=f"{current.name}_history",

@@ -128,10 +128,13 @@ REGISTER: dict[str, RecordTable] = {
     )
 }
 
+_REPLACED = {"houseName": text("home", "home id; null where no home has this building")}
 _OF_ALL_BUILDINGS = ("buildingtype", "profilereference", "parameterstype")
 
 SILVER_REGISTER: dict[str, Table] = {
-    name: silver_table(table, Subject.NOBODY if name in _OF_ALL_BUILDINGS else Subject.BUILDING)
+    name: silver_table(
+        table, "register", Subject.NOBODY if name in _OF_ALL_BUILDINGS else Subject.BUILDING, _REPLACED
+    )
     for name, table in REGISTER.items()
 }
 

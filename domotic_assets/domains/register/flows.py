@@ -10,7 +10,8 @@ from domotic_assets.domains.register.buildings import rows_of_buildings
 from domotic_assets.domains.register.silver import BuildingHomes, current_rows, register_history
 from domotic_assets.flow.flow import Asked, Flow, Job, Made
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.ingest.changes import current_state, last_sequence, register_rows, row_versions
+from domotic_assets.ingest.changes import change_rows, current_state, last_sequence
+from domotic_assets.ingest.records import row_versions
 from domotic_assets.schemas.register import REGISTER, REGISTER_ROWS, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 from domotic_assets.sources.sql.snapshots import ChangeBatch
 
@@ -44,7 +45,7 @@ def land_register(work: Workspace, now: datetime) -> Counter[str]:
     if batch is None:
         return Counter()
     held = work.lake.read(REGISTER_ROWS, columns=["sequence"])
-    rows = register_rows(batch.items, work.registry.sources[SOURCE].kind, last_sequence(held), now)
+    rows = change_rows(batch.items, work.registry.sources[SOURCE].kind, last_sequence(held), now)
     work.lake.append(REGISTER_ROWS, rows)
     return Counter({"changes": rows.height, "refused values": len(batch.refused)})
 

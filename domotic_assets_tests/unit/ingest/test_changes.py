@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from domotic_assets.domains.register.buildings import leads_to, rooms_of_buildings, rows_of_buildings
-from domotic_assets.ingest.changes import Version, current_state, last_sequence, register_rows, row_versions
+from domotic_assets.ingest.changes import change_rows, current_state, last_sequence
+from domotic_assets.ingest.records import Version, row_versions
 from domotic_assets.schemas.register import REGISTER_ROWS
 
 SEEN = datetime(2023, 9, 4, 7, 0, tzinfo=UTC)
@@ -32,8 +33,8 @@ SECOND = [Seen("rooms", "1", "update", OFFICE, LARGER), Seen("rooms", "2", "dele
 
 
 def landed() -> pl.DataFrame:
-    first = register_rows(FIRST, "sqlite", 0, SEEN)
-    return pl.concat([first, register_rows(SECOND, "sqlite", last_sequence(first), LATER)])
+    first = change_rows(FIRST, "sqlite", 0, SEEN)
+    return pl.concat([first, change_rows(SECOND, "sqlite", last_sequence(first), LATER)])
 
 
 def test_rows_have_the_schema_and_continue_the_sequence() -> None:
@@ -47,7 +48,7 @@ def test_rows_have_the_schema_and_continue_the_sequence() -> None:
 
 
 def test_no_changes_give_an_empty_frame_of_the_schema() -> None:
-    rows = register_rows([], "sqlite", 7, SEEN)
+    rows = change_rows([], "sqlite", 7, SEEN)
     assert rows.schema == REGISTER_ROWS.schema
     assert rows.height == 0
     assert last_sequence(rows) == 0
@@ -55,7 +56,7 @@ def test_no_changes_give_an_empty_frame_of_the_schema() -> None:
 
 
 def test_replay_gives_the_state_with_values_and_types_unchanged() -> None:
-    after_first = current_state(register_rows(FIRST, "sqlite", 0, SEEN))
+    after_first = current_state(change_rows(FIRST, "sqlite", 0, SEEN))
     assert after_first == {"rooms": {"1": OFFICE, "2": KITCHEN}}
     assert type(after_first["rooms"]["1"]["idRoom"]) is int
     assert type(after_first["rooms"]["1"]["surface"]) is float
@@ -69,7 +70,7 @@ def test_replay_follows_the_sequence_whatever_the_order_of_rows(seed: int) -> No
 
 def test_a_batch_landed_twice_changes_nothing() -> None:
     rows = landed()
-    again = register_rows(SECOND, "sqlite", last_sequence(rows), LATER)
+    again = change_rows(SECOND, "sqlite", last_sequence(rows), LATER)
     assert current_state(pl.concat([rows, again])) == {"rooms": {"1": LARGER}}
 
 
@@ -81,7 +82,7 @@ DAYS = [datetime(2023, 9, day, 7, 0, tzinfo=UTC) for day in range(4, 10)]
 def history(*changes: tuple[datetime, dict[str, Any] | None]) -> list[Version]:
     """The versions of room 1 after these changes, each to what it became (None: gone)."""
     frames = [
-        register_rows([Seen("rooms", "1", "update", None, after)], "sqlite", sequence, ts)
+        change_rows([Seen("rooms", "1", "update", None, after)], "sqlite", sequence, ts)
         for sequence, (ts, after) in enumerate(changes)
     ]
     return row_versions(pl.concat([REGISTER_ROWS.empty(), *frames])).get("rooms", [])
@@ -107,8 +108,8 @@ def test_a_row_that_comes_again_opens_a_new_version_after_a_gap() -> None:
 
 def test_a_change_landed_twice_changes_no_version() -> None:
     rows = landed()
-    again = register_rows(SECOND, "sqlite", last_sequence(rows), LATER)
-    late = register_rows(SECOND, "sqlite", last_sequence(rows), DAYS[5])
+    again = change_rows(SECOND, "sqlite", last_sequence(rows), LATER)
+    late = change_rows(SECOND, "sqlite", last_sequence(rows), DAYS[5])
     same_number = pl.concat([rows, rows.tail(2)])
     for twice in (pl.concat([rows, again]), pl.concat([rows, late]), same_number):
         assert row_versions(twice) == row_versions(rows)
@@ -169,7 +170,7 @@ def test_a_change_leads_to_a_building_where_the_row_stood_or_stands() -> None:
         Seen("sensors", "6", "insert", None, {"idSensor": 6, "idRoom": 21}),
         Seen("buildingtype", "1", "insert", None, {"idBuildingType": 1, "name": "Maison"}),
     ]
-    rows = register_rows(changes, "sqlite", 0, SEEN)
+    rows = change_rows(changes, "sqlite", 0, SEEN)
     rooms = rooms_of_buildings(rows, {1})
     assert rooms == {11, 12, 13}
     assert leads_to(rows, {1}, rooms).to_list() == [True, True, True, False, True, False, False]

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from domotic_assets.errors import ContractError, SourceError
-from domotic_assets.ingest.changes import current_state, register_rows
+from domotic_assets.ingest.changes import change_rows, current_state
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
 from domotic_assets.sources.sql.snapshots import Change, Refusal, RelationalSource
 from domotic_assets.sources.sql.sqlite import sqlite_source
@@ -235,7 +235,7 @@ def test_the_state_that_bronze_replays_is_the_position(file: Path) -> None:
     execute(file, "insert into profile values (1, 1, '2023-09-04 10:00', 0.1)")
     execute(file, "insert into devices values (1, 10, 'Tänn', 'x')")
     batch = source(file).pull({}, 100)
-    landed = register_rows(batch.items, "sqlite", 0, datetime(2023, 9, 4, tzinfo=UTC))
+    landed = change_rows(batch.items, "sqlite", 0, datetime(2023, 9, 4, tzinfo=UTC))
     assert current_state(landed) == batch.position
     assert source(file).pull(current_state(landed), 100).items == ()
 
