@@ -12,7 +12,7 @@ from domotic_assets.serve.people.scopes import Scope, scopes_of
 
 def refuse_tables_without_rule() -> None:
     """Raise ContractError for a Gold table or mart of which the matrix does not say who may see it."""
-    marts = (file.stem for file in DBT_PROJECT.glob("models/marts/*.sql"))
+    marts = (file.stem for file in DBT_PROJECT.glob("models/*/*.sql"))
     refuse_unruled((table.name for table in gold.TABLES), marts)
 
 

@@ -21,7 +21,7 @@ _LAYERS = ("bronze", "silver", "gold", "marts")
 
 _HEAD = """# The marts
 
-Written by `python -m domotic_assets.pages.marts` from `dbt/models/marts/` and the asset graph;
+Written by `python -m domotic_assets.pages.marts` from `dbt/models/` and the asset graph;
 a test compares. Who sees which: [access.md](access.md). The star below: [gold_schema.md](gold_schema.md).
 
 ## From source file to mart
@@ -40,9 +40,8 @@ def page() -> str:
 
 
 def _models() -> list[dict[str, Any]]:
-    described = yaml.safe_load((DBT_PROJECT / "models" / "marts" / "schema.yml").read_text(encoding="utf-8"))
-    models: list[dict[str, Any]] = described["models"]
-    return models
+    described = [yaml.safe_load(file.read_text("utf-8")) for file in DBT_PROJECT.glob("models/*/schema.yml")]
+    return [model for one in described for model in one["models"]]
 
 
 def _graph() -> dict[AssetKey, frozenset[AssetKey]]:

@@ -560,8 +560,8 @@ class TestSensor:
     def test_a_mart_without_a_rule_stops_the_build_of_the_published_file(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        (tmp_path / "models/marts").mkdir(parents=True)
-        (tmp_path / "models/marts/mart_new.sql").write_text("select 1")
+        (tmp_path / "models/new").mkdir(parents=True)
+        (tmp_path / "models/new/mart_new.sql").write_text("select 1")
         monkeypatch.setattr(operate_people, "DBT_PROJECT", tmp_path)
         with pytest.raises(ContractError, match="mart_new"):
             operate_people.refuse_tables_without_rule()

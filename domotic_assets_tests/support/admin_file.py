@@ -14,7 +14,7 @@ from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import publish
 from domotic_assets.serve.tables import literal
 
-MARTS = Path(__file__).resolve().parents[2] / "dbt" / "models" / "marts"
+DBT = Path(__file__).resolve().parents[2] / "dbt"
 START = datetime(2023, 9, 14, 20, 0, tzinfo=UTC)
 MINUTES = 240
 # Hours ahead of UTC on these September days: Zurich and London.
@@ -45,14 +45,16 @@ def publish_admin(serve: Path, definition: str) -> Path:
 
 def add_marts(file: Path) -> None:
     """The views and comments that dbt would add."""
-    described = {m["name"]: m for m in yaml.safe_load((MARTS / "schema.yml").read_text())["models"]}
+    schemas = [yaml.safe_load(schema.read_text()) for schema in DBT.glob("models/*/schema.yml")]
+    described = {model["name"]: model for schema in schemas for model in schema["models"]}
+    macros = (DBT / "macros/join_dims.sql").read_text(encoding="utf-8")
     names = {"source": lambda schema, table: f"{schema}.{table}", "ref": lambda mart: f"marts.{mart}"}
-    models = {file.stem: file.read_text(encoding="utf-8") for file in MARTS.glob("*.sql")}
+    models = {file.stem: file.read_text(encoding="utf-8") for file in DBT.glob("models/*/*.sql")}
     with duckdb.connect(str(file)) as connection:
         # Those that refer to others come after them.
         for mart in sorted(models, key=lambda name: ("ref(" in models[name], name)):
             # The project's own files, rendered into SQL and no page.
-            sql = jinja2.Template(models[mart]).render(names)
+            sql = jinja2.Template(macros + models[mart]).render(names)
             connection.execute(f"CREATE VIEW marts.{mart} AS {sql}")
             connection.execute(f"COMMENT ON VIEW marts.{mart} IS {literal(described[mart]['description'])}")
             for column in described[mart]["columns"]:

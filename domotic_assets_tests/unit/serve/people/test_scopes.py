@@ -17,7 +17,7 @@ from domotic_assets.serve.people.matrix import Reach, Role
 from domotic_assets.serve.people.scopes import RowFilter, Scope, Span
 from domotic_assets_tests.support import builders
 
-MARTS = Path(__file__).resolve().parents[4] / "dbt" / "models" / "marts"
+MARTS = Path(__file__).resolve().parents[4] / "dbt" / "models"
 JIMMY, JEREMIE = surrogate_key("jimmy"), surrogate_key("jeremie")
 NEWEST = datetime(2023, 10, 5, 12, 0, tzinfo=UTC)
 ALWAYS = (101_01, 9999_12_31)
@@ -37,7 +37,7 @@ def windows(found: Scope, name: str, newest: datetime = NEWEST) -> list[RowFilte
 
 class TestMatrix:
     def test_it_rules_every_gold_table_and_every_mart(self) -> None:
-        marts = {file.stem for file in MARTS.glob("*.sql")}
+        marts = {file.stem for file in MARTS.glob("*/*.sql")}
         assert matrix.MATRIX.keys() == {table.name for table in gold.TABLES} | marts
 
     @pytest.mark.parametrize("tables", [["fact_new"], ["dim_room", "mart_new"]])

@@ -20,7 +20,5 @@ select
     100.0 * count(*) filter (fact.co2_ppm > 1000) / nullif(count(fact.co2_ppm), 0) as above_1000_ppm_pct,
     count(*) as minutes
 from {{ source('gold', 'fact_environment_minute') }} as fact
-inner join {{ source('gold', 'dim_date') }} as calendar on fact.date_key = calendar.date_key
-inner join {{ source('gold', 'dim_apartment') }} as apartment on fact.apartment_key = apartment.apartment_key
-inner join {{ source('gold', 'dim_room') }} as room on fact.room_key = room.room_key
+{{ join_dims('fact', ['date', 'home', 'room']) }}
 group by all

@@ -13,7 +13,6 @@ select
     count(distinct moment.date_key) as days
 from {{ source('gold', 'fact_presence_minute') }} as fact
 inner join {{ source('gold', 'dim_datetime') }} as moment on fact.datetime_key = moment.datetime_key
-inner join {{ source('gold', 'dim_apartment') }} as apartment on fact.apartment_key = apartment.apartment_key
-inner join {{ source('gold', 'dim_room') }} as room on fact.room_key = room.room_key
+{{ join_dims('fact', ['home', 'room']) }}
 where fact.presence_flag is not null
 group by all

@@ -39,8 +39,5 @@ select
     by_day.unpriced_kwh,
     by_day.minutes
 from by_day
-inner join {{ source('gold', 'dim_date') }} as calendar on by_day.date_key = calendar.date_key
-inner join {{ source('gold', 'dim_apartment') }} as apartment on by_day.apartment_key = apartment.apartment_key
-inner join {{ source('gold', 'dim_room') }} as room on by_day.room_key = room.room_key
-inner join {{ source('gold', 'dim_device') }} as device on by_day.device_key = device.device_key
+{{ join_dims('by_day', ['date', 'home', 'room', 'device']) }}
 left join metered on by_day.apartment_key = metered.apartment_key

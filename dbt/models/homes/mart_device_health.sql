@@ -51,6 +51,4 @@ select
     by_device.battery_pct,
     by_device.battery_date
 from by_device
-inner join {{ source('gold', 'dim_apartment') }} as apartment on by_device.apartment_key = apartment.apartment_key
-inner join {{ source('gold', 'dim_room') }} as room on by_device.room_key = room.room_key
-inner join {{ source('gold', 'dim_device') }} as device on by_device.device_key = device.device_key
+{{ join_dims('by_device', ['home', 'room', 'device']) }}

@@ -49,6 +49,4 @@ select
     by_hour.window_open_minutes,
     by_hour.anomaly_minutes
 from by_hour
-inner join {{ source('gold', 'dim_date') }} as calendar on by_hour.date_key = calendar.date_key
-inner join {{ source('gold', 'dim_apartment') }} as apartment on by_hour.apartment_key = apartment.apartment_key
-inner join {{ source('gold', 'dim_room') }} as room on by_hour.room_key = room.room_key
+{{ join_dims('by_hour', ['date', 'home', 'room']) }}
