@@ -4,9 +4,6 @@ What goes wrong is one line without addresses, users, passwords or what a server
 repeat what it was told.
 """
 
-import base64
-import http.client
-import json
 import logging
 import smtplib
 import ssl
@@ -14,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 from domotic_assets.alerts.messages import Message
 from domotic_assets.errors import ConfigurationError, DomoticError
@@ -23,6 +20,7 @@ from domotic_assets.registry.loading import Sites
 from domotic_assets.settings import Settings
 
 TIMEOUT_SECONDS = 15.0
+_HEADERS = {"User-Agent": "domotic"}
 _TALKATIVE = ("apprise", "urllib3", "requests")
 """Loggers that may write whole addresses, with passwords."""
 
@@ -84,7 +82,7 @@ def send(channel: AlertChannel, message: Message, sites: Sites, settings: Settin
             expected="ASCII, percent-encoded in a web address",
             remedy="set the variables that the channel names anew",
         ) from None
-    except (OSError, smtplib.SMTPException, http.client.HTTPException) as error:
+    except (OSError, smtplib.SMTPException) as error:
         raise ChannelError(
             f"not delivered ({_kind_of(error)})",
             where=where,
@@ -98,6 +96,11 @@ def send(channel: AlertChannel, message: Message, sites: Sites, settings: Settin
 
 def _kind_of(error: Exception) -> str:
     """What happened, in words that come from this machine and never from the other side."""
+    # The library wraps what the system said, some layers deep.
+    while type(error).__module__.startswith(("requests", "urllib3")) and isinstance(
+        error.__context__, Exception
+    ):
+        error = error.__context__
     code = getattr(error, "smtp_code", None)
     return type(error).__name__ + (f" {code}" if code is not None else "")
 
@@ -150,42 +153,42 @@ def _ca_file(channel: EmailChannel, sites: Sites) -> str | None:
 
 def _post(url: str, variable: str, message: Message) -> None:
     """POST JSON; `text` is what chat services show. Redirects are not followed: they lead elsewhere."""
-    body = {
+    body: dict[str, Any] = {
         "title": message.title,
         "text": f"{message.title}\n{message.text}",
         "started": message.started,
         "ended": message.ended,
     }
+    # A fifth of a second of imports that an installation without a webhook does not need.
+    import requests
+
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
+        with _silenced(), requests.Session() as session:
+            # What the environment says of proxies and passwords is not meant for this address.
+            session.trust_env = False
+            session.verify = _trusted()
+            with session.post(
+                url, json=body, headers=_HEADERS, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
+            ) as answer:
+                status = answer.status_code
+    except (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        requests.exceptions.MissingSchema,
+    ):
         raise _no_address(variable, "an address as https://host/path") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _no_address(variable, "an address as https://host/path")
-    headers = {"Content-Type": "application/json", "User-Agent": "domotic"}
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-    connection = (
-        http.client.HTTPSConnection(
-            parts.hostname, port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
-        )
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(parts.hostname, port, timeout=TIMEOUT_SECONDS)
-    )
-    try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, json.dumps(body), headers)
-        status = connection.getresponse().status
-    finally:
-        connection.close()
     if not 200 <= status < 300:
         raise ChannelError(
             f"the server answered {status}",
             expected="an answer from 200 to 299",
             remedy=f"check the address in {variable}, and the server",
         )
+
+
+def _trusted() -> str | bool:
+    """The certificates that this machine trusts; those of the library where it names none."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True
 
 
 def _send_by_apprise(url: str, variable: str, message: Message) -> None:

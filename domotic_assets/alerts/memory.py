@@ -1,6 +1,5 @@
 """What the alerts know between ticks, as a file beside Dagster's records. Nothing secret stands in it."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from domotic_assets.alerts.incidents import Known
 from domotic_assets.alerts.problems import Problem
 from domotic_assets.alerts.runs import FailedRun
+from domotic_assets.files_on_disk import write_whole
 
 FILE = "alerts.json"
 
@@ -42,12 +42,7 @@ def recall(folder: Path) -> Memory:
 def remember(folder: Path, memory: Memory) -> None:
     """Replace the file as a whole: whoever is killed leaves the old one or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f"{FILE}.tmp"
-    with aside.open("wb") as handle:
-        handle.write(_CODEC.dump_json(memory))
-        handle.flush()
-        os.fsync(handle.fileno())
-    aside.replace(folder / FILE)
+    write_whole(folder / FILE, _CODEC.dump_json(memory))
 
 
 def without(memory: Memory, spoken_of: Callable[[str], bool]) -> Memory:

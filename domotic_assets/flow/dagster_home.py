@@ -6,6 +6,8 @@ Nothing here imports Dagster, which takes seconds.
 import shutil
 from pathlib import Path
 
+from domotic_assets.files_on_disk import write_whole
+
 _SHIPPED = Path(__file__).parents[2] / "dagster.yaml"
 
 _EVENT_LOG = "domotic_assets.orchestration.internals.event_log"
@@ -25,6 +27,4 @@ def prepare_home(home: Path) -> None:
         return
     text = held.read_text(encoding="utf-8")
     if _EVENT_LOG_UNTIL_0_1 in text:
-        corrected = held.with_suffix(".tmp")
-        corrected.write_text(text.replace(_EVENT_LOG_UNTIL_0_1, _EVENT_LOG), encoding="utf-8")
-        corrected.replace(held)
+        write_whole(held, text.replace(_EVENT_LOG_UNTIL_0_1, _EVENT_LOG).encode())

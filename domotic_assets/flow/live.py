@@ -1,4 +1,8 @@
-"""Live lock: tells whether `domotic live` works on a lake, even where it was killed and left parts."""
+"""Live lock: tells whether `domotic live` works on a lake, even where it was killed and left parts.
+
+The processes that live starts inherit the lock: a lock of the kernel on a file that they share, which a
+library's lock, let go by the one that took it, is not.
+"""
 
 import fcntl
 import os

@@ -5,15 +5,14 @@ to do it, and only the run that did it strikes it out. Whatever was killed in be
 again. It is no position: bronze tells what was read. Sensors, runs and the command share the file.
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from domotic_assets.files_on_disk import locked, write_whole
 
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 120, 300, 600))
 """How long a window that was asked for is left alone before it is asked for again, by attempts."""
@@ -130,29 +129,15 @@ class WorkList:
 
     def change(self, how: Callable[[PendingWork], None]) -> PendingWork:
         """Change the list; nobody else changes it meanwhile. Nothing is written for no change."""
-        with self._alone():
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with locked(self._lock):
             work = self.read()
             before = _encode(work)
             how(work)
             after = _encode(work)
             if after != before:
-                self._write(json.dumps(after))
+                write_whole(self._file, json.dumps(after).encode())
         return work
-
-    def _write(self, text: str) -> None:
-        aside = self._file.with_suffix(".tmp")
-        with aside.open("w") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        aside.replace(self._file)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock.open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
 
 
 def _encode(work: PendingWork) -> dict[str, Any]:

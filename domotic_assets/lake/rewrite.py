@@ -20,6 +20,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from domotic_assets.errors import LakeError
+from domotic_assets.files_on_disk import sync
 from domotic_assets.lake.bulk_append import write_files
 from domotic_assets.lake.store import PROPERTIES, Lake
 from domotic_assets.schemas.table import Table
@@ -115,7 +116,7 @@ def put_in_place(lake: Lake, table: Table) -> None:
             # Here the system cannot do both at once; `tidy` mends what is killed in between.
             present.rename(_replaced(lake, table))
             aside.rename(present)
-        _sync(present.parent)
+        sync(present.parent)
     except OSError as error:
         raise _unwritable(present, error) from error
     tidy(lake, table)
@@ -170,16 +171,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def _sync_tree(folder: Path) -> None:
     for path in [folder, *folder.rglob("*")]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
 
 
 def _unwritable(where: Path, error: Exception) -> LakeError:

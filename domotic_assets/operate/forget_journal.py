@@ -6,7 +6,6 @@ the lake that goes last. The receipt lies outside of the lake and holds no name,
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -16,9 +15,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from domotic_assets.errors import LakeError
+from domotic_assets.files_on_disk import write_whole
 from domotic_assets.operate.home_rows import HomeIds
 
 FILE = ".forgetting.json"
+OWNER_ONLY = 0o600
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def recall(lake_root: str) -> Journal | None:
 
 def remember(lake_root: str, journal: Journal) -> None:
     """Write the journal, on disk before anything else happens."""
-    _write(_file(lake_root), _CODEC.dump_json(journal))
+    write_whole(_file(lake_root), _CODEC.dump_json(journal), mode=OWNER_ONLY)
 
 
 def close(lake_root: str) -> None:
@@ -115,19 +116,8 @@ def write_receipt(file: Path, journal: Journal, ended: datetime, scanned: Mappin
         "final_scan": dict(scanned),
     }
     file.parent.mkdir(parents=True, exist_ok=True)
-    _write(file, json.dumps(receipt, indent=2).encode() + b"\n")
+    write_whole(file, json.dumps(receipt, indent=2).encode() + b"\n", mode=OWNER_ONLY)
 
 
 def _file(lake_root: str) -> Path:
     return Path(lake_root, FILE)
-
-
-def _write(file: Path, content: bytes) -> None:
-    """The file as a whole or not at all."""
-    aside = file.with_name(f"{file.name}.tmp")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    aside.replace(file)

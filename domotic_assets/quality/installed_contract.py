@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from domotic_assets.errors import ConfigurationError, LakeError
+from domotic_assets.files_on_disk import write_whole
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.files import versions
 from domotic_assets.ingest.masking import mask
@@ -194,10 +195,8 @@ def accept(work: Workspace, day: date) -> tuple[Verdict, Accepted]:
     observed = observe(work, day)
     result = accepted(contract, observed)
     file = contract_file(work)
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.write_text(render_contract(result.contract), encoding="utf-8")
-        part.replace(file)
+        write_whole(file, render_contract(result.contract).encode())
     except OSError as error:
         raise ConfigurationError(
             f"cannot be written ({error.strerror})",

@@ -7,18 +7,17 @@ at a time swaps. Which tables exist and how they are described is the catalog's 
 a file up to date without building it is `refresh`'s; asking questions is `query`'s.
 """
 
-import fcntl
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
 from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.files_on_disk import locked, sync
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import failing_checks, file_index
@@ -184,13 +183,12 @@ def publishing(serve: Path) -> Iterator[Callable[[Path], Path]]:
 @contextmanager
 def alone(serve: Path, lock: str) -> Iterator[None]:
     """Hold a lock file in the folder, which one process has at a time."""
-    try:
-        serve.mkdir(parents=True, exist_ok=True)
-        held = (serve / lock).open("w")
-    except OSError as error:
-        raise unwritable(serve, error) from error
-    with held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        try:
+            serve.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(serve / lock))
+        except OSError as error:
+            raise unwritable(serve, error) from error
         yield
 
 
@@ -206,12 +204,12 @@ def _swap(built: Path, serve: Path) -> Path:
             built_at = datetime.now(UTC).replace(tzinfo=None)
             connection.execute("UPDATE meta.published SET version = ?, built_at_utc = ?", [version, built_at])
             connection.execute("CHECKPOINT")
-        _sync(built)
+        sync(built)
         built.chmod(_OWNER_ONLY)
         versioned = serve / f"domotic-{scope}-{version:06d}.duckdb"
         versioned.hardlink_to(built)
         built.replace(published_file(serve, scope))
-        _sync(serve)
+        sync(serve)
         for old in list(_versions(serve, scope).values())[:-KEPT_VERSIONS]:
             old.unlink()
         shutil.rmtree(built.parent, ignore_errors=True)
@@ -309,15 +307,6 @@ def _versions(serve: Path, scope: str) -> dict[int, Path]:
 
 def _next_version(serve: Path, scope: str) -> int:
     return max(_versions(serve, scope), default=0) + 1
-
-
-def _sync(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def unwritable(serve: Path, error: Exception) -> LakeError:

@@ -158,7 +158,7 @@ def test_a_contract_that_cannot_be_read_or_written_is_one_line(contract: Command
     assert code == 1
     assert "contract.yaml: cannot be read (IsADirectoryError)" in complaint
     (contract.folder / "contract.yaml").rmdir()
-    (contract.folder / ".contract.yaml.part").mkdir()
+    (contract.folder / "contract.yaml.tmp").mkdir()
     code, _, complaint = contract("accept")
     assert code == 1
     assert "contract.yaml: cannot be written (Is a directory)" in complaint
