@@ -2,6 +2,8 @@
 
 Domains declare their flows; Dagster's assets, jobs and checks are made from what is said here. How a step
 works belongs to its domain.
+
+Why: docs/decisions/0030-the-house.md
 """
 
 from collections import Counter

@@ -2,6 +2,8 @@
 
 A key is ISO 8601 in UTC: a minute `2026-11-22T04:05`, an hour `2026-11-22T04`, a day `2026-11-21`.
 Nothing here knows Dagster.
+
+Why: docs/decisions/0002-windows-as-partitions.md
 """
 
 from collections import Counter, defaultdict

@@ -3,6 +3,8 @@
 The list is what makes a lost process harmless: who finds work writes it down before anybody is asked
 to do it, and only the run that did it strikes it out. Whatever was killed in between is requested
 again. It is no position: bronze tells what was read. Sensors, runs and the command share the file.
+
+Why: docs/decisions/0012-work-list.md
 """
 
 import json

@@ -3,6 +3,8 @@
 Readings of one minute reach rows of others (a counter's next step, a hold), through several tables
 that no commit spans. So writers take turns, whoever started them: Dagster's daemon, its pages or the
 command.
+
+Why: docs/decisions/0011-one-lane-of-writers.md
 """
 
 from collections.abc import Iterator

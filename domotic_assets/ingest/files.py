@@ -1,6 +1,8 @@
 """Identifies files as received: the version by hash, and the versions of a name in order of arrival.
 
 What a name or the bytes mean belongs to the domain that the file comes from.
+
+Why: docs/decisions/0009-sightings-in-bronze.md
 """
 
 import hashlib

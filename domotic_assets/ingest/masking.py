@@ -2,6 +2,8 @@
 
 Only the replacement belongs here; which texts are secret is said by the caller: the feed users of
 the registry and the user and token of the file at hand.
+
+Why: docs/decisions/0006-masking-after-bronze.md
 """
 
 import re

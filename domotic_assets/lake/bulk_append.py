@@ -2,6 +2,8 @@
 
 Delta's own writer takes twice as long for texts that repeat, as it looks each up.
 Here such a text may come as a number with a list of the texts (a category), and goes to its file as that.
+
+Why: docs/decisions/0028-many-rows-at-once.md
 """
 
 import json

@@ -2,6 +2,8 @@
 
 Polars can do as much from a snapshot, and works out the statistics of all files anew for each read: eight
 of the ten milliseconds that a minute's rows cost. Tables here have no deletion vectors or mapped columns.
+
+Why: docs/decisions/0023-reads-open-few-files.md
 """
 
 from collections.abc import Iterable

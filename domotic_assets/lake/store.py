@@ -2,6 +2,8 @@
 
 A table is written as `schemas` declares it and in its order; a frame of another shape is refused.
 Nothing is ever merged: rows are appended, or a range of them is replaced in one commit.
+
+Why: docs/decisions/0001-delta-append-or-replace.md, docs/decisions/0022-tables-stay-open.md
 """
 
 import threading

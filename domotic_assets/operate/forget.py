@@ -2,6 +2,8 @@
 
 Each table is decided afresh from what it holds, from Gold back to the files, so that a broken erasure is
 gone on with by beginning again. A scan of every file of the lake says at the end whether anything is left.
+
+Why: docs/decisions/0020-erasure-by-writing-anew.md
 """
 
 from collections import Counter

@@ -1,6 +1,8 @@
 """Problems as Dagster's records show them, and the sensor that tells people of them.
 
 What is wrong is read here; when somebody is told, and in which words, is decided in `alerts`.
+
+Why: docs/decisions/0017-alerts-from-records.md
 """
 
 import time

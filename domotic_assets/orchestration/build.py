@@ -1,4 +1,7 @@
-"""One build: everything new, or given days again, from the sources to the published file, through Dagster."""
+"""One build: everything new, or given days again, from the sources to the published file, through Dagster.
+
+Why: docs/decisions/0007-runs-in-one-process.md
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

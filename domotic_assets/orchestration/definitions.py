@@ -1,6 +1,8 @@
 """Everything Dagster is told, assembled in one place; tests pass a workspace of their own.
 
 Two code locations: the feed, whose runs start every minute, and the models, whose runs load dbt.
+
+Why: docs/decisions/0014-two-code-locations.md
 """
 
 from collections.abc import Iterator

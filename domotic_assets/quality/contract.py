@@ -1,6 +1,8 @@
 """The contract: the shape that sources are agreed to have, and the file that a person reads and commits.
 
 Names and kinds only, never a value. What a day looked like belongs in `shape`, the comparison in `drift`.
+
+Why: docs/decisions/0016-contract-beside-the-registry.md
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""One round of checks: what is judged, up to when, and what several checks read once."""
+"""One round of checks: what is judged, up to when, and what several checks read once.
+
+Why: docs/decisions/0015-one-round-of-checks.md
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

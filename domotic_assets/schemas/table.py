@@ -1,4 +1,7 @@
-"""What a column and a table are. The tables themselves stand in the modules beside this one."""
+"""What a column and a table are. The tables themselves stand in the modules beside this one.
+
+Why: docs/decisions/0005-ids-and-keys.md
+"""
 
 import hashlib
 from collections.abc import Sequence

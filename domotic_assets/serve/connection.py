@@ -1,4 +1,7 @@
-"""The connection by which files for readers are built: what memory it may take, and where the rest goes."""
+"""The connection by which files for readers are built: what memory it may take, and where the rest goes.
+
+Why: docs/decisions/0029-published-files-take-bounded-memory.md
+"""
 
 import os
 from pathlib import Path

@@ -5,6 +5,8 @@ writes it aside, `swap_in` makes it the published one. Until then a reader sees 
 one that has the old file open keeps it. Each purpose that builds has a folder of its own aside; one
 at a time swaps. Which tables exist and how they are described is the catalog's business; bringing
 a file up to date without building it is `refresh`'s; asking questions is `query`'s.
+
+Why: docs/decisions/0004-published-file.md
 """
 
 import re

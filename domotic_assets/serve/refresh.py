@@ -2,6 +2,8 @@
 
 A refreshed file holds what one built from nothing would. Rows of facts are found by the files that
 Gold gained and lost (`parts`); marts are views and come along with the file.
+
+Why: docs/decisions/0026-builds-bring-the-file-up.md
 """
 
 import shutil

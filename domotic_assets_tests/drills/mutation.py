@@ -32,18 +32,21 @@ from domotic_assets_tests.drills.mutants import Mutant, mutants
 REPOSITORY = Path(__file__).parents[2]
 EXPLAINED = REPOSITORY / "docs" / "mutation.md"
 UNIT = "domotic_assets_tests/unit/"
+_HOMES = "domains/homes/"
 TESTS = {
-    "gold/energy": ["gold/test_energy.py"],
-    "gold/arithmetic": ["gold/test_energy.py"],
-    "gold/tariffs": ["gold/test_tariffs.py"],
-    "localtime": ["test_localtime.py", "bronze/test_naming.py"],
-    "silver/events": ["silver/test_events.py"],
-    "bronze/naming": ["bronze/test_naming.py"],
-    "bronze/landing": ["bronze/test_landing.py"],
+    _HOMES + "gold/energy": [_HOMES + "gold/test_energy.py"],
+    "star/arithmetic": [_HOMES + "gold/test_energy.py"],
+    _HOMES + "gold/tariffs": [_HOMES + "gold/test_tariffs.py"],
+    "localtime": ["test_localtime.py", _HOMES + "bronze/test_names.py"],
+    _HOMES + "silver/events": [_HOMES + "silver/test_events.py"],
+    _HOMES + "bronze/names": [_HOMES + "bronze/test_names.py"],
+    "ingest/arrival": [_HOMES + "bronze/test_names.py"],
+    _HOMES + "bronze/landing": [_HOMES + "bronze/test_landing.py"],
+    "ingest/files": [_HOMES + "bronze/test_landing.py"],
 }
 """Module to the unit tests that know it."""
 
-ONLY = {"bronze/landing": {"Landing", "identify", "versions"}}
+ONLY = {_HOMES + "bronze/landing": {"Landing"}, "ingest/files": {"identify", "versions"}}
 """Of these modules only so much is a rule of dedup; the rest is left alone."""
 
 CPU_SECONDS = 60

@@ -1,4 +1,7 @@
-"""dbt as Dagster runs it, without what is prepared for questions that nobody asks here."""
+"""dbt as Dagster runs it, without what is prepared for questions that nobody asks here.
+
+Why: docs/decisions/0010-dbt-below-1.12.md
+"""
 
 from collections.abc import Sequence
 from functools import cached_property

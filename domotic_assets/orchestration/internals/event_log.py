@@ -3,6 +3,8 @@
 Dagster opens a database, and closes it, for each of the hundred events of a run, and reads all its
 migrations for each database: half of what a run costs beside its work. The files, their tables and
 everything else are Dagster's own.
+
+Why: docs/decisions/0021-event-log-kept-open.md
 """
 
 import os

@@ -1,4 +1,7 @@
-"""The access matrix: what each role sees of every Gold table and mart. Whatever publishes applies it."""
+"""The access matrix: what each role sees of every Gold table and mart. Whatever publishes applies it.
+
+Why: docs/decisions/0018-one-matrix-of-access.md
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ People read the schemas `gold` and `marts` as in the published file, and `meta`.
 nobody may name, holds who sees which rows, and the tables behind views. Every policy asks those tables, so
 none holds a value. Roles read as themselves through views too (security_invoker). The publishing account owns
 the tables and is bound by no policy; everybody else is, and sees nothing unless `access` says so.
+
+Why: docs/decisions/0019-rights-as-rows-in-postgresql.md
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,6 +1,8 @@
 """Files of a flat folder, wherever it lies: what every kind of folder offers, and the source over it.
 
 How a kind of folder is listed and read belongs in its own module. Names and contents mean nothing here.
+
+Why: docs/decisions/0027-listings-by-columns.md
 """
 
 import re

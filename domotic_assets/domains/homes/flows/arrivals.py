@@ -1,6 +1,8 @@
 """What arrived, and what is to be done about it now: the thinking behind the sensors, without Dagster.
 
 A tick looks for the names that are due, writes what is new onto the work list, and picks one run from it.
+
+Why: docs/decisions/0013-one-wildcard-a-tick.md
 """
 
 from collections.abc import Collection, Iterable, Sequence

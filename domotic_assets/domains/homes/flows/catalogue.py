@@ -3,6 +3,8 @@
 Each write of a date's events leaves a number beside them, and the last table written here leaves the same
 one: where the two agree, what is registered is what those events name, and only what changes is counted.
 After a run that was broken off between them they differ, and the whole date is read off its events.
+
+Why: docs/decisions/0024-definitions-are-counted-on.md
 """
 
 from collections.abc import Sequence

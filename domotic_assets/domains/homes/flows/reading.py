@@ -1,6 +1,8 @@
 """Flattens sensor files: Bronze to Silver events, definitions, rejects and file statuses, window by window.
 
 A step works through its windows in pieces that fit the memory, and may be repeated.
+
+Why: docs/decisions/0003-whole-minutes-and-anchors.md
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,8 @@
 
 A counter is judged against its neighbours in the data, before and after, never against "the
 previous run": that is what makes the result the same however the feed was cut into runs.
+
+Why: docs/decisions/0003-whole-minutes-and-anchors.md
 """
 
 from collections.abc import Collection, Sequence

@@ -3,6 +3,8 @@
 A decoder is made from one document. It reads the files that hold the same names and fitting values alone,
 and refuses all others: those are read value by value, in `document` and `judgement`. What a value means is
 decided in `shape`, whose order it keeps to; whose file it is and what becomes of it, in `bulk`.
+
+Why: docs/decisions/0025-decoders-of-structures.md
 """
 
 import struct
