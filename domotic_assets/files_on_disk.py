@@ -18,13 +18,13 @@ def write_whole(file: Path, content: bytes, *, mode: int = 0o666) -> None:
 
     mode: rights of a new file, less those that the process withholds. Raises OSError.
     """
-    aside = file.with_name(f"{file.name}.tmp")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    staging = file.with_name(f"{file.name}.tmp")
+    descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as handle:
         handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())
-    aside.replace(file)
+    staging.replace(file)
 
 
 def sync(path: Path) -> None:

@@ -72,12 +72,12 @@ def batches(lake: Lake, table: Table, day: date | None = None) -> Batches:
                 yield frame.select(table.schema.names()).cast(table.schema)
 
 
-def write_aside(lake: Lake, table: Table, change: Change) -> Rewritten:
+def write_staged(lake: Lake, table: Table, change: Change) -> Rewritten:
     """Write the changed table into the folder beside it, on disk to the last byte; one commit."""
     held = lake.delta(table)
     assert held is not None
-    aside = _aside(lake, table)
-    shutil.rmtree(aside, ignore_errors=True)
+    staging = _staging(lake, table)
+    shutil.rmtree(staging, ignore_errors=True)
     before = after = 0
 
     def counted(rows: Batches) -> Batches:
@@ -91,10 +91,10 @@ def write_aside(lake: Lake, table: Table, change: Change) -> Rewritten:
         days: list[date | None] = [*lake.dates(table)] if table.partition else [None]
         for day in days:
             for rows in _gathered(change(day, counted(batches(lake, table, day)))):
-                files += write_files(aside, table, rows)
+                files += write_files(staging, table, rows)
                 after += rows.height
         create_table_with_add_actions(
-            str(aside),
+            str(staging),
             held.schema(),
             files,
             partition_by=[table.partition] if table.partition else None,
@@ -102,20 +102,20 @@ def write_aside(lake: Lake, table: Table, change: Change) -> Rewritten:
             description=table.grain,
             configuration=PROPERTIES,
         )
-        _sync_tree(aside)
+        _sync_tree(staging)
     except (DeltaError, OSError) as error:
-        raise _unwritable(aside, error) from error
-    return Rewritten(before, after, held.version(), DeltaTable(str(aside)).version())
+        raise _unwritable(staging, error) from error
+    return Rewritten(before, after, held.version(), DeltaTable(str(staging)).version())
 
 
 def put_in_place(lake: Lake, table: Table) -> None:
     """Make the table that was written aside the table, and delete the one before."""
-    present, aside = Path(lake.uri(table)), _aside(lake, table)
+    present, staging = Path(lake.uri(table)), _staging(lake, table)
     try:
-        if not _exchange(present, aside):
+        if not _exchange(present, staging):
             # Here the system cannot do both at once; `tidy` mends what is killed in between.
             present.rename(_replaced(lake, table))
-            aside.rename(present)
+            staging.rename(present)
         sync(present.parent)
     except OSError as error:
         raise _unwritable(present, error) from error
@@ -127,7 +127,7 @@ def tidy(lake: Lake, table: Table) -> None:
     present, replaced = Path(lake.uri(table)), _replaced(lake, table)
     if replaced.exists() and not present.exists():
         replaced.rename(present)
-    for folder in (_aside(lake, table), replaced):
+    for folder in (_staging(lake, table), replaced):
         if folder.exists():
             shutil.rmtree(folder)
 
@@ -147,7 +147,7 @@ def _gathered(rows: Batches) -> Batches:
         yield pl.concat(held)
 
 
-def _aside(lake: Lake, table: Table) -> Path:
+def _staging(lake: Lake, table: Table) -> Path:
     return Path(lake.root, table.layer, f".{table.name}.rewritten")
 
 

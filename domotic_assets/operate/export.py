@@ -51,16 +51,16 @@ def export_home(work: Workspace, home: str, folder: Path | None = None) -> Expor
     target = (folder or Path(f"export-{home}-{now:%Y-%m-%d}")).absolute()
     if target.exists():
         raise _unusable(target, "is there already")
-    aside = target.with_name(f".{target.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
+    staging = target.with_name(f".{target.name}.part")
+    shutil.rmtree(staging, ignore_errors=True)
     try:
-        aside.mkdir(mode=OWNER_ONLY_FOLDER, parents=True)
-        tables = tuple(_export_tables(work, rows, aside))
-        files = _export_files(work, rows, aside / RAW)
-        _describe(aside, home, now, tables, files)
-        for path in aside.rglob("*"):
+        staging.mkdir(mode=OWNER_ONLY_FOLDER, parents=True)
+        tables = tuple(_export_tables(work, rows, staging))
+        files = _export_files(work, rows, staging / RAW)
+        _describe(staging, home, now, tables, files)
+        for path in staging.rglob("*"):
             path.chmod(OWNER_ONLY_FOLDER if path.is_dir() else OWNER_ONLY)
-        aside.rename(target)
+        staging.rename(target)
     except OSError as error:
         raise _unusable(target, f"cannot be written ({error.strerror})") from error
     return Exported(target, tables, files)

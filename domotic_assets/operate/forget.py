@@ -166,7 +166,7 @@ def _forget_tables(work: Workspace, journal: Journal) -> Journal:
     for number, table in enumerate(tables, 1):
         change = _change(work, table, rows)
         if change is not None:
-            done = rewrite.write_aside(work.lake, table, change)
+            done = rewrite.write_staged(work.lake, table, change)
             journal = journal.with_table(
                 table.id,
                 TableDone(

@@ -18,7 +18,7 @@ from domotic_assets.serve.publish import published_file
 from domotic_assets.serve.refresh import Refreshed
 
 WORK = "work"
-Work = dg.ResourceParam[Workspace]
+WorkspaceResource = dg.ResourceParam[Workspace]
 
 WINDOW = dg.DynamicPartitionsDefinition(name=tags.WINDOW)
 
@@ -174,7 +174,7 @@ def _definition(
         backfill_policy=None if flow.partition is None else dg.BackfillPolicy.single_run(),
     )
     def definition(
-        context: dg.AssetExecutionContext, work: Work
+        context: dg.AssetExecutionContext, work: WorkspaceResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         asked = _asked(flow, context)
         for table, counts in flow.run(work, asked):

@@ -9,7 +9,7 @@ from domotic_assets.domains.all_domains import CHECKS
 from domotic_assets.domains.homes.checks import rounds
 from domotic_assets.flow.worklist import PendingWork as WorkOnList
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.orchestration.assets import Work, key
+from domotic_assets.orchestration.assets import WorkspaceResource, key
 from domotic_assets.orchestration.check_results import check_result
 from domotic_assets.orchestration.internals import evaluations
 from domotic_assets.orchestration.sensors import standing_sensor
@@ -40,7 +40,7 @@ def check_key(check: Check) -> dg.AssetCheckKey:
     ],
     can_subset=True,
 )
-def checks(context: dg.AssetCheckExecutionContext, work: Work) -> Iterator[dg.AssetCheckResult]:
+def checks(context: dg.AssetCheckExecutionContext, work: WorkspaceResource) -> Iterator[dg.AssetCheckResult]:
     """One round over the last day of the feed, home by home."""
     judged = rounds.present_round(work)
     for check in CHECKS:

@@ -26,7 +26,7 @@ from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.operate import people
 from domotic_assets.operate import publish as operate_publish
 from domotic_assets.orchestration import tags
-from domotic_assets.orchestration.assets import OWNERS, WORK, Work, key, publication
+from domotic_assets.orchestration.assets import OWNERS, WORK, WorkspaceResource, key, publication
 from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.orchestration.internals.dbt import Dbt
 from domotic_assets.orchestration.publications import publication_definitions
@@ -109,7 +109,9 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
 
 def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
     @dbt_assets(manifest=dbt_project.manifest_path, project=dbt_project, dagster_dbt_translator=Translator())
-    def marts(context: dg.AssetExecutionContext, work: Work, dbt: DbtCliResource) -> Iterator[Any]:
+    def marts(
+        context: dg.AssetExecutionContext, work: WorkspaceResource, dbt: DbtCliResource
+    ) -> Iterator[Any]:
         """Views over Gold in a file built aside, and the tests of both."""
         people.refuse_tables_without_rule()
         found = operate_publish.gold_snapshot(work)
@@ -130,9 +132,9 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
         owners=OWNERS,
         description="The published file built from nothing, swapped in once dbt's tests pass.",
     )
-    def tested_file(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+    def tested_file(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
         # While dbt worked, others may have published newer rows: these must not go back.
-        built = publish.aside_file(work.serve, PURPOSE)
+        built = publish.staging_file(work.serve, PURPOSE)
         done = operate_publish.publish_present(work, PURPOSE, failing_checks(context.instance), built=built)
         assert done is not None
         return dg.MaterializeResult(metadata=publication(work, done))

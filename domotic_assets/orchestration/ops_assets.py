@@ -12,7 +12,15 @@ from domotic_assets.domains.homes.flows import arrivals
 from domotic_assets.operate import publish, rejects, status, upkeep
 from domotic_assets.orchestration import retention as orchestration_retention
 from domotic_assets.orchestration import tags
-from domotic_assets.orchestration.assets import OWNERS, WINDOW, Work, all_of, key, publication, windows_of
+from domotic_assets.orchestration.assets import (
+    OWNERS,
+    WINDOW,
+    WorkspaceResource,
+    all_of,
+    key,
+    publication,
+    windows_of,
+)
 from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.schemas import gold, refusals
 from domotic_assets.schemas.homes import bronze, silver
@@ -41,7 +49,7 @@ _SINGLE_RUN = dg.BackfillPolicy.single_run()
     owners=OWNERS,
     description="The DuckDB file that people and BI tools open, brought up to the present Gold.",
 )
-def published_file(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+def published_file(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """What changed in Gold goes into a copy of the published file, which is swapped in."""
     # A live minute may name a device before the dimension does; a build has written both.
     tested = context.job_name == tags.PUBLISH_CHANGES_JOB
@@ -66,7 +74,7 @@ def published_file(context: dg.AssetExecutionContext, work: Work) -> dg.Material
     ],
     backfill_policy=_SINGLE_RUN,
 )
-def carried_windows(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+def carried_windows(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Strike the windows off the work list; compact finished days and drop their finer keys."""
     carried = upkeep.finish_windows(work, windows_of(context), work.now())
     for covered in carried.covered_keys(context.instance.get_dynamic_partitions(tags.WINDOW)):
@@ -81,7 +89,7 @@ def carried_windows(context: dg.AssetExecutionContext, work: Work) -> dg.Materia
     owners=OWNERS,
     description="The share compared with bronze: late, resent and unexpected files become work.",
 )
-def share_listing(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+def share_listing(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """List the share and put what bronze lacks on the work list."""
     whole = context.run.tags.get(tags.LISTING) != tags.BY_NAME
     registered = context.instance.get_dynamic_partitions(tags.WINDOW)
@@ -103,7 +111,7 @@ def share_listing(context: dg.AssetExecutionContext, work: Work) -> dg.Materiali
     owners=OWNERS,
     description="Open days compacted, old files removed, logs kept short. Rows stay as they are.",
 )
-def lake_upkeep(work: Work) -> dg.MaterializeResult[Any]:
+def lake_upkeep(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Compact what the live minutes left, and shorten the tables' logs."""
     return dg.MaterializeResult(metadata=upkeep.keep_lake_up(work, work.now()))
 
@@ -115,7 +123,7 @@ def lake_upkeep(work: Work) -> dg.MaterializeResult[Any]:
     owners=OWNERS,
     description="Records of runs that nobody looks at any more are deleted.",
 )
-def retention(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeResult[Any]:
+def retention(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Delete records of runs whose windows a day covers."""
     home, now = work.settings.dagster_home, work.now()
     runs = orchestration_retention.prune_runs(context.instance, home, now, keep=context.run_id)
@@ -130,7 +138,7 @@ def retention(context: dg.AssetExecutionContext, work: Work) -> dg.MaterializeRe
     owners=OWNERS,
     description="Of each home: last file, lag, minutes missing today, refused values by reason.",
 )
-def feed_status(work: Work) -> dg.MaterializeResult[Any]:
+def feed_status(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """How the feed stands."""
     found = status.feed_status(work, work.now())
     return dg.MaterializeResult(metadata={"homes": dg.MetadataValue.md(found.as_markdown())})
@@ -144,7 +152,7 @@ def feed_status(work: Work) -> dg.MaterializeResult[Any]:
     owners=OWNERS,
     description="What was refused in the last seven days, by home and reason; `domotic rejects` shows more.",
 )
-def rejects_report(work: Work) -> dg.MaterializeResult[Any]:
+def rejects_report(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Refused values and quarantined files, with what their reasons mean."""
     since = (work.now() - REPORTED).date()
     report = rejects.reject_report(work, since)

@@ -9,7 +9,7 @@ from domotic_assets.errors import ConfigurationError, PublishError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate import people, team_database
 from domotic_assets.orchestration import tags
-from domotic_assets.orchestration.assets import OWNERS, WORK, Work
+from domotic_assets.orchestration.assets import OWNERS, WORK, WorkspaceResource
 from domotic_assets.orchestration.ops_assets import PUBLISHED
 from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 
@@ -39,7 +39,7 @@ DATABASE = dg.AssetKey(["serve", "postgres"])
     description="Gold and the marts in PostgreSQL, a role for each person, with row-level security "
     "(docs/postgresql.md).",
 )
-def published_database(work: Work) -> dg.MaterializeResult[Any]:
+def published_database(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """What changed since the last time, in one transaction."""
     began = time.monotonic()
     done = team_database.publish_database(work)
@@ -101,7 +101,7 @@ LOOK_EVERY_SECONDS = 300
     description="A DuckDB file for each person who is no admin, with what they may see of the admin's "
     "(docs/access.md).",
 )
-def published_scopes(work: Work) -> dg.MaterializeResult[Any]:
+def published_scopes(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Files that are behind are built from nothing; those of nobody are removed."""
     done = people.publish_scopes(work)
     return dg.MaterializeResult(

@@ -42,7 +42,7 @@ KEPT_VERSIONS = 3
 STORAGE_VERSION = "v1.0.0"
 
 _NAMED = re.compile(r"domotic-(?P<scope>.+?)(?:-(?P<version>\d{6,}))?\.duckdb")
-_ASIDE = ".building"
+_STAGING = ".building"
 _LOCK = ".publishing"
 _CATALOG = "published"
 _OWNER_ONLY, _OWNER_ONLY_FOLDER = 0o600, 0o700
@@ -56,14 +56,14 @@ def published_file(serve: Path, scope: str = ADMIN) -> Path:
     return serve / f"domotic-{scope}.duckdb"
 
 
-def aside_file(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
+def staging_file(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
     """Where a purpose builds its file; only one builder of a purpose works at a time."""
-    return published_file(serve / _ASIDE / purpose, scope)
+    return published_file(serve / _STAGING / purpose, scope)
 
 
-def clear_aside(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
-    """`aside_file`, its folder made, empty and nobody else's: what a killed builder left is removed."""
-    target = aside_file(serve, purpose, scope)
+def clear_staging(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
+    """`staging_file`, its folder made, empty and nobody else's: what a killed builder left is removed."""
+    target = staging_file(serve, purpose, scope)
     shutil.rmtree(target.parent, ignore_errors=True)
     target.parent.mkdir(parents=True)
     target.parent.chmod(_OWNER_ONLY_FOLDER)
@@ -121,7 +121,7 @@ def build_file(
     """
     refuse_other_tables(files, versions)
     try:
-        target = clear_aside(serve, purpose)
+        target = clear_staging(serve, purpose)
         with in_memory(target.parent / "spill") as connection:
             connection.execute(
                 f"ATTACH {literal(str(target))} AS {_CATALOG} (STORAGE_VERSION {literal(STORAGE_VERSION)})"
@@ -159,7 +159,7 @@ def remove_everything(serve: Path) -> int:
     removed = sum(1 for file in serve.glob("*.duckdb*")) if serve.is_dir() else 0
     for scope in published_scopes(serve):
         remove_scope(serve, scope)
-    shutil.rmtree(serve / _ASIDE, ignore_errors=True)
+    shutil.rmtree(serve / _STAGING, ignore_errors=True)
     return removed
 
 

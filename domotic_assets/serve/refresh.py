@@ -92,7 +92,7 @@ def _copy(serve: Path, snapshot: Snapshot, purpose: str) -> Path:
     """
     publish.refuse_other_tables(snapshot.files, snapshot.versions)
     try:
-        target = publish.clear_aside(serve, purpose)
+        target = publish.clear_staging(serve, purpose)
         shutil.copyfile(publish.published_file(serve), target)
     except OSError as error:
         raise publish.unwritable(serve, error) from error

@@ -60,7 +60,7 @@ def without(_day: date | None, frames: rewrite.Batches) -> Iterator[pl.DataFrame
 
 
 def rewritten(lake: Lake, table: Table) -> rewrite.Rewritten:
-    done = rewrite.write_aside(lake, table, without)
+    done = rewrite.write_staged(lake, table, without)
     rewrite.put_in_place(lake, table)
     return done
 

@@ -169,10 +169,10 @@ class Drill:
 
     def take_share_away(self) -> None:
         """The folder is gone for some seconds."""
-        aside = self._share.with_name("gone")
-        self._share.rename(aside)
+        elsewhere = self._share.with_name("gone")
+        self._share.rename(elsewhere)
         time.sleep(self._rng.uniform(6, 12))
-        aside.rename(self._share)
+        elsewhere.rename(self._share)
         self.struck[SHARE_GONE] += 1
 
     def fill_disk(self) -> None:

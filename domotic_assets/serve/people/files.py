@@ -78,7 +78,7 @@ def publish_scopes(serve: Path, scopes: Sequence[Scope]) -> PublishedScopes:
 def build_scope(serve: Path, scope: Scope) -> Path:
     """Build a person's file aside from the admin's published file, and return it."""
     try:
-        target = publish.clear_aside(serve, _PURPOSE, scope.user)
+        target = publish.clear_staging(serve, _PURPOSE, scope.user)
         with _opened(serve, target) as connection:
             _fill(connection, scope)
     except (OSError, duckdb.IOException) as error:

@@ -80,7 +80,7 @@ def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Publishe
 def _room_to_spill(serve: Path) -> Path:
     """Where rows may lie meanwhile; what a killed publication leaves goes with the next one, or a forget."""
     try:
-        return publish.clear_aside(serve, _PURPOSE).with_name("spill")
+        return publish.clear_staging(serve, _PURPOSE).with_name("spill")
     except OSError as error:
         raise publish.unwritable(serve, error) from error
 

@@ -45,28 +45,32 @@ class Naming:
         return cls(as_texts(_sightings(events)), as_texts(_readings(events)))
 
 
-def merge(events: pl.DataFrame, crowded: pl.Series | None = None) -> pl.DataFrame:
+def merge(events: pl.DataFrame, shared_minutes: pl.Series | None = None) -> pl.DataFrame:
     """One event per device, variable and minute, in the given order: of two files the greater
     (arrived_at, name) counts.
 
     events: SENSOR_EVENTS with `arrived_at` and `name`. Within one file the later field counts (two
-    spellings of one room). crowded: the minutes in which two may meet; all, where it is not known.
+    spellings of one room). shared_minutes: the minutes in which two may meet; all, where it is not known.
     """
-    return without(beaten(contested(events, crowded)), events).select(SENSOR_EVENTS.schema.names())
+    return without(superseded_among(candidates_in(events, shared_minutes)), events).select(
+        SENSOR_EVENTS.schema.names()
+    )
 
 
-def contested(events: pl.DataFrame, crowded: pl.Series | None) -> pl.DataFrame:
-    """The events of crowded minutes, with the `index` of each among all."""
+def candidates_in(events: pl.DataFrame, shared_minutes: pl.Series | None) -> pl.DataFrame:
+    """The events of minutes that files share, with the `index` of each among all."""
     numbered = events.with_row_index()
-    return numbered if crowded is None else numbered.filter(pl.col("ts").is_in(crowded.implode()))
+    return (
+        numbered if shared_minutes is None else numbered.filter(pl.col("ts").is_in(shared_minutes.implode()))
+    )
 
 
-def beaten(contested: pl.DataFrame) -> pl.Series:
-    """The index of each event in whose place another counts."""
-    counting = contested.sort("arrived_at", "name", maintain_order=True).unique(
+def superseded_among(candidates: pl.DataFrame) -> pl.Series:
+    """The index of each candidate in whose place another counts."""
+    counting = candidates.sort("arrived_at", "name", maintain_order=True).unique(
         subset=["ts", "device", "variable"], keep="last"
     )["index"]
-    return contested["index"].filter(~contested["index"].is_in(counting.implode()))
+    return candidates["index"].filter(~candidates["index"].is_in(counting.implode()))
 
 
 def without(lost: pl.Series, events: pl.DataFrame) -> pl.DataFrame:

@@ -18,7 +18,7 @@ import polars as pl
 from domotic_assets.domains.homes.silver.bulk import NOTHING_TAKEN, Batch, Taken, files_of, minutes_of
 from domotic_assets.domains.homes.silver.decoder import Decoder, decoder_of
 from domotic_assets.domains.homes.silver.document import MOST_BYTES, Unreadable, read_document
-from domotic_assets.domains.homes.silver.events import beaten, contested, without
+from domotic_assets.domains.homes.silver.events import candidates_in, superseded_among, without
 from domotic_assets.domains.homes.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, TEXT_LIMIT, Group, judge
 from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
@@ -52,7 +52,7 @@ class Flattened:
     events: SENSOR_EVENTS plus `file`, the row of its file in `files`, texts that repeat as categories; one
     row per accepted reading, by minute, device and variable. Of one file a device and variable may come twice
     (two spellings of a room), in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file
-    version. sources: arrived_at and name of each of these. crowded: the minutes in which a device and
+    version. sources: arrived_at and name of each of these. shared_minutes: the minutes in which a device and
     variable may stand more than once.
     """
 
@@ -60,14 +60,14 @@ class Flattened:
     rejects: pl.DataFrame
     files: pl.DataFrame
     sources: pl.DataFrame
-    crowded: pl.Series
+    shared_minutes: pl.Series
 
     def counting(self) -> "Flattened":
-        """The same with the events alone that count, as `events.merge` tells: no minute is crowded."""
-        if self.crowded.is_empty():
+        """The same with the events alone that count, as `events.merge` tells: no minute is shared_minutes."""
+        if self.shared_minutes.is_empty():
             return self
-        lost = beaten(self._with_sources(contested(self.events, self.crowded)))
-        return replace(self, events=without(lost, self.events), crowded=self.crowded.clear())
+        lost = superseded_among(self._with_sources(candidates_in(self.events, self.shared_minutes)))
+        return replace(self, events=without(lost, self.events), shared_minutes=self.shared_minutes.clear())
 
     def events_with_sources(self) -> pl.DataFrame:
         """SENSOR_EVENTS plus `arrived_at` and `name`, which tell which of two events counts."""
@@ -379,7 +379,7 @@ class _Flattening:
             _told_apart(rejects),
             self._statuses(ordered, refused, judged.nulls, facts),
             facts.select("arrived_at", "name"),
-            self._crowded(facts),
+            self._shared_minutes(facts),
         )
 
     def _names(self) -> pl.DataFrame:
@@ -423,7 +423,7 @@ class _Flattening:
             [self._versions.select("file_id", "name", "window", "arrived_at"), outcomes], how="horizontal"
         ).with_columns(utc_date=pl.col("window").dt.date(), source=pl.lit("sensor_files"))
 
-    def _crowded(self, facts: pl.DataFrame) -> pl.Series:
+    def _shared_minutes(self, facts: pl.DataFrame) -> pl.Series:
         """Minutes of two files of a home that count, and of a file that names a device and variable twice."""
         counting = facts.filter(pl.col("status") == "loaded")
         shared = counting.filter(pl.struct("home", "minute").is_duplicated())["minute"]
