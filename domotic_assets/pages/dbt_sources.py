@@ -15,7 +15,8 @@ from domotic_assets.schemas.table import NO_KEY, ForeignKey, Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, describe_column, describe_table, published_columns
 
 SOURCES_FILE = Path(__file__).parents[2] / "dbt" / "models" / "gold" / "sources.yml"
-_HEADER = "# Written by `python -m domotic_assets.pages.dbt_sources` from the schemas: change those.\n"
+TABLES_FILE = SOURCES_FILE.with_name("mart_gold_tables.sql")
+_WRITTEN = "Written by `python -m domotic_assets.pages.dbt_sources` from the schemas: change those.\n"
 
 
 def render_sources() -> str:
@@ -27,7 +28,7 @@ def render_sources() -> str:
         "tables": [_table(table) for table in gold.TABLES],
     }
     body = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, allow_unicode=True, width=110)
-    return _HEADER + body
+    return f"# {_WRITTEN}{body}"
 
 
 def _table(table: Table) -> dict[str, Any]:
@@ -83,5 +84,28 @@ def _test(name: str, kind: str, **arguments: Any) -> dict[str, Any]:
     return {kind: {"name": name, "arguments": arguments}}
 
 
+def render_tables() -> str:
+    """The text of mart_gold_tables.sql: rows and dates of every Gold table.
+
+    It reads every Gold table, which makes Dagster show the tests of each as checks of its asset.
+    """
+    counts = [
+        f"""select
+    '{table.name}' as table_name,
+    count(*) as row_count,
+    {_date("min", table)} as first_date_key,
+    {_date("max", table)} as last_date_key
+from {{{{ source('gold', '{table.name}') }}}}
+"""  # noqa: S608
+        for table in gold.TABLES
+    ]
+    return f"-- {_WRITTEN}" + "union all\n".join(counts)
+
+
+def _date(function: str, table: Table) -> str:
+    return f"{function}(date_key)" if "date_key" in table.schema else "null::integer"
+
+
 if __name__ == "__main__":
     SOURCES_FILE.write_text(render_sources(), encoding="utf-8")
+    TABLES_FILE.write_text(render_tables(), encoding="utf-8")

@@ -82,9 +82,9 @@ def test_the_partition_is_no_column() -> None:
 
 def test_one_mart_reads_every_gold_table() -> None:
     """Dagster shows the tests of a source as checks only where a mart reads the source."""
-    mart = (DBT_PROJECT / "models" / "gold" / "mart_gold_tables.sql").read_text(encoding="utf-8")
-    listed = re.findall(r"'((?:dim|fact)_\w+)'", mart)
-    assert sorted(listed) == sorted(table.name for table in gold.TABLES)
+    mart = dbt_sources.TABLES_FILE.read_text(encoding="utf-8")
+    assert mart == dbt_sources.render_tables()
+    assert re.findall(r"source\('gold', '(\w+)'\)", mart) == [table.name for table in gold.TABLES]
 
 
 def drawn(page: str) -> list[str]:
