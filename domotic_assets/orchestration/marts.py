@@ -20,6 +20,7 @@ from dagster_dbt import (
     DbtProject,
     dbt_assets,
 )
+from dagster_duckdb import DuckDBResource
 
 from domotic_assets.flow.worklist import PUBLISHED_WHOLE
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
@@ -89,6 +90,10 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
         config=tags.QUIET,
     )
     dbt_project = project()
+    # Assets read the published file by this resource, so that it can be pointed elsewhere.
+    published = DuckDBResource(
+        database=str(publish.published_file(work.serve)), connection_config={"access_mode": "READ_ONLY"}
+    )
     models = dg.Definitions(
         assets=_assets(dbt_project),
         jobs=[job],
@@ -102,7 +107,7 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
             ),
         ],
         executor=dg.in_process_executor,
-        resources={WORK: workspace, "dbt": dbt_resource(dbt_project)},
+        resources={WORK: workspace, "dbt": dbt_resource(dbt_project), "published": published},
     )
     return dg.Definitions.merge(models, publication_definitions(work, workspace))
 
@@ -132,14 +137,24 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
         owners=OWNERS,
         description="The published file built from nothing, swapped in once dbt's tests pass.",
     )
-    def tested_file(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
+    def tested_file(
+        context: dg.AssetExecutionContext, work: WorkspaceResource, published: DuckDBResource
+    ) -> dg.MaterializeResult[Any]:
         # While dbt worked, others may have published newer rows: these must not go back.
         built = publish.staging_file(work.serve, PURPOSE)
         done = operate_publish.publish_present(work, PURPOSE, failing_checks(context.instance), built=built)
         assert done is not None
-        return dg.MaterializeResult(metadata=publication(work, done))
+        return dg.MaterializeResult(metadata={**publication(work, done), "tables": _tables(published)})
 
     return [marts, tested_file]
+
+
+def _tables(published: DuckDBResource) -> dg.TableMetadataValue:
+    """What the published file holds: rows and dates of each Gold table."""
+    with published.get_connection() as connection:
+        columns = ("table_name", "row_count", "first_date_key", "last_date_key")
+        rows = connection.execute(f"SELECT {', '.join(columns)} FROM marts.mart_gold_tables").fetchall()  # noqa: S608
+    return dg.MetadataValue.table([dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows])
 
 
 def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:

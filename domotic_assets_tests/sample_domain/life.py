@@ -55,6 +55,16 @@ def live(folder: Path) -> None:
     listed = "SELECT row_count FROM marts.mart_gold_tables WHERE table_name = 'fact_battery_minute'"
     assert ask(admin, listed) == [(held.height,)]
 
+    # Shown on the page of the published file, as that file says it.
+    tested = dg.AssetKey(["models", "tested_file"])
+    with open_instance(work) as instance:
+        event = instance.get_latest_materialization_event(tested)
+    assert event is not None
+    shown = event.asset_materialization.metadata["tables"].value
+    assert {record.data["table_name"]: record.data["row_count"] for record in shown.records} == dict(
+        ask(admin, "SELECT table_name, row_count FROM marts.mart_gold_tables")
+    )
+
     # Refreshed by what is new, without dbt.
     erasure.deliver_later(world)
     build(world.work())

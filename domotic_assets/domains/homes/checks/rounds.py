@@ -60,19 +60,23 @@ def present_round(work: Workspace) -> Round:
 def remember_days(work: Workspace, end: datetime) -> int:
     """Write silver/reading_days of the whole UTC dates before `end` that later ones are compared with.
 
-    The last two are looked at again, as late files may have changed them. Returns the number of dates.
+    The last two are looked at again, as late files may have changed them; what is the same is not written.
+    Returns the number of dates.
     """
     last = (end - MINUTE).date() - timedelta(days=1)
     wanted = [last - timedelta(days=back) for back in range(PAST.days)]
     held = set(work.lake.dates(silver.READING_DAYS))
     present = set(work.lake.dates(silver.SENSOR_EVENTS))
     days = sorted(day for day in wanted if day in present and (day not in held or day in wanted[:2]))
+    key = silver.READING_DAYS.primary_key
     for day in days:
         rows = [
             readings.reading_days(_numbers(work, date_window(day), homes)) for homes in _homes_in_pieces(work)
         ]
         dated = pl.concat(rows).with_columns(utc_date=pl.lit(day)).select(silver.READING_DAYS.schema.names())
-        work.lake.replace_dates(silver.READING_DAYS, dated, [day])
+        held_rows = work.lake.read(silver.READING_DAYS, dates=[day])
+        if not held_rows.sort(key).equals(dated.sort(key)):
+            work.lake.replace_dates(silver.READING_DAYS, dated, [day])
     return len(days)
 
 
