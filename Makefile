@@ -87,7 +87,7 @@ drill-days: setup ## A day of minutes and six of hours through Dagster: what sta
 	$(BIN)/python -m domotic_assets_tests.drills.days $(DRILL)
 
 drill-law: setup ## 200 random cuts of random feeds: the same rows
-	DOMOTIC_LAW_CASES=200 $(BIN)/python -m pytest -q domotic_assets_tests/assets/test_law_of_windows.py
+	DOMOTIC_LAW_CASES=200 $(BIN)/python -m pytest -q domotic_assets_tests/lakes/test_law_of_windows.py
 
 drill-fuzz: setup ## 100,000 mutated files through landing and reading (DRILL='--files 2000': short)
 	$(BIN)/python -m domotic_assets_tests.drills.fuzz $(DRILL)

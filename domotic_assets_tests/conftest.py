@@ -83,7 +83,7 @@ class RuleTable:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests off a person's own lake and records, and count in the process that reports."""
-    for variable in ("DOMOTIC_SITES", "DOMOTIC_LAKE", "DAGSTER_HOME"):
+    for variable in ("DOMOTIC_SITES", "DOMOTIC_LAKE", "DOMOTIC_SERVE", "DAGSTER_HOME"):
         os.environ.pop(variable, None)
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     if not hasattr(config, "workerinput"):

@@ -474,7 +474,7 @@ def _refresh_and_die(root: Path, moment: int) -> None:
     refresh.insert_files = before(refresh.insert_files, 2)
     refresh.file_index.record = before(refresh.file_index.record, 3)
     publish._next_version = before(publish._next_version, 4)
-    publish._sync = before(publish._sync, 5)
+    publish.sync = before(publish.sync, 5)
     Path.hardlink_to = before(Path.hardlink_to, 6)  # type: ignore[method-assign]
     Path.replace = before(Path.replace, 7)  # type: ignore[method-assign]
     place = Gold.__new__(Gold)
