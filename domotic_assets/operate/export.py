@@ -1,7 +1,7 @@
-"""A home's data for the people who live there: rows as Parquet and CSV, and the files as they were received.
+"""Exports a home's data for the people who live there: rows as Parquet and CSV, and the files as received.
 
-The folder is written aside and named at the end, so that what has the name is whole. Nobody but its owner
-may read it, and it never holds a row of another home.
+The export is written to a staging folder and renamed at the end, so a folder with the final name is complete.
+Only the account that runs the export may read it. It never holds a row of another home.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ RAW = "files.zip"
 
 @dataclass(frozen=True)
 class ExportedTable:
-    """A table that has rows of the home, and how many."""
+    """A table with rows of the home, and the number of those rows."""
 
     table: Table
     rows: int
@@ -37,7 +37,7 @@ class ExportedTable:
 
 @dataclass(frozen=True)
 class Exported:
-    """The folder, its tables, and how many file versions lie in it."""
+    """A finished export: its folder, the exported tables, and the number of file versions in the archive."""
 
     folder: Path
     tables: tuple[ExportedTable, ...]
@@ -45,7 +45,10 @@ class Exported:
 
 
 def export_home(work: Workspace, home: str, folder: Path | None = None) -> Exported:
-    """Write a home's data to a folder that does not exist yet; raises QueryError for an unknown home."""
+    """Write a home's data to a new folder, by default `export-<home>-<UTC date>` in the working folder.
+
+    Raises QueryError for an unknown home, ConfigurationError if the folder exists or cannot be written.
+    """
     now = work.now()
     rows = rows_of_home(work, home)
     target = (folder or Path(f"export-{home}-{now:%Y-%m-%d}")).absolute()
@@ -76,6 +79,7 @@ def _unusable(folder: Path, what: str) -> ConfigurationError:
 
 
 def _export_tables(work: Workspace, rows: HomeRows, folder: Path) -> Iterator[ExportedTable]:
+    """Write the home's rows of Silver and Gold as Parquet and CSV; yields the tables that have any."""
     tables = [table for table in owned_tables() if table.layer != "bronze"]
     for number, table in enumerate(tables, 1):
         if work.lake.version(table) is not None:
@@ -87,7 +91,7 @@ def _export_tables(work: Workspace, rows: HomeRows, folder: Path) -> Iterator[Ex
             count = int(written.select(pl.len()).collect().item())
             if count:
                 written.with_columns(
-                    # A CSV has no lists.
+                    # CSV has no list type.
                     pl.col(column).list.join(", ")
                     for column, dtype in table.schema.items()
                     if isinstance(dtype, pl.List)
@@ -99,7 +103,10 @@ def _export_tables(work: Workspace, rows: HomeRows, folder: Path) -> Iterator[Ex
 
 
 def _export_files(work: Workspace, rows: HomeRows, archive: Path) -> int:
-    """The home's files of bronze, byte by byte; later versions of a name in folders of their own."""
+    """Write the home's files from bronze to a ZIP archive, byte by byte; returns their number.
+
+    Folder `1` holds the first version of each name, `2` and on its later versions.
+    """
     versions: Counter[str] = Counter()
     days = work.lake.dates(bronze.SENSOR_FILES)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -107,7 +114,7 @@ def _export_files(work: Workspace, rows: HomeRows, archive: Path) -> int:
             found = work.lake.read(
                 bronze.SENSOR_FILES,
                 dates=[day],
-                # Without bytes it is only a later sighting of a version.
+                # A row without content only records that a version was seen again.
                 where=rows.condition(bronze.SENSOR_FILES) & pl.col("content").is_not_null(),
                 columns=["name", "arrived_at", "content"],
             ).sort("arrived_at", "name")
@@ -122,7 +129,7 @@ def _export_files(work: Workspace, rows: HomeRows, archive: Path) -> int:
 
 
 def _describe(folder: Path, home: str, now: datetime, tables: tuple[ExportedTable, ...], files: int) -> None:
-    """`manifest.json` for programs, `README.txt` for people."""
+    """Write `manifest.json` for programs and `README.txt` for people."""
     manifest = {
         "home": home,
         "exported_utc": now.isoformat(),

@@ -1,7 +1,8 @@
-"""Forgetting a home: out of every table with its history, the published files and Dagster's records.
+"""Erases a home from every table with its history, from the published files and from Dagster's records.
 
-Each table is decided afresh from what it holds, from Gold back to the files, so that a broken erasure is
-gone on with by beginning again. A scan of every file of the lake says at the end whether anything is left.
+Whether a table must be rewritten is decided from what it holds now, from Gold back to the files. So an
+interrupted erasure is continued by starting it again. At the end a scan of every file of the lake finds
+anything that is left.
 
 Why: docs/decisions/0020-erasure-by-writing-anew.md
 """
@@ -34,15 +35,20 @@ from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve import contents, publish
 
 LANE_WAIT_SECONDS = 5
+"""How long to wait for the writer lock."""
 SCANNED_AT_ONCE = 2
-"""Files searched side by side, as reading and searching need no Python; each holds many rows in memory."""
+"""Files scanned in parallel, as reading and searching run in native code. Each holds many rows in memory."""
 PLACES_NAMED = 5
-"""Of what a scan finds so many places are named in the error."""
+"""How many of the places that a scan finds are named in its error."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the lake holds of a home, for who has to decide: rows by table, published files."""
+    """What the lake holds of a home, to show before it is erased.
+
+    rows: number by table id, for tables that have any. first, last: UTC dates on which a device of the home
+    was seen; None if none was.
+    """
 
     rows: dict[str, int]
     first: date | None
@@ -51,7 +57,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was done, and the receipt of it."""
+    """A finished erasure: its journal, its receipt, and the scan's counts of files, bytes and findings."""
 
     journal: Journal
     receipt: Path
@@ -59,7 +65,10 @@ class Forgotten:
 
 
 def look(work: Workspace, home: str) -> Found:
-    """What would be forgotten; raises what stands against it."""
+    """Count what an erasure of the home would remove.
+
+    Raises what forbids the erasure now: ConfigurationError, LakeError or QueryError.
+    """
     rows = _rows_to_forget(work, home)
     counted = {table.id: rows_in(work, table, rows) for table in owned_tables()}
     days = work.lake.read(silver.DEVICES, where=pl.col("home") == home, columns=["utc_date"])["utc_date"]
@@ -74,9 +83,10 @@ def forget(
     publish_from_nothing: Callable[[Workspace], None],
     receipt: Path | None = None,
 ) -> Forgotten:
-    """Forget a home, or go on with it; raises LakeError where the scan still finds something.
+    """Erase a home, or continue an interrupted erasure; raises LakeError if the scan still finds something.
 
-    publish_from_nothing: builds every published file anew; called when Gold is complete.
+    publish_from_nothing: rebuilds every published file; called if no minute fact or dimension is missing.
+    receipt: a file outside the lake; by default a new one in `receipts/`. Raises otherwise as `look`.
     """
     rewrite.require_folder(work.lake)
     work.lake.require_writable()
@@ -104,16 +114,21 @@ def forget(
 
 
 def _in_order() -> list[Table]:
-    """The tables that may hold something of a home, what is made of others first.
+    """Return the tables that may hold something of a home, in order of erasure: derived tables first.
 
-    As long as a file is there, it says what was made of it.
+    The files are last: while bronze still has a file, it shows what was derived from it.
     """
     counted = [table for table in ALL_TABLES.values() if table.subject is Subject.ALL_HOMES]
     return [*counted, *reversed(owned_tables())]
 
 
 def _rows_to_forget(work: Workspace, home: str) -> HomeRows:
-    """What tells the home's rows; raises what stands against forgetting it now."""
+    """Find the home's rows, by the journal's ids if its erasure has begun.
+
+    Raises ConfigurationError if sites.yaml or the contract still names the home, or another home has its feed
+    user. Raises LakeError if the lake is remote, live, or in the middle of another home's erasure. Raises
+    QueryError if nothing is known of the home.
+    """
     rewrite.require_folder(work.lake)
     begun = forget_journal.recall(work.lake.root)
     if begun is not None and begun.ids.home != home:
@@ -160,7 +175,7 @@ def _receipt(journal: Journal) -> Path:
 
 
 def _forget_tables(work: Workspace, journal: Journal) -> Journal:
-    """Out of every table that holds rows of the home, or whose older files or log say anything of it."""
+    """Rewrite every table that holds rows of the home, or whose older files or log mention it."""
     rows = rows_still_there(work, journal.ids)
     tables = _in_order()
     for number, table in enumerate(tables, 1):
@@ -176,7 +191,7 @@ def _forget_tables(work: Workspace, journal: Journal) -> Journal:
                     done.version_after,
                 ),
             )
-            # Before the swap: after it nothing shows any more what was there.
+            # Save the journal before the swap: afterwards nothing shows what the table held.
             forget_journal.remember(work.lake.root, journal)
             rewrite.put_in_place(work.lake, table)
         work.report("tables", number, len(tables))
@@ -184,7 +199,7 @@ def _forget_tables(work: Workspace, journal: Journal) -> Journal:
 
 
 def _change(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | None:
-    """How a table is to be written anew; None where it says nothing of the home."""
+    """Return the change that rewrites a table without the home; None if nothing in it mentions the home."""
     if work.lake.version(table) is None:
         return None
     if table.subject is Subject.ALL_HOMES:
@@ -200,7 +215,10 @@ def _change(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | N
 
 
 def _recount(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | None:
-    """Count variables and device types again without the home, on the dates on which it was heard."""
+    """Return the change that recounts variables or device types without the home, on the dates it was seen.
+
+    None if silver/devices has no row of the home.
+    """
     heard = work.lake.read(silver.DEVICES, where=pl.col("home") == rows.ids.home, columns=["utc_date"])
     days = set(heard["utc_date"])
     if not days:
@@ -226,7 +244,7 @@ def _recount(work: Workspace, table: Table, rows: HomeRows) -> rewrite.Change | 
 
 
 def rows_in(work: Workspace, table: Table, rows: HomeRows) -> int:
-    """How many rows of a table are the home's."""
+    """Count the rows of a table that belong to the home."""
     if not table.owner_columns:
         return int(rows.mine(table, work.lake.read(table)).sum())
     mine = work.lake.scan(table).filter(rows.condition(table)).select(pl.len())
@@ -234,12 +252,12 @@ def rows_in(work: Workspace, table: Table, rows: HomeRows) -> int:
 
 
 def _forget_published(work: Workspace, journal: Journal) -> Journal:
-    """Every version of every published file goes: none is of the present tables."""
+    """Remove every version of every published file, as none was built from the rewritten tables."""
     return replace(journal, published_files=journal.published_files + publish.remove_everything(work.serve))
 
 
 def _forget_records(work: Workspace, journal: Journal) -> Journal:
-    """Out of Dagster's records."""
+    """Erase the home from Dagster's records, and add the counts to the journal."""
     needles = journal.ids.needles
     done = sqlite_records.clean(work.settings.dagster_home, needles)
     return replace(
@@ -251,15 +269,15 @@ def _forget_records(work: Workspace, journal: Journal) -> Journal:
 
 
 def _publish(publish_from_nothing: Callable[[Workspace], None], work: Workspace, journal: Journal) -> Journal:
-    """Build dimensions and published files from what is left."""
+    """Rebuild dimensions and published files from what is left, if all minute facts and dimensions exist."""
     if all(work.lake.version(table) is not None for table in (*gold.MINUTE_FACTS, *gold.DIMS)):
         publish_from_nothing(work)
     return journal
 
 
 def _forget_database(work: Workspace, journal: Journal) -> Journal:
-    """Out of the database that sites.yaml names, which is filled again from the new published file."""
-    # Importing it takes DuckDB and the server's driver.
+    """Empty the database that sites.yaml names, and fill it again from the new published file."""
+    # Imported here, as it loads the database driver.
     from domotic_assets.operate.team_database import forget_database
 
     forget_database(work)
@@ -270,7 +288,7 @@ Step = Callable[[Workspace, Journal], Journal]
 
 
 def _steps(publish_from_nothing: Callable[[Workspace], None]) -> tuple[Step, ...]:
-    """What is done, in order. Each step may be repeated; a store beside these has its step here."""
+    """Return the steps of an erasure in order. Each may be repeated; any new store needs a step here."""
     return (
         _forget_tables,
         _forget_published,
@@ -281,7 +299,10 @@ def _steps(publish_from_nothing: Callable[[Workspace], None]) -> tuple[Step, ...
 
 
 def scan(work: Workspace, journal: Journal) -> Counter[str]:
-    """Look at every file of the lake, published ones included; raises LakeError where anything is left."""
+    """Scan every file of the lake and every published file; raises LakeError if one mentions the home.
+
+    Returns counts of files, bytes and findings. The journal and the files of sources are not scanned.
+    """
     needles = journal.ids.needles
     root = Path(work.lake.root)
     sources = _sources(work)
@@ -322,7 +343,7 @@ def _traces(folder: Path, needles: Needles) -> Iterator[str]:
 
 
 def traces_in(file: Path, needles: Needles) -> Iterator[str]:
-    """Places of a file in which anything of a home stands, decoded and raw."""
+    """Find the places of a file that mention the home, in its name, its raw bytes and its decoded content."""
     if needles.in_text(file.name):
         yield "file name"
     if needles.in_bytes(file.read_bytes()):
@@ -341,7 +362,7 @@ def traces_in(file: Path, needles: Needles) -> Iterator[str]:
 
 
 def _sources(work: Workspace) -> list[Path]:
-    """Folders below the lake that are sources, not the lake's: the simulator's, and those of sites.yaml."""
+    """Return the local paths that are sources and not part of the lake: the simulator's, and sites.yaml's."""
     entries = work.registry.sources.values()
     local = [entry for entry in entries if entry.kind in ("folder", "sqlite")]
     return [Path(work.lake.root, "sources"), *(work.sites.path(entry.address) for entry in local)]

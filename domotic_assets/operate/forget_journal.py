@@ -1,7 +1,7 @@
-"""What an erasure has to remember until it is done, and the receipt that stays of it.
+"""Writes the journal of an erasure, which exists until the erasure is done, and its receipt, which stays.
 
-Once the home's rows are gone nothing in the lake says what was the home's: the journal does, in a file of
-the lake that goes last. The receipt lies outside of the lake and holds no name, id or reading.
+Once the home's rows are gone, only the journal tells what belonged to the home. It is a file in the lake and
+is deleted last. The receipt lies outside the lake and holds no name, id or reading.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ OWNER_ONLY = 0o600
 
 @dataclass(frozen=True)
 class TableDone:
-    """A table written anew: rows that went and stayed, and its Delta version before and after."""
+    """A rewritten table: rows removed and kept, and its Delta version before and after."""
 
     rows_removed: int
     rows_kept: int
@@ -34,7 +34,11 @@ class TableDone:
 
 @dataclass(frozen=True)
 class Journal:
-    """An erasure that was begun. salt: of the hash by which the receipt names the home."""
+    """An erasure that has begun: the home's ids, and counts of what is removed so far.
+
+    salt: part of the hash by which the receipt names the home. tables: rewritten tables by id. runs,
+    record_rows, record_files: what was removed from Dagster's records.
+    """
 
     ids: HomeIds
     salt: str
@@ -47,13 +51,13 @@ class Journal:
 
     @classmethod
     def begun(cls, ids: HomeIds, now: datetime) -> "Journal":
-        """The journal of an erasure that begins now."""
+        """Create the journal of an erasure that begins at `now`."""
         return cls(ids, secrets.token_hex(16), now)
 
     def with_table(self, table: str, done: TableDone) -> "Journal":
-        """And one table more that is written anew.
+        """Return the journal with one more rewritten table.
 
-        Written a second time, after a kill, it holds nothing of the home any more: the first time counts.
+        A table that is rewritten again after a kill may hold no rows of the home: then the first counts stay.
         """
         before = self.tables.get(table)
         kept = done if before is None or done.rows_removed else before
@@ -61,7 +65,7 @@ class Journal:
 
     @property
     def home_hash(self) -> str:
-        """Who knows the home's id can tell that the receipt is of it; nobody else can."""
+        """Salted SHA-256 of the home's id, as hex: only who knows the id can match the receipt to it."""
         return hashlib.sha256(f"{self.salt}{self.ids.home}".encode()).hexdigest()
 
 
@@ -69,7 +73,7 @@ _CODEC = TypeAdapter(Journal)
 
 
 def recall(lake_root: str) -> Journal | None:
-    """The erasure that was begun on this lake and not finished; None where there is none."""
+    """Read the journal of the lake's unfinished erasure; None if there is none."""
     try:
         return _CODEC.validate_json(_file(lake_root).read_bytes())
     except FileNotFoundError:
@@ -77,17 +81,17 @@ def recall(lake_root: str) -> Journal | None:
 
 
 def remember(lake_root: str, journal: Journal) -> None:
-    """Write the journal, on disk before anything else happens."""
+    """Write the journal to disk; returns once it is there."""
     write_whole(_file(lake_root), _CODEC.dump_json(journal), mode=OWNER_ONLY)
 
 
 def close(lake_root: str) -> None:
-    """The erasure is done."""
+    """Delete the journal, as the erasure is done."""
     _file(lake_root).unlink(missing_ok=True)
 
 
 def refuse_unfinished(lake_root: str) -> None:
-    """Raise LakeError while an erasure was begun and not finished."""
+    """Raise LakeError if an erasure was begun on this lake and is not finished."""
     if _file(lake_root).exists():
         raise LakeError(
             "a home is being forgotten, and is not yet",
@@ -98,7 +102,7 @@ def refuse_unfinished(lake_root: str) -> None:
 
 
 def write_receipt(file: Path, journal: Journal, ended: datetime, scanned: Mapping[str, int]) -> None:
-    """Write the receipt, for its owner's eyes."""
+    """Write the receipt as JSON, readable by its owner only. scanned: counts of the final scan."""
     receipt = {
         "what": "a home was forgotten",
         "home_sha256": journal.home_hash,

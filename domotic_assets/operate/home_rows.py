@@ -1,8 +1,8 @@
-"""Which rows of the lake are a home's, whether sites.yaml names it or not.
+"""Finds the rows of the lake that belong to a home, even one that sites.yaml no longer lists.
 
-Once it does not, the lake alone says what was the home's: its files carry its id and, in their names, its
-feed user, who leads to its building in the register. Every table stands here once: by which columns a row
-is somebody's, or that its rows are nobody's.
+Then only the lake tells what belonged to the home: its files have its id and, in their names, its feed user,
+which leads to its building in the register. Each table declares the columns that name a row's owner
+(`Table.owner_columns`).
 """
 
 from collections.abc import Iterable
@@ -24,10 +24,10 @@ from domotic_assets.schemas.table import Table, surrogate_key
 
 @dataclass(frozen=True)
 class HomeIds:
-    """What a home is known by.
+    """The ids and names by which a home is known.
 
-    users: its feed users. names: what people call it. rooms, devices: their ids. buildings: those of the
-    register. register_rooms: the register's rooms in them.
+    users: its feed users. names: what people call it. rooms, devices: natural ids. buildings: ids of its
+    buildings in the register. register_rooms: ids of the register's rooms in these buildings.
     """
 
     home: str
@@ -45,38 +45,38 @@ class HomeIds:
 
     @property
     def needles(self) -> Needles:
-        """What stands nowhere once the home is forgotten."""
+        """Search terms that no file may contain once the home is forgotten."""
         return Needles([self.home, *self.names], self.users, self.keys)
 
 
 @dataclass(frozen=True)
 class HomeRows:
-    """Tells a home's rows from others. files: ids of its files that bronze holds."""
+    """Selects the rows that belong to a home. files: ids of its files in bronze."""
 
     ids: HomeIds
     files: pl.Series = field(repr=False)
 
     def mine(self, table: Table, rows: pl.DataFrame) -> pl.Series:
-        """Of each row whether it is the home's."""
+        """Return, for each row, whether it belongs to the home."""
         if not table.owner_columns:
-            # A change keeps the row as JSON.
+            # Bronze's register holds a changed row as JSON.
             return leads_to(rows, self.ids.buildings, self.ids.register_rooms)
-        # All the home's files are looked through only where a row needs it: it is rare, and they are many.
+        # Compare with the home's many files only if a row has no home, which is rare.
         has_strays = _may_have_strays(table) and rows["home"].null_count() > 0
         condition = self.condition(table) if has_strays else self._owned(table)
         return rows.select(mine=condition).to_series()
 
     def condition(self, table: Table) -> pl.Expr:
-        """The same as an expression, of any table right of bronze's register."""
+        """Return an expression: whether a row belongs to the home. Not for bronze's register."""
         if not _may_have_strays(table):
             return self._owned(table)
-        # Read while no entry named the home: its files are known by what bronze says of them.
+        # A row has no home if sites.yaml did not list the home when it was read: match it by its file's id.
         return self._owned(table) | (
             pl.col("home").is_null() & pl.col("file_id").is_in(self.files.implode())
         ).fill_null(False)
 
     def _owned(self, table: Table) -> pl.Expr:
-        """Whether a row names the home, or what is in it."""
+        """Return an expression: whether a row names the home, or a room, device or building of it."""
         keys = list(self.ids.keys)
         owners: dict[str, Iterable[Any]] = {
             "home": [self.ids.home],
@@ -94,17 +94,17 @@ class HomeRows:
 
 
 def owned_tables() -> list[Table]:
-    """The tables whose rows each belong to a home, from the files received to Gold."""
+    """Return the tables whose rows each belong to a home, from the files received to Gold."""
     return [table for table in ALL_TABLES.values() if table.is_owned]
 
 
 def _may_have_strays(table: Table) -> bool:
-    """Whether rows of a table may name a file and no home."""
+    """Return whether rows of a table may name a file but no home."""
     return "file_id" in table.schema and table.column("home").nullable
 
 
 def rows_of_home(work: Workspace, home: str) -> HomeRows:
-    """What the lake and sites.yaml say of a home; raises QueryError where neither knows it."""
+    """Find a home's ids and files in the lake and sites.yaml; raises QueryError if neither knows the home."""
     users, files = _users_and_files(work, home)
     devices = work.lake.read(silver.DEVICES, where=pl.col("home") == home, columns=["room", "device"])
     apartments = work.lake.read(gold.DIM_APARTMENT, where=pl.col("apartment_id") == home)
@@ -138,19 +138,19 @@ def rows_of_home(work: Workspace, home: str) -> HomeRows:
 
 
 def rows_still_there(work: Workspace, ids: HomeIds) -> HomeRows:
-    """The rows of a home of which some are gone already."""
+    """Find a home's remaining rows and files, by the ids that were noted when its erasure began."""
     _, files = _users_and_files(work, ids.home)
     return HomeRows(ids, pl.concat([files, _files_without_home(work, ids.users)]).unique())
 
 
 def _users_and_files(work: Workspace, home: str) -> tuple[set[str], pl.Series]:
-    """The feed users of a home's files, and the ids of these."""
+    """Return the feed users of a home's files, and the ids of these files."""
     files = work.lake.read(bronze.SENSOR_FILES, where=pl.col("home") == home, columns=["file_id", "name"])
     return _users(work, home, files["name"]), files["file_id"]
 
 
 def _users(work: Workspace, home: str, names: pl.Series) -> set[str]:
-    """The feed users of a home's files: of their names, and of the content where a name says none."""
+    """Return the feed users of a home's files, from the names or, if a name has none, from the content."""
     named = {name: user_of(name) for name in names.unique()}
     users = {user for user in named.values() if user is not None}
     if odd := [name for name, user in named.items() if user is None]:
@@ -163,7 +163,7 @@ def _users(work: Workspace, home: str, names: pl.Series) -> set[str]:
 
 
 def _files_without_home(work: Workspace, users: Iterable[str]) -> pl.Series:
-    """Ids of files that nobody could be told to own, and in which one of these users stands."""
+    """Return ids of bronze files without a home whose name or content mentions one of these feed users."""
     needles = Needles((), tuple(users), ())
     strays = work.lake.read(
         bronze.SENSOR_FILES, where=pl.col("home").is_null(), columns=["file_id", "name", "content"]
@@ -177,7 +177,7 @@ def _files_without_home(work: Workspace, users: Iterable[str]) -> pl.Series:
 
 
 def _buildings(work: Workspace, home: str, users: Iterable[str]) -> set[int]:
-    """Buildings that silver joined to the home at any time, or that bronze has under one of its users."""
+    """Return ids of buildings that silver ever joined to the home, or that bronze has under a feed user."""
     found: set[int] = set()
     for tables in (SILVER_REGISTER, SILVER_REGISTER_HISTORY):
         joined = work.lake.read(tables["buildings"], where=pl.col("home") == home, columns=["id_building"])

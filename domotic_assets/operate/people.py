@@ -1,4 +1,4 @@
-"""The files of people who are no admins: what sites.yaml says of them now, and whether their files say it."""
+"""Publishes the files of people who are not admins, and finds out whether these files are current."""
 
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.registry.loading import load_sites
@@ -11,27 +11,31 @@ from domotic_assets.serve.people.scopes import Scope, scopes_of
 
 
 def refuse_tables_without_rule() -> None:
-    """Raise ContractError for a Gold table or mart of which the matrix does not say who may see it."""
+    """Raise ContractError unless the access matrix has a rule for each Gold table and mart, and no others."""
     marts = (file.stem for file in DBT_PROJECT.glob("models/*/*.sql"))
     refuse_unruled((table.name for table in gold.TABLES), marts)
 
 
 def are_behind(work: Workspace) -> bool:
-    """Whether a person's file is missing, older than the admin's, of other rights, or nobody's."""
+    """Return whether people's files must be rebuilt and can be.
+
+    They must if one is missing, older than the admin's, built for other rights, or belongs to no scope. They
+    can if files are published at all and the admin's file was built with the present schemas and marts.
+    """
     return work.publishes and not files.are_current(work.serve, scopes_now(work)) and admin_is_present(work)
 
 
 def admin_is_present(work: Workspace) -> bool:
-    """Whether the admin's file, of which the others are made, is of the present tables and marts."""
+    """Return whether the admin's file, the source of the others, was built with present schemas and marts."""
     return publish.is_of(publish.published_file(work.serve), fingerprint_of(DBT_PROJECT))
 
 
 def publish_scopes(work: Workspace) -> files.PublishedScopes:
-    """Build the files that are behind, and remove those of nobody."""
+    """Rebuild the files that are behind, and remove those that belong to no scope."""
     return files.publish_scopes(work.serve, scopes_now(work))
 
 
 def scopes_now(work: Workspace) -> tuple[Scope, ...]:
-    """What each person but the admins sees by sites.yaml as it is now."""
-    # Read again: who loses a right loses it at once, not when some process is started again.
+    """Return what each person except the admins may see, by sites.yaml as it is now."""
+    # Read sites.yaml again, so that a withdrawn right ends now and not when a process restarts.
     return scopes_of(load_sites(work.settings.sites_file).registry)

@@ -1,4 +1,4 @@
-"""Publishes the present Gold into the admin's file, and tells whether that file is current."""
+"""Publishes the present Gold into the admin's file, and finds out whether that file is current."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from domotic_assets.serve.refresh import Refreshed, Snapshot
 
 
 def gold_snapshot(work: Workspace) -> Snapshot:
-    """Every Gold table's files and Delta version; -1 while it does not exist."""
+    """Return every Gold table's Parquet files and Delta version; a missing table has no files and -1."""
     found = {table.name: work.lake.snapshot(table) for table in gold.TABLES}
     return Snapshot(
         {name: files for name, (_, files) in found.items()},
@@ -23,23 +23,24 @@ def gold_snapshot(work: Workspace) -> Snapshot:
 
 
 def is_published(work: Workspace) -> bool:
-    """Whether the published file is of the Gold, schemas and marts as they are now, or none is wanted."""
+    """Return whether the published file holds the present Gold, schemas and marts; True if none is wanted."""
     return not work.publishes or publish.is_current(
         publish.published_file(work.serve), gold_snapshot(work).versions, fingerprint_of(DBT_PROJECT)
     )
 
 
 def is_day_untested(work: Workspace) -> bool:
-    """Whether a day was closed since the published file was last to be tested."""
+    """Return whether a day was sealed since dbt was last asked to test the published file whole."""
     marks = work.worklist.read().marks
     tested, closed = marks.get(PUBLISHED_WHOLE), marks.get(DAY_CLOSED)
     return closed is not None and (tested is None or tested < closed)
 
 
 def takes_changes(work: Workspace) -> bool:
-    """Whether the published file is of the present models and holds every date of Gold.
+    """Return whether the published file can be brought up instead of built from nothing.
 
-    Else it is built from nothing, so that dbt has tested it whole once for each date.
+    It can if it has the present schemas and models and holds every date of Gold's minute facts. Otherwise
+    it is built from nothing, so that dbt tests the whole file once for each date.
     """
     file = publish.published_file(work.serve)
     current = publish.is_of(file, fingerprint_of(DBT_PROJECT))
@@ -54,7 +55,10 @@ def publish_present(
     built: Path | None = None,
     tested: bool = False,
 ) -> Refreshed | None:
-    """Bring the published file, or one built aside, up to the present Gold; as `refresh.publish_present`."""
+    """Bring the published file, or one built in staging, up to the present Gold and swap it in.
+
+    Arguments and result are those of `refresh.publish_present`. checks: failing checks that the file shows.
+    """
 
     def present() -> Snapshot:
         return replace(gold_snapshot(work), checks=checks)

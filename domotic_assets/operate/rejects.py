@@ -1,7 +1,7 @@
-"""Refused values and quarantined files: what they are, and the file behind one.
+"""Lists and counts refused values and quarantined files, and reads the file that one comes from.
 
-Plain functions. Everything comes from silver and is masked; only `file_behind` reads bronze, for a person
-who asks for one file.
+Everything comes from silver and is masked. Only `file_behind` reads bronze, for a person who asks for one
+file.
 """
 
 import json
@@ -27,10 +27,10 @@ from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS
 from domotic_assets.schemas.table import Table
 
 WHOLE_FILE = "(whole file)"
-"""Stands for the path of a file that could not be read at all."""
+"""`json_path` of a file that could not be read at all."""
 
 KEY = ("source", "file_id", "window", "json_path")
-"""What tells a refusal from others."""
+"""The columns that identify a refusal."""
 
 _HEADER = re.compile(r'("(?:user|api_token)"\s*:\s*")((?:[^"\\]|\\.)*)', re.IGNORECASE)
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -38,7 +38,7 @@ _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 @dataclass(frozen=True)
 class Selection:
-    """Which refusals are meant; None is any. day: UTC date of the window, of a forecast its date of issue."""
+    """A filter for refusals; None matches any. day: UTC date of the window, or a forecast's date of issue."""
 
     home: str | None = None
     day: date | None = None
@@ -46,9 +46,9 @@ class Selection:
 
 
 def refusals(work: Workspace, chosen: Selection = Selection()) -> pl.DataFrame:
-    """One row a refused value or quarantined file, with columns of silver/rejects.
+    """Read refusals, one row per refused value or quarantined file, with columns of silver/rejects.
 
-    A quarantined file has WHOLE_FILE for a path and no raw text.
+    A quarantined file has WHOLE_FILE as `json_path` and null as `raw_text`.
     """
     columns = ["source", "file_id", "home", "window", "utc_date", "reason", "json_path", "raw_text"]
     dates = None if chosen.day is None else [chosen.day]
@@ -71,7 +71,10 @@ def refusals(work: Workspace, chosen: Selection = Selection()) -> pl.DataFrame:
 
 
 def by_home_day_reason(found: pl.DataFrame) -> pl.DataFrame:
-    """Refusals counted: home, day, reason, values, files, and one json_path and file_id to look at."""
+    """Count refusals, one row per home, UTC date and reason.
+
+    Adds `values` (refusals), `files`, and one `json_path` and `file_id` as an example. found: `refusals`.
+    """
     return (
         found.group_by("home", "utc_date", "reason", maintain_order=True)
         .agg(
@@ -86,7 +89,7 @@ def by_home_day_reason(found: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class RefusedFile:
-    """A file of bronze, with its name and exact bytes, and what silver refused of it."""
+    """A file of bronze with its name and exact bytes, and its rows of `refusals`."""
 
     file_id: str
     name: str
@@ -96,12 +99,12 @@ class RefusedFile:
 
 
 def _received() -> list[Table]:
-    """The tables that hold files as received."""
+    """Return the tables that hold files as received."""
     return [table for table in schemas_bronze.TABLES if "content" in table.schema]
 
 
 def file_behind(work: Workspace, file_id: str) -> RefusedFile:
-    """The file of an id; raises QueryError where bronze holds none."""
+    """Read the file with this id from bronze; raises QueryError if there is none."""
     for table in _received():
         rows = work.lake.read(table, where=pl.col("file_id") == file_id)
         if not rows.is_empty():
@@ -117,9 +120,9 @@ def file_behind(work: Workspace, file_id: str) -> RefusedFile:
 
 
 def masked_text(file: RefusedFile, users: Collection[str]) -> str:
-    """The file as text, without its own user and token and without any feed user.
+    """Return the file as text, with its own user and token and each feed user masked.
 
-    For reading, not exact: signs spelled as \\u escapes are shown, and control characters are not.
+    For reading, not exact: \\u escapes of printable characters are decoded, control characters are replaced.
     """
     encoding = json.detect_encoding(file.content)
     text = file.content.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
@@ -128,9 +131,9 @@ def masked_text(file: RefusedFile, users: Collection[str]) -> str:
     try:
         secrets |= own_secrets_of(read_document(file.content))
     except Unreadable:
-        # What its secrets are cannot be told: all that looks like one goes.
+        # Its own secrets are unknown: mask all that looks like one.
         return "\n".join(mask_log_text(line, secrets) for line in text.split("\n"))
-    # Lines are masked one by one: a mask takes ends of lines for control characters.
+    # Mask line by line: `mask` would replace line ends as control characters.
     secrets |= {line for secret in secrets for line in secret.splitlines() if line.strip()}
     return "\n".join(mask(line, secrets) for line in text.split("\n"))
 
@@ -144,7 +147,11 @@ REPORT_HEADINGS = ("home", "reason", "meaning", "refused", "share")
 
 
 def reject_report(work: Workspace, since: date) -> str:
-    """What was refused from a UTC date on, by home and reason, with its share of what came: Markdown."""
+    """Render refusals since a UTC date as a Markdown table, by home and reason, with their share.
+
+    The share of whole files is of the home's files, that of values is of its readings, that of refusals in
+    forecasts is of all forecasts.
+    """
     files = work.lake.read(
         silver.SENSOR_FILES,
         where=pl.col("utc_date") >= since,
@@ -178,7 +185,7 @@ def reject_report(work: Workspace, since: date) -> str:
 
 
 def meaning(reason: str, whole_file: bool = False) -> str:
-    """A reason code in words."""
+    """Explain a reason code in words. whole_file: prefer its meaning for a quarantined file."""
     first, second = (
         (QUARANTINE_REASONS, REJECT_REASONS) if whole_file else (REJECT_REASONS, QUARANTINE_REASONS)
     )

@@ -1,8 +1,8 @@
-"""Takes a home out of Dagster's records of a lake: SQLite files row by row, other files as a whole.
+"""Erases a home from a lake's Dagster records: from SQLite files row by row, other files as a whole.
 
-A run that says anything of the home goes with all its events; so do single rows that say it outside of
-any run. What is left is written anew, as freed pages keep their bytes. Windows, and runs that say
-nothing, stay: without them the feed would not know which days are kept in detail.
+A run that mentions the home is removed with all its events. So is a single row outside of any run that
+mentions it. The rest of a database is rewritten, as freed pages keep their bytes. Windows, and runs that do
+not mention the home, stay: without them the feed would not know which days are kept in detail.
 """
 
 import shutil
@@ -24,7 +24,7 @@ _MAGIC = b"SQLite format 3\0"
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What went: runs, rows that belong to none, and files."""
+    """Counts of what was removed: runs, single rows that belong to no run, and files."""
 
     runs: int
     rows: int
@@ -32,7 +32,10 @@ class Cleaned:
 
 
 def cells(file: Path) -> Iterator[tuple[str, int, str | None, list[Any]]]:
-    """Every row of a SQLite file: table, row number, the run it belongs to, and its cells, inflated."""
+    """Read every row of a SQLite file: table, rowid, id of its run (None if it has none), decompressed cells.
+
+    Tables without a rowid are skipped.
+    """
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         for table in _tables(connection):
@@ -44,7 +47,7 @@ def cells(file: Path) -> Iterator[tuple[str, int, str | None, list[Any]]]:
 
 
 def says(needles: Needles, row: list[Any]) -> bool:
-    """Whether a row says anything of the home."""
+    """Return whether a row mentions the home."""
     for cell in row:
         if isinstance(cell, str) and needles.in_text(cell):
             return True
@@ -54,18 +57,17 @@ def says(needles: Needles, row: list[Any]) -> bool:
 
 
 def is_sqlite(file: Path) -> bool:
-    """Whether a file is a SQLite database, by its first bytes."""
+    """Return whether a file is a SQLite database, by its first bytes."""
     with file.open("rb") as handle:
         return handle.read(len(_MAGIC)) == _MAGIC
 
 
 def clean(folder: Path, needles: Needles) -> Cleaned:
-    """Take all that says anything of the home out of the records in a folder."""
+    """Remove everything that mentions the home from the records in a folder."""
     databases = [file for file in sorted(folder.rglob("*")) if file.is_file() and is_sqlite(file)]
     runs: set[str] = set()
     rows: dict[Path, list[tuple[str, int]]] = {}
     for file in databases:
-        # The events of one run stand in a file of its name.
         for table, number, run, row in cells(file):
             if says(needles, row):
                 if run is None:
@@ -74,6 +76,7 @@ def clean(folder: Path, needles: Needles) -> Cleaned:
                     runs.add(run)
     files = 0
     for file in databases:
+        # Dagster keeps the events of a run in a database named after the run.
         if file.stem in runs:
             file.unlink()
             for ending in ("-wal", "-shm", "-journal"):
@@ -94,7 +97,10 @@ def clean(folder: Path, needles: Needles) -> Cleaned:
 
 
 def _rewrite(file: Path, runs: set[str], rows: list[tuple[str, int]]) -> None:
-    """Delete runs' rows and single rows, and write the file anew without free pages or a log beside it."""
+    """Delete runs' rows and single rows, and rewrite the file without free pages or write-ahead log.
+
+    rows: table and rowid of each. Raises LakeError if the file cannot be written.
+    """
     try:
         with closing(sqlite3.connect(file, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -120,13 +126,14 @@ def _rewrite(file: Path, runs: set[str], rows: list[tuple[str, int]]) -> None:
 
 
 def _clean_alerts(folder: Path, needles: Needles) -> None:
-    """Forget the incidents and failed runs that say anything of the home."""
+    """Remove the incidents and failed runs that mention the home from the alerts' memory."""
     if not (folder / memory.FILE).exists():
         return
     memory.remember(folder, memory.without(memory.recall(folder), needles.in_text))
 
 
 def _tables(connection: sqlite3.Connection) -> list[str]:
+    """Return the tables of a database that have a rowid."""
     named = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%WITHOUT ROWID%'"
     )
@@ -134,7 +141,7 @@ def _tables(connection: sqlite3.Connection) -> list[str]:
 
 
 def _inflated(cell: Any) -> Any:
-    """Dagster keeps its snapshots compressed."""
+    """Decompress a cell that Dagster has compressed, such as a snapshot; return others unchanged."""
     if isinstance(cell, bytes):
         try:
             return zlib.decompress(cell)

@@ -1,4 +1,4 @@
-"""How the feed stands: of each home the last file, the lag, what is missing today and what was refused."""
+"""Reads the status of the feed: each home's last minute, lag, missing minutes and refused values of today."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,15 +16,16 @@ from domotic_assets.schemas.homes import silver
 HEADINGS = ("home", "last minute", "lag", "today", "missing", "bad files", "refused values")
 
 UNREACHABLE = "unreachable: "
-"""Begins the work list's marks of sources that could not be read; the table's id follows."""
+"""Prefix of the work list's marks of sources that could not be read; the id of the source's table follows."""
 
 
 @dataclass(frozen=True)
 class HomeStatus:
-    """A home's feed today (its local date).
+    """The feed of a home today (its local date).
 
-    last_minute: newest minute with a file that counts; None before the first. lag: from that minute's
-    end to now. missing: minutes of today, until the last one that is over, without such a file.
+    last_minute: newest minute (UTC) with a file whose readings count; None before the first. lag: from that
+    minute's end to now. present, missing: minutes of today, up to the last one that is over, with and
+    without such a file. quarantined: files of today. refused: values of today, by reason.
     """
 
     home: str
@@ -38,7 +39,11 @@ class HomeStatus:
 
 @dataclass(frozen=True)
 class FeedStatus:
-    """The homes' feeds, what is still to be carried, and sources that cannot be read since when."""
+    """The status of all feeds.
+
+    waiting: number of pending windows. failing: keys of windows that were requested more than once.
+    unreachable: since when (UTC) a source cannot be read, by the id of its table.
+    """
 
     homes: list[HomeStatus]
     waiting: int
@@ -46,14 +51,14 @@ class FeedStatus:
     unreachable: dict[str, datetime]
 
     def as_markdown(self) -> str:
-        """A table for the asset's page."""
+        """Render the homes as a Markdown table for the asset's page."""
         lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
         lines += [f"| {' | '.join(cells(home))} |" for home in self.homes]
         return "\n".join(lines)
 
 
 def cells(home: HomeStatus) -> list[str]:
-    """A home's row as texts."""
+    """Format a home's row as texts, in the order of HEADINGS."""
     refused = ", ".join(f"{number:,} {reason}" for reason, number in sorted(home.refused.items()))
     return [
         home.home,
@@ -67,7 +72,7 @@ def cells(home: HomeStatus) -> list[str]:
 
 
 def duration(length: timedelta) -> str:
-    """`3 min`, `5 h 10 min` or `12 d`."""
+    """Format a duration as `3 min`, `5 h 10 min` or `12 d`; a negative one is `0 min`."""
     minutes = max(int(length / MINUTE), 0)
     if minutes < 60:
         return f"{minutes} min"
@@ -75,7 +80,7 @@ def duration(length: timedelta) -> str:
 
 
 def feed_status(work: Workspace, now: datetime) -> FeedStatus:
-    """How the feed stands now, read from silver and the work list."""
+    """Read the status of the feed from silver and the work list."""
     held = work.worklist.read()
     return FeedStatus(
         [_home_status(work, home, now) for home in work.registry.homes],

@@ -1,4 +1,4 @@
-"""What Gold answers at a glance: one row per home and local date, and what became of the files."""
+"""Summarises a lake: Gold's main figures by home and local date, and how many files have which status."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,12 @@ ORDER BY apartment_id, date
 
 @dataclass(frozen=True)
 class Summary:
-    """Rows (home, date, hours of data, kWh, CHF, mean CO2 in ppm, occupied hours) and counts of files."""
+    """The summary of a lake.
+
+    days: one row per home and local date: home, date, hours of data, kWh, CHF, mean CO2 in ppm, occupied
+    hours. files: number of file versions by status. events, rejects: numbers of events and of refused values.
+    published: the file that was queried.
+    """
 
     days: list[tuple[Any, ...]]
     files: dict[str, int]
@@ -54,7 +59,7 @@ class Summary:
 
 
 def summarise(work: Workspace) -> Summary:
-    """Ask the published file and silver; raises LakeError when nothing is published."""
+    """Read the summary from the published file and silver; raises LakeError if nothing is published."""
     file = published_file(work.serve)
     _, days = run_query(file, _BY_HOME_AND_DAY)
     files = work.lake.read(silver.SENSOR_FILES, columns=["status", "events"])

@@ -1,4 +1,4 @@
-"""The PostgreSQL database that teams read from: which it is, and whether it holds what it should."""
+"""Publishes to the PostgreSQL database that sites.yaml names, and finds out whether it is current."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,10 @@ from domotic_assets.serve.postgres.server import Server
 
 
 def database_is_behind(work: Workspace) -> bool:
-    """Whether sites.yaml names a database that is not of the admin's file or of people's rights; dials it."""
+    """Return whether the database differs from the admin's file or from people's rights; connects to it.
+
+    False if sites.yaml names none, nothing is to be published, or the admin's file is not current itself.
+    """
     entry = work.registry.postgresql
     if entry is None or not work.publishes:
         return False
@@ -20,13 +23,13 @@ def database_is_behind(work: Workspace) -> bool:
 
 
 def publish_database(work: Workspace) -> Published | None:
-    """Bring the database up to the admin's file; None where it is. Raises PublishError."""
+    """Bring the database up to the admin's file; None if it is current or not wanted. Raises PublishError."""
     entry = work.registry.postgresql
     return None if entry is None else publish_to(*_arguments(work, entry))
 
 
 def forget_database(work: Workspace) -> None:
-    """Publish anew into an emptied database, so that no freed byte of what was there is left in it."""
+    """Empty the database and publish into it again, so that no freed byte of its old rows is left."""
     entry = work.registry.postgresql
     if entry is None:
         return

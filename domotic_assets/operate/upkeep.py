@@ -1,4 +1,4 @@
-"""Finishing windows, sealing days, and keeping the lake and Dagster's records small. Plain functions."""
+"""Finishes windows: takes them off the work list, compacts finished days. Keeps the lake's tables small."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,11 @@ from domotic_assets.schemas.table import Cadence, Table
 
 @dataclass(frozen=True)
 class Carried:
-    """Windows that are done: their files, and how long after the newest arrival that was."""
+    """Windows that are done: their keys and the number of their files.
+
+    lag_seconds: from their newest file's arrival until they were done; None without files. compacted: by how
+    many data files compaction reduced the tables.
+    """
 
     keys: tuple[str, ...]
     files: int
@@ -30,7 +34,7 @@ class Carried:
     compacted: int
 
     def covered_keys(self, registered: Iterable[str]) -> list[str]:
-        """Keys of minutes and hours that a finished day or hour of these windows covers."""
+        """Return those registered keys of minutes and hours that a finished day or hour of these covers."""
         return [
             key
             for key in registered
@@ -38,13 +42,16 @@ class Carried:
         ]
 
     def metadata(self) -> dict[str, Any]:
-        """For the asset's page."""
+        """Return the figures for the asset's page."""
         lag = {} if self.lag_seconds is None else {"lag seconds": round(self.lag_seconds, 1)}
         return {"windows": len(self.keys), "files": self.files, "files compacted": self.compacted, **lag}
 
 
 def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) -> Carried:
-    """Strike windows off the work list, note the days of health that they touch, compact finished days."""
+    """Take windows off the work list, and compact the dates of those that are finished days.
+
+    The local dates that the windows touch are added to the work list, to compute device health again.
+    """
     days = [window.start.date() for window in windows if is_day(window.key)]
     compacted = _keep_up(work, _by_minute(), days).get("data files compacted", 0) if days else 0
     landed = reading.read_within(work, bronze.SENSOR_FILES, "window", windows, ["arrived_at"])
@@ -63,17 +70,21 @@ def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) ->
 
 
 def keep_lake_up(work: Workspace, now: datetime) -> dict[str, int]:
-    """Compact the days that live minutes are written to, and tidy up behind every table; counts."""
+    """Compact the days that live minutes are written to (UTC, today and yesterday), and clean up every table.
+
+    Returns counts: data files compacted, data files removed, log files removed.
+    """
     open_days = [now.date() - timedelta(days=1), now.date()]
     return _keep_up(work, ALL_TABLES.values(), open_days)
 
 
 def _by_minute() -> list[Table]:
-    """The tables that live minutes write to."""
+    """Return the tables that live minutes write to."""
     return [table for table in ALL_TABLES.values() if table.cadence is Cadence.MINUTE]
 
 
 def _keep_up(work: Workspace, tables: Iterable[Table], days: Sequence[date]) -> dict[str, int]:
+    """Compact these days of tables that live minutes write to, and clean up all of these tables; counts."""
     counts: Counter[str] = Counter()
     for table in tables:
         done = upkeep.keep_up(work.lake, table, days if table.cadence is Cadence.MINUTE else ())

@@ -1,4 +1,4 @@
-"""Renders who sees what for people, from the matrix.
+"""Renders the page about who sees what, from the access matrix.
 
 `python -m domotic_assets.pages.access` writes `docs/access.md`.
 """
@@ -46,7 +46,7 @@ Where rows are somebody's, the table needs `apartment_key`, and `date_key` if th
 
 
 def page() -> str:
-    """The text of docs/access.md."""
+    """Return the text of docs/access.md."""
     roles = list(Role)
     lines = [f"| table | {' | '.join(['admin', *roles])} |", f"|---|{'---|' * (len(roles) + 1)}"]
     lines += [

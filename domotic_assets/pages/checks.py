@@ -1,4 +1,4 @@
-"""The page about the checks, written from their definitions.
+"""Renders the page about the checks, from their definitions.
 
 `python -m domotic_assets.pages.checks` writes `docs/checks.md`.
 """
@@ -34,10 +34,10 @@ builds change is tested by the same rules of Gold before it is published.
 
 
 def page() -> str:
-    """The text of docs/checks.md: a line a rule, with the tables that it holds for."""
+    """Return the text of docs/checks.md: one line per check and rule, with the tables that it applies to."""
     tables: dict[tuple[str, str, str], list[str]] = {}
     for check in CHECKS:
-        # A key's columns differ by table; the rule does not.
+        # The rule of `keys` names each table's key columns in brackets; without them it is one rule.
         rule = (
             check.rule.split(" (", 1)[0] + check.rule.split(")", 1)[1] if check.name == "keys" else check.rule
         )

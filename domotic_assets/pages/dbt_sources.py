@@ -1,8 +1,8 @@
 """Renders dbt's declaration of the Gold tables, with their tests, from the schemas.
 
 `python -m domotic_assets.pages.dbt_sources` writes `dbt/models/gold/sources.yml`. A table's columns share
-one test of a kind, as each test costs a query and a Dagster event; each foreign key has its own, as each
-points to another culprit.
+one test of each kind, as each test costs a query and a Dagster event. Each foreign key has a test of its own,
+as each failure has another cause.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ _WRITTEN = "Written by `python -m domotic_assets.pages.dbt_sources` from the sch
 
 
 def render_sources() -> str:
-    """The text of sources.yml: every Gold table with descriptions and tests."""
+    """Return the text of sources.yml: every Gold table with descriptions and tests."""
     source = {
         "name": GOLD_SCHEMA,
         "schema": GOLD_SCHEMA,

@@ -1,4 +1,4 @@
-"""Renders the Gold schema for people: entity-relationship diagrams and a listing, from the schemas.
+"""Renders the page about the Gold schema: entity-relationship diagrams and a listing, from the schemas.
 
 `python -m domotic_assets.pages.gold_schema` writes `docs/gold_schema.md`.
 """
@@ -30,7 +30,7 @@ open it.
 
 
 def render_page() -> str:
-    """The text of docs/gold_schema.md: a diagram for each group of facts, then every table's columns."""
+    """Return the text of docs/gold_schema.md: a diagram per group of facts, then every table's columns."""
     home = [fact for fact in gold.FACTS if _refers_to(fact, homes_gold.DIM_APARTMENT)]
     weather = [fact for fact in gold.FACTS if fact not in home]
     drawn = _with_dimensions([*home, *weather])
@@ -51,7 +51,7 @@ def _refers_to(table: Table, target: Table) -> bool:
 
 
 def _with_dimensions(facts: Iterable[Table]) -> list[Table]:
-    """Facts and the dimensions that they reach, in the order of the schema."""
+    """Return facts and the dimensions that they reach, in the order of the schema."""
     reached: set[str] = set()
     waiting = [fact.name for fact in facts]
     while waiting:
@@ -77,7 +77,7 @@ def _diagram(tables: Sequence[Table]) -> str:
 
 
 def _relation(table: Table, key: ForeignKey) -> str:
-    """One row of the target (or none, where -1 is allowed) has any number of rows of the table."""
+    """Draw a foreign key: one row of the target (or none, if -1 is allowed) has any number of table rows."""
     end = "|o" if key.allow_none else "||"
     return f'{key.table} {end}--o{{ {table.name} : "{key.column}"'
 

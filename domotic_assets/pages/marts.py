@@ -1,4 +1,4 @@
-"""The page about the marts, their columns and what leads to them, written from their definitions.
+"""Renders the page about the marts, their columns and their upstream tables, from their definitions.
 
 `python -m domotic_assets.pages.marts` writes `docs/marts.md`.
 """
@@ -33,7 +33,7 @@ register.
 
 
 def page() -> str:
-    """The text of docs/marts.md."""
+    """Return the text of docs/marts.md."""
     graph = _graph()
     models = sorted(_models(), key=lambda model: str(model["name"]))
     return "\n".join([_HEAD + _drawn(graph), *(_section(model, graph) for model in models)])
@@ -45,7 +45,7 @@ def _models() -> list[dict[str, Any]]:
 
 
 def _graph() -> dict[AssetKey, frozenset[AssetKey]]:
-    """Each table to the tables that it is made from."""
+    """Return the tables that each table is made from."""
     with tempfile.TemporaryDirectory() as folder:
         work = Workspace.open(Settings.of(DBT_PROJECT.parent / "sites.yaml", folder, {}))
         assets = build_definitions(work).resolve_asset_graph()
@@ -54,11 +54,12 @@ def _graph() -> dict[AssetKey, frozenset[AssetKey]]:
 
 
 def _upstream(graph: dict[AssetKey, frozenset[AssetKey]], found: AssetKey) -> set[AssetKey]:
+    """Return all tables upstream of a table, however far."""
     return set().union(*({parent} | _upstream(graph, parent) for parent in graph[found]))
 
 
 def _drawn(graph: dict[AssetKey, frozenset[AssetKey]]) -> str:
-    """What leads to the marts, as a diagram; edges that a longer way shows as well are left out."""
+    """Draw what is upstream of the marts; an edge that a longer path implies is left out."""
     marts = {found for found in graph if found.path[0] == "marts" and found.path[-1] != "mart_gold_tables"}
     shown = marts.union(*(_upstream(graph, mart) for mart in marts))
     lines = ["```mermaid", "flowchart LR"]

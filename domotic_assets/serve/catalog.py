@@ -1,7 +1,7 @@
-"""What the published file says of each Gold table: its columns, SQL types, constraints and descriptions.
+"""Describes each Gold table as the published file has it: columns, SQL types, references and comments.
 
 Derived from the schemas alone, so that the file, the dbt sources and the diagram cannot disagree.
-Loading, querying and rendering stand in the modules beside this one.
+Loading and querying belong to the modules beside this one, rendering to `pages`.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _SQL_TYPES = {
     pl.String: "VARCHAR",
     pl.Boolean: "BOOLEAN",
     pl.Date: "DATE",
-    # Plain TIMESTAMP also for UTC: with a zone, drivers and BI tools shift it to their own.
+    # Plain TIMESTAMP for UTC too: drivers and BI tools shift a TIMESTAMP with a zone to their own zone.
     pl.Datetime: "TIMESTAMP",
 }
 _AGGREGATION_WORDS: dict[Aggregation, str] = {
@@ -30,27 +30,27 @@ _AGGREGATION_WORDS: dict[Aggregation, str] = {
     "level": "Average, never sum",
     "counter": "Only difference, never sum or average",
 }
-# The parts of a dbt project that decide what its marts hold and what is tested.
+# The files of a dbt project that decide what its marts hold and what is tested.
 _DBT_PARTS = ("dbt_project.yml", "models/**/*", "macros/**/*", "tests/**/*")
 
 
 def published_columns(table: Table) -> tuple[Column, ...]:
-    """The columns of a table in the published file: all but the physical partition."""
+    """Return the columns of a table in the published file: all but the physical partition."""
     return tuple(column for column in table.columns if column.name != table.partition)
 
 
 def sql_type(column: Column) -> str:
-    """DuckDB's type of a column."""
+    """Return DuckDB's type of a column."""
     return _SQL_TYPES[column.dtype.base_type()]
 
 
 def is_dimension(table: Table) -> bool:
-    """Whether a table is a dimension."""
+    """Return whether a table is a dimension."""
     return table in gold.DIMS
 
 
 def describe_table(table: Table) -> str:
-    """Grain, how a fact's measures sum up, and the table's note, as sentences."""
+    """Describe a table in sentences: its grain, how a fact's measures may be aggregated, and its note."""
     sentences = [f"{table.grain[0].upper()}{table.grain[1:]}."]
     measures = [] if is_dimension(table) else [c for c in published_columns(table) if c.aggregation]
     for aggregation, words in _AGGREGATION_WORDS.items():
@@ -64,7 +64,7 @@ def describe_table(table: Table) -> str:
 
 
 def describe_column(table: Table, column: Column) -> str:
-    """Meaning, unit and the key that a column refers to."""
+    """Describe a column: its meaning, its unit, and the key that it refers to."""
     unit = f" [{column.unit}]" if column.unit else ""
     references = "".join(
         f" -> {key.table}.{key.target}" for key in table.foreign_keys if key.column == column.name
@@ -73,7 +73,7 @@ def describe_column(table: Table, column: Column) -> str:
 
 
 def fingerprint_of(dbt_project: Path) -> str:
-    """A hash of all that decides the published file besides the data: Gold's schemas and the dbt project."""
+    """Hash all that decides the published file besides the data: Gold's schemas and the dbt project."""
     digest = hashlib.sha256(repr(gold.TABLES).encode())
     files = sorted({file for part in _DBT_PARTS for file in dbt_project.glob(part) if file.is_file()})
     for file in files:

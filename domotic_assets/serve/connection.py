@@ -1,4 +1,4 @@
-"""The connection by which files for readers are built: what memory it may take, and where the rest goes.
+"""Opens the DuckDB connection that builds published files, with bounded memory and a folder to spill to.
 
 Why: docs/decisions/0029-published-files-take-bounded-memory.md
 """
@@ -10,14 +10,14 @@ import duckdb
 
 MOST_MEMORY_MB = 512
 MEMORY_OF_A_THREAD_MB = 128
-"""DuckDB asks for as much a thread, and may refuse to work with less."""
+"""DuckDB asks for this much per thread, and may refuse to work with less."""
 
 
 def in_memory(spill: Path) -> duckdb.DuckDBPyConnection:
-    """A connection without a file of its own, to build others, which take no more memory the longer they are.
+    """Open an in-memory database that builds files with bounded memory, however long they are.
 
-    DuckDB would keep what it has written as long as the machine has room. spill: the folder for what does
-    not fit.
+    Without a limit DuckDB keeps what it has written as long as the machine has room. spill: the folder for
+    what does not fit.
     """
     most = max(MOST_MEMORY_MB, MEMORY_OF_A_THREAD_MB * (os.cpu_count() or 1))
     return duckdb.connect(config={"temp_directory": str(spill), "memory_limit": f"{most}MB"})

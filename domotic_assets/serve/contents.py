@@ -1,4 +1,4 @@
-"""What a DuckDB file holds, table by table, for whoever has to look at every value of it."""
+"""Reads a DuckDB file table by table, for callers that must look at every value."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,10 @@ _ROWS = 100_000
 
 
 def frames(file: Path) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Each table by its name, in pieces that fit the memory; views hold nothing of their own."""
+    """Read each table in batches that fit in memory, with its name `schema.table`.
+
+    Views are left out, as they have no rows of their own.
+    """
     with duckdb.connect(str(file), read_only=True) as connection:
         tables = connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"

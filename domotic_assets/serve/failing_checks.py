@@ -1,4 +1,4 @@
-"""What checks say is wrong, as a published file tells its readers: the table `meta.failing_checks`."""
+"""Writes and reads `meta.failing_checks`: the failing checks that a published file shows to its readers."""
 
 from collections.abc import Collection
 from dataclasses import astuple, dataclass
@@ -10,6 +10,7 @@ from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve.tables import literal
 
 Row = tuple[object, ...]
+"""A row of the table, in the order of `_COLUMNS`."""
 
 _TABLE = "meta.failing_checks"
 _COLUMNS = {
@@ -24,9 +25,11 @@ _COLUMNS = {
 
 @dataclass(frozen=True, order=True)
 class FailingCheck:
-    """A check that found something, once for each home that is meant.
+    """A failing check, one for each home concerned.
 
-    table: id of the checked table. severity: WARN or ERROR. since: UTC, when it began, else was found.
+    table: id of the checked table. severity: WARN or ERROR. home: its id; None if no home is concerned.
+    breaches: number of devices, variables or rows that are wrong. since: when it began, else when it was
+    found (UTC).
     """
 
     table: str
@@ -38,7 +41,7 @@ class FailingCheck:
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """An empty `meta.failing_checks`."""
+    """Create an empty `meta.failing_checks`, with comments."""
     columns = ", ".join(f"{name} {kind}" for name, (kind, _) in _COLUMNS.items())
     connection.execute(f"CREATE TABLE {_TABLE} ({columns})")
     meaning = "One row per check that failed in its last round, and home that is meant."
@@ -48,25 +51,25 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def replace(connection: duckdb.DuckDBPyConnection, present: Collection[Row]) -> None:
-    """Make the table hold these rows."""
+    """Replace all rows of the table by these."""
     connection.execute("DELETE FROM meta.failing_checks")
     if present:
         connection.executemany("INSERT INTO meta.failing_checks VALUES (?, ?, ?, ?, ?, ?)", list(present))
 
 
 def read(connection: duckdb.DuckDBPyConnection, catalog: str | None = None) -> list[Row]:
-    """The rows of an open file, or of one that is attached as `catalog`, in order."""
+    """Read the rows of an open file, or of one that is attached as `catalog`, sorted by all columns."""
     table = _TABLE if catalog is None else f"{catalog}.{_TABLE}"
     return connection.execute(f"FROM {table} ORDER BY ALL").fetchall()
 
 
 def home_of(row: Row) -> object:
-    """The key of the home that is meant; None where it is none."""
+    """Return the key of the home that a row concerns; None if it concerns none."""
     return row[list(_COLUMNS).index("apartment_key")]
 
 
 def rows(checks: Collection[FailingCheck]) -> list[Row]:
-    """The rows that say this, in no order."""
+    """Convert failing checks to rows of the table, in no particular order."""
     return [
         (
             table,

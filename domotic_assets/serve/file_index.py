@@ -1,7 +1,7 @@
-"""Which Parquet file each row of the published file came from: the table `meta.parts`.
+"""Records which Parquet files the published file was filled from, in the table `meta.parts`.
 
-A row is not marked with its file; a file is recorded with the range of places that its rows take.
-What a change of files means for the rows is `refresh`'s business.
+Rows are not marked with their file. Instead each file is recorded with the range of places of its rows.
+What a change of files means for the rows belongs to `refresh`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from domotic_assets.serve.tables import paths
 
 
 def place_of(table: Table) -> str:
-    """The place of a fact's rows in DuckDB's SQL: a number that lies in another range for each partition."""
+    """Return the place of a fact's row in DuckDB's SQL: a number, in another range for each partition."""
     place = table.place
     assert place is not None
     if place.less_days is None:
@@ -28,7 +28,7 @@ def place_of(table: Table) -> str:
 
 @dataclass(frozen=True)
 class Changes:
-    """What became of a table's files since they were recorded."""
+    """Files that a table gained and lost since its files were recorded; lost ones by their recorded path."""
 
     gained: list[str]
     lost: list[str]
@@ -36,7 +36,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Hole:
-    """A range of places that files which are gone covered, and the files that still have rows of it."""
+    """A range of places that lost files covered, both ends included, and the kept files with rows in it."""
 
     first: int
     last: int
@@ -44,7 +44,7 @@ class Hole:
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """An empty `meta.parts`."""
+    """Create an empty `meta.parts`."""
     connection.execute(
         "CREATE TABLE meta.parts (table_name VARCHAR NOT NULL, part VARCHAR NOT NULL, "
         "file VARCHAR NOT NULL, first_place BIGINT, last_place BIGINT)"
@@ -56,7 +56,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def record(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> None:
-    """Note that the table holds the rows of these files, too."""
+    """Record that the table now also holds the rows of these files."""
     ranges: dict[str, tuple[int, int]] = {}
     fact = next((fact for fact in gold.FACTS if fact.name == table), None)
     if files and fact is not None:
@@ -76,12 +76,12 @@ def record(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[st
 
 
 def forget(connection: duckdb.DuckDBPyConnection, table: str, lost: Collection[str]) -> None:
-    """Note that the table holds no rows of these recorded files any more."""
+    """Remove these files' records, as the table holds none of their rows any more."""
     connection.execute("DELETE FROM meta.parts WHERE table_name = ? AND file IN ?", [table, list(lost)])
 
 
 def changes(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[str]]) -> dict[str, Changes]:
-    """The tables whose files are not those that are recorded."""
+    """Find the tables whose present files differ from the recorded ones, and what each gained and lost."""
     recorded: dict[str, set[str]] = {table: set() for table in files}
     for table, file in connection.execute("SELECT table_name, file FROM meta.parts").fetchall():
         recorded[table].add(file)
@@ -96,7 +96,7 @@ def changes(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[
 
 
 def held(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
-    """The partitions of each table of which rows are recorded."""
+    """Return the recorded partitions of each table."""
     found: dict[str, set[str]] = {}
     for table, part in connection.execute("SELECT DISTINCT table_name, part FROM meta.parts").fetchall():
         found.setdefault(table, set()).add(part)
@@ -104,7 +104,7 @@ def held(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
 
 
 def span(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> tuple[int, int] | None:
-    """The least and the greatest place of the rows of these recorded files; None where they have none."""
+    """Return the least and the greatest place of these recorded files' rows; None if they have none."""
     found = connection.execute(
         "SELECT min(first_place), max(last_place) FROM meta.parts WHERE table_name = ? AND file IN ?",
         [table, list(map(_short, files))],
@@ -115,7 +115,10 @@ def span(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]
 def holes(
     connection: duckdb.DuckDBPyConnection, table: str, change: Changes, present: Sequence[str]
 ) -> list[Hole]:
-    """One hole for each part that lost files with rows."""
+    """Find the ranges that lost files leave, one for each partition that lost files with rows.
+
+    present: the files that the table keeps.
+    """
     if not change.lost:
         return []
     found = connection.execute(
@@ -133,13 +136,13 @@ def holes(
 
 
 def part_of(file: str) -> str:
-    """The partition's value in a file's path; empty where the table has no partition."""
+    """Return the partition's value from a file's path; empty if the table has no partition."""
     folder = _folder(file)
     return folder.partition("=")[2]
 
 
 def _short(file: str) -> str:
-    """A file's path within its table's folder: where the lake lies is nobody's business."""
+    """Return a file's path within its table's folder, which does not disclose where the lake is."""
     folder = _folder(file)
     name = file.rpartition("/")[2]
     return f"{folder}/{name}" if "=" in folder else name

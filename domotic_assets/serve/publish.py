@@ -1,10 +1,9 @@
-"""Builds the DuckDB file that people and BI tools open, beside the old one, and swaps it in.
+"""Builds in staging the DuckDB file that people and BI tools open, and swaps it in for the old one.
 
-The file is built in two phases, as dbt adds its views and tests the file in between: `build_file`
-writes it aside, `swap_in` makes it the published one. Until then a reader sees the old file, and
-one that has the old file open keeps it. Each purpose that builds has a folder of its own aside; one
-at a time swaps. Which tables exist and how they are described is the catalog's business; bringing
-a file up to date without building it is `refresh`'s; asking questions is `query`'s.
+There are two phases, as dbt adds its views and tests the file in between: `build_file` writes the file to
+staging, `swap_in` publishes it. Until then readers see the old file, and a reader that has it open keeps it.
+Each purpose that builds has its own staging folder; one process at a time swaps. How tables are described
+belongs to `catalog`, bringing up an existing file to `refresh`, queries to `query`.
 
 Why: docs/decisions/0004-published-file.md
 """
@@ -35,8 +34,9 @@ from domotic_assets.serve.tables import (
 )
 
 ADMIN = "admin"
-"""The scope of who sees everything; the others are named after the login id of a person."""
+"""The scope that sees everything; other scopes are named after the login id of a person."""
 KEPT_VERSIONS = 3
+"""Versions of a scope's file that are kept, the newest included."""
 
 # The oldest format of DuckDB 1: what the ODBC drivers of today's BI tools open.
 STORAGE_VERSION = "v1.0.0"
@@ -46,23 +46,23 @@ _STAGING = ".building"
 _LOCK = ".publishing"
 _CATALOG = "published"
 _OWNER_ONLY, _OWNER_ONLY_FOLDER = 0o600, 0o700
-"""A file holds what its scope may see: who else may read it is decided by whoever hands it on."""
+"""Only the account that builds a file may read it; whoever hands it on decides who else may."""
 _UNPUBLISHED = 0
-"""Version of a file aside; swapping gives it its own."""
+"""Version of a file in staging; the swap assigns the real one."""
 
 
 def published_file(serve: Path, scope: str = ADMIN) -> Path:
-    """The stable name of a scope's published file in the folder `serve`."""
+    """Return the stable path of a scope's published file in the folder `serve`."""
     return serve / f"domotic-{scope}.duckdb"
 
 
 def staging_file(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
-    """Where a purpose builds its file; only one builder of a purpose works at a time."""
+    """Return the path where a purpose builds its file; only one builder of a purpose works at a time."""
     return published_file(serve / _STAGING / purpose, scope)
 
 
 def clear_staging(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
-    """`staging_file`, its folder made, empty and nobody else's: what a killed builder left is removed."""
+    """Make an empty staging folder that only its owner may read, without leftovers; return `staging_file`."""
     target = staging_file(serve, purpose, scope)
     shutil.rmtree(target.parent, ignore_errors=True)
     target.parent.mkdir(parents=True)
@@ -71,19 +71,19 @@ def clear_staging(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
 
 
 def is_current(file: Path, versions: Mapping[str, int], definition: str) -> bool:
-    """Whether a published file holds exactly these Delta versions by this definition."""
+    """Return whether a published file holds exactly these Delta versions and has this definition."""
     return bool(versions) and read_manifest(file) == (dict(versions), definition)
 
 
 def is_of(file: Path, definition: str) -> bool:
-    """Whether there is a published file, and by this definition."""
+    """Return whether there is a published file with this definition."""
     return read_manifest(file)[1] == definition
 
 
 def read_manifest(file: Path) -> tuple[dict[str, int], str]:
-    """The Delta versions of the tables and the definition that a published file states.
+    """Read the tables' Delta versions and the definition that a published file states.
 
-    Neither where there is no such file, or it cannot be read.
+    Both are empty if there is no such file or it cannot be read.
     """
     if not file.is_file():
         return {}, ""
@@ -95,7 +95,7 @@ def read_manifest(file: Path) -> tuple[dict[str, int], str]:
 
 
 def manifest_of(connection: duckdb.DuckDBPyConnection, catalog: str) -> tuple[dict[str, int], str]:
-    """The same of a file that is attached as `catalog`."""
+    """Read the same from a file attached as `catalog`; both are empty unless it states one definition."""
     rows = connection.execute(
         f"SELECT table_name, delta_version, definition FROM {catalog}.meta.published"  # noqa: S608
     ).fetchall()
@@ -112,12 +112,13 @@ def build_file(
     *,
     purpose: str,
 ) -> Path:
-    """Build the file of a snapshot of Gold aside, and return it.
+    """Build the admin's file of a snapshot of Gold in staging, and return its path.
 
     files: for each Gold table the Parquet files of its Delta snapshot; none for an empty table.
     versions: the Delta version of each of these snapshots.
-    definition: what `catalog.definition_of` says of the schemas and the dbt project.
-    purpose: whose folder aside to build in; what its last, unfinished build left is removed first.
+    definition: the hash of the schemas and the dbt project, from `catalog.fingerprint_of`.
+    purpose: whose staging folder to build in; leftovers of its last, unfinished build are removed first.
+    Raises ContractError for missing tables or broken rules, LakeError if files cannot be read or written.
     """
     refuse_other_tables(files, versions)
     try:
@@ -141,13 +142,13 @@ def build_file(
 
 
 def swap_in(built: Path, serve: Path) -> Path:
-    """Publish a file that was built aside for the scope of its name, and return its versioned name."""
+    """Publish a file from staging for the scope in its name, and return its versioned path."""
     with publishing(serve) as swap:
         return swap(built)
 
 
 def remove_scope(serve: Path, scope: str) -> None:
-    """Remove every version of a scope's file; who has one open keeps it."""
+    """Remove every version of a scope's file; a reader that has one open keeps it."""
     with publishing(serve):
         for file in _versions(serve, scope).values():
             file.unlink()
@@ -155,7 +156,7 @@ def remove_scope(serve: Path, scope: str) -> None:
 
 
 def remove_everything(serve: Path) -> int:
-    """Remove every version of every scope's file and what is built aside; number of published files."""
+    """Remove every version of every scope's file, and all staging; return the number of published files."""
     removed = sum(1 for file in serve.glob("*.duckdb*")) if serve.is_dir() else 0
     for scope in published_scopes(serve):
         remove_scope(serve, scope)
@@ -164,7 +165,7 @@ def remove_everything(serve: Path) -> int:
 
 
 def published_scopes(serve: Path) -> set[str]:
-    """The scopes that have a file of any version in the folder."""
+    """Return the scopes that have a file of any version in the folder."""
     if not serve.is_dir():
         return set()
     named = (_NAMED.fullmatch(file.name) for file in serve.iterdir())
@@ -173,10 +174,10 @@ def published_scopes(serve: Path) -> set[str]:
 
 @contextmanager
 def publishing(serve: Path) -> Iterator[Callable[[Path], Path]]:
-    """Hold the right to publish, which one process has at a time; gives the function that swaps a file in.
+    """Hold the publishing lock, which one process has at a time; yields the function that swaps a file in.
 
-    Who reads the present Gold while holding it can never put older content in the place of newer. The
-    system takes the right back from a process that dies.
+    Whoever reads the present Gold while holding it never replaces newer content by older. The system
+    releases the lock of a process that dies.
     """
     with alone(serve, _LOCK):
         yield lambda built: _swap(built, serve)
@@ -184,7 +185,7 @@ def publishing(serve: Path) -> Iterator[Callable[[Path], Path]]:
 
 @contextmanager
 def alone(serve: Path, lock: str) -> Iterator[None]:
-    """Hold a lock file in the folder, which one process has at a time."""
+    """Hold a lock file in the folder, which one process has at a time; raises LakeError if it cannot."""
     with ExitStack() as held:
         try:
             serve.mkdir(parents=True, exist_ok=True)
@@ -195,9 +196,9 @@ def alone(serve: Path, lock: str) -> Iterator[None]:
 
 
 def _swap(built: Path, serve: Path) -> Path:
-    """Stable and versioned name for the file built aside; the newest versions are kept.
+    """Give a file from staging its stable and its versioned name, and remove all but the newest versions.
 
-    Each step leaves either the old or the new file under the stable name.
+    After each step the stable name is that of either the old or the new file.
     """
     scope = built.stem.removeprefix("domotic-")
     version = _next_version(serve, scope)
@@ -221,7 +222,7 @@ def _swap(built: Path, serve: Path) -> Path:
 
 
 def refuse_other_tables(files: Mapping[str, Sequence[str]], versions: Mapping[str, int]) -> None:
-    """Raise ContractError unless each Gold table is given once."""
+    """Raise ContractError unless files and versions are given for each Gold table, and for no other."""
     expected = {table.name for table in gold.TABLES}
     for given in (files, versions):
         if given.keys() != expected:
@@ -234,7 +235,7 @@ def refuse_other_tables(files: Mapping[str, Sequence[str]], versions: Mapping[st
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    """The schemas of a file, and empty tables; one transaction, as each commit waits for the disk."""
+    """Create a file's schemas and empty tables in one transaction, as each commit waits for the disk."""
     connection.begin()
     for schema in (GOLD_SCHEMA, MARTS_SCHEMA, "meta"):
         connection.execute(f"CREATE SCHEMA {identifier(schema)}")
@@ -249,7 +250,7 @@ def _record(
     versions: Mapping[str, int],
     definition: str,
 ) -> None:
-    """Write `meta.keys`, `meta.parts` and `meta.published`, and make room for `meta.failing_checks`."""
+    """Write `meta.keys`, `meta.parts` and `meta.published`, and create an empty `meta.failing_checks`."""
     connection.begin()
     record_keys(connection, gold.TABLES)
     failing_checks.create(connection)
@@ -297,7 +298,7 @@ def record_published(
 
 
 def _versions(serve: Path, scope: str) -> dict[int, Path]:
-    """The versioned files of a scope by version, oldest first."""
+    """Return the versioned files of a scope by version, oldest first."""
     named = ((_NAMED.fullmatch(file.name), file) for file in serve.iterdir())
     found = {
         int(match["version"]): file
@@ -312,7 +313,7 @@ def _next_version(serve: Path, scope: str) -> int:
 
 
 def unwritable(serve: Path, error: Exception) -> LakeError:
-    """What to raise when files in the folder cannot be read or written."""
+    """Return the error to raise when files in the folder cannot be read or written."""
     return LakeError(
         f"the published file cannot be written ({first_line(error)})",
         where=str(serve),

@@ -1,6 +1,6 @@
-"""Asks the published file a question: read-only, and with no way out of the file.
+"""Runs a query on the published file: read-only, and without access to anything outside it.
 
-What is asked is the reader's business; how results are shown, the command line's.
+How results are shown belongs to the command line.
 """
 
 from pathlib import Path
@@ -13,9 +13,10 @@ from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
 
 
 def run_query(file: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows of a query; Gold tables and marts need no prefix.
+    """Run a query and return its column names and rows; Gold tables and marts need no schema prefix.
 
-    Raises LakeError without a file, QueryError for SQL that DuckDB refuses.
+    SQL that is only comments returns neither. Raises LakeError if there is no file or it cannot be opened,
+    QueryError for SQL that DuckDB refuses.
     """
     if not file.is_file():
         raise LakeError(
@@ -48,5 +49,5 @@ def run_query(file: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 def _message(error: duckdb.Error) -> str:
-    """DuckDB's message in one line, without the excerpt of the SQL that follows it."""
+    """Return DuckDB's message in one line, without the excerpt of the SQL that follows it."""
     return " ".join(str(error).partition("\n\n")[0].split())

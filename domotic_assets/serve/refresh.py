@@ -1,7 +1,7 @@
 """Brings a published file up to the present Gold: only what changed is read and written.
 
-A refreshed file holds what one built from nothing would. Rows of facts are found by the files that
-Gold gained and lost (`parts`); marts are views and come along with the file.
+A refreshed file holds what one built from nothing would. Changed rows of facts are found by the files that
+Gold gained and lost (`file_index`); marts are views, and are copied with the file.
 
 Why: docs/decisions/0026-builds-bring-the-file-up.md
 """
@@ -32,7 +32,7 @@ from domotic_assets.serve.tables import (
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Gold at one moment: of each table the Parquet files and the Delta version, and which checks failed."""
+    """Gold at one moment: Parquet files and Delta version by table name, and the checks that fail."""
 
     files: Mapping[str, Sequence[str]]
     versions: Mapping[str, int]
@@ -41,7 +41,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh did: of each table that changed the rows written, and how many partitions they touch."""
+    """Result of a refresh: the file, rows written by changed table, and number of partitions touched."""
 
     file: Path
     rows: Mapping[str, int]
@@ -57,18 +57,19 @@ def publish_present(
     built: Path | None = None,
     tested: bool = False,
 ) -> Refreshed | None:
-    """Bring a copy of the published file, or the one built aside, up to the present Gold and swap it in.
+    """Bring a copy of the published file, or the one built in staging, up to the present Gold and swap it in.
 
-    present: reads Gold; called while no other can publish, so that what people see never goes back.
-    tested: as in `bring_up`.
-    None: nothing is published, or by another definition; build from nothing. A published file that is
-    the present one already stays as it is.
+    present: reads Gold; called under the publishing lock, so that people never see older data than before.
+    purpose: whose staging folder to copy to. built: a file in staging, instead of a copy. tested: as in
+    `bring_up`.
+    Returns None if nothing is published or it has another definition; it must then be built from nothing. A
+    published file that is current already stays unchanged.
     """
     with publish.publishing(serve) as swap:
         snapshot = present()
         published = publish.published_file(serve)
         if built is None:
-            # Asked once: opening a file costs more than a minute's rows.
+            # Read once: opening a file costs more than adding a minute's rows.
             versions, stated = publish.read_manifest(published)
             if stated != definition:
                 return None
@@ -80,13 +81,13 @@ def publish_present(
 
 
 def _says(published: Path, checks: Sequence[FailingCheck]) -> bool:
-    """Whether a published file says that these checks failed."""
+    """Return whether a published file shows exactly these failing checks."""
     with duckdb.connect(str(published), read_only=True) as connection:
         return set(failing_checks.read(connection)) == set(failing_checks.rows(checks))
 
 
 def _copy(serve: Path, snapshot: Snapshot, purpose: str) -> Path:
-    """A copy of the published file aside, for a snapshot of all tables.
+    """Copy the published file to staging, for a snapshot of all tables; return the copy's path.
 
     purpose: as in `publish.build_file`.
     """
@@ -100,7 +101,7 @@ def _copy(serve: Path, snapshot: Snapshot, purpose: str) -> Path:
 
 
 def lacks_dates(file: Path, files: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a published file holds no row of a date of which Gold has minutes."""
+    """Return whether Gold's minute facts have a date that a published file does not hold."""
     with duckdb.connect(str(file), read_only=True) as connection:
         held = file_index.held(connection)
     return any(
@@ -111,10 +112,10 @@ def lacks_dates(file: Path, files: Mapping[str, Sequence[str]]) -> bool:
 
 
 def bring_up(file: Path, snapshot: Snapshot, *, tested: bool = False) -> Refreshed:
-    """Bring a file aside up to a snapshot of Gold.
+    """Bring a file in staging up to a snapshot of Gold.
 
-    tested: raise ContractError where what changed breaks a rule of Gold's schemas. dbt tests the same of
-    a whole file, so a tested file that is brought up so is one that dbt's tests of Gold would pass.
+    tested: raise ContractError if what changed breaks a rule of Gold's schemas. dbt tests the same rules on
+    a whole file. So a file that passed dbt's tests of Gold would pass them again afterwards.
     """
     files = snapshot.files
     try:
@@ -152,7 +153,11 @@ def _bring_up_fact(
     change: file_index.Changes,
     files: Mapping[str, Sequence[str]],
 ) -> int:
-    """Rows that lost files covered go; what other files have of them, and gained files, come."""
+    """Update a fact for its changed files; return the number of rows written.
+
+    Deletes the ranges of rows that lost files covered. Inserts what other files have in these ranges, and all
+    rows of gained files.
+    """
     place = file_index.place_of(table)
     between = f"{place} BETWEEN ? AND ?"
     kept = [file for file in files[table.name] if file not in set(change.gained)]
@@ -169,9 +174,9 @@ def _bring_up_dimensions(
     changed: Mapping[str, file_index.Changes],
     files: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, int], set[str]]:
-    """New rows are added; a dimension that lost or changed one is made anew.
+    """Update changed dimensions: add new rows, or recreate a dimension that lost or changed a row.
 
-    Rows written of each that changed, and those of which a key is gone.
+    Returns the rows written by name of each changed dimension, and the names of those that lost a key.
     """
     rows: dict[str, int] = {}
     lost: set[str] = set()
@@ -195,7 +200,10 @@ def _bring_up_dimensions(
 def _lacks_rows(
     connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str], columns: Sequence[str] = ()
 ) -> bool:
-    """Whether the table holds a row, or a value of these columns, that the Parquet files do not."""
+    """Return whether the Parquet files lack a row of the table, comparing these columns or all.
+
+    True if there are no files.
+    """
     if not files:
         return True
     compared = ", ".join(map(identifier, columns)) or "*"
@@ -210,9 +218,10 @@ def _lacks_rows(
 def _require_rules(
     connection: duckdb.DuckDBPyConnection, changed: Mapping[str, file_index.Changes], lost: Set[str]
 ) -> None:
-    """Raise ContractError where the rows that came break a rule, or rows refer to keys that are gone.
+    """Raise ContractError if added rows break a rule, or rows refer to keys that are gone.
 
-    Tables refuse nulls themselves, and dimensions' keys are looked at whenever one changes.
+    Tables refuse nulls themselves, and keys of all dimensions are checked whenever one changes. lost:
+    dimensions that lost a key.
     """
     for table in gold.DIMS:
         if table.name in changed:
@@ -224,7 +233,7 @@ def _require_rules(
             continue
         span = file_index.span(connection, table.name, changed[table.name].gained)
         if span is not None:
-            # One range holds all that came, and a key that stands twice stands twice within it.
+            # One range holds all added rows, and both rows of a duplicate key lie within it.
             between = f"{file_index.place_of(table)} BETWEEN ? AND ?"
             require_keys(connection, table, between, span)
             require_ranges(connection, table, between, span)

@@ -1,7 +1,7 @@
-"""Gold tables inside a DuckDB file: made as the catalog describes them, filled from Parquet files.
+"""Creates Gold tables in a DuckDB file, fills them from Parquet files, and checks their rules.
 
-Only SQL on an open connection belongs here; which file that is and who gets to see it stands in
-`publish`, what has changed since in `refresh`.
+Only SQL on an open connection belongs here. Which file that is and who may see it belongs to `publish`, what
+has changed since to `refresh`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ from domotic_assets.serve.catalog import (
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """An empty table with its comments.
+    """Create an empty table with its comments.
 
     It declares no keys: drivers of DuckDB 1.0 cannot open a file of today's DuckDB that has any.
     """
@@ -45,7 +45,10 @@ def insert_files(
     where: str = "true",
     bounds: Sequence[int] = (),
 ) -> int:
-    """Insert the rows of Parquet files that meet a condition, sorted as the schema says; their number."""
+    """Insert the rows of Parquet files that meet a condition, in the schema's order; return their number.
+
+    bounds: values of the condition's parameters.
+    """
     if not files:
         return 0
     statement = (
@@ -56,7 +59,7 @@ def insert_files(
 
 
 def insert_missing(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str]) -> int:
-    """Insert the rows of Parquet files that the table does not hold; their number."""
+    """Insert the rows of Parquet files that the table does not hold; return their number."""
     if not files:
         return 0
     statement = (
@@ -69,7 +72,7 @@ def insert_missing(connection: duckdb.DuckDBPyConnection, table: Table, files: S
 def require_keys(
     connection: duckdb.DuckDBPyConnection, table: Table, where: str = "true", bounds: Sequence[int] = ()
 ) -> None:
-    """Raise ContractError where a key of these rows stands twice, or refers to a row that is not there."""
+    """Raise ContractError if a key of these rows is there twice, or refers to a row that does not exist."""
     columns = ", ".join(map(identifier, table.primary_key))
     twice = connection.execute(
         f"SELECT {columns} FROM {name_of(table.name)} WHERE {where} "  # noqa: S608
@@ -93,7 +96,7 @@ def require_keys(
 def require_ranges(
     connection: duckdb.DuckDBPyConnection, table: Table, where: str = "true", bounds: Sequence[int] = ()
 ) -> None:
-    """Raise ContractError where a value of these rows lies outside its column's range."""
+    """Raise ContractError if a value of these rows lies outside its column's range."""
     outside = {
         column.name: " OR ".join(
             f"{identifier(column.name)} {beyond} {limit}"
@@ -117,40 +120,41 @@ def require_ranges(
 
 
 def rows_of_files(table: Table) -> str:
-    """A SELECT of the published columns of the Parquet files that its first parameter lists."""
-    # The partition stands in the path only; a column added later is missing in older files.
+    """Return a SELECT of the published columns from the Parquet files that its first parameter lists."""
+    # The partition is only in the path; a column added later is missing in older files.
     columns = ", ".join(_plain(column) for column in published_columns(table))
     return f"SELECT {columns} FROM read_parquet(?, hive_partitioning = false, union_by_name = true)"  # noqa: S608
 
 
 def paths(files: Iterable[str]) -> list[str]:
-    """Delta names its files as URIs, in which a space or an umlaut of the lake's folder is escaped."""
+    """Decode Delta's file URIs, in which a space or an umlaut of the lake's folder is escaped, to paths."""
     return [unquote(file) for file in files]
 
 
 def name_of(table: str) -> str:
-    """A Gold table in SQL."""
+    """Return a Gold table's name in SQL, with its schema."""
     return f"{GOLD_SCHEMA}.{identifier(table)}"
 
 
 def identifier(name: str) -> str:
-    """A quoted name."""
+    """Quote a name for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: str) -> str:
-    """A quoted text, for the statements that take no bound parameter (ATTACH, COMMENT)."""
+    """Quote a text for SQL statements that take no bound parameter (ATTACH, COMMENT)."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def first_line(error: Exception) -> str:
-    """What DuckDB says, without the excerpt of the SQL that follows."""
+    """Return the first line of DuckDB's message, without the excerpt of the SQL that follows."""
     return str(error).partition("\n")[0]
 
 
 def _insert(
     connection: duckdb.DuckDBPyConnection, table: Table, statement: str, parameters: list[object]
 ) -> int:
+    """Run an INSERT and return its number of rows; raises ContractError if they do not fit the table."""
     try:
         counted = connection.execute(statement, parameters).fetchone()
     except (duckdb.BinderException, duckdb.ConstraintException, duckdb.ConversionException) as error:
@@ -160,7 +164,7 @@ def _insert(
 
 
 def _plain(column: Column) -> str:
-    """A column of a Parquet file, its UTC times without a zone."""
+    """Return a column of a Parquet file in SQL; a UTC time loses its zone."""
     name = identifier(column.name)
     return f"make_timestamp(epoch_us({name})) AS {name}" if column.dtype == UTC_TIME else name
 

@@ -1,7 +1,7 @@
-"""What a scope sees, as SQL over the admin's published file, attached to a connection as `source`.
+"""Writes the SQL that selects what a scope sees from the admin's file, attached to a connection as `source`.
 
-Whoever publishes for a person, into a file or a server, asks here, so that all hold the same rows. Who sees
-what stands in `scopes`.
+Files and servers are both filled with it, so that a person sees the same rows in each. Who sees what is
+decided in `scopes`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,13 +21,13 @@ from domotic_assets.serve.people.scopes import Cut, RowFilter, Scope
 from domotic_assets.serve.tables import identifier, literal, name_of
 
 SOURCE, VIEWS = "source", "memory"
-"""The catalogs of the admin's file, and of views that stand for what a mart may read."""
+"""The catalogs of the admin's file, and of the views that limit what a mart may read."""
 _NO_READINGS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart of the admin's file: its name, the statement that makes it, and its description."""
+    """A mart of the admin's file: its name, the statement that creates it, and its description."""
 
     name: str
     sql: str
@@ -36,14 +36,14 @@ class Mart:
 
 @contextmanager
 def opened(admin_file: Path, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the admin's file; what does not fit into memory goes to the folder `spill`."""
+    """Open a connection with the admin's file; what does not fit into memory goes to the folder `spill`."""
     with in_memory(spill) as connection:
         connection.execute(f"ATTACH {literal(str(admin_file))} AS {SOURCE} (READ_ONLY)")
         yield connection
 
 
 def marts_of(connection: duckdb.DuckDBPyConnection) -> list[Mart]:
-    """The marts, each after those that it is made from."""
+    """Read the marts, each after those that it is made from."""
     found = connection.execute(
         "SELECT view_name, sql, comment FROM duckdb_views() "
         "WHERE database_name = ? AND schema_name = ? ORDER BY view_oid",
@@ -53,7 +53,7 @@ def marts_of(connection: duckdb.DuckDBPyConnection) -> list[Mart]:
 
 
 def column_comments(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """What the columns of each mart mean."""
+    """Read the descriptions of the marts' columns, by mart and column."""
     found = connection.execute(
         "SELECT table_name, column_name, comment FROM duckdb_columns() "
         "WHERE database_name = ? AND schema_name = ? AND comment IS NOT NULL "
@@ -67,9 +67,9 @@ def column_comments(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str
 
 
 class Views:
-    """The marts as views, and views of what each may read for a scope, in the memory of a connection.
+    """Views of the marts, and of what each mart may read for a scope, in the memory of a connection.
 
-    Most marts may read the same rows: a view is made anew only where it would be another.
+    Most marts may read the same rows, so a view is created again only if its statement differs.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -79,7 +79,10 @@ class Views:
             connection.execute(f"CREATE SCHEMA {VIEWS}.{schema}")
 
     def show(self, mart: Mart, scope: Scope | None, newest_minute: datetime) -> str:
-        """The mart's name in SQL, until another is shown. No scope: the admin's, which reads all."""
+        """Create a mart's views for a scope, and return its name in SQL, which is valid until the next call.
+
+        scope: None is the admin's, which reads everything. newest_minute: from `newest`.
+        """
         self._connection.execute(f"USE {VIEWS}")
         for table in gold.TABLES:
             read = (
@@ -99,7 +102,10 @@ class Views:
 
 
 def newest(connection: duckdb.DuckDBPyConnection) -> datetime:
-    """The UTC minute up to which there is data: the present of a scope, whatever the clock says."""
+    """Find the UTC minute of the newest data: the present of a scope, whatever the clock says.
+
+    It is 1970-01-01 if no minute fact has a row.
+    """
     facts = " UNION ALL ".join(
         f"SELECT max(datetime_key) AS minute FROM {SOURCE}.{name_of(table.name)}"  # noqa: S608
         for table in gold.MINUTE_FACTS
@@ -111,7 +117,10 @@ def newest(connection: duckdb.DuckDBPyConnection) -> datetime:
 
 
 def rows(table: Table, cut: Cut | None, scope: Scope) -> str:
-    """A SELECT of the rows of a Gold table within a cut, without the values that the scope may not see."""
+    """Return a SELECT of a Gold table's rows within a cut; values withheld from the scope are null.
+
+    cut: None selects no row.
+    """
     columns = []
     for column in published_columns(table):
         homes = scope.homes_shown(table.name, column.name)
@@ -128,7 +137,7 @@ def rows(table: Table, cut: Cut | None, scope: Scope) -> str:
 
 
 def _condition(table: Table, cut: Cut) -> str:
-    """Which rows of a table are within a cut."""
+    """Return the condition in SQL for the rows of a table that are within a cut."""
     homes = _any_of("apartment_key", cut.apartment_keys)
     match table.subject:
         case Subject.NOBODY:
@@ -149,7 +158,7 @@ def _condition(table: Table, cut: Cut) -> str:
 
 
 def _in_windows(table: Table, windows: Sequence[RowFilter]) -> str:
-    """Rows of the windows' homes, and of their dates and minutes where the table has these."""
+    """Return the condition for rows of the windows' homes, and of dates and minutes if the table has any."""
     names = table.schema
     return _either(
         " AND ".join(
@@ -166,13 +175,16 @@ def _in_windows(table: Table, windows: Sequence[RowFilter]) -> str:
 
 
 def _device_seen(windows: Sequence[RowFilter]) -> str:
-    """Devices that gave a reading in the windows: others may be of those who lived there before or after."""
+    """Return the condition for devices with a reading in the windows.
+
+    Other devices may belong to people who lived there before or after.
+    """
     health = homes_gold.FACT_DEVICE_HEALTH_DAY
     energy = homes_gold.FACT_ENERGY_MINUTE
     return (
         f"device_key IN (SELECT device_key FROM {SOURCE}.{name_of(health.name)} "  # noqa: S608
         f"WHERE uptime_pct > 0 AND {_in_windows(health, windows)} "
-        # Health follows within the hour; a meter's rows are there within the minute.
+        # A device's health is computed within the hour; a meter's energy rows within the minute.
         f"UNION SELECT device_key FROM {SOURCE}.{name_of(energy.name)} WHERE {_in_windows(energy, windows)})"
     )
 

@@ -1,8 +1,8 @@
-"""Builds a person's DuckDB file: of the admin's published file only the tables, rows and columns of a scope.
+"""Builds a person's DuckDB file: only those tables, rows and columns of the admin's file that a scope sees.
 
-DuckDB knows neither users nor row security, so what must not be seen must not be in the file. A file is
-always built from nothing: blocks that a deletion frees would keep their bytes. Who sees what stands in
-`scopes`, as SQL in `cut`; versions and swapping in `publish`.
+DuckDB has neither users nor row security, so what must not be seen must not be in the file. A file is always
+built from nothing: blocks that a deletion frees would keep their bytes. Who sees what is decided in `scopes`
+and written as SQL in `cut`; versions and swapping belong to `publish`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _TARGET = "published"
 
 @dataclass(frozen=True)
 class PublishedScopes:
-    """What `publish_scopes` did: files that were built, files that still held, people whose files went."""
+    """Result of `publish_scopes`: files built, number of files already current, number of scopes removed."""
 
     built: tuple[Path, ...]
     current: int
@@ -36,13 +36,13 @@ class PublishedScopes:
 
 
 def are_current(serve: Path, scopes: Sequence[Scope]) -> bool:
-    """Whether the files in the folder are those of these scopes and of the admin's present file."""
+    """Return whether the folder has exactly these scopes' files, and each is of the admin's present file."""
     of_nobody = publish.published_scopes(serve) - {publish.ADMIN} - {scope.user for scope in scopes}
     return not of_nobody and not _behind(serve, scopes)
 
 
 def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
-    """The scopes whose file is not of the admin's present file; all where that cannot be read."""
+    """Return the scopes whose file is not of the admin's present file; all if that cannot be read."""
     try:
         with cut.opened(publish.published_file(serve), serve / _SPILL) as connection:
             versions, definition = publish.manifest_of(connection, cut.SOURCE)
@@ -61,9 +61,9 @@ def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
 
 
 def publish_scopes(serve: Path, scopes: Sequence[Scope]) -> PublishedScopes:
-    """Build the files that are not of the admin's present file; files of nobody are removed first.
+    """Build the files that are not of the admin's present file; first remove files of any other scope.
 
-    One process at a time, so that a slower one never puts back what another has taken away.
+    One process at a time does this, so that a slower one never restores what another has removed.
     """
     built: list[Path] = []
     with publish.alone(serve, _LOCK):
@@ -76,7 +76,7 @@ def publish_scopes(serve: Path, scopes: Sequence[Scope]) -> PublishedScopes:
 
 
 def build_scope(serve: Path, scope: Scope) -> Path:
-    """Build a person's file aside from the admin's published file, and return it."""
+    """Build a person's file in staging from the admin's published file, and return its path."""
     try:
         target = publish.clear_staging(serve, _PURPOSE, scope.user)
         with _opened(serve, target) as connection:
@@ -88,7 +88,7 @@ def build_scope(serve: Path, scope: Scope) -> Path:
 
 @contextmanager
 def _opened(serve: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the admin's file, the file to build, and room for views in memory."""
+    """Open a connection with the admin's file, the file to build, and views in memory."""
     with cut.opened(publish.published_file(serve), target.parent / "spill") as connection:
         connection.execute(
             f"ATTACH {literal(str(target))} AS {_TARGET} (STORAGE_VERSION {literal(publish.STORAGE_VERSION)})"
@@ -99,12 +99,13 @@ def _opened(serve: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _told(scope: Scope, failing: Sequence[failing_checks.Row], newest: datetime) -> list[failing_checks.Row]:
-    """Failing checks of homes in which the person lives now: a stuck motion sensor tells of who is there."""
+    """Return failing checks of homes where the person lives now: a stuck motion sensor tells who is there."""
     homes = scope.homes_lived_in(newest)
     return [row for row in failing if failing_checks.home_of(row) in homes]
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    """Write a scope's Gold tables, marts and `meta` tables to the file to build."""
     marts = cut.marts_of(connection)
     refuse_unruled((table.name for table in gold.TABLES), (mart.name for mart in marts))
     newest = cut.newest(connection)
@@ -138,7 +139,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
 
 
 def _kept(mart: cut.Mart) -> str:
-    """A mart as a table: what it was made from need not be in the file."""
+    """Return the name of a mart's table. It is no view, as the file may lack what it is made from."""
     return f"{_TARGET}.{MARTS_SCHEMA}.{identifier(mart.name)}"
 
 

@@ -1,4 +1,4 @@
-"""The access matrix: what each role sees of every Gold table and mart. Whatever publishes applies it.
+"""Declares the access matrix: what each role sees of every Gold table and mart. Every publisher applies it.
 
 Why: docs/decisions/0018-one-matrix-of-access.md
 """
@@ -13,7 +13,7 @@ from domotic_assets.schemas.homes import gold
 
 
 class Role(StrEnum):
-    """What somebody is to a home. An admin sees all of every table and is in no matrix."""
+    """What a person is to a home. An admin sees all of every table and is not in the matrix."""
 
     RESIDENT_OWNER = "owner who lives there"
     RENTER = "renter"
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
 
 class Reach(StrEnum):
-    """Which rows of a table, or of the Gold tables that a mart is made from."""
+    """Which rows a role sees of a table, or of the Gold tables that a mart is made from."""
 
     NOTHING = "nothing"
     ALL = "all"
@@ -45,7 +45,7 @@ class Rule:
     technician: Reach
 
     def reach(self, role: Role) -> Reach:
-        """What the role sees."""
+        """Return the reach of a role."""
         return {
             Role.RESIDENT_OWNER: self.resident_owner,
             Role.RENTER: self.renter,
@@ -88,14 +88,14 @@ MATRIX: Mapping[str, Rule] = {
 }  # fmt: skip
 """What each role sees of every Gold table and mart.
 
-A mart holds what its query says of the rows within its reach. The reach of a non-resident owner ends with
-a day or month that is over: figures that grow by the minute tell, by their differences, of every minute.
+A mart is its query applied to the rows within its reach. A non-resident owner sees a day or month only once
+it is over: the differences of a figure that grows by the minute would show every minute.
 """
 
 WITHHELD: Mapping[tuple[str, str], tuple[Role, ...]] = {
     (gold.DIM_APARTMENT.name, "owner_user_id"): (Role.RENTER, Role.TECHNICIAN),
 }
-"""Columns that are null for a role in the rows that it sees."""
+"""Columns, by table and name, that are null for these roles in the rows that they see."""
 
 
 def refuse_unruled(tables: Iterable[str], marts: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
-"""Works out what each person of sites.yaml sees, by the matrix: homes, local dates, minutes.
+"""Works out what each person of sites.yaml sees by the matrix: homes, local dates, minutes.
 
-A scope ends in row filters that any store can apply; how a store does is that store's business.
+A scope results in row filters that any store can apply; how it applies them belongs to the store.
 """
 
 import hashlib
@@ -31,11 +31,11 @@ class Span:
     until: date = date.max
 
     def within(self, other: "Span") -> "Span":
-        """The dates of both."""
+        """Return the dates that are in both spans; may be an empty span."""
         return Span(max(self.since, other.since), min(self.until, other.until))
 
     def without(self, other: "Span") -> "tuple[Span, ...]":
-        """The dates that are not the other's."""
+        """Return the dates that are not in the other span, as none, one or two spans."""
         before, after = (
             Span(self.since, min(self.until, other.since)),
             Span(max(self.since, other.until), self.until),
@@ -48,9 +48,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Standing:
-    """What one entry of sites.yaml makes a person of one home.
+    """A person's role in one home, by one entry of sites.yaml.
 
-    presence, daily_energy: the dates on which everybody who lives there consents, for an owner who does not.
+    provider: of the home's tariff. span: the entry's local dates. presence, daily_energy: its dates on which
+    everybody who lives there consents to show these to an owner who does not live there.
     """
 
     role: Role
@@ -62,7 +63,7 @@ class Standing:
     daily_energy: tuple[Span, ...] = ()
 
     def spans(self, reach: Reach, newest: datetime) -> tuple[Span, ...]:
-        """The local dates within a reach, `newest` being the UTC minute up to which there is data."""
+        """Return the local dates within a reach. newest: the UTC minute of the newest data."""
         today = self._today(newest)
         if reach is Reach.NOTHING:
             return ()
@@ -77,7 +78,7 @@ class Standing:
         return (self.span,)
 
     def covers(self, newest: datetime) -> bool:
-        """Whether the entry holds on the date of the newest data."""
+        """Return whether the entry is valid on the local date of the newest data."""
         return self.span.since <= self._today(newest) < self.span.until
 
     def _today(self, newest: datetime) -> date:
@@ -98,7 +99,8 @@ class RowFilter:
 class Cut:
     """What a scope sees of a table or mart: rows in any of the windows, and these providers' tariffs.
 
-    A site's rows are those of the windows' homes, whatever the dates; rows that are nobody's are all seen.
+    Rows of a weather site are seen on all dates if it is of one of the windows' homes. Rows that belong to
+    no home are all seen.
     """
 
     windows: tuple[RowFilter, ...]
@@ -106,19 +108,19 @@ class Cut:
 
     @property
     def apartment_keys(self) -> tuple[int, ...]:
-        """The homes."""
+        """Keys of the windows' homes, sorted."""
         return tuple(sorted({window.apartment_key for window in self.windows}))
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What one person sees: all that their entries in sites.yaml give them together."""
+    """What one person sees: the sum of their entries in sites.yaml."""
 
     user: str
     standings: tuple[Standing, ...]
 
     def cut(self, name: str, newest: datetime) -> Cut | None:
-        """What is seen of a Gold table or mart; None where the person has no such table at all."""
+        """Return what is seen of a Gold table or mart; None if the person does not have the table at all."""
         rule = MATRIX[name]
         windows: set[RowFilter] = set()
         providers: set[str] = set()
@@ -132,33 +134,36 @@ class Scope:
         return Cut(tuple(sorted(windows)), frozenset(providers)) if seen else None
 
     def cut_for(self, mart: str, table: str, newest: datetime) -> Cut | None:
-        """What a mart may read of a Gold table."""
+        """Return what a mart may read of a Gold table; None if nothing."""
         reads_file = any(MATRIX[mart].reach(standing.role) is Reach.FILE for standing in self.standings)
         return self.cut(table if reads_file else mart, newest)
 
     def homes_shown(self, table: str, column: str) -> tuple[int, ...] | None:
-        """The homes whose rows show a column; None where no role is denied it."""
+        """Return keys of the homes whose rows show a column; None if it is withheld from no role."""
         denied = WITHHELD.get((table, column))
         if denied is None:
             return None
         return tuple(sorted({surrogate_key(s.home) for s in self.standings if s.role not in denied}))
 
     def homes_lived_in(self, newest: datetime) -> tuple[int, ...]:
-        """The homes in which the person lives on the date of the newest data."""
+        """Return keys of the homes where the person lives on the date of the newest data."""
         lived_in = (s for s in self.standings if s.role in _RESIDENTS and s.covers(newest))
         return tuple(sorted({surrogate_key(standing.home) for standing in lived_in}))
 
     def definition(self, definition: str, checks: Iterable[object] = ()) -> str:
-        """A hash of all that decides this person's file besides the data.
+        """Hash all that decides this person's file besides the data.
 
-        definition: what the admin's file is published by. checks: the failing ones that the person sees.
+        definition: that of the admin's file. checks: the failing ones that the person sees.
         """
         rights = repr((definition, *checks, sorted(MATRIX.items()), sorted(WITHHELD.items()), self))
         return hashlib.sha256(rights.encode()).hexdigest()
 
 
 def scopes_of(registry: Registry) -> tuple[Scope, ...]:
-    """One scope for each person but the admins. Raises ConfigurationError for an id that no file can bear."""
+    """Build one scope for each person except admins, sorted by login id.
+
+    Raises ConfigurationError for a login id that cannot name a file.
+    """
     admins = {person.user for person in registry.people if person.role == "admin"}
     standings: dict[str, list[Standing]] = {}
     for place, person in enumerate(registry.people):
@@ -214,7 +219,7 @@ def _span(person: Person) -> Span:
 def _consented(
     span: Span, residents: Collection[Person], consent: Literal["presence_to_owner", "daily_energy_to_owner"]
 ) -> tuple[Span, ...]:
-    """The dates of a span on which somebody lives there who consents, and nobody who does not."""
+    """Return the dates of a span on which a resident who consents lives there, and none who does not."""
     agreed = {_span(person).within(span) for person in residents if getattr(person.consents, consent)}
     refused = [_span(person) for person in residents if not getattr(person.consents, consent)]
     for refusal in refused:

@@ -1,7 +1,7 @@
-"""Who sees which rows, as the rows of the tables `access.*`, and the marts of each role.
+"""Works out who sees which rows: the rows of the tables `access.*`, and the relations that a role may read.
 
-All of it is asked of the admin's published file with the SQL that people's files are built by (`cut`), so
-that a role sees what its person's file would hold.
+All of it is queried from the admin's published file with the SQL that builds people's files (`cut`), so that
+a role sees what its person's file would hold.
 """
 
 from collections.abc import Sequence
@@ -36,28 +36,28 @@ _TABLES = {
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody who reads: the role, and the scope; None for the admin, who sees all."""
+    """A reader: the role and the scope. The scope is None for the admin, who sees everything."""
 
     role: str
     scope: Scope | None
 
     def cut(self, name: str, newest: datetime) -> Cut | None:
-        """What of a table or mart; None where nothing of it. Not to be asked for the admin."""
+        """Return what the reader sees of a table or mart; None if nothing. Not to be called for the admin."""
         assert self.scope is not None
         return self.scope.cut(name, newest)
 
     def may_read(self, name: str, newest: datetime) -> bool:
-        """Whether there is such a table or mart for this reader."""
+        """Return whether the reader has this table or mart at all."""
         return self.scope is None or self.scope.cut(name, newest) is not None
 
 
 def readers_of(scopes: Sequence[Scope]) -> tuple[Reader, ...]:
-    """The admin's role, and that of each person."""
+    """Return the admin and each person as readers."""
     return (Reader(ADMIN_ROLE, None), *(Reader(role_of(scope.user), scope) for scope in scopes))
 
 
 def relations_of(reader: Reader, marts: Sequence[MartShape], newest: datetime) -> list[tuple[str, str]]:
-    """Schema and name of the relations that a reader is granted."""
+    """Return schema and name of each relation to grant to a reader."""
     held = [table for table in gold.TABLES if reader.may_read(table.name, newest)]
     shown = [mart.name for mart in marts if reader.may_read(mart.name, newest)]
     return [
@@ -67,7 +67,7 @@ def relations_of(reader: Reader, marts: Sequence[MartShape], newest: datetime) -
 
 
 def shapes_of(connection: duckdb.DuckDBPyConnection) -> list[MartShape]:
-    """The marts as the admin's file has them."""
+    """Read the columns and descriptions of the marts in the admin's file."""
     found, comments = [], cut.column_comments(connection)
     for mart in cut.marts_of(connection):
         columns = connection.execute(
@@ -98,6 +98,7 @@ def note_access(connection: duckdb.DuckDBPyConnection, readers: Sequence[Reader]
 def _note_table(
     connection: duckdb.DuckDBPyConnection, role: str, scope: Scope, table: Table, seen: Cut
 ) -> None:
+    """Add the dates, keys and providers of one table that a role sees."""
     subject = table.subject
     rows = cut.rows(table, seen, scope)
     if subject in (Subject.HOME, Subject.DEVICE) and "date_key" in table.schema:
@@ -119,7 +120,7 @@ def _note_keys(connection: duckdb.DuckDBPyConnection, role: str, name: str, keys
 
 
 def _note_days(connection: duckdb.DuckDBPyConnection, role: str, table: Table, seen: Cut) -> None:
-    """The dates of the calendar that lie in the windows; of windows over one date the widest counts."""
+    """Add each window's dates of the calendar; `ACCESS_QUERIES` keeps the widest of windows over one date."""
     for window in seen.windows:
         connection.execute(
             "INSERT INTO access_days SELECT ?, ?, ?, date_key, ? "  # noqa: S608
@@ -141,4 +142,4 @@ ACCESS_QUERIES = {
     "keys": "SELECT DISTINCT role_name, table_name, key FROM access_keys",
     "providers": "SELECT DISTINCT role_name, table_name, provider FROM access_providers",
 }
-"""The rows of each table `access.*`, once `note_access` has been there."""
+"""Queries for the rows of each table `access.*`, to run after `note_access`."""

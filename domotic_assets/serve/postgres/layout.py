@@ -1,9 +1,9 @@
-"""The tables, views and policies of the database: what is made once, and again when a definition changes.
+"""Declares the tables, views and policies of the database, created once and again when a definition changes.
 
-People read the schemas `gold` and `marts` as in the published file, and `meta`. The schema `access`, which
-nobody may name, holds who sees which rows, and the tables behind views. Every policy asks those tables, so
-none holds a value. Roles read as themselves through views too (security_invoker). The publishing account owns
-the tables and is bound by no policy; everybody else is, and sees nothing unless `access` says so.
+People read the schemas `gold` and `marts` as in the published file, and `meta`. They have no usage of the
+schema `access`, which holds who sees which rows, and the tables behind views. Every policy looks rows up
+there, so no policy holds a value. Views are read with the reader's rights (security_invoker). The publishing
+account owns the tables and is bound by no policy; everybody else sees only what `access` allows.
 
 Why: docs/decisions/0019-rights-as-rows-in-postgresql.md
 """
@@ -33,10 +33,10 @@ ROLE_PREFIX = "domotic_"
 ADMIN_ROLE = ROLE_PREFIX + ADMIN
 
 KEY_OF = {Subject.HOME: "apartment_key", Subject.DEVICE: "device_key", Subject.SITE: "site_key"}
-"""The column by which rows are somebody's, where it is a key."""
+"""The key column that tells whose a row is, by subject."""
 
 _TYPES = {"DOUBLE": "DOUBLE PRECISION"}
-"""Types that are named otherwise than in DuckDB."""
+"""PostgreSQL's names of types that DuckDB names differently."""
 _SAME_TYPES = {"BIGINT", "INTEGER", "SMALLINT", "VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP"}
 
 _ACCESS = {
@@ -61,7 +61,7 @@ READ_META = ("published", "keys")
 
 @dataclass(frozen=True)
 class MartShape:
-    """A mart as the admin's file has it: column names with DuckDB's types, and descriptions."""
+    """A mart of the admin's file: its name, columns with DuckDB's types, and descriptions."""
 
     name: str
     columns: tuple[tuple[str, str], ...]
@@ -70,33 +70,33 @@ class MartShape:
 
 
 def withheld_of(table: Table) -> list[str]:
-    """The columns of a table that some roles see as null."""
+    """Return the columns of a table that some roles see as null."""
     return [column for name, column in WITHHELD if name == table.name]
 
 
 def part_name(table: str, column: str) -> str:
-    """The table behind a view that keeps a withheld column, and its name in `access.keys`."""
+    """Return the name, in `access` and in `access.keys`, of the table that stores a withheld column."""
     return f"{table}_{column}"
 
 
 def base_of(table: Table) -> str:
-    """The table that holds the rows: the one that people name, or the one behind its view."""
+    """Return the table that holds the rows: the one that people query, or the one behind its view."""
     return qualified(ACCESS_SCHEMA if withheld_of(table) else GOLD_SCHEMA, table.name)
 
 
 def qualified(schema: str, name: str) -> str:
-    """A relation in SQL."""
+    """Return a relation's name in SQL, with its schema."""
     return f"{identifier(schema)}.{identifier(name)}"
 
 
 def readable(table: Table) -> list[tuple[str, str]]:
-    """Schema and name of all that a role must be granted to read a Gold table."""
+    """Return schema and name of each relation that a role needs to read a Gold table."""
     behind = [(ACCESS_SCHEMA, part_name(table.name, column)) for column in withheld_of(table)]
     return [(GOLD_SCHEMA, table.name), *([(ACCESS_SCHEMA, table.name)] if behind else []), *behind]
 
 
 def statements(marts: Sequence[MartShape]) -> list[str]:
-    """All that makes the four schemas; the roles' names that it needs are the admin's alone."""
+    """Return the statements that create the four schemas; the only role that they name is the admin's."""
     made = [f"CREATE SCHEMA {identifier(schema)}" for schema in SCHEMAS]
     for name, columns in _ACCESS.items():
         relation = qualified(ACCESS_SCHEMA, name)
@@ -111,10 +111,10 @@ def statements(marts: Sequence[MartShape]) -> list[str]:
 
 
 def indexes() -> list[str]:
-    """Indexes, made after the rows are there.
+    """Return the statements that create the facts' indexes, to run after the rows are loaded.
 
-    Rows come in the order of time, so a block range index of a few pages finds a day; a tree over them
-    would be as large as the rows and slow every load.
+    Rows of minute facts arrive in the order of time, so a block range index of a few pages finds a day. A
+    B-tree over them would be as large as the rows and slow every load.
     """
     made = []
     for table in gold.FACTS:
@@ -125,6 +125,7 @@ def indexes() -> list[str]:
 
 
 def _gold_table(table: Table) -> Iterator[str]:
+    """Return the statements for a Gold table: its rows, withheld columns, policies, view and comments."""
     held_back = withheld_of(table)
     kept = [column for column in published_columns(table) if column.name not in held_back]
     key = ", ".join(map(identifier, table.primary_key))
@@ -156,7 +157,7 @@ def _gold_table(table: Table) -> Iterator[str]:
 
 
 def _joined(table: Table, held_back: Sequence[str]) -> str:
-    """The view that shows a table with its withheld columns, null where the reader may not see them."""
+    """Return the view of a table with its withheld columns, null where the reader may not see them."""
     columns = ", ".join(identifier(column.name) for column in published_columns(table))
     joins = " ".join(
         f"LEFT JOIN {qualified(ACCESS_SCHEMA, part_name(table.name, column))} USING (apartment_key)"
@@ -167,6 +168,7 @@ def _joined(table: Table, held_back: Sequence[str]) -> str:
 
 
 def _mart(mart: MartShape) -> Iterator[str]:
+    """Return the statements for a mart: a table of all roles' rows, and a view that shows a reader's own."""
     base, view = qualified(ACCESS_SCHEMA, mart.name), qualified(MARTS_SCHEMA, mart.name)
     columns = ", ".join(f"{identifier(name)} {_type_of(kind)}" for name, kind in mart.columns)
     shown = ", ".join(identifier(name) for name, _ in mart.columns)
@@ -184,6 +186,7 @@ def _comments(relation: str, kind: str, words: str, columns: Iterable[tuple[str,
 
 
 def _guarded(relation: str, condition: str) -> list[str]:
+    """Return the statements that let readers see only the rows of a relation that meet a condition."""
     return [
         f"ALTER TABLE {relation} ENABLE ROW LEVEL SECURITY",
         f"CREATE POLICY own_rows ON {relation} FOR SELECT USING ({condition})",
@@ -195,7 +198,10 @@ def _everything_to_admin(relation: str) -> str:
 
 
 def _condition(table: Table) -> str | None:
-    """Which rows a role sees; None where they are nobody's. Each subquery runs once, not for each row."""
+    """Return the condition for the rows that a role sees; None if they belong to no home.
+
+    Each subquery runs once a query, not for each row.
+    """
     subject = table.subject
     if subject is Subject.NOBODY:
         return None
@@ -212,6 +218,7 @@ def _condition(table: Table) -> str | None:
 
 
 def _keyed(column: str, name: str) -> str:
+    """Return the condition for rows whose key is in `access.keys` under this table name."""
     return (
         f"{column} IN (SELECT allowed.key FROM access.keys AS allowed "  # noqa: S608
         f"WHERE allowed.table_name = {literal(name)})"
@@ -219,6 +226,7 @@ def _keyed(column: str, name: str) -> str:
 
 
 def _dated(table: Table) -> str:
+    """Return the condition for rows whose home and date (and minute) are in `access.days`."""
     of_table = literal(table.name)
     days = (
         "(apartment_key, date_key) IN (SELECT allowed.apartment_key, allowed.date_key "  # noqa: S608
@@ -226,7 +234,7 @@ def _dated(table: Table) -> str:
     )
     if "datetime_key" not in table.schema:
         return f"{days} = 0)"
-    # All that are not 0 are the same minute: 24 h before the newest of the data.
+    # All values other than 0 are the same minute: 24 h before the newest data.
     newest = (
         f"SELECT max(allowed.after_minute) FROM access.days AS allowed WHERE allowed.table_name = {of_table}"  # noqa: S608
     )

@@ -1,8 +1,9 @@
 """Publishes the admin's file into PostgreSQL, with each person's role and rights, in one transaction.
 
-Readers see the version before or the one after, never a part. Only what changed is carried: of facts the
-ranges of Parquet files that came and went, of dimensions and rights the rows, of a mart the whole of a role.
-A changed definition makes the schemas anew beside the old ones, which go when nobody can name them any more.
+Readers see the version before or the one after, never a mixture. Only what changed is transferred: of facts
+the ranges of Parquet files gained and lost, of dimensions and rights the rows, of a mart all rows of a role.
+If the definition changed, schemas are created anew and replace the old ones, which are dropped in a
+transaction of their own afterwards.
 """
 
 import hashlib
@@ -38,14 +39,19 @@ from domotic_assets.serve.postgres.transfer import Carried
 from domotic_assets.serve.tables import identifier, literal
 
 _LOCK = 4_711_202_311
-"""One publication into a database at a time, from whatever machine."""
+"""Advisory lock: one publication into a database at a time, from whatever machine."""
 _OLD = "_old"
 _PURPOSE = "postgresql"
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a publication did: of each table that changed the rows that went and came, ranges, marts."""
+    """Result of a publication.
+
+    version: the new one. rebuilt: whether the schemas were created anew. rows: deleted and copied, by name of
+    each changed table. ranges: number of ranges of facts that were replaced. marts: number of marts replaced,
+    counted for each role.
+    """
 
     version: int
     rebuilt: bool
@@ -55,7 +61,10 @@ class Published:
 
 
 def is_behind(server: Server, serve: Path, scopes: Sequence[Scope]) -> bool:
-    """Whether the database is of another version of the admin's file, definition or rights; dials it."""
+    """Return whether the database has other Delta versions, definition or rights than the admin's file.
+
+    Connects to it; raises PublishError. False if there is no admin's file.
+    """
     versions, definition = publish.read_manifest(publish.published_file(serve))
     if not versions:
         return False
@@ -64,12 +73,12 @@ def is_behind(server: Server, serve: Path, scopes: Sequence[Scope]) -> bool:
 
 
 def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Published | None:
-    """Bring the database up to the admin's present file; None where it is. Raises PublishError."""
+    """Bring the database up to the admin's present file; None if it is current. Raises PublishError."""
     readers = access.readers_of(scopes)
     with dialled(server) as target:
         target.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         spill = _room_to_spill(serve)
-        # The file is opened under the lock, so that no older one comes after a newer.
+        # Open the file under the lock, so that an older one never replaces a newer one.
         with cut.opened(publish.published_file(serve), spill) as source:
             done = _Publication(server, source, target, scopes, readers).run()
     if done is not None and done.rebuilt:
@@ -78,7 +87,10 @@ def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Publishe
 
 
 def _room_to_spill(serve: Path) -> Path:
-    """Where rows may lie meanwhile; what a killed publication leaves goes with the next one, or a forget."""
+    """Return the folder to spill rows to; leftovers of a killed publication are removed.
+
+    `domotic forget` removes them too.
+    """
     try:
         return publish.clear_staging(serve, _PURPOSE).with_name("spill")
     except OSError as error:
@@ -86,7 +98,7 @@ def _room_to_spill(serve: Path) -> Path:
 
 
 def _stated(target: Connection) -> tuple[dict[str, int], str, str] | None:
-    """Delta versions, definition and rights of what the database holds; None before the first time."""
+    """Read the Delta versions, definition and rights that the database states; None if it is empty."""
     found = target.execute("SELECT to_regclass('meta.state')").fetchone()
     if found is None or found[0] is None:
         return None
@@ -98,11 +110,12 @@ def _stated(target: Connection) -> tuple[dict[str, int], str, str] | None:
 
 
 def _definition(definition: str) -> str:
-    """What decides the schemas: what the admin's file is published by, and our own layout."""
+    """Hash what decides the schemas: the definition of the admin's file, and our own layout."""
     return _hash(definition, *layout.statements(()), *layout.indexes())
 
 
 def _rights(scopes: Sequence[Scope], definition: str) -> str:
+    """Hash what decides who sees what: the scopes, and the definition of the admin's file."""
     return _hash(*sorted(scope.definition(definition) for scope in scopes))
 
 
@@ -128,7 +141,7 @@ class _Publication:
         self._rights = _rights(scopes, definition)
 
     def run(self) -> Published | None:
-        """All steps, in the transaction of the connection."""
+        """Run all steps in the transaction of the connection; None if the database is current."""
         before = _stated(self._target)
         if before == (self._versions, self._definition, self._rights):
             return None
@@ -160,7 +173,7 @@ class _Publication:
         return 0 if found is None else int(found[0])
 
     def _make_schemas(self, marts: Sequence[MartShape]) -> None:
-        """Move our schemas out of the way and make new ones; others' of the same name are refused."""
+        """Rename our schemas and create new ones; raises PublishError if one of these names is not ours."""
         ours = roles.mark(self._server.database)
         found = self._target.execute(
             "SELECT nspname, coalesce(obj_description(oid, 'pg_namespace'), '') = %s "
@@ -193,6 +206,7 @@ class _Publication:
         self._target.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
 
     def _bring_up_gold(self, *, empty: bool) -> tuple[dict[str, Carried], int]:
+        """Update the changed Gold tables; return their counts of rows by name, and the number of ranges."""
         changed = transfer.changed_parts(self._source, self._target)
         carried: dict[str, Carried] = {}
         ranges = 0
@@ -209,6 +223,7 @@ class _Publication:
         return carried, ranges
 
     def _bring_up_access(self, newest: datetime) -> None:
+        """Update the tables `access.*`."""
         access.note_access(self._source, self._readers, newest)
         columns = {
             "days": "role_name, table_name, apartment_key, date_key, after_minute",
@@ -223,7 +238,7 @@ class _Publication:
             )
 
     def _bring_up_marts(self, marts: Sequence[MartShape], newest: datetime) -> int:
-        """Replace the marts of each role whose rows are others than those that it has; their number."""
+        """Replace each role's marts whose rows changed, and return their number; clear those it lost."""
         views = cut.Views(self._source)
         held = {
             (role, mart): fingerprint
@@ -244,6 +259,10 @@ class _Publication:
         return replaced
 
     def _replace_mart(self, role: str, shape: MartShape, shown: str, before: str | None) -> bool:
+        """Replace a role's rows of a mart; False if they have the fingerprint that they had before.
+
+        shown: the mart in DuckDB's SQL.
+        """
         self._source.execute(f"CREATE OR REPLACE TEMP TABLE mart_now AS FROM {shown}")
         found = self._source.execute(
             "SELECT count(*)::VARCHAR || ':' || coalesce(sum(hash(mart_now)::HUGEINT), 0)::VARCHAR "
@@ -272,7 +291,7 @@ class _Publication:
         self._target.execute("DELETE FROM meta.marts WHERE role_name = %s AND mart = %s", [role, name])
 
     def _record(self, version: int) -> None:
-        """Write the bookkeeping of `meta`."""
+        """Write the tables `state`, `published`, `keys` and `parts` of `meta`."""
         for name in ("state", "published", "keys"):
             self._target.execute(f"DELETE FROM {qualified(META_SCHEMA, name)}")  # noqa: S608
         self._target.execute(
@@ -298,6 +317,7 @@ class _Publication:
         )
 
     def _grants(self, marts: Sequence[MartShape], newest: datetime) -> list[roles.Grant]:
+        """Return all rights that the readers' roles must have."""
         always = [(ACCESS_SCHEMA, name) for name in ACCESS_TABLES]
         always += [(META_SCHEMA, name) for name in READ_META]
         wanted: list[roles.Grant] = []
@@ -310,10 +330,10 @@ class _Publication:
 
 
 def remove(server: Server) -> None:
-    """Remove all that was published, with what the server remembers of its values; roles stay.
+    """Remove all that was published, and its values from the server's statistics; roles stay.
 
-    Dropping a schema removes its tables' files. Statistics are rows of a catalog, whose freed space keeps its
-    bytes until it is written anew.
+    Dropping a schema removes its tables' files. Statistics are rows of a system catalog, whose freed space
+    keeps its bytes until the catalog is rewritten.
     """
     with dialled(server) as target:
         target.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -330,7 +350,7 @@ def remove(server: Server) -> None:
 
 
 def _drop_old(server: Server) -> None:
-    """Remove the schemas that a rebuild replaced; while somebody reads there, the next one does."""
+    """Drop the schemas that a rebuild replaced; if somebody still reads them, the next rebuild drops them."""
     with suppress(PublishError), dialled(server) as target:
         for schema in SCHEMAS:
             target.execute(f"DROP SCHEMA IF EXISTS {identifier(schema + _OLD)} CASCADE")

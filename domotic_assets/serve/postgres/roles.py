@@ -1,6 +1,6 @@
-"""Roles of people and what they may read: made, granted and taken away as sites.yaml says now.
+"""Creates people's roles in PostgreSQL, and grants and revokes what they may read as sites.yaml says now.
 
-A role is known as ours by its comment; no other is ever altered. It can log in once the database's
+A role is recognised as ours by its comment; no other is ever altered. It can log in once the database's
 administrator gives it a password, and can do nothing but read.
 """
 
@@ -15,12 +15,15 @@ from domotic_assets.serve.postgres.layout import ROLE_PREFIX, SCHEMAS
 from domotic_assets.serve.postgres.server import Connection
 
 _LONGEST_NAME = 63
-"""Bytes of a name in PostgreSQL, which cuts longer ones: two people's could become one."""
+"""Most bytes of a name in PostgreSQL, which cuts longer ones: two people's names could become the same."""
 
 
 @dataclass(frozen=True, order=True)
 class Grant:
-    """A right of a role: to connect, to use a schema, or to read a relation."""
+    """A right of a role: to connect, to use a schema, or to read a relation.
+
+    kind: DATABASE, SCHEMA or TABLE. relation: a database's name too. Both names are empty if not needed.
+    """
 
     kind: str
     schema: str
@@ -29,12 +32,12 @@ class Grant:
 
 
 def mark(database: str) -> str:
-    """The comment by which roles and schemas are known as ours."""
+    """Return the comment by which roles and schemas are recognised as ours."""
     return f"made by domotic for the database {database}"
 
 
 def role_of(user: str) -> str:
-    """The role of a login id. Raises ConfigurationError for one that is too long for a role."""
+    """Return the role's name for a login id; raises ConfigurationError if the id is too long for one."""
     role = ROLE_PREFIX + user
     if len(role.encode()) > _LONGEST_NAME:
         raise ConfigurationError(
@@ -47,7 +50,10 @@ def role_of(user: str) -> str:
 
 
 def settle(connection: Connection, database: str, roles: Collection[str]) -> None:
-    """Make the roles that are missing, let those log in who may, and nobody else of ours."""
+    """Create the missing roles, and let exactly these of our roles log in.
+
+    Raises PublishError if a role of one of these names is not ours, or has rights of its own.
+    """
     ours = mark(database)
     found = connection.execute(
         "SELECT rolname, rolcanlogin, coalesce(shobj_description(oid, 'pg_authid'), '') = %s, "
@@ -81,7 +87,7 @@ def settle(connection: Connection, database: str, roles: Collection[str]) -> Non
 
 
 def shut(connection: Connection, database: str, schema: str) -> None:
-    """Take a schema from all our roles; what a statement has already found there it still reads."""
+    """Revoke all rights on a schema from our roles; a statement that has its tables open still reads them."""
     found = connection.execute(
         "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s", [mark(database)]
     ).fetchall()
@@ -92,7 +98,7 @@ def shut(connection: Connection, database: str, schema: str) -> None:
 
 
 def grant(connection: Connection, database: str, wanted: Iterable[Grant]) -> None:
-    """Give our roles exactly these rights in our schemas."""
+    """Give our roles exactly these rights on the database and our schemas, and revoke any others."""
     held = {
         Grant(*row)
         for row in connection.execute(

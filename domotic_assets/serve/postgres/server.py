@@ -1,4 +1,4 @@
-"""The PostgreSQL server: how it is dialled, and what its errors mean.
+"""Connects to the PostgreSQL server, and explains its errors.
 
 No message repeats the server's own text, which holds user names.
 """
@@ -18,10 +18,11 @@ from domotic_assets.errors import PublishError
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 DIAL_SECONDS = 10
+"""How long to wait for a connection."""
 ANSWER_SECONDS = 60
-"""How long a lock may be waited for, and bytes may stay unanswered."""
+"""How long to wait for a lock, and for the server to acknowledge bytes that were sent."""
 OLDEST_VERSION = 150000
-"""The first with views that are read with the reader's rights."""
+"""The first version with views that are read with the reader's rights (security_invoker)."""
 
 _APPLICATION = "domotic"
 
@@ -30,7 +31,7 @@ _APPLICATION = "domotic"
 class Server:
     """A database and the account that publishes into it; address: `host[:port]/database`.
 
-    ca_file: who signed the server's certificate; None sends everything unencrypted.
+    ca_file: certificate of whoever signed the server's; None sends everything unencrypted.
     """
 
     address: str
@@ -46,7 +47,7 @@ class Server:
 
 @contextmanager
 def dialled(server: Server) -> Iterator[Connection]:
-    """A connection in one transaction, which is committed at the end; raises PublishError."""
+    """Open a connection in one transaction, which is committed at the end; raises PublishError."""
     found = re.fullmatch(r"([^/:@]+)(?::(\d+))?/([^/]+)", server.address)
     if found is None:
         raise ValueError("a server's address is host[:port]/database")
@@ -72,6 +73,7 @@ def dialled(server: Server) -> Iterator[Connection]:
 
 
 def _verifying(ca_file: Path, place: str) -> dict[str, Any]:
+    """Return the options that encrypt and verify a connection; raises PublishError without the file."""
     if not ca_file.is_file():
         raise PublishError(
             f"there is no file {ca_file}",
@@ -93,7 +95,7 @@ def _refuse_old(connection: Connection, place: str) -> None:
 
 
 def _explained(error: psycopg.Error, place: str) -> PublishError:
-    """What the server's or the client's error means."""
+    """Translate an error of the server or the client into one that says what to do."""
     text = str(error)
     match error:
         case errors.InvalidPassword() | errors.InvalidAuthorizationSpecification():

@@ -1,4 +1,4 @@
-"""Rows from DuckDB to PostgreSQL: which to carry, and how: in batches of CSV, so memory stays bounded."""
+"""Copies changed rows from DuckDB to PostgreSQL, in batches of CSV, so that memory stays bounded."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,11 +27,11 @@ _BATCH_ROWS = 50_000
 _CSV = pyarrow.csv.WriteOptions(include_header=False)
 
 Part = tuple[str, str, str, int | None, int | None]
-"""A row of `meta.parts`: table, part, file, first and last place."""
+"""A row of `meta.parts`: table, partition, file, first and last place (None unless a fact with rows)."""
 
 
 def _place_of(table: Table) -> str:
-    """`file_index.place_of` in PostgreSQL's SQL."""
+    """Return `file_index.place_of` in PostgreSQL's SQL."""
     place = table.place
     if place is None or place.less_days is None:
         return file_index.place_of(table)
@@ -41,20 +41,20 @@ def _place_of(table: Table) -> str:
 
 @dataclass(frozen=True)
 class Range:
-    """Places of a fact, both ends included."""
+    """A range of places of a fact, both ends included."""
 
     first: int
     last: int
 
     @property
     def condition(self) -> str:
-        """What follows the place in SQL."""
+        """The condition in SQL that follows the place."""
         return f"BETWEEN {self.first:d} AND {self.last:d}"
 
 
 @dataclass(frozen=True)
 class Carried:
-    """Rows that went and rows that came."""
+    """Numbers of rows deleted and copied."""
 
     deleted: int = 0
     copied: int = 0
@@ -63,7 +63,7 @@ class Carried:
 def copy(
     source: duckdb.DuckDBPyConnection, target: Connection, relation: str, columns: str, queries: Iterable[str]
 ) -> int:
-    """Append the rows of DuckDB queries to a relation; their number. A null is not an empty text."""
+    """Append the rows of DuckDB queries to a relation; return their number. A null is not an empty text."""
     copied = 0
     with (
         target.cursor() as cursor,
@@ -81,7 +81,7 @@ def copy(
 def bring_up(
     source: duckdb.DuckDBPyConnection, target: Connection, relation: str, columns: str, key: str, query: str
 ) -> Carried:
-    """Make a relation hold the rows of a DuckDB query; rows that stay are not touched."""
+    """Make a relation hold exactly the rows of a DuckDB query; rows that are the same are not touched."""
     target.execute(
         f"CREATE TEMP TABLE arriving ON COMMIT DROP AS SELECT {columns} FROM {relation} WITH NO DATA"  # noqa: S608
     )
@@ -99,7 +99,10 @@ def bring_up(
 
 
 def bring_up_dimension(source: duckdb.DuckDBPyConnection, target: Connection, table: Table) -> Carried:
-    """Make a dimension, and the tables of its withheld columns, hold the admin's file's rows."""
+    """Make a dimension, and the tables of its withheld columns, hold the rows of the admin's file.
+
+    The counts are those of the dimension.
+    """
     held_back = withheld_of(table)
     names = [identifier(c.name) for c in published_columns(table) if c.name not in held_back]
     columns, key = ", ".join(names), ", ".join(map(identifier, table.primary_key))
@@ -113,7 +116,7 @@ def bring_up_dimension(source: duckdb.DuckDBPyConnection, target: Connection, ta
 
 
 def withheld_relations(table: Table) -> list[tuple[str, str]]:
-    """The withheld columns of a table, and the relations that keep them."""
+    """Return the withheld columns of a table, each with the relation that stores it."""
     return [(c, qualified(ACCESS_SCHEMA, part_name(table.name, c))) for c in withheld_of(table)]
 
 
@@ -125,7 +128,7 @@ def bring_up_fact(
     *,
     empty: bool,
 ) -> Carried:
-    """Replace the rows of a fact in these ranges; in an empty table there is nothing to take away."""
+    """Replace the rows of a fact in these ranges. empty: the table has no rows, so none are deleted."""
     columns = ", ".join(identifier(column.name) for column in published_columns(table))
     order = ", ".join(map(identifier, table.sort))
     deleted = 0
@@ -142,7 +145,7 @@ def bring_up_fact(
 
 
 def changed_parts(source: duckdb.DuckDBPyConnection, target: Connection) -> Mapping[str, list[Part]]:
-    """By table the parts that the admin's file holds and the server does not, or the other way round."""
+    """Find the parts, by table, that the admin's file has and the server has not, or the other way round."""
     query = "SELECT table_name, part, file, first_place, last_place FROM {}"
     present = set(source.execute(query.format(f"{cut.SOURCE}.meta.parts")).fetchall())
     recorded = set(target.execute(query.format(qualified(META_SCHEMA, "parts"))).fetchall())
@@ -153,7 +156,7 @@ def changed_parts(source: duckdb.DuckDBPyConnection, target: Connection) -> Mapp
 
 
 def ranges_of(changed: Sequence[Part]) -> list[Range]:
-    """The ranges that changed parts cover, one for each partition: what is outside them is as it was."""
+    """Return the ranges that changed parts cover, one for each partition; rows outside them are unchanged."""
     spans: dict[str, Range] = {}
     for _, part, _, first, last in changed:
         if first is not None and last is not None:
