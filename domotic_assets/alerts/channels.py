@@ -1,7 +1,7 @@
-"""How a message leaves: e-mail by SMTP, a webhook, and through apprise whatever else it knows.
+"""Sends messages by e-mail (SMTP), by webhook, and through apprise to any service that it supports.
 
-What goes wrong is one line without addresses, users, passwords or what a server said: a server may
-repeat what it was told.
+An error is one line without addresses, users, passwords or the server's own words: a server may repeat what
+it was sent.
 """
 
 import logging
@@ -22,19 +22,20 @@ from domotic_assets.settings import Settings
 TIMEOUT_SECONDS = 15.0
 _HEADERS = {"User-Agent": "domotic"}
 _TALKATIVE = ("apprise", "urllib3", "requests")
-"""Loggers that may write whole addresses, with passwords."""
+"""Loggers that may write whole addresses, including passwords."""
 
 
 class ChannelError(DomoticError):
-    """A channel did not take a message."""
+    """A channel did not accept a message."""
 
     retryable = True
 
 
 def send(channel: AlertChannel, message: Message, sites: Sites, settings: Settings) -> str | None:
-    """Send a message; on return the channel has accepted it. Says who was left out, if anybody was.
+    """Send a message; once this returns, the channel has accepted it.
 
-    Raises ChannelError where it has not, ConfigurationError where something has to be set right first.
+    Returns a line that counts refused recipients; None if there are none. Raises ChannelError if the channel
+    did not accept the message, and ConfigurationError if a setting must be corrected first.
     """
     where = f"alert channel {channel.name}"
     try:
@@ -95,8 +96,8 @@ def send(channel: AlertChannel, message: Message, sites: Sites, settings: Settin
 
 
 def _kind_of(error: Exception) -> str:
-    """What happened, in words that come from this machine and never from the other side."""
-    # The library wraps what the system said, some layers deep.
+    """Describe an error by its type and SMTP code, never in words of the other side."""
+    # The library wraps the system's error in several layers.
     while type(error).__module__.startswith(("requests", "urllib3")) and isinstance(
         error.__context__, Exception
     ):
@@ -124,7 +125,10 @@ def _send_email(channel: EmailChannel, message: Message, sites: Sites, settings:
 
 @contextmanager
 def _connected(channel: EmailChannel, trust: ssl.SSLContext) -> Iterator[smtplib.SMTP]:
-    """An encrypted connection. How it is closed decides nothing: by then the message was taken, or not."""
+    """Yield an encrypted connection to the mail server.
+
+    Errors on closing it are ignored: by then the message was accepted or refused.
+    """
     server: smtplib.SMTP
     if channel.tls == "implicit":
         server = smtplib.SMTP_SSL(channel.host, channel.port, timeout=TIMEOUT_SECONDS, context=trust)
@@ -152,19 +156,22 @@ def _ca_file(channel: EmailChannel, sites: Sites) -> str | None:
 
 
 def _post(url: str, variable: str, message: Message) -> None:
-    """POST JSON; `text` is what chat services show. Redirects are not followed: they lead elsewhere."""
+    """POST the message as JSON; chat services show its field `text`.
+
+    Redirects are not followed, since they lead to another address.
+    """
     body: dict[str, Any] = {
         "title": message.title,
         "text": f"{message.title}\n{message.text}",
         "started": message.started,
         "ended": message.ended,
     }
-    # A fifth of a second of imports that an installation without a webhook does not need.
+    # Importing it takes a fifth of a second, which an installation without a webhook need not spend.
     import requests
 
     try:
         with _silenced(), requests.Session() as session:
-            # What the environment says of proxies and passwords is not meant for this address.
+            # Proxies and passwords from the environment are not meant for this address.
             session.trust_env = False
             session.verify = _trusted()
             with session.post(
@@ -186,14 +193,14 @@ def _post(url: str, variable: str, message: Message) -> None:
 
 
 def _trusted() -> str | bool:
-    """The certificates that this machine trusts; those of the library where it names none."""
+    """Return the certificates that this machine trusts; True, the library's own, if it names none."""
     paths = ssl.get_default_verify_paths()
     return paths.cafile or paths.capath or True
 
 
 def _send_by_apprise(url: str, variable: str, message: Message) -> None:
     with _silenced():
-        # Half a second of imports that an installation without such a channel does not need.
+        # Importing it takes half a second, which an installation without such a channel need not spend.
         import apprise
 
         service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="domotic", async_mode=False))
@@ -202,7 +209,7 @@ def _send_by_apprise(url: str, variable: str, message: Message) -> None:
         try:
             taken = bool(service.notify(body=message.text, title=message.title))
         except Exception as error:
-            # Its many services raise what they like, and may put their address into it.
+            # apprise's services raise any error, and may put their address into its text.
             raise ChannelError(
                 f"the service failed ({type(error).__name__})", remedy=f"check the address in {variable}"
             ) from None
@@ -222,7 +229,7 @@ def _no_address(variable: str, expected: str) -> ConfigurationError:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Nothing that these loggers write reaches a handler, at any level."""
+    """Keep everything that these loggers write, at any level, from every handler."""
     loggers = [logging.getLogger(name) for name in _TALKATIVE]
     before = [(logger.propagate, logger.handlers) for logger in loggers]
     for logger in loggers:

@@ -1,7 +1,7 @@
-"""From problems, tick by tick, to what each channel has to be told: when, how often, and what never.
+"""Decides, tick by tick, which problems each channel must be told of, when, and which never.
 
-Pure: what was known, the problems of now and the time go in; what is known goes out. A channel is only
-taken to know what it has accepted.
+The functions are pure: they take what was known, the present problems and the time, and return what is known
+now. A channel counts as told only of what it has accepted.
 """
 
 from collections import Counter
@@ -15,27 +15,30 @@ from domotic_assets.registry.channels import Channel
 from domotic_assets.schemas.homes import bronze
 
 PAUSE = timedelta(seconds=60)
-"""What starts or ends within this goes into one message; what lasts for less is not told."""
+"""Starts and ends within this time go into one message; a problem that lasts for less is not reported."""
 
 CALM = timedelta(hours=1)
-"""A problem that keeps coming back is over after so long without it; news that is not urgent waits for it."""
+"""How long a recurring problem must be gone to be over, and how long news that is not urgent waits."""
 
 RETURNS, RETURNS_WITHIN = 3, timedelta(days=1)
-"""A problem that starts this often in this time keeps coming back."""
+"""A problem that starts this often within this time is recurring."""
 
 CROWD = 5
-"""Of a job or check with so many problems told already, one more is not urgent."""
+"""If a channel knows this many problems of a job or check, one more is not urgent."""
 
 FORGET_AFTER = timedelta(days=7)
-"""A channel that was dead for longer is not told of what has been over since."""
+"""How long after its end a problem is still reported to a channel that could not be reached before."""
 
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 600, 1800))
-"""How long a channel that refused is left alone, by refusals in a row."""
+"""How long to wait before sending again to a channel that refused, by refusals in a row."""
 
 
 @dataclass(frozen=True)
 class Incident:
-    """A problem from its first tick to its end. gone: since when it is not seen. over: when it ended."""
+    """A problem from the first tick that saw it to its end.
+
+    gone: since when it is no longer seen; None while it lasts. over: when it counted as ended; None before.
+    """
 
     problem: Problem
     seen: datetime
@@ -44,13 +47,17 @@ class Incident:
 
     @property
     def id(self) -> str:
-        """Of this one and no other time that the problem came."""
+        """Identifies this occurrence of a problem, apart from its other occurrences."""
         return f"{self.problem.key} {self.seen.isoformat()}"
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a channel accepted: incidents by id; when last; how often in a row it refused since."""
+    """What a channel has accepted.
+
+    incidents: the last news accepted of each incident, by id. at: when it last accepted a message.
+    refusals: refusals in a row since then. not_before: when it may be tried again.
+    """
 
     incidents: Mapping[str, Literal["started", "ended"]] = field(default_factory=dict)
     at: datetime | None = None
@@ -60,7 +67,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Known:
-    """All incidents that matter still, by id, and what each channel was told, by its name."""
+    """All incidents that still matter, by id, and what each channel was told, by its name."""
 
     incidents: Mapping[str, Incident] = field(default_factory=dict)
     channels: Mapping[str, Told] = field(default_factory=dict)
@@ -68,7 +75,7 @@ class Known:
 
 @dataclass(frozen=True)
 class News:
-    """What goes into one message. passed: what came and went before it could be told."""
+    """Content of one message. passed: incidents that started and ended before they could be reported."""
 
     started: Sequence[Incident] = ()
     ended: Sequence[Incident] = ()
@@ -76,7 +83,7 @@ class News:
 
 
 def observe(known: Known, problems: Iterable[Problem], channels: Collection[Channel], now: datetime) -> Known:
-    """What is known once these problems are seen, all that there are now."""
+    """Return what is known after a tick. problems: all that exist now."""
     present = {problem.key: problem for problem in problems}
     starts = Counter(one.problem.key for one in known.incidents.values() if now - one.seen < RETURNS_WITHIN)
     seen: dict[str, Incident] = {}
@@ -94,7 +101,7 @@ def observe(known: Known, problems: Iterable[Problem], channels: Collection[Chan
 
 
 def _seen_again(one: Incident, problem: Problem | None, returns: bool, now: datetime) -> Incident:
-    """An incident at this tick: it lasts, it is gone, or it has been gone for long enough to be over."""
+    """Update an incident at this tick: it lasts, is gone, or has been gone for long enough to be over."""
     if problem is not None:
         return replace(one, problem=replace(problem, since=one.problem.since), gone=None)
     gone = one.gone or now
@@ -102,12 +109,12 @@ def _seen_again(one: Incident, problem: Problem | None, returns: bool, now: date
 
 
 def _newcomer(incidents: Mapping[str, Incident]) -> Told:
-    """A new channel hears of what is wrong, and not of what is over."""
+    """Make the record of a new channel, which is told of what is wrong but not of what is over."""
     return Told({id_: "ended" for id_, one in incidents.items() if one.over is not None})
 
 
 def _matters(one: Incident, channels: Iterable[Channel], told: Mapping[str, Told], now: datetime) -> bool:
-    """Whether an incident lasts, may come back, or is owed to a channel."""
+    """Return whether an incident lasts, may come back, or is still to be reported to a channel."""
     if one.over is None or now - one.over < RETURNS_WITHIN:
         return True
     owed = any(_owes(told[channel.name], one) for channel in channels if concerns(channel, one.problem))
@@ -119,20 +126,23 @@ def _without(told: Told, kept: Collection[str]) -> Told:
 
 
 def _owes(told: Told, one: Incident) -> bool:
-    """Whether a channel has not heard of an incident's end, though of its start or though it lasted."""
+    """Return whether a channel must still hear of an incident's end.
+
+    It must if it heard of the start, or if it heard of neither and the incident lasted longer than PAUSE.
+    """
     what = told.incidents.get(one.id)
     return what == "started" or (what is None and one.gone is not None and one.gone - one.seen > PAUSE)
 
 
 def concerns(channel: Channel, problem: Problem) -> bool:
-    """Whether a channel's people are told of a problem: a tenant of a home that sends nothing, theirs."""
+    """Return whether a channel gets a problem: engineers get all, tenants only silence of their own homes."""
     if channel.audience == "engineer":
         return True
     return problem.kind == "silence" and problem.home in channel.homes
 
 
 def due(known: Known, channel: Channel, now: datetime) -> News | None:
-    """What the channel is to be told now; None where there is nothing, or not yet."""
+    """Return the news for a channel; None if there is none, or if it has to wait."""
     told = known.channels[channel.name]
     mine = [one for one in known.incidents.values() if concerns(channel, one.problem)]
     lasting = [one for one in mine if one.gone is None]
@@ -150,7 +160,7 @@ def due(known: Known, channel: Channel, now: datetime) -> News | None:
 
 
 def _is_ours(channel: Channel, known: Known) -> bool:
-    """Whether homes are silent because we cannot read the share: no tenant can mend that."""
+    """Return whether silence is kept from a tenant: the share is unreadable, which no tenant can fix."""
     return channel.audience == "tenant" and any(
         one.problem.kind == "source" and one.problem.about == bronze.SENSOR_FILES.id and one.over is None
         for one in known.incidents.values()
@@ -158,13 +168,16 @@ def _is_ours(channel: Channel, known: Known) -> bool:
 
 
 def _is_urgent(news: News, lasting: Iterable[Incident], told: Told) -> bool:
-    """News is, but for what came and went, and for more of what the channel knows to be wrong a lot."""
+    """Return whether news cannot wait for CALM.
+
+    Urgent is any end, and a start in a job or check with fewer than CROWD problems known to the channel.
+    """
     crowds = Counter(one.problem.family for one in lasting if one.id in told.incidents)
     return bool(news.ended) or any(crowds[one.problem.family] < CROWD for one in news.started)
 
 
 def accepted(known: Known, channel: str, news: News, now: datetime) -> Known:
-    """What is known once the channel took the message."""
+    """Return what is known after a channel accepted the message."""
     told = known.channels[channel]
     heard = dict(told.incidents)
     heard |= {one.id: "started" for one in news.started}
@@ -173,7 +186,7 @@ def accepted(known: Known, channel: str, news: News, now: datetime) -> Known:
 
 
 def refused(known: Known, channel: str, now: datetime) -> Known:
-    """What is known once the channel did not take the message: it is left alone for a while."""
+    """Return what is known after a channel refused the message: back off before sending to it again."""
     told = known.channels[channel]
     pause = BACK_OFF[min(told.refusals, len(BACK_OFF) - 1)]
     held = replace(told, refusals=told.refusals + 1, not_before=now + pause)

@@ -1,4 +1,4 @@
-"""What the alerts know between ticks, as a file beside Dagster's records. Nothing secret stands in it."""
+"""Keeps what the alerts know between ticks, in a file beside Dagster's records. It holds nothing secret."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -17,9 +17,10 @@ FILE = "alerts.json"
 
 @dataclass(frozen=True)
 class Memory:
-    """What channels were told, and which failed runs were not made good.
+    """What channels were told, and which failed runs are not resolved yet.
 
-    runs_until: up to when ended runs were read. runs_read: those just before, which a look back would repeat.
+    runs_until: up to when ended runs were read. runs_read: ids of the runs read last, which the next tick
+    would read again.
     """
 
     known: Known = field(default_factory=Known)
@@ -32,7 +33,7 @@ _CODEC = TypeAdapter(Memory)
 
 
 def recall(folder: Path) -> Memory:
-    """What was remembered. Of a file that cannot be read nothing is: at worst a message is sent again."""
+    """Read the memory; it is empty if the file is missing or invalid, so at worst a message is sent again."""
     try:
         return _CODEC.validate_json((folder / FILE).read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -40,13 +41,16 @@ def recall(folder: Path) -> Memory:
 
 
 def remember(folder: Path, memory: Memory) -> None:
-    """Replace the file as a whole: whoever is killed leaves the old one or the new one."""
+    """Replace the file as a whole: a process that is killed leaves the old file or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / FILE, _CODEC.dump_json(memory))
 
 
 def without(memory: Memory, spoken_of: Callable[[str], bool]) -> Memory:
-    """What is remembered less every incident and failed run of which a text says so."""
+    """Return the memory without the incidents, channels and failed runs that a text mentions.
+
+    spoken_of: whether a text, such as a channel's name or all fields of a problem, is one to remove.
+    """
     lasting = {id_: one for id_, one in memory.known.incidents.items() if not spoken_of(_texts(one.problem))}
     channels = {
         name: replace(told, incidents={id_: what for id_, what in told.incidents.items() if id_ in lasting})

@@ -1,4 +1,4 @@
-"""The words: what an engineer reads, and what a tenant reads, of the same news. At most ten lines."""
+"""Writes alert messages of at most ten lines, in words for engineers or for tenants."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from domotic_assets.registry.channels import Channel
 from domotic_assets.registry.registry import Registry
 
 NAMED = 3
-"""So many are named; the others are a number."""
+"""How many items are named; the others are only counted."""
 
 _DO: dict[Kind, str] = {
     "run": "open the run's first red step; what it was to carry is asked for again by itself",
@@ -24,7 +24,7 @@ _DO: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Message:
-    """One message, as text. started, ended: how many problems."""
+    """One message, as text. started, ended: number of problems."""
 
     title: str
     text: str
@@ -38,7 +38,7 @@ TEST = Message(
 
 
 def message_for(channel: Channel, news: News, registry: Registry, now: datetime) -> Message:
-    """The message that tells a channel's people the news in their words."""
+    """Write the message of a channel's news, in words for its audience."""
     return (_for_tenant if channel.audience == "tenant" else _for_engineer)(news, registry, now)
 
 
@@ -58,7 +58,7 @@ def _for_engineer(news: News, registry: Registry, now: datetime) -> Message:
 
 
 def _started(problems: Sequence[Problem], clock: Callable[[datetime], str]) -> list[str]:
-    """The first job or check with its last error, place and remedy; of the others a line each."""
+    """Write a line per job or check, the first with last error, link and remedy; count those past NAMED."""
     families = _families(problems)
     lines = [
         f"{_subject(family)}, since {clock(min(one.since for one in family))}." for family in families[:NAMED]
@@ -75,14 +75,14 @@ def _started(problems: Sequence[Problem], clock: Callable[[datetime], str]) -> l
 
 
 def _families(problems: Iterable[Problem]) -> list[list[Problem]]:
-    """Problems that a person would look at together, the family that began first in front."""
+    """Group problems that a person would look at together; the family that began first comes first."""
     ordered = sorted(problems, key=lambda one: (one.family, one.since, one.key))
     families = [list(members) for _, members in groupby(ordered, lambda one: one.family)]
     return sorted(families, key=lambda family: min(one.since for one in family))
 
 
 def _subject(family: Sequence[Problem]) -> str:
-    """What is wrong with whom: `Check outliers of silver/sensor_events fails for jimmy, jeremie`."""
+    """Say what is wrong and for whom: `Check outliers of silver/sensor_events fails for jimmy, jeremie`."""
     first = family[0]
     if first.kind == "run":
         keys = [one.about for one in family if one.about]
@@ -96,7 +96,7 @@ def _subject(family: Sequence[Problem]) -> str:
 
 
 def _lasted(some: Sequence[Incident], family: Sequence[Problem], clock: Callable[[datetime], str]) -> str:
-    """From the first start to the last end of a family."""
+    """Write the time from a family's first start to its last end."""
     ends = [one.gone for one in some if one.problem in family and one.gone]
     return f"{clock(min(one.since for one in family))} to {clock(max(ends))}"
 
@@ -105,7 +105,7 @@ def _for_tenant(news: News, registry: Registry, now: datetime) -> Message:
     homes = {home.id: home for home in registry.homes}
 
     def say(some: Sequence[Incident], words: str) -> str:
-        """A line a home; the words get its name, and the times on its own clock."""
+        """Write a line per home; `words` gets the home's name, and the times on its own clock."""
         lines = []
         for one in sorted(some, key=lambda incident: incident.problem.since):
             home = homes[one.problem.home or ""]
@@ -127,7 +127,7 @@ def _for_tenant(news: News, registry: Registry, now: datetime) -> Message:
 
 
 def _clock(zone_name: str, now: datetime) -> Callable[[datetime], str]:
-    """How a moment is said there: the time, with the date unless it is today."""
+    """Return a function that writes a moment in this zone: the time, with the date unless it is today."""
     here = zone(zone_name)
     today = now.astimezone(here).date()
 
@@ -139,7 +139,7 @@ def _clock(zone_name: str, now: datetime) -> Callable[[datetime], str]:
 
 
 def _some(names: Sequence[str], between: str = ", ") -> str:
-    """The first ones, and how many more."""
+    """Join the first NAMED names and count the others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return between.join(names[:NAMED]) + more
 

@@ -1,4 +1,4 @@
-"""What is wrong right now, said once for each thing that a person would mend by itself."""
+"""Describes what is wrong right now, as one problem for each thing that a person would fix separately."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +10,11 @@ Kind = Literal["run", "check", "silence", "source"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong. Nothing in it is personal or secret.
+    """One thing that is wrong. It holds nothing personal or secret.
 
-    name: the job, or the check. about: the keys that the run carried, or the table that is checked.
-    home: the home that is meant, where there is one. detail: one line of what was found.
-    link: where the Dagster UI shows it.
+    name: the job or the check. about: the partition keys of the run, or the table that is checked.
+    home: the home affected; None if the problem is not about one. detail: one line about what was found.
+    link: path of its page in the Dagster UI.
     """
 
     kind: Kind
@@ -27,10 +27,10 @@ class Problem:
 
     @property
     def key(self) -> str:
-        """The same for the same problem at any time."""
+        """Identifies the same problem at any time."""
         return " ".join(filter(None, (self.kind, self.name, self.about, self.home)))
 
     @property
     def family(self) -> tuple[Kind, str, str]:
-        """The same for problems that a person would look at together: of one job, or of one check."""
+        """Identifies problems that a person would look at together: of one job, or one check of a table."""
         return self.kind, self.name, "" if self.kind == "run" else self.about

@@ -1,4 +1,4 @@
-"""Which runs have failed and were not made good since: what a series of ended runs comes to."""
+"""Finds the failed runs that no later run has made good."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class EndedRun:
-    """A run that ended by itself. span: the time of the partitions that it carried; None for none."""
+    """A run that ended by itself. span: the time of its partitions; None if it has none."""
 
     job: str
     keys: str
@@ -24,7 +24,7 @@ class EndedRun:
 
 @dataclass(frozen=True)
 class FailedRun:
-    """A failed run that nothing has made good yet."""
+    """A failed run that no later run has made good."""
 
     job: str
     span: Span | None
@@ -32,9 +32,10 @@ class FailedRun:
 
 
 def still_failed(failed: Sequence[FailedRun], ended: Iterable[EndedRun]) -> tuple[FailedRun, ...]:
-    """The failed runs after some more have ended, oldest first.
+    """Return the runs that are still failed after more runs have ended, oldest first.
 
-    A success makes good what it carried again. A further failure of the same keys is the same problem.
+    A success clears the failures of its job whose time overlaps its own. Another failure over such a time is
+    the same problem, with a new detail and link.
     """
     held = list(failed)
     for run in sorted(ended, key=lambda one: one.at):
@@ -54,11 +55,14 @@ def still_failed(failed: Sequence[FailedRun], ended: Iterable[EndedRun]) -> tupl
 def without_carried(
     failed: Sequence[FailedRun], jobs: Iterable[str], waits: Callable[[Span], bool]
 ) -> tuple[FailedRun, ...]:
-    """Without the failures of these jobs of whose span nothing waits any more: other runs carried it."""
+    """Drop failures of these jobs whose time has no pending work any more: other runs have processed it.
+
+    waits: whether work is pending in a span.
+    """
     listed = set(jobs)
     return tuple(one for one in failed if one.job not in listed or one.span is None or waits(one.span))
 
 
 def overlap(one: Span | None, other: Span | None) -> bool:
-    """Whether two runs carried some of the same time; runs without partitions carry everything."""
+    """Return whether two runs share some of their time; a run without partitions (None) covers all time."""
     return one is None or other is None or (one[0] < other[1] and other[0] < one[1])

@@ -1,4 +1,4 @@
-"""`domotic alerts`: whether the channels of sites.yaml work."""
+"""Tests the alert channels of sites.yaml: `domotic alerts`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`domotic query` and `domotic summary`: what the published file answers."""
+"""Queries the published file and summarises Gold: `domotic query` and `domotic summary`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ def query(lake: str, sql: str) -> None:
 
 
 def _cell(value: Any) -> str:
-    """A value as text: whole for other programs, short on a terminal."""
+    """Format a value as text: in full for other programs, short on a terminal."""
     if isinstance(value, float) and _out.is_terminal:
         return f"{value:.6g}"
     return "" if value is None else str(value)

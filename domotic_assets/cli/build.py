@@ -1,4 +1,4 @@
-"""`domotic build`: carries what is new, or days again, and says what was done."""
+"""Processes what is new, or given days again, and shows what was done: `domotic build`."""
 
 import time
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""`domotic contract`: how the sources differ from what was agreed, and agreeing to what they are now."""
+"""Compares the sources with the agreed contract, or accepts them as they are now: `domotic contract`."""
 
 import sys
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""`domotic export`: the data of one home in a folder, for the people who live there."""
+"""Writes the data of one home to a folder, for the people who live there: `domotic export`."""
 
 from pathlib import Path
 

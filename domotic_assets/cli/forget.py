@@ -1,4 +1,4 @@
-"""`domotic forget`: what would go, a question, and the act."""
+"""Shows what forgetting a home removes, asks, and removes it: `domotic forget`."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,7 +62,7 @@ def forget(sites: Path, lake: str, home: str, yes: bool, receipt: Path | None) -
 
 
 def _publish_from_nothing(work: "Workspace") -> None:
-    # Importing it takes Dagster and dbt, which take seconds: only once there is something to publish.
+    # Imports Dagster and dbt, which takes seconds: only once there is something to publish.
     from domotic_assets.orchestration.build import publish_from_nothing
 
     publish_from_nothing(work)

@@ -1,7 +1,7 @@
-"""`domotic live`: the feed's sensors, runs and pages over a lake, for this machine only, kept running.
+"""Keeps the feed's sensors, runs and pages over a lake running, for this machine only: `domotic live`.
 
-Four processes of Dagster (two code servers, daemon, web server) and, if asked for, the simulated feed.
-What ends by itself is started again; runs that were under way are Dagster's business.
+It starts four processes of Dagster (two code servers, daemon, web server) and, if asked for, the simulated
+feed. A process that ends by itself is started again; runs that were under way are left to Dagster.
 """
 
 import os
@@ -45,7 +45,7 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     """Carry the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
     from domotic_assets.operate.forget_journal import refuse_unfinished
 
-    load_sites(sites)  # a wrong registry is said in one line here, in pages of them by Dagster
+    load_sites(sites)  # reports a wrong registry in one line, where Dagster would need pages
     settings = Settings.of(sites, lake)
     refuse_unfinished(settings.lake_root)
     domotic = str(Path(sys.executable).with_name("domotic"))
@@ -53,7 +53,7 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     if simulated:
         from domotic_assets.flow.worklist import LISTED_WHOLE, WorkList
 
-        # What the simulated homes sent until now comes at once, and late: a listing finds it.
+        # The files sent until now arrive together, and late: only a listing finds them.
         subprocess.run(feed, check=True)  # nosec B603
         WorkList(settings.dagster_home).change(lambda held: held.unmark(LISTED_WHOLE))
     sys.exit(run_live(settings, port, Console(stderr=True), [*feed, "--live"] if simulated else None))
@@ -61,7 +61,7 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
 
 @dataclass
 class Part:
-    """A process that is kept running. ends: by itself, when its work is done."""
+    """A process that is kept running. ends: whether it ends by itself when its work is done."""
 
     name: str
     command: Sequence[str]
@@ -73,7 +73,10 @@ class Part:
 
 
 def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str] | None) -> int:
-    """Run until Ctrl+C; refuses a port in use. feed: the command of a simulated feed to run beside."""
+    """Run Dagster's processes until Ctrl+C; raise ConfigurationError if the port is in use.
+
+    feed: the command of a simulated feed to run as well; None for none.
+    """
     if _answers(port):
         raise ConfigurationError(
             "another program listens there",
@@ -104,13 +107,19 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """For sockets, which cannot lie in the lake: gRPC takes a path of 107 bytes, without space or umlaut."""
+    """Yield a temporary folder for sockets, which is removed at the end.
+
+    Sockets cannot be in the lake: gRPC takes a path of at most 107 bytes, without space or umlaut.
+    """
     with TemporaryDirectory(prefix="domotic-") as folder:
         yield Path(folder)
 
 
 def _parts(settings: Settings, port: int, folder: Path) -> list[Part]:
-    """Code servers first: the daemon and the pages ask them, by sockets in the folder."""
+    """List Dagster's processes, code servers first, and write the workspace file that they share.
+
+    The daemon and the web server reach the code servers by sockets in the folder.
+    """
     home = settings.dagster_home
     workspace = home / "workspace.yaml"
     sockets = {name: str(folder / f"{name}.sock") for name in LOCATIONS}
@@ -135,7 +144,10 @@ def _parts(settings: Settings, port: int, folder: Path) -> list[Part]:
 
 
 def _make_databases(settings: Settings) -> None:
-    """One process makes what all parts open: several at once leave databases that none opens any more."""
+    """Create Dagster's databases with one process, before all parts open them; raise LakeError if it fails.
+
+    Several processes that create them together leave databases that none can open.
+    """
     process = _popen([str(Path(sys.executable).with_name("dagster")), "instance", "info"], settings)
     if process.wait():
         raise LakeError(
@@ -152,7 +164,7 @@ def _start(part: Part, settings: Settings) -> None:
 
 
 def _popen(command: Sequence[str], settings: Settings) -> subprocess.Popen[bytes]:
-    """A process in a session of its own: Ctrl+C reaches us alone, and it is ended in good order."""
+    """Start a process in a session of its own: Ctrl+C reaches only us, and we end the others in order."""
     variables = {
         SITES_VARIABLE: str(settings.sites_file),
         LAKE_VARIABLE: settings.lake_root,
@@ -164,19 +176,19 @@ def _popen(command: Sequence[str], settings: Settings) -> subprocess.Popen[bytes
         return subprocess.Popen(  # nosec B603
             command,
             env={**os.environ, **variables},
-            # The dagster.yaml that counts lies here; with another in its folder Dagster would warn.
+            # Here is the dagster.yaml in use; Dagster warns if it finds another one in its working folder.
             cwd=settings.dagster_home,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # It inherits the file by which it says that the lake is kept live.
+            # It inherits the live lock, which marks the lake as kept live.
             close_fds=False,
         )
 
 
 def _look_after(parts: Sequence[Part], settings: Settings, console: Console) -> None:
-    """Start again what has ended; the pause before grows while it keeps failing."""
+    """Restart processes that have ended; the pause before a restart grows while a process keeps failing."""
     for part in parts:
         now = time.monotonic()
         if part.process is not None and part.process.poll() is not None:
@@ -197,7 +209,7 @@ def _look_after(parts: Sequence[Part], settings: Settings, console: Console) -> 
 
 @contextmanager
 def _ended_together(parts: Sequence[Part], console: Console) -> Iterator[None]:
-    """End all parts, the last started first, however this ends; Ctrl+C is a good end."""
+    """End all processes, the last started first, however the block ends; Ctrl+C is a normal end."""
     try:
         yield
     except KeyboardInterrupt:
@@ -208,12 +220,12 @@ def _ended_together(parts: Sequence[Part], console: Console) -> Iterator[None]:
 
 
 def _log(settings: Settings) -> Path:
-    """What Dagster and its runs print."""
+    """Return the path of the file that Dagster and its runs print to."""
     return settings.dagster_home / "live.log"
 
 
 def _end(process: subprocess.Popen[bytes] | None) -> None:
-    """Ask a process to end, and wait; what does not within the time is killed with all it started."""
+    """Ask a process to end and wait; after SECONDS_TO_END, kill it with everything that it started."""
     if process is None:
         return
     if process.poll() is None:
@@ -230,7 +242,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _answers(port: int) -> bool:
-    """Whether a program listens on the port of this machine."""
+    """Return whether a program listens on this port of this machine."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((HOST, port)) == 0

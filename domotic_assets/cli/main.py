@@ -1,4 +1,7 @@
-"""The `domotic` command: its verbs, a module each. Work is done elsewhere; words and looks belong here."""
+"""Defines the `domotic` command, with a module for each of its subcommands.
+
+Wording and layout belong here; the work is done elsewhere.
+"""
 
 import gc
 import sys
@@ -31,12 +34,12 @@ for command in (alerts, build, contract, export, forget, live, query, rejects, s
 
 
 NEW_OBJECTS_BEFORE_COLLECTION = 50_000
-"""Imports and batches of files make many objects that stay: to look for cycles after each 700 takes a tenth
-of a start, and of landing."""
+"""New objects before Python looks for cycles. Imports and batches of files make many objects that stay: a
+search after each 700 takes a tenth of a start, and of landing."""
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line and exit code 1."""
+    """Run the command; print an error of ours as one line and exit with code 1."""
     gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
     try:
         cli()

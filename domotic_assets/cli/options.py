@@ -1,4 +1,4 @@
-"""Options that the commands share."""
+"""Defines the options that commands share."""
 
 from pathlib import Path
 

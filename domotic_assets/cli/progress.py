@@ -1,4 +1,4 @@
-"""How far a command is, for the person who waits. Which steps there are is the work's business."""
+"""Shows how far a command is. Which steps there are is decided by the work itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,13 +18,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
-# Polars takes long to import: a command that starts need not wait for it.
+# Polars takes long to import, and a command can start without it.
 if TYPE_CHECKING:
     from domotic_assets.flow.workspace import Report
 
 
 class _RateColumn(ProgressColumn):
-    """Units a second."""
+    """Units per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
@@ -32,7 +32,7 @@ class _RateColumn(ProgressColumn):
 
 @contextmanager
 def progress(console: Console) -> Iterator["Report"]:
-    """A bar a step on a terminal; a line a step elsewhere."""
+    """Yield a function that shows progress: a bar per step on a terminal, else a line per finished step."""
     if not console.is_terminal:
         yield lambda step, done, total: _plain(console, step, done, total)
         return

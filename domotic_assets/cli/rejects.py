@@ -1,4 +1,4 @@
-"""`domotic rejects`: what was refused, the file behind it, and trying it again after a fix."""
+"""Lists refused values, shows the file behind them, and retries them after a fix: `domotic rejects`."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`domotic simulate`: fill the sources with a simulated household world, as history or live."""
+"""Fills the sources with a simulated household world, as history or live: `domotic simulate`."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -33,14 +33,14 @@ DEFECT_HELP = "\b\nDefects and their usual shares:\n" + "\n".join(
 
 
 class DefectShare(click.ParamType[tuple[str, float]]):
-    """`NAME=SHARE`."""
+    """Option type for `NAME=SHARE`."""
 
     name = "name=share"
 
     def convert(
         self, value: str | tuple[str, float], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
-        """The defect's name and its share."""
+        """Parse the defect's name and its share; fail for an unknown name or a share outside 0 to 1."""
         if isinstance(value, tuple):
             return value
         name, _, share = value.partition("=")
@@ -192,7 +192,7 @@ def simulate(
 
 
 def history_span(start: datetime | None, days: int | None, live: bool, now: datetime) -> tuple[datetime, int]:
-    """Where the history begins, and its minutes."""
+    """Return the start of the history and its length in minutes."""
     if days is None:
         days = 0 if live else DEFAULT_DAYS
     if start is not None:

@@ -1,4 +1,4 @@
-"""`domotic status`: how the feed of each home stands."""
+"""Shows the state of each home's feed: `domotic status`."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Problems as Dagster's records show them, and the sensor that tells people of them.
+"""Reads problems from Dagster's records and defines the sensor that alerts people to them.
 
-What is wrong is read here; when somebody is told, and in which words, is decided in `alerts`.
+When a channel is told, and in which words, is decided in `alerts`.
 
 Why: docs/decisions/0017-alerts-from-records.md
 """
@@ -31,17 +31,18 @@ from domotic_assets.orchestration.sensors import REACHABLE, standing_sensor
 
 SECONDS = 30
 KINDS: Mapping[tuple[str, bool], Kind] = {(REACHABLE, False): "source", (FRESHNESS, True): "silence"}
-"""Checks that are told of in words of their own, by name and whether a home is meant."""
+"""Checks whose alerts have their own wording, by check name and whether the failure names a home."""
 
 FIRST_LOOK = timedelta(days=1)
-"""So far back the first tick reads runs."""
+"""How far back the first tick reads runs."""
 
 RUNS_PER_TICK = 500
 OVERLAP = timedelta(minutes=1)
-"""Runs are read again this far back: a process may write its end a little after others."""
+"""How far each tick reads back before the end of the last one: a process may record a run's end a little
+after others did."""
 
 SENDING_SECONDS = 30.0
-"""After this no more is sent in a tick; what is left is sent in the next one."""
+"""Time in a tick after which no further message is sent; the rest go out in the next tick."""
 
 DETAIL_CHARACTERS = 300
 
@@ -52,7 +53,7 @@ _OURS = f"{DomoticError.__module__}."
 
 
 def alerts_sensor(work: Workspace) -> dg.SensorDefinition:
-    """The sensor that tells people of problems, and of their end."""
+    """Define the sensor that alerts people when a problem starts and when it ends."""
 
     def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         repository = context.repository_def
@@ -71,7 +72,10 @@ def alerts_tick(
     now: datetime,
     report: Callable[[str], object],
 ) -> dg.SensorResult:
-    """Look what is wrong, and tell each channel what it is due. report: takes what went wrong with that."""
+    """Find the present problems and send each channel the news that is due.
+
+    report: called with one line for each message that was not accepted, or not by all recipients.
+    """
     channels = work.registry.alerts.channels
     if not channels:
         return dg.SensorResult(skip_reason="sites.yaml names no alert channels")
@@ -90,7 +94,7 @@ def alerts_tick(
             message = message_for(channel, news, work.registry, now)
             left_out = send(channel, message, work.sites, work.settings)
         except Exception as error:
-            # Whatever breaks in a channel, the others and the next tick go on; its text may hold anything.
+            # One broken channel must not stop the others or the next tick. A foreign error may hold anything.
             ours = isinstance(error, DomoticError)
             report(str(error) if ours else f"alert channel {channel.name}: {type(error).__name__}")
             known = incidents.refused(memory.known, channel.name, now)
@@ -99,7 +103,7 @@ def alerts_tick(
                 report(f"alert channel {channel.name}: {left_out}")
             known = incidents.accepted(memory.known, channel.name, news, now)
             sent += 1
-        # Written at once: whoever is killed later does not send this again.
+        # Save after each message, so that a process killed later does not send it again.
         memory = before = replace(memory, known=known)
         remember(folder, memory)
     if memory != before:
@@ -108,7 +112,10 @@ def alerts_tick(
 
 
 def _read_runs(work: Workspace, instance: dg.DagsterInstance, memory: Memory, now: datetime) -> Memory:
-    """The failed runs, with those that ended since the last look."""
+    """Return the memory, updated with the runs that ended since the last tick and the failures that remain.
+
+    At most RUNS_PER_TICK runs are read, those updated first.
+    """
     since = (memory.runs_until or now - FIRST_LOOK) - OVERLAP
     records = instance.get_run_records(
         dg.RunsFilter(statuses=_ENDED, updated_after=since),
@@ -116,7 +123,7 @@ def _read_runs(work: Workspace, instance: dg.DagsterInstance, memory: Memory, no
         order_by="update_timestamp",
         ascending=True,
     )
-    # A tag that is put on an old run makes it newly updated: what ended before was read before.
+    # Tagging an old run updates its record; a run that ended before `since` has been read before.
     ended = [
         _ended_run(work, instance, record.dagster_run, datetime.fromtimestamp(record.end_time, UTC))
         for record in records
@@ -142,7 +149,7 @@ def _read_runs(work: Workspace, instance: dg.DagsterInstance, memory: Memory, no
 
 
 def _is_retried(run: dg.DagsterRun) -> bool:
-    """Whether Dagster takes a failed run up again by itself: the last of its retries decides."""
+    """Return whether Dagster itself will retry a failed run; then only the last retry counts."""
     return run.status is dg.DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") == "true"
 
 
@@ -161,7 +168,7 @@ def _ended_run(work: Workspace, instance: dg.DagsterInstance, run: dg.DagsterRun
 
 
 def _span(keys: tuple[str, ...]) -> Span | None:
-    """The time of a run's first to its last key; None where they are no windows."""
+    """Return the start of a run's first window and the end of its last; None if it has no windows."""
     try:
         windows = [read_key(key) for key in keys]
     except PartitionError:
@@ -170,7 +177,10 @@ def _span(keys: tuple[str, ...]) -> Span | None:
 
 
 def _error_of(instance: dg.DagsterInstance, run_id: str) -> str:
-    """A run's first error: our own in its words, of any other its type alone, for it may hold anything."""
+    """Return a run's first error: the message if the error is ours, otherwise only its type.
+
+    The text of a foreign error may hold anything, so it is not repeated.
+    """
     records = instance.get_records_for_run(run_id, of_type=_FAILURES, limit=10).records
     for record in records:
         event = record.event_log_entry.dagster_event
@@ -189,7 +199,7 @@ def _error_of(instance: dg.DagsterInstance, run_id: str) -> str:
 def failed_checks(
     work: Workspace, instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]
 ) -> Iterator[Problem]:
-    """A problem for each check, and each home that it names, whose newest evaluation failed as an ERROR."""
+    """Yield a problem for each check whose newest evaluation failed as an ERROR, one per home it names."""
     for found in evaluations.failed(instance, checks):
         if found.severity is not dg.AssetCheckSeverity.ERROR:
             continue
@@ -206,7 +216,7 @@ def failed_checks(
 
 
 def _masked(work: Workspace, text: str) -> str:
-    """The first line, without users and what looks like a secret."""
+    """Return the first line of a text, shortened, with feed users and likely secrets masked."""
     lines = text.strip().splitlines() or [""]
     users = {home.feed_user for home in work.registry.homes}
     return mask_log_text(lines[0][:DETAIL_CHARACTERS], users)

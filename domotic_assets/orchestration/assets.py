@@ -1,4 +1,4 @@
-"""Makes Dagster's assets from the flows of the domains: one asset a table. No logic belongs here."""
+"""Builds Dagster's assets from the flows of the domains, one asset per table. No logic belongs here."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -29,12 +29,12 @@ OWNERS = ["team:data"]
 
 
 def key(table: Table) -> dg.AssetKey:
-    """`silver/sensor_events` as an asset key."""
+    """Return the asset key of a table, such as `silver/sensor_events`."""
     return dg.AssetKey([table.layer, table.name])
 
 
 def all_of(table: Table) -> dg.AssetDep:
-    """A dependency on every partition of a table."""
+    """Make a dependency on every partition of a table."""
     return dg.AssetDep(key(table), partition_mapping=dg.AllPartitionMapping())
 
 
@@ -46,7 +46,7 @@ def spec(
     skippable: bool = False,
     freshness: dg.FreshnessPolicy | None = None,
 ) -> dg.AssetSpec:
-    """The asset of a table: its grain, columns and place in the graph."""
+    """Make the asset spec of a table: its grain, columns and place in the graph."""
     return dg.AssetSpec(
         key(table),
         deps=deps,
@@ -80,7 +80,10 @@ GRAIN_RULE = "In the windows just written a key stands twice or is null, or a co
 
 
 def grain_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:
-    """The check of rows just written, which stops a run where it fails: what follows would build on them."""
+    """Declare the check `grain` for each table.
+
+    It blocks: a failure stops the run, since later steps would build on the rows just written.
+    """
     return [
         dg.AssetCheckSpec(
             GRAIN,
@@ -93,7 +96,7 @@ def grain_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:
 
 
 def result(work: Workspace, table: Table, **metadata: Any) -> dg.MaterializeResult[Any]:
-    """A table's materialisation: where it is, its Delta version, and what the step counted."""
+    """Report a table as materialised: its location, its Delta version (-1 for none) and the step's counts."""
     return dg.MaterializeResult(
         asset_key=key(table),
         metadata={
@@ -105,13 +108,13 @@ def result(work: Workspace, table: Table, **metadata: Any) -> dg.MaterializeResu
 
 
 def grain_result(work: Workspace, table: Table, windows: Sequence[Window]) -> dg.AssetCheckResult:
-    """The check `grain` of what a run has just written."""
+    """Run the check `grain` on the windows that a run has just written."""
     verdict = stored.written_keys(work, table, windows)
     return check_result(key(table), GRAIN, verdict, work.lake.uri(table))
 
 
 def publication(work: Workspace, done: Refreshed) -> dict[str, Any]:
-    """What an asset says of a publication: where it is, its version and size, and what was written."""
+    """Return the metadata of a publication: path, version, bytes, rows written and partitions changed."""
     return {
         "path": dg.MetadataValue.path(str(published_file(work.serve))),
         "version": done.file.name,
@@ -125,9 +128,9 @@ Partitions = Mapping[Partition, dg.PartitionsDefinition[str]]
 
 
 def partitions_of(registry: Registry) -> Partitions:
-    """The partitions by which flows are cut."""
-    # A reading may lie a day ahead of its arrival and that a day ahead of now; a home's date may
-    # differ from UTC's by one.
+    """Define the partitions that flows use: windows, dates of issue and local dates."""
+    # A reading may be dated a day after its arrival, and its arrival a day after now; a home's date may
+    # differ from the UTC date by one.
     start = (registry.history_start - timedelta(days=1)).isoformat()
     zone = registry.calendar_time_zone
     return {
@@ -138,13 +141,13 @@ def partitions_of(registry: Registry) -> Partitions:
 
 
 def assets_of(flows: Sequence[Flow], partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """One definition a flow, with an asset for each table that it writes."""
+    """Build one Dagster definition per flow, with an asset for each table that the flow writes."""
     cut_by = {table: flow.partition for flow in flows for table in flow.writes}
     return [_definition(flow, partitions, cut_by) for flow in flows]
 
 
 def grain_checks(flows: Sequence[Flow]) -> list[dg.AssetCheckKey]:
-    """The checks of what runs have just written."""
+    """List the checks `grain` that the flows run on the rows just written."""
     return [dg.AssetCheckKey(key(table), GRAIN) for flow in flows for table in flow.proved]
 
 
@@ -152,7 +155,7 @@ def _definition(
     flow: Flow, partitions: Partitions, cut_by: Mapping[Table, Partition | None]
 ) -> dg.AssetsDefinition:
     def dep(source: Table) -> dg.AssetDep:
-        """Of a table that is cut otherwise, all of it."""
+        """Depend on a table; on all its partitions if it is partitioned differently from this flow."""
         other = cut_by[source] is not None and cut_by[source] != flow.partition
         return all_of(source) if other else dg.AssetDep(key(source))
 
@@ -186,7 +189,10 @@ def _definition(
 
 
 def _asked(flow: Flow, context: dg.AssetExecutionContext) -> Asked:
-    """What a run asks of a flow; raises PartitionError for no key, or one that is no window."""
+    """Translate a Dagster run into the tables, windows and dates that it asks of a flow.
+
+    Raises PartitionError for a flow by windows if the run has no key, or a key that is not a window.
+    """
     return Asked(
         [table for table in flow.writes if key(table) in context.selected_asset_keys],
         windows_of(context) if flow.partition == "window" else (),
@@ -196,7 +202,7 @@ def _asked(flow: Flow, context: dg.AssetExecutionContext) -> Asked:
 
 
 def windows_of(context: dg.AssetExecutionContext) -> list[Window]:
-    """The windows of a run; raises PartitionError for none or for a key that is no window."""
+    """Return the windows of a run; raise PartitionError if it has no key, or a key that is not a window."""
     return read_keys(context.partition_keys)
 
 

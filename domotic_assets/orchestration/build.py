@@ -1,4 +1,4 @@
-"""One build: everything new, or given days again, from the sources to the published file, through Dagster.
+"""Builds everything new, or given days again, from the sources to the published file, as Dagster runs.
 
 Why: docs/decisions/0007-runs-in-one-process.md
 """
@@ -30,12 +30,18 @@ from domotic_assets.schemas.homes import bronze
 _MINUTES_OF_DAY = range(1440)
 
 LANE_WAIT_SECONDS = 60
-"""A live minute is done by then; another build is not, and says so."""
+"""How long a build waits for the writer lock: a live minute ends within it; another build may not, and is
+reported."""
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build did: window keys, dates, names left where they are on the share, failed checks."""
+    """What a build did.
+
+    windows: keys of the windows processed. issues: dates of issue of the forecasts read.
+    health_days: local dates whose device health was refreshed. published: whether a new file was published.
+    left: files left on the share, counted by reason. failed_checks: errors first.
+    """
 
     windows: tuple[str, ...]
     issues: tuple[date, ...]
@@ -47,7 +53,7 @@ class BuildReport:
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A check that found something: of which table, how badly, and what in a line."""
+    """A check that failed: its table, its name, its severity, and what it found, in one line."""
 
     table: str
     name: str
@@ -56,15 +62,15 @@ class FailedCheck:
 
 
 def build(work: Workspace, since: date | None = None, until: date | None = None) -> BuildReport:
-    """Carry everything new (or the UTC days since … until again) to the published file.
+    """Process everything new, or the UTC days from `since` to `until` again, up to the published file.
 
-    Raises the DomoticError of the step that failed; the next build takes up what is unfinished.
+    Raises the DomoticError of the step that failed; the next build resumes what is unfinished.
     """
     work.lake.require_writable()
     forget_journal.refuse_unfinished(work.lake.root)
     with _running(work) as runner:
         began = work.now()
-        # Asked before this build closes days.
+        # Read first, since this build closes days itself.
         is_untested = publish.is_day_untested(work)
         found = landing.discover_sensor_files(work)
         register_behind = register_flows.register_is_behind(work)
@@ -72,7 +78,7 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         work.worklist.change(lambda held: _begin(held, plan, began))
         left = found.left
         with work.listing_cache.kept(found.rows):
-            # Its rows go as they are landed; a long history has millions.
+            # Only the cache holds the rows now, and drops them as they land: a long history has millions.
             del found
             runner.run_windows(plan.windows)
         runner.run_days(tags.FORECASTS_JOB, plan.issues)
@@ -84,10 +90,10 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         runner.run(tags.DIMS_JOB)
         published = not publish.is_published(work)
         try:
-            # Before publishing, as the file says which checks failed.
+            # Checks run before publishing, since the published file lists those that failed.
             failed = runner.check() if published or plan.windows or plan.issues else ()
         except Exception:
-            # A check that breaks keeps no rows back.
+            # A check that crashes must not hold back the rows.
             _publish(work, runner, is_new=published, is_untested=is_untested)
             raise
         _publish(work, runner, is_new=published, is_untested=is_untested)
@@ -95,9 +101,9 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
 
 
 def _publish(work: Workspace, runner: "_Runner", *, is_new: bool, is_untested: bool) -> None:
-    """Bring published files, and the database, up to what Gold holds and the checks say.
+    """Publish the present Gold and the failed checks to the published files and the database.
 
-    is_untested: dbt has not tested the published file since a day was closed.
+    is_new: the published file is not current. is_untested: dbt has not tested it since a day was closed.
     """
     if is_new:
         takes_changes = not is_untested and publish.takes_changes(work)
@@ -110,7 +116,10 @@ def _publish(work: Workspace, runner: "_Runner", *, is_new: bool, is_untested: b
 
 
 def publish_from_nothing(work: Workspace) -> None:
-    """Bring the dimensions up to Silver and sites.yaml, and build every published file that is missing."""
+    """Refresh the dimensions from Silver and sites.yaml, then build the published file from nothing.
+
+    People's files are built where they are missing or behind.
+    """
     with _running(work) as runner:
         for job in (tags.DIMS_JOB, tags.PUBLISH_JOB, tags.SCOPES_JOB):
             runner.run(job)
@@ -123,7 +132,7 @@ class _Plan:
 
 
 def _plan(work: Workspace, found: landing.Discovery, since: date | None, until: date | None) -> _Plan:
-    """The windows and dates of issue to work on: what is new and unfinished, or the days asked for."""
+    """Choose the windows and dates of issue to process: new and unfinished work, or the days asked for."""
     now = work.now()
     unfinished = work.worklist.read()
     issues = {*weather_flows.discover_forecasts(work), *unfinished.dates(tags.FORECASTS_JOB)}
@@ -142,7 +151,7 @@ def _plan(work: Workspace, found: landing.Discovery, since: date | None, until: 
 
 
 def _begin(held: PendingWork, plan: _Plan, now: datetime) -> None:
-    """Note what a build that listed the whole share sets out to do."""
+    """Put the plan of a build that listed the whole share on the work list."""
     held.begin(WINDOWS, plan.windows, now)
     held.begin(tags.FORECASTS_JOB, (day.isoformat() for day in plan.issues), now)
     held.looked_until = held.marks[LISTED_WHOLE] = now
@@ -150,9 +159,9 @@ def _begin(held: PendingWork, plan: _Plan, now: datetime) -> None:
 
 @contextmanager
 def _running(work: Workspace) -> Iterator["_Runner"]:
-    """Who runs jobs on this lake while nobody else changes it."""
+    """Yield a runner of jobs that holds the writer lock; raise LakeError if another process keeps it."""
     home = work.settings.dagster_home
-    # What tools print (dbt does, a line a test) is kept, and kept off the screen.
+    # What tools print (dbt prints a line per test) goes to a log instead of the screen.
     with (
         writer_lock(home, LANE_WAIT_SECONDS),
         open_instance(work) as instance,
@@ -168,18 +177,18 @@ class _Runner:
     def __init__(self, work: Workspace, instance: dg.DagsterInstance) -> None:
         self._work = work
         self._instance = instance
-        # All that dbt is not needed for.
+        # Everything that does not need dbt.
         self._feed = definitions.without_models(work)
 
     @cached_property
     def _models(self) -> dg.Definitions:
-        """Loading dbt takes as long as all the rest."""
+        """Definitions that need dbt, loaded on first use: loading dbt takes as long as all the rest."""
         from domotic_assets.orchestration.marts import models_definitions
 
         return models_definitions(self._work, definitions.workspace_resource(self._work))
 
     def run(self, job: str, first: str | None = None, last: str | None = None) -> dg.ExecuteInProcessResult:
-        """One run of a job, over the partition keys first … last when given."""
+        """Run a job once, over the partition keys from `first` to `last` if given."""
         defs = self._models if job == tags.PUBLISH_JOB else self._feed
         run_tags = {} if first is None else tags.of_keys(first, last or first)
         return defs.resolve_job_def(job).execute_in_process(
@@ -187,7 +196,7 @@ class _Runner:
         )
 
     def check(self) -> tuple[FailedCheck, ...]:
-        """A round of checks; those that failed, errors first."""
+        """Run a round of checks and return those that failed, errors first."""
         found = self.run(tags.CHECKS_JOB).get_asset_check_evaluations()
         failed = [
             FailedCheck(
@@ -202,7 +211,7 @@ class _Runner:
         return tuple(sorted(failed, key=lambda check: (check.severity, check.table, check.name)))
 
     def run_windows(self, keys: Sequence[str]) -> None:
-        """The windows job over these keys; those registered together are one run."""
+        """Run the build job over these windows, one run for each range of keys registered together."""
         if not keys:
             return
         self._instance.add_dynamic_partitions(tags.WINDOW, list(keys))
@@ -210,6 +219,6 @@ class _Runner:
             self.run(tags.BUILD_JOB, first, last)
 
     def run_days(self, job: str, days: Sequence[date]) -> None:
-        """A daily job over these dates, one run for each stretch of consecutive ones."""
+        """Run a daily job over these dates, one run for each stretch of consecutive dates."""
         for first, last in consecutive(days):
             self.run(job, first.isoformat(), last.isoformat())

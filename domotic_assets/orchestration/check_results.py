@@ -1,4 +1,4 @@
-"""A verdict as Dagster shows it: passed or not, how badly, figures, a sample, and where the rows stand."""
+"""Translates a verdict into a Dagster check result: severity, figures, a sample and a query for rows."""
 
 from collections import Counter
 from typing import Any
@@ -11,10 +11,12 @@ BREACHES_SHOWN = 20
 
 
 def check_result(asset: dg.AssetKey, name: str, verdict: Verdict, uri: str) -> dg.AssetCheckResult:
-    """A verdict for the asset's page and for alerts: what is wrong in a line, figures, homes, sample, rows.
+    """Make the check result that the asset's page and the alerts use.
 
-    uri: where the asset's table lives. Homes are those of the worst severity, with their breaches' number
-    and, where it is known, when they began.
+    It holds a description in one line, figures, homes, a sample of breaches and a query that shows the rows.
+    Homes are those with breaches of the worst severity, with the number of their breaches and, if known, when
+    they began.
+    uri: location of the asset's table.
     """
     homes: Counter[str] = Counter()
     since: dict[str, str] = {}
@@ -66,6 +68,6 @@ def _as_markdown(verdict: Verdict) -> str:
 
 
 def _rows_of(uri: str, breach: Breach) -> str:
-    """Where the rows of a breach stand, as a line of Polars that shows them."""
+    """Return a line of Polars that shows the table of a breach, filtered by its home if it has one."""
     home = f'.filter(home="{breach.home}")' if breach.home is not None else ""
     return f'`pl.scan_delta("{uri}"){home}`'

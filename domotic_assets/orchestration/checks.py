@@ -1,4 +1,4 @@
-"""The checks as Dagster knows them: one operation that makes a round, results with figures and a sample."""
+"""Defines Dagster's checks: the operation that runs a round of checks, and the sensor for silent homes."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,11 +19,11 @@ from domotic_assets.serve.failing_checks import FailingCheck
 
 FRESHNESS = "freshness"
 SILENT = "silent: "
-"""Begins the work list's marks of homes that are said to be silent."""
+"""Prefix of the work list's marks of homes that are reported silent."""
 
 
 def check_key(check: Check) -> dg.AssetCheckKey:
-    """A check as Dagster names it."""
+    """Return the key under which Dagster knows a check."""
     return dg.AssetCheckKey(key(check.table), check.name)
 
 
@@ -41,7 +41,7 @@ def check_key(check: Check) -> dg.AssetCheckKey:
     can_subset=True,
 )
 def checks(context: dg.AssetCheckExecutionContext, work: WorkspaceResource) -> Iterator[dg.AssetCheckResult]:
-    """One round over the last day of the feed, home by home."""
+    """Run a round of the selected checks over the last day of the feed; yield one result per check."""
     judged = rounds.present_round(work)
     for check in CHECKS:
         if check_key(check) in context.selected_asset_check_keys:
@@ -49,7 +49,7 @@ def checks(context: dg.AssetCheckExecutionContext, work: WorkspaceResource) -> I
 
 
 def failing_checks(instance: dg.DagsterInstance) -> list[FailingCheck]:
-    """What the last round of checks found wrong, as published files tell it."""
+    """List the checks whose newest evaluation failed, one entry per home named, for published files."""
     return [
         FailingCheck(
             found.check.asset_key.to_user_string(),
@@ -64,7 +64,7 @@ def failing_checks(instance: dg.DagsterInstance) -> list[FailingCheck]:
 
 
 def freshness_sensor(work: Workspace) -> dg.SensorDefinition:
-    """Tells the check `freshness` within minutes: a round comes once an hour only."""
+    """Define the sensor that evaluates `freshness` every minute; a round of checks runs only hourly."""
 
     def tick(_context: dg.SensorEvaluationContext) -> dg.SensorResult:
         news = silent_homes_changed(work, work.now())
@@ -76,9 +76,10 @@ def freshness_sensor(work: Workspace) -> dg.SensorDefinition:
 
 
 def silent_homes_changed(work: Workspace, now: datetime) -> dg.AssetCheckEvaluation | None:
-    """What the check `freshness` would say, where it differs from what it said last; else None.
+    """Evaluate the check `freshness`; return None if the same homes are silent as last time.
 
-    Nothing is said while the feed catches up: what waits to be carried is not silence.
+    Returns None as well while the feed catches up: a home whose windows are pending is not silent. The silent
+    homes are kept as marks on the work list.
     """
     held = work.worklist.read()
     patience = timedelta(minutes=work.registry.settings.silent_after_minutes)

@@ -1,6 +1,6 @@
-"""Everything Dagster is told, assembled in one place; tests pass a workspace of their own.
+"""Assembles everything that Dagster loads; tests pass a workspace of their own.
 
-Two code locations: the feed, whose runs start every minute, and the models, whose runs load dbt.
+There are two code locations: the feed, whose runs start every minute, and the models, whose runs load dbt.
 
 Why: docs/decisions/0014-two-code-locations.md
 """
@@ -22,7 +22,10 @@ LANE_WAIT_SECONDS = 900
 
 
 def feed_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
-    """Sources to Gold and the published minute: assets, jobs, sensors and schedules."""
+    """Assemble the feed, from the sources to Gold and the published file: assets, jobs, sensors, schedules.
+
+    Raises ConfigurationError for a source of sites.yaml that no flow reads.
+    """
     refuse_unknown_sources(work)
     jobs = {job.name: job for job in feed_jobs(FLOWS)}
     return dg.Definitions(
@@ -42,7 +45,7 @@ def feed_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.De
 
 
 def build_definitions(work: Workspace) -> dg.Definitions:
-    """Both code locations as one."""
+    """Assemble both code locations as one."""
     from domotic_assets.orchestration.marts import models_definitions
 
     workspace = workspace_resource(work)
@@ -50,13 +53,13 @@ def build_definitions(work: Workspace) -> dg.Definitions:
 
 
 def without_models(work: Workspace) -> dg.Definitions:
-    """The same without the models, for a build: it loads them where dbt has to work."""
+    """Assemble the feed and the publications for a build, which loads dbt's models only when needed."""
     workspace = workspace_resource(work)
     return dg.Definitions.merge(feed_definitions(work, workspace), publication_definitions(work, workspace))
 
 
 def workspace_resource(work: Workspace) -> dg.ResourceDefinition:
-    """The workspace of a run. One that writes the lake's rows holds the lane as long as it lasts."""
+    """Provide runs with the workspace; a run that writes the lake's rows holds the writer lock to its end."""
 
     @dg.resource
     def workspace(context: dg.InitResourceContext) -> Iterator[Workspace]:

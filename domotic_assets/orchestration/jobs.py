@@ -1,4 +1,4 @@
-"""The feed's jobs: which flows, other assets and checks a run of each selects."""
+"""Defines the feed's jobs: which flows, other assets and checks a run of each selects."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ REPORTS = (ops_assets.FEED_STATUS, ops_assets.REJECTS_REPORT)
 
 
 def feed_jobs(flows: Sequence[Flow]) -> list[Any]:
-    """Every job of the feed's code location: one for each that flows name, and those of the feed itself."""
+    """Define every job of the feed's code location: one for each job that flows name, and the feed's own."""
     named = {flow.job.name: flow.job for flow in flows}
 
     def keys(*jobs: Job) -> list[dg.AssetKey]:
@@ -29,11 +29,11 @@ def feed_jobs(flows: Sequence[Flow]) -> list[Any]:
         *,
         checked: bool = False,
     ) -> Any:
-        """A job over assets, and the round of checks where it is `checked`."""
+        """Define a job over assets; `checked` adds the round of checks."""
         wanted = [check for check in assets.grain_checks(flows) if check.asset_key in selected]
         wanted += checks.checks.check_keys if checked else []
         selection = dg.AssetSelection.assets(*selected).without_checks() | dg.AssetSelection.checks(*wanted)
-        # Worker processes would cost ten times the work of a run and are not needed: one process does it.
+        # One process is enough: worker processes would cost ten times the work of a run.
         return dg.define_asset_job(
             name,
             selection,

@@ -1,7 +1,7 @@
-"""Runs whose process is gone without a word: they are reported as failed, and so taken up again.
+"""Reports runs whose process is gone as failed, so that their work is taken up again.
 
-Dagster learns of a killed run from the code server that started it. Where that went too, or the run was a
-build's own, the run would stay "started" for ever, and its lane would wait for it.
+Dagster learns of a killed run from the code server that started it. If that server is gone too, or a build
+started the run itself, the run would stay "started" for ever and block the queue for other writers.
 """
 
 from datetime import timedelta
@@ -14,11 +14,11 @@ from domotic_assets.orchestration.sensors import standing_sensor
 SECONDS = 15
 
 SLACK = timedelta(seconds=5)
-"""A process that began so much after it was named in the run's events is another one of that number."""
+"""A process that started this much later than the event that names it is another process with the same id."""
 
 
 def lost_runs_sensor() -> dg.SensorDefinition:
-    """Looks for runs that nobody carries any more."""
+    """Define the sensor that finds runs whose process is gone and reports them as failed."""
 
     def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         lost = fail_lost_runs(context.instance)
@@ -28,13 +28,13 @@ def lost_runs_sensor() -> dg.SensorDefinition:
 
 
 def fail_lost_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Report started runs as failed whose process is gone; their ids."""
+    """Report started runs whose process is gone as failed; return their run ids."""
     lost = []
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         process = _process_of(instance, run.run_id)
         if process is None or _lives(*process):
             continue
-        # It may have ended in good order while we looked.
+        # The run may have ended normally in the meantime.
         present = instance.get_run_by_id(run.run_id)
         if present is not None and present.status is dg.DagsterRunStatus.STARTED:
             instance.report_run_failed(present, f"its process ({process[0]}) is gone; it was killed")
@@ -43,7 +43,7 @@ def fail_lost_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _process_of(instance: dg.DagsterInstance, run_id: str) -> tuple[int, float] | None:
-    """The number of the process that last said to carry a run, and when it said so; None of none."""
+    """Return the process id that a run's events named last, and when (unix seconds); None if none did."""
     found = None
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         metadata = entry.get_dagster_event().engine_event_data.metadata
@@ -53,7 +53,7 @@ def _process_of(instance: dg.DagsterInstance, run_id: str) -> tuple[int, float] 
 
 
 def _lives(number: int, named_at: float) -> bool:
-    """Whether there is the process of that number that was named at a moment."""
+    """Return whether the process that had this id at that moment (unix seconds) is still running."""
     try:
         process = psutil.Process(number)
         begun: float = process.create_time()

@@ -1,7 +1,7 @@
-"""The published file built from nothing: filled aside, given its marts and tested by dbt, then swapped in.
+"""Builds the published file from nothing: fills a staging file, has dbt add and test marts, swaps it in.
 
-dbt's tests of Gold and of the marts show as asset checks of these tables. A failing one stops the
-run before the swap, so people go on seeing the last file that was right.
+dbt's tests of Gold and of the marts are asset checks of these tables. A failing one stops the run before the
+swap, so people keep the last file that passed.
 """
 
 import os
@@ -37,14 +37,14 @@ from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
 
 HOME_VARIABLE = "HOME"
-"""In this folder dbt works on the published file, see dbt/profiles.yml."""
+"""Environment variable that names the folder in which dbt finds the file to work on; see dbt/profiles.yml."""
 PURPOSE = "marts"
 TESTED = dg.AssetKey(["models", "tested_file"])
 ASK_AT_MOST_EVERY = timedelta(minutes=10)
 
 
 class Translator(DagsterDbtTranslator):
-    """Marts are assets `marts/<name>`; sources are the Gold assets that they name."""
+    """Turns models into assets `marts/<name>`, and sources into the Gold assets that they name."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -61,7 +61,7 @@ class Translator(DagsterDbtTranslator):
 
 
 def project() -> DbtProject:
-    """The dbt project, its manifest written if it is missing or older than the project."""
+    """Load the dbt project; write its manifest first if that is missing or older than the project."""
     found = DbtProject(project_dir=DBT_PROJECT)
     folders = [DBT_PROJECT / name for name in ("models", "macros", "tests")]
     sources = [file for folder in folders for file in folder.rglob("*.*")]
@@ -72,14 +72,14 @@ def project() -> DbtProject:
 
 
 def dbt_resource(dbt_project: DbtProject) -> DbtCliResource:
-    """dbt of this environment, which need not be on the PATH."""
+    """Return dbt of this Python environment, which need not be on the PATH."""
     return Dbt(
         project_dir=str(dbt_project.project_dir), dbt_executable=str(Path(sys.executable).with_name("dbt"))
     )
 
 
 def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
-    """The marts, the tests of Gold, the published file built from nothing, and what is made of it."""
+    """Assemble the models: marts, tests of Gold, the published file and the files that are made from it."""
     job = dg.define_asset_job(
         tags.PUBLISH_JOB,
         dg.AssetSelection.groups("marts", "models")
@@ -117,7 +117,7 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
     def marts(
         context: dg.AssetExecutionContext, work: WorkspaceResource, dbt: DbtCliResource
     ) -> Iterator[Any]:
-        """Views over Gold in a file built aside, and the tests of both."""
+        """Fill a staging file from Gold, add the marts as views over it, and test both with dbt."""
         people.refuse_tables_without_rule()
         found = operate_publish.gold_snapshot(work)
         definition = fingerprint_of(DBT_PROJECT)
@@ -140,7 +140,7 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
     def tested_file(
         context: dg.AssetExecutionContext, work: WorkspaceResource, published: DuckDBResource
     ) -> dg.MaterializeResult[Any]:
-        # While dbt worked, others may have published newer rows: these must not go back.
+        # Newer rows may have been published while dbt worked; swapping this file in must not undo them.
         built = publish.staging_file(work.serve, PURPOSE)
         done = operate_publish.publish_present(work, PURPOSE, failing_checks(context.instance), built=built)
         assert done is not None
@@ -158,7 +158,7 @@ def _tables(published: DuckDBResource) -> dg.TableMetadataValue:
 
 
 def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
-    """Ask for a build where the published file is missing, of other models, or of before a seal."""
+    """Request a build if the published file is missing, of other models or untested since a day closed."""
     if people.admin_is_present(work) and not operate_publish.is_day_untested(work):
         return dg.SensorResult(skip_reason="the published file is of the present models")
     asked = work.worklist.read().marks.get(PUBLISHED_WHOLE)
@@ -174,7 +174,7 @@ def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) ->
 
 @contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
-    """A variable for the child process; what it was before is put back."""
+    """Set an environment variable for child processes; restore its previous value at the end."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:

@@ -1,6 +1,6 @@
-"""Assets about the feed itself: what was carried, what the share shows, upkeep, and the published minute.
+"""Defines assets about the feed: finished windows, share listings, upkeep, reports and the published file.
 
-Steps stand in plain modules; here they get their place in the graph and their metadata.
+Their steps are plain functions in other modules; here they get their place in the graph and their metadata.
 """
 
 from datetime import timedelta
@@ -50,8 +50,8 @@ _SINGLE_RUN = dg.BackfillPolicy.single_run()
     description="The DuckDB file that people and BI tools open, brought up to the present Gold.",
 )
 def published_file(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """What changed in Gold goes into a copy of the published file, which is swapped in."""
-    # A live minute may name a device before the dimension does; a build has written both.
+    """Apply what changed in Gold to a copy of the published file, and swap the copy in."""
+    # Only a build's changes are tested: a live minute may name a device that the dimension still lacks.
     tested = context.job_name == tags.PUBLISH_CHANGES_JOB
     done = publish.publish_present(work, "live", failing_checks(context.instance), tested=tested)
     if done is None:
@@ -75,7 +75,7 @@ def published_file(context: dg.AssetExecutionContext, work: WorkspaceResource) -
     backfill_policy=_SINGLE_RUN,
 )
 def carried_windows(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """Strike the windows off the work list; compact finished days and drop their finer keys."""
+    """Remove finished windows from the work list; compact finished days and drop keys that they cover."""
     carried = upkeep.finish_windows(work, windows_of(context), work.now())
     for covered in carried.covered_keys(context.instance.get_dynamic_partitions(tags.WINDOW)):
         context.instance.delete_dynamic_partition(tags.WINDOW, covered)
@@ -112,7 +112,7 @@ def share_listing(context: dg.AssetExecutionContext, work: WorkspaceResource) ->
     description="Open days compacted, old files removed, logs kept short. Rows stay as they are.",
 )
 def lake_upkeep(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """Compact what the live minutes left, and shorten the tables' logs."""
+    """Compact the small files that live minutes left, and shorten the tables' logs."""
     return dg.MaterializeResult(metadata=upkeep.keep_lake_up(work, work.now()))
 
 
@@ -124,7 +124,7 @@ def lake_upkeep(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     description="Records of runs that nobody looks at any more are deleted.",
 )
 def retention(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """Delete records of runs whose windows a day covers."""
+    """Delete Dagster's records of runs whose windows were sealed as a day, or that a later run repeated."""
     home, now = work.settings.dagster_home, work.now()
     runs = orchestration_retention.prune_runs(context.instance, home, now, keep=context.run_id)
     return dg.MaterializeResult(metadata={"runs removed": runs})
@@ -139,7 +139,7 @@ def retention(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.
     description="Of each home: last file, lag, minutes missing today, refused values by reason.",
 )
 def feed_status(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """How the feed stands."""
+    """Report the state of each home's feed."""
     found = status.feed_status(work, work.now())
     return dg.MaterializeResult(metadata={"homes": dg.MetadataValue.md(found.as_markdown())})
 
@@ -153,7 +153,7 @@ def feed_status(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     description="What was refused in the last seven days, by home and reason; `domotic rejects` shows more.",
 )
 def rejects_report(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """Refused values and quarantined files, with what their reasons mean."""
+    """Report refused values and quarantined files of the last seven days, with what their reasons mean."""
     since = (work.now() - REPORTED).date()
     report = rejects.reject_report(work, since)
     return dg.MaterializeResult(metadata={"rejects": dg.MetadataValue.md(report)})

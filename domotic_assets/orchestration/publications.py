@@ -1,4 +1,7 @@
-"""What is made of the published file, as Dagster knows it: people's files, and a database if one is named."""
+"""Defines the assets, jobs and sensors of people's files and of the database, made from the published file.
+
+The database is left out if sites.yaml names none.
+"""
 
 import time
 from typing import Any
@@ -15,7 +18,7 @@ from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
 
 
 def publication_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
-    """The assets, their jobs and their sensors; none of them needs dbt."""
+    """Assemble the assets, their jobs and their sensors; none of them needs dbt."""
     people = scopes_job()
     shared = database_job() if work.registry.postgresql else None
     return dg.Definitions(
@@ -40,7 +43,7 @@ DATABASE = dg.AssetKey(["serve", "postgres"])
     "(docs/postgresql.md).",
 )
 def published_database(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """What changed since the last time, in one transaction."""
+    """Copy what changed since the last publication to PostgreSQL, in one transaction."""
     began = time.monotonic()
     done = team_database.publish_database(work)
     if done is None:
@@ -59,12 +62,12 @@ def published_database(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
 
 
 def database_job() -> Any:
-    """The job that publishes into the database."""
+    """Define the job that publishes to the database."""
     return publishing_job(tags.DATABASE_JOB, DATABASE, "Gold and marts in PostgreSQL.")
 
 
 def database_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
-    """Asks for a publication when the admin's file or people's rights have changed."""
+    """Define the sensor that requests a publication when the admin's file or people's rights have changed."""
     return standing_sensor(
         "database",
         LOOK_EVERY_SECONDS,
@@ -75,7 +78,7 @@ def database_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
 
 
 def database_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
-    """Ask for a run where the database is behind; a server that does not answer is asked again."""
+    """Request a run if the database is behind; a server that does not answer is asked at the next tick."""
     if runs_under_way(instance, tags.DATABASE_JOB):
         return dg.SensorResult(skip_reason="the database is being published to")
     try:
@@ -102,7 +105,7 @@ LOOK_EVERY_SECONDS = 300
     "(docs/access.md).",
 )
 def published_scopes(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """Files that are behind are built from nothing; those of nobody are removed."""
+    """Build people's files that are behind from nothing; remove files that no longer belong to anybody."""
     done = people.publish_scopes(work)
     return dg.MaterializeResult(
         metadata={
@@ -115,12 +118,12 @@ def published_scopes(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
 
 
 def scopes_job() -> Any:
-    """The job that builds people's files."""
+    """Define the job that builds people's files."""
     return publishing_job(tags.SCOPES_JOB, SCOPES, "The files of people who are no admins.")
 
 
 def publishing_job(name: str, asset: dg.AssetKey, description: str) -> Any:
-    """A job of one asset that publishes, beside the runs that write the lake."""
+    """Define a job that publishes one asset and runs beside the runs that write the lake."""
     return dg.define_asset_job(
         name,
         dg.AssetSelection.assets(asset),
@@ -132,7 +135,7 @@ def publishing_job(name: str, asset: dg.AssetKey, description: str) -> Any:
 
 
 def scopes_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
-    """Asks for people's files when the admin's file or their rights have changed."""
+    """Define the sensor that requests people's files when the admin's file or their rights have changed."""
     return standing_sensor(
         "scopes",
         LOOK_EVERY_SECONDS,
@@ -143,7 +146,7 @@ def scopes_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
 
 
 def scopes_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
-    """Ask for a run where a file is behind; a sites.yaml that is being written is looked at again."""
+    """Request a run if a person's file is behind; an invalid sites.yaml is read again at the next tick."""
     try:
         behind = people.are_behind(work)
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""Refused values and quarantined files tried again, with the present code and registry."""
+"""Retries refused values and quarantined files, with the present code and registry."""
 
 import time
 from collections import Counter
@@ -20,15 +20,19 @@ from domotic_assets.orchestration.internals import instance as internals_instanc
 from domotic_assets.schemas.homes import silver
 
 LIVE_FOR = timedelta(minutes=2)
-"""The daemon of the live feed gives a sign every 30 s."""
+"""How old the newest heartbeat of a live feed's daemon may be; it gives one every 30 s."""
 
 LIVE_WAIT_SECONDS = 180
-"""How long a replay waits for the live feed to carry its windows."""
+"""How long a replay waits for the live feed to process its windows."""
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """What became of refusals that were tried again: counts by outcome. live: the live feed carried them."""
+    """Result of a replay.
+
+    outcomes: number of refusals by outcome. windows: keys processed again. live: whether a live feed was
+    running.
+    """
 
     outcomes: Counter[str]
     windows: tuple[str, ...]
@@ -36,10 +40,10 @@ class Replayed:
 
 
 def replay(work: Workspace, chosen: Selection, now: datetime) -> Replayed:
-    """Carry the windows of these refusals anew from bronze to Gold, with the present code and registry.
+    """Process the windows of these refusals again, from bronze to Gold, with the present code and registry.
 
-    Where a live feed is at work it does so, and this waits for it; else a build does. Sealed days are
-    carried whole, as days.
+    If a live feed is running, it processes the windows and this waits for it. Otherwise, or if there are
+    forecasts among them, a build does. Sealed days are processed whole, as days.
     """
     before = refusals(work, chosen)
     forecasts = before.filter(pl.col("source") == FORECASTS)["utc_date"].unique().to_list()
@@ -56,7 +60,7 @@ def replay(work: Workspace, chosen: Selection, now: datetime) -> Replayed:
         held.add_dates(tags.FORECASTS_JOB, forecasts)
 
     work.worklist.change(change)
-    # The live feed asks for windows of the list; forecasts it only reads when they come.
+    # The live feed requests pending windows, but reads forecasts only when new files arrive.
     if forecasts or (keys and not live):
         building.build(work)
     elif keys:
@@ -65,7 +69,7 @@ def replay(work: Workspace, chosen: Selection, now: datetime) -> Replayed:
 
 
 def is_live(instance: dg.DagsterInstance, now: datetime) -> bool:
-    """Whether a daemon has given a sign lately."""
+    """Return whether one of Dagster's daemons gave a heartbeat within LIVE_FOR."""
     signs = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
     return bool(signs) and now - datetime.fromtimestamp(max(signs), UTC) < LIVE_FOR
 
@@ -77,7 +81,7 @@ def _wait(work: Workspace, keys: Collection[str]) -> None:
 
 
 def _outcomes(work: Workspace, before: pl.DataFrame) -> Counter[str]:
-    """What became of refusals: each is still refused, now loaded, superseded, or waits to be carried."""
+    """Count the refusals by outcome: still refused, now loaded, superseded, or waiting for the live feed."""
     dates = before["utc_date"].unique().to_list()
     still = refusals(work).filter(pl.col("utc_date").is_in(dates)).select(KEY).with_columns(is_still=True)
     files = work.lake.read(silver.SENSOR_FILES, dates=dates, columns=["file_id", "window", "status"])

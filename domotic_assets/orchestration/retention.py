@@ -1,4 +1,4 @@
-"""Deletes Dagster's records of runs that nobody looks at any more."""
+"""Deletes Dagster's records of runs that are no longer needed."""
 
 import shutil
 from datetime import datetime, timedelta
@@ -14,12 +14,12 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
 
 
 def prune_runs(instance: dg.DagsterInstance, home: Path, now: datetime, *, keep: str) -> int:
-    """Delete records of runs that tell nothing any more; number of runs.
+    """Delete the records of runs that are no longer needed; return the number of runs deleted.
 
-    home: the folder of Dagster's records. keep: the run that asks.
+    home: the folder of Dagster's records. keep: id of the run that calls this.
 
-    A window's run goes once its keys went, which is when its day is sealed; any other run when it is old
-    and a later one did the same.
+    A run of windows is deleted once its keys are gone, that is when its day is sealed. Any other run is
+    deleted when it is older than KEEP_RUNS and a later run of the same job and keys succeeded.
     """
     registered = set(instance.get_dynamic_partitions(tags.WINDOW))
     done_later: set[tuple[str, ...]] = set()
@@ -42,7 +42,7 @@ def prune_runs(instance: dg.DagsterInstance, home: Path, now: datetime, *, keep:
 
 
 def _remove_files(home: Path, run_id: str) -> None:
-    """A run's own event file and outputs, which Dagster empties and leaves."""
+    """Remove a run's own event file and outputs, which Dagster empties but leaves behind."""
     for file in (home / "history" / "runs").glob(f"{run_id}.db*"):
         file.unlink(missing_ok=True)
     shutil.rmtree(home / "storage" / run_id, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""Sensors and schedules: when runs start. What there is to do is decided in `arrivals`.
+"""Defines sensors and schedules: when runs start. What there is to do is decided in `arrivals`.
 
-All stand RUNNING from the start. A source that cannot be read is no crash: the tick says so in one
-line, the source's check `reachable` fails, and the next tick looks again.
+All are RUNNING by default. A source that cannot be read is no crash: the tick reports it in one line, the
+source's check `reachable` fails, and the next tick tries again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ Tick = Callable[[Workspace, dg.DagsterInstance, datetime], dg.SensorResult]
 def build_sensors(
     work: Workspace, jobs: Mapping[str, Any], flows: Sequence[Flow]
 ) -> list[dg.SensorDefinition]:
-    """The feed's sensors, over the jobs by name."""
+    """Define the feed's sensors. jobs: the feed's jobs by name."""
     by_name = {flow.name: flow for flow in flows}
 
     def guarded(name: str, tick: Tick) -> Callable[[dg.SensorEvaluationContext], Any]:
@@ -88,7 +88,7 @@ def standing_sensor(
     description: str,
     tick: Callable[[dg.SensorEvaluationContext], dg.SensorResult],
 ) -> dg.SensorDefinition:
-    """A sensor that runs from the start."""
+    """Define a sensor that is running from the start."""
 
     @dg.sensor(
         name=name,
@@ -104,7 +104,7 @@ def standing_sensor(
 
 
 def build_schedules(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
-    """The feed's schedules, in the calendar's time zone."""
+    """Define the feed's schedules, in the calendar's time zone."""
     zone = work.registry.calendar_time_zone
     running = dg.DefaultScheduleStatus.RUNNING
     return [
@@ -120,7 +120,10 @@ def build_schedules(work: Workspace, jobs: Mapping[str, Any]) -> list[dg.Schedul
 
 
 def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
-    """One tick: look, seal what is due, ask for one run of windows, and for a listing when one is due."""
+    """Look for new files; request one run of windows, and a listing if one is due.
+
+    The oldest day that is due for sealing is put on the work list first.
+    """
     registered = instance.get_dynamic_partitions(tags.WINDOW)
     seen = arrivals.look(work, registered, now)
     held = work.worklist.read()
@@ -171,14 +174,14 @@ def _quiet(held: PendingWork) -> str:
 
 
 def runs_under_way(instance: dg.DagsterInstance, job: str) -> Sequence[dg.DagsterRun]:
-    """Runs of a job that are queued or at work."""
+    """Return the runs of a job that are queued or running."""
     return instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY))
 
 
 def forecasts_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
-    """Ask for one run over the oldest stretch of dates of issue that have something new.
+    """Request one run over the oldest stretch of consecutive dates of issue with new or changed files.
 
-    The folder is listed at every tick while the day's file is due and not there, else every hour.
+    The folder is listed at every tick while the day's file is due and missing, otherwise every hour.
     """
     looked = work.worklist.read().marks.get(tags.FORECASTS_JOB)
     lately = looked is not None and now - looked < LIST_FORECASTS_EVERY
@@ -194,7 +197,7 @@ def forecasts_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime)
 
 
 def register_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
-    """Ask for a run where the register has changed; an hour's peace begins once bronze is like it."""
+    """Request a run if the register has changed; once bronze matches it, compare again after an hour."""
     compared = work.worklist.read().marks.get(tags.REGISTER_JOB)
     if compared is not None and now - compared < COMPARE_REGISTER_EVERY:
         return dg.SensorResult(skip_reason=f"compared at {compared:%H:%M} UTC")
@@ -207,7 +210,12 @@ def register_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
 
 
 def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
-    """Ask for runs over the local dates whose device health may have changed."""
+    """Request runs over the local dates whose device health may have changed.
+
+    A refresh is due every hour, and earlier after a day was closed, but not within REFRESH_AT_MOST_EVERY of
+    the last one. In between, a run of the dimensions is requested if one of them is missing or lacks a
+    device.
+    """
     held = work.worklist.read()
     last = held.marks.get(tags.REFRESH_JOB)
     closed = held.marks.get(DAY_CLOSED)
@@ -229,7 +237,7 @@ def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -
 
 
 def _lacks_dims(work: Workspace) -> bool:
-    """Whether a dimension is not there yet, or a device is new."""
+    """Return whether a dimension does not exist yet or lacks a device."""
     return any(work.lake.version(table) is None for table in gold.DIMS) or dims.lacks_devices(work)
 
 
@@ -240,13 +248,16 @@ def _range_request(job: str, first: date, last: date) -> dg.RunRequest:
 def _guarded(
     work: Workspace, context: dg.SensorEvaluationContext, flow: Flow, tick: Callable[[], dg.SensorResult]
 ) -> dg.SensorResult:
-    """A tick whose source cannot be read skips with one line; the check `reachable` tells of changes."""
+    """Run a tick; skip it with one line if its source cannot be read.
+
+    A source that becomes unreadable, or readable again, is reported once by the check `reachable`.
+    """
     table = flow.writes[0]
     mark = UNREACHABLE + table.id
     was_down = mark in work.worklist.read().marks
     try:
         if was_down and flow.look is not None:
-            # A tick need not look at its source, and would then prove nothing.
+            # A tick does not always read its source, so its success alone proves nothing.
             flow.look(work)
         found = tick()
     except (SourceError, ContractError, ConfigurationError) as error:
@@ -273,7 +284,7 @@ def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
 
 
 def reachable_checks(work: Workspace, flows: Sequence[Flow]) -> list[Any]:
-    """The check `reachable` of each flow that reads a source; sensors report it, a person can run it."""
+    """Define the check `reachable` for each flow with a source; sensors report it, and people can run it."""
 
     def check(flow: Flow, look: Callable[[Workspace], object]) -> dg.AssetChecksDefinition:
         @dg.asset_check(asset=key(flow.writes[0]), name=REACHABLE, description=f"{REACHABLE_RULE} (ERROR)")

@@ -1,4 +1,4 @@
-"""Names that jobs, sensors, assets and dagster.yaml share, and how a run is asked for.
+"""Defines the names that jobs, sensors, assets and dagster.yaml share, and makes run requests.
 
 Nothing personal goes into a run tag.
 """
@@ -15,16 +15,18 @@ PUBLISH_JOB, PUBLISH_CHANGES_JOB = "publish", "publish_changes"
 DATABASE_JOB = "team_database"
 
 WINDOW = "window"
-"""The partitions of the feed's time."""
+"""Name of the partitions by window of the feed's time."""
 
 LANE, DATA, BESIDE = "domotic/lane", "data", "beside"
-"""Runs that write the lake's rows take turns; runs beside them list, publish and clean up."""
+"""Tag of the writer queue: `data` for runs that write the lake's rows, one at a time; `beside` for runs
+that list, publish or clean up."""
 
 KIND = "domotic/kind"
-"""Which kind of windows a run carries: live, late or history."""
+"""Tag with the kind of windows that a run processes: live, late or history."""
 
 LISTING, BY_NAME = "domotic/listing", "by name"
-"""By name: the names of the run's windows are looked for; else the share is listed whole."""
+"""Tag with how a run lists the share: `by name` lists only the names expected in its windows, or in the
+last days; without it all names are listed."""
 
 PARTITION = "dagster/partition"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -32,15 +34,15 @@ PRIORITY = "dagster/priority"
 
 
 def of_keys(first: str, last: str) -> dict[str, str]:
-    """The tags of a run over the partition keys first … last.
+    """Return the tags of a run over the partition keys from `first` to `last`.
 
-    One key is no range: of a range Dagster asks its records about both ends for every event.
+    A single key is not tagged as a range: for a range, Dagster looks up both ends for every event.
     """
     return {PARTITION: first} if first == last else {RANGE_START: first, RANGE_END: last}
 
 
 def keys_of(run_tags: Mapping[str, str]) -> tuple[str, str] | None:
-    """First and last partition key of a run; None of one without."""
+    """Return the first and last partition key of a run; None if it has no partitions."""
     if PARTITION in run_tags:
         return run_tags[PARTITION], run_tags[PARTITION]
     if RANGE_START in run_tags and RANGE_END in run_tags:
@@ -49,9 +51,9 @@ def keys_of(run_tags: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-"""Run config: the console gets errors only, the run's events all."""
+"""Run config: the console shows errors only; the run's events keep everything."""
 
 
 def ask_for(job: str, run_tags: Mapping[str, str] | None = None) -> dg.RunRequest:
-    """Ask for a run of a job, its console quiet."""
+    """Make a request for a run of a job, with a quiet console."""
     return dg.RunRequest(job_name=job, run_config=QUIET, tags=run_tags)

@@ -1,5 +1,5 @@
-"""A seeded household world that publishes what the real sources would.
+"""Simulates a world of households from a seed, and publishes what the real sources would.
 
-It knows the sources' formats from their description alone and never imports a parser: a mistake shared
-with the product could not test itself green. `run` is the way in; `defects` lists what may go wrong.
+It knows the sources' formats from their description alone and never imports a parser: no test could find a
+mistake that it shared with the product. Start reading at `run`; `defects` lists what may go wrong.
 """

@@ -1,4 +1,4 @@
-"""What the machines of a home draw, minute by minute, and the meters that count it.
+"""Simulates what the machines of a home draw, minute by minute, and the meters that count it.
 
 When people start a machine belongs in `people`.
 """
@@ -18,11 +18,11 @@ PHASE = {
     "washer": 1, "television": 1, "boiler": 1,
     "stove": 2, "kettle": 2,
 }  # fmt: skip
-"""The phase of the house meter that each load hangs on."""
+"""Phase of the house meter, from 0, that each load is connected to."""
 
 
 def profiles(uses: tuple[Use, ...], scale: float, rng: Random) -> dict[str, list[float]]:
-    """Watts at every local minute of a day for each appliance that is used; a run ends with its day."""
+    """Return the watts of each appliance used, by local minute of a day; a run is cut at the day's end."""
     watts: dict[str, list[float]] = {}
     for use in uses:
         if use.appliance == "shower":
@@ -47,7 +47,7 @@ def _program(use: Use, rng: Random) -> list[float]:
 
 
 class Fridge:
-    """A compressor that runs until it is cold and rests until it is not."""
+    """A fridge whose compressor runs until it is cold inside and rests until it is not."""
 
     def __init__(self, rng: Random) -> None:
         self._inside_c = rng.uniform(4.0, 7.0)
@@ -55,7 +55,7 @@ class Fridge:
         self._watts = rng.uniform(62.0, 88.0)
 
     def step(self, room_c: float, opened: bool) -> float:
-        """Mean watts of the next minute."""
+        """Advance by a minute and return the mean watts in it."""
         self._inside_c += (room_c - self._inside_c) * 0.0035 + (0.25 if opened else 0.0)
         if self._running:
             self._inside_c -= 0.16
@@ -77,9 +77,9 @@ class Plug:
     last_wmin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def step(self, power_w: float, unix: int) -> None:
-        """Count one minute at that mean power."""
+        """Count one minute at this mean power."""
         power_w = round(power_w, 2)
-        # A plug reports when its power moves, or after ten minutes: an idle one repeats an old time.
+        # A plug reports when its power changes, or after ten minutes: an idle one repeats an old time.
         if power_w != self.power_w or unix - self.read_at_unix >= 600:
             self.read_at_unix = unix
         self.power_w = power_w
@@ -90,7 +90,7 @@ class Plug:
 
 @dataclass(slots=True)
 class HouseMeter:
-    """The three-phase meter: it has powers and no counter."""
+    """The three-phase meter: it measures power and has no counter."""
 
     power_w: tuple[float, float, float] = (0.0, 0.0, 0.0)
     voltage_v: tuple[float, float, float] = (234.0, 234.0, 234.0)
@@ -98,7 +98,7 @@ class HouseMeter:
 
     @property
     def total_w(self) -> float:
-        """The sum of the phases."""
+        """Sum of the phases' power."""
         return round(sum(self.power_w), 2)
 
     def step(self, phases_w: list[float], rng: Random) -> None:

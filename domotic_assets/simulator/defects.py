@@ -1,7 +1,7 @@
-"""What goes wrong between a home and the share: every defect, its usual share, and what it does to a file.
+"""Spoils files between a home and the share: every defect, its usual share, and what it does to a file.
 
-A defect spoils what is delivered and never the world. Each draws from a generator of its own for each home,
-so changing one share moves no other defect. To add one: a function of the right stage and a row in DEFECTS.
+A defect changes what is delivered, never the world. Each has its own random generator per home, so changing
+one share affects no other defect. To add one, write a function for its stage and a row in DEFECTS.
 """
 
 import json
@@ -17,29 +17,30 @@ from domotic_assets.simulator.payload import Message, compose, file_name, serial
 from domotic_assets.simulator.world import World
 
 Stage = Literal["meter", "message", "bytes", "delivery"]
-"""meter: the plug's counter. message: the readings. bytes: the text. delivery: whether, when and as what."""
+"""meter: the plug's counter. message: the readings. bytes: the text. delivery: whether, when and under
+what name."""
 
 FOREIGN_USER = "PassingVisitor"
 FOREIGN_TOKEN = "simulated-foreign"  # nosec B105
 COUNTER_REST = timedelta(hours=1)
-"""A plug's counter is struck at most once in this time, so that its energy stays decidable."""
+"""A plug's counter is struck at most once in this time, so that its energy can still be decided."""
 
 RESET_ABOVE_MWH = 2_000_000
-"""Only a counter far above what an outage can hold is struck: else its old level might be reached unseen."""
+"""Only a counter far above what an outage can hold is reset: a lower one might reach its old level unseen."""
 
 GLITCH_MWH = 1_000_000_000
-"""A glitch upwards: more than any plug can draw between two readings."""
+"""Added by a glitch upwards: more than any plug can draw between two readings."""
 
 OUTAGE_MINUTES = (5, 45)
 OUTAGE_SHARE = 0.1
-"""Of the gaps, this share is an outage; the others are a single minute."""
+"""Share of the gaps that are outages; the others are a single minute."""
 
 GAP_MINUTES = 1 + OUTAGE_SHARE * (sum(OUTAGE_MINUTES) / 2 - 1)
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One file that arrives. `again`: its name exists already on the share."""
+    """One file that arrives. again: whether its name already exists on the share."""
 
     name: str
     arrived_at: datetime
@@ -50,7 +51,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class Draft:
-    """A minute's file on its way: defects change it in place."""
+    """A minute's file before it is delivered; defects change it in place."""
 
     world: World
     message: Message
@@ -59,7 +60,7 @@ class Draft:
 
     @property
     def main(self) -> Delivery:
-        """The file itself, beside whatever else arrives."""
+        """The file itself, apart from other files that arrive with it."""
         return self.deliveries[0]
 
 
@@ -68,7 +69,11 @@ Act = Callable[[Draft, Random], None]
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """A thing that goes wrong: where it strikes, its usual share of the files, and how."""
+    """Something that goes wrong.
+
+    stage: where it strikes. share: its usual share of the files. act: what it does; None for a defect that
+    `Carrier` handles itself.
+    """
 
     stage: Stage
     share: float
@@ -77,7 +82,7 @@ class Defect:
 
 
 def _leaf(draft: Draft, rng: Random) -> tuple[dict[str, Any], str]:
-    """A random numeric reading of the message: the object that holds it, and its field."""
+    """Pick a random numeric reading of the message; return the object that holds it, and its field."""
     found: list[tuple[dict[str, Any], str]] = []
     stack: list[Any] = [value for value in draft.message.values() if isinstance(value, dict)]
     while stack:
@@ -172,7 +177,7 @@ def _nul_in_name(draft: Draft, rng: Random) -> None:  # noqa: ARG001
 
 
 def _deep_nesting(draft: Draft, rng: Random) -> None:
-    """Deeper than parsers go in text form; built as text, for the same reason."""
+    """Nest deeper than parsers can follow; built as text, since a serialiser could not follow either."""
     depth = rng.choice((200, 2_000, 100_000))
     body = draft.content.decode()
     draft.content = (body[:-1] + ', "debug": ' + '{"a":' * depth + "1" + "}" * depth + "}").encode()
@@ -204,7 +209,7 @@ def _resent_identical(draft: Draft, rng: Random) -> None:
 
 
 def _resent_changed(draft: Draft, rng: Random) -> None:
-    """What came first was wrong by some degrees; the resend tells what the world was."""
+    """Deliver a reading that is wrong by some degrees first; the resend has the true one."""
     wrong = _copy(draft.message)
     true_c = draft.world.air["Livingroom"].temperature_c
     _stations(wrong)["Livingroom"]["Temperature"] = round(true_c + rng.choice((-2.5, 1.5)), 1)
@@ -219,7 +224,7 @@ def _copy(message: Message) -> Message:
 
 
 def _repeats(world: World) -> bool:
-    """Whether the clock shows this minute twice: a name can then have no third version."""
+    """Return whether the clock shows this minute twice; then its name cannot have a third version."""
     return len(candidates(world.clock.replace(tzinfo=None), world.home.clock_zone)) == 2
 
 
@@ -235,7 +240,7 @@ def _late(draft: Draft, rng: Random) -> None:
 
 
 def _foreign_name(draft: Draft, rng: Random) -> None:
-    """A thumbnail cache, a note or a copy by hand: only the copy ends in `.json`."""
+    """Deliver a thumbnail cache, a temporary file or a copy by hand; only the copy ends in `.json`."""
     stamp = f"{draft.world.utc:%Y%m%dT%H%M}-{draft.world.home.id}"
     name, content = rng.choice(
         (
@@ -290,7 +295,8 @@ DEFECTS: dict[str, Defect] = {
     ),
     "late": Defect("delivery", 4e-3, "arrives a minute to six hours late", _late),
 }
-"""Every defect in the order in which they strike a file. A share is that of files (of minutes: missing)."""
+"""Every defect, in the order in which they strike a file. Shares are of files; the share of `missing` is
+of minutes."""
 
 RESENDS = frozenset({"resent_identical", "resent_changed"})
 ALL = "all"
@@ -298,7 +304,10 @@ CLEAN: Mapping[str, float] = dict.fromkeys(DEFECTS, 0.0)
 
 
 def shares(settings: Mapping[str, float] | None = None) -> dict[str, float]:
-    """The share of each defect: the usual ones, changed by `settings`; `all` sets those not named."""
+    """Return the share of each defect: the usual ones, changed by `settings`; `all` sets those not named.
+
+    Raises ConfigurationError for an unknown defect or a share outside 0 to 1.
+    """
     chosen = dict(settings or {})
     unknown = sorted(set(chosen) - set(DEFECTS) - {ALL})
     if unknown or any(not 0 <= share <= 1 for share in chosen.values()):
@@ -314,7 +323,7 @@ def shares(settings: Mapping[str, float] | None = None) -> dict[str, float]:
 
 
 class Carrier:
-    """Carries one home's files to the share, and spoils its share of them."""
+    """Delivers one home's files to the share, and spoils some of them."""
 
     def __init__(self, seed: int, world: World, chosen: Mapping[str, float]) -> None:
         key = f"{seed}/{world.home.id}/{world.utc:%Y-%m-%dT%H:%M}"
@@ -326,7 +335,10 @@ class Carrier:
         self._gap_left = 0
 
     def carry(self) -> tuple[list[Delivery], dict[str, str]]:
-        """What the current minute delivers, and the defects that struck it (with a struck plug's room)."""
+        """Return the deliveries of the current minute, and the defects that struck it.
+
+        Each defect comes with the room of the plug that it struck, or an empty text.
+        """
         world = self._world
         arrived_at = world.utc + timedelta(seconds=self._arrivals.randint(2, 20))
         struck = dict.fromkeys((name for name in self._active if self._strikes(name)), "")
@@ -351,7 +363,7 @@ class Carrier:
         if self._gap_left:
             self._gap_left -= 1
             return True
-        # A gap is longer than a minute, so fewer must begin for the same share of minutes.
+        # A gap is longer than a minute, so fewer gaps must begin for the same share of minutes.
         if rng.random() >= share / (GAP_MINUTES * (1 - share) + share):
             return False
         if rng.random() < OUTAGE_SHARE:
@@ -365,7 +377,10 @@ class Carrier:
                 act(draft, self._active[name][1])
 
     def _count(self, struck: dict[str, str]) -> dict[str, int]:
-        """What struck counters show in this minute; names their plug in `struck`, or takes the defect out."""
+        """Return what struck counters show in this minute, in mWh by room.
+
+        Sets the plug's room in `struck`, or removes the defect if no plug can be struck.
+        """
         plugs, base = self._world.plugs, self._counter_base_mwh
         if "counter_reset" in struck and (room := self._pick("counter_reset", struck)):
             # It restarts as the minute begins, so the reading after it holds that minute's energy.

@@ -1,6 +1,6 @@
-"""The daily forecast file: truth of the sky with an error that grows with the step, in the field's CSV.
+"""Writes the daily forecast file, in the field's CSV: true weather with an error that grows with the step.
 
-One row per site, measurement with variant, run and step. What the weather truly is belongs in `sky`.
+There is one row per site, measurement with variant, run and step. The true weather belongs in `sky`.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ UNITS = {
     "PRED_T_2M": "°C",
 }
 OVER_TIME = frozenset({"PRED_DURSUN", "PRED_GLOB", "PRED_TOT_PREC"})
-"""Measured over the time since the step before: step 00 has none."""
+"""Measurements over the time since the previous step: step 00 has none."""
 
 ISSUE_HOUR_LOCAL = 7
 NORMAL_DECILE = 1.2816
@@ -36,18 +36,18 @@ NORMAL_DECILE = 1.2816
 
 
 def file_name(issued: date) -> str:
-    """`Pred_2023-01-05.csv`."""
+    """Return the file's name, such as `Pred_2023-01-05.csv`."""
     return f"Pred_{issued.isoformat()}.csv"
 
 
 def issue_moment(issued: date, zone_name: str) -> datetime:
-    """When the file of that date is written, in UTC."""
+    """Return when the file of this date of issue is written, in UTC."""
     local = datetime(issued.year, issued.month, issued.day, ISSUE_HOUR_LOCAL, tzinfo=zone(zone_name))
     return local.astimezone(UTC)
 
 
 def forecast_sites(registry: Registry, count: int) -> tuple[Site, ...]:
-    """The sites that homes need, then well-known stations up to `count`."""
+    """Return the sites that homes need, then well-known stations up to `count` sites."""
     needed = [home.weather_site for home in registry.homes if home.weather_site]
     needed += [site.name for site in registry.weather_sites]
     needed += ["Sion", "Visp"]
@@ -56,7 +56,7 @@ def forecast_sites(registry: Registry, count: int) -> tuple[Site, ...]:
 
 
 def forecast_file(seed: int, issued: date, sites: Sequence[Site]) -> bytes:
-    """The file of one date of issue; a site's rows depend on seed, date and site alone."""
+    """Return the file of one date of issue; a site's rows depend only on seed, date and site."""
     lines = [HEADER]
     for site in sorted(sites, key=lambda site: site.name):
         lines += _site_rows(seed, issued, site)
@@ -109,7 +109,10 @@ _BOUNDS = {
 
 
 def _values(measurement: str, truth: float, step: int, bias: float) -> tuple[str, ...]:
-    """ctrl, q10, q90 and stde of one row. A dry or dark hour is forecast as such."""
+    """Return ctrl, q10, q90 and stde of one row as texts.
+
+    A true value of 0, such as the rain of a dry hour, is forecast without error.
+    """
     spread = _SPREAD[measurement] * (0.4 + 0.03 * step)
     if truth == 0.0:
         spread = 0.0
@@ -121,7 +124,7 @@ def _values(measurement: str, truth: float, step: int, bias: float) -> tuple[str
 
 
 def _hourly_truth(seed: int, site: Site, issued: date, measurement: str) -> list[float]:
-    """The true value at each hour from the date's midnight on; of amounts, that of the hour before."""
+    """Return the true value at each hour from midnight UTC on; for amounts, that of the hour before."""
     first = int(datetime(issued.year, issued.month, issued.day, tzinfo=UTC).timestamp()) // 3600
     return [
         _measure(measurement, _hour(seed, site, first + hour - (measurement in OVER_TIME)))

@@ -1,4 +1,4 @@
-"""Any number of homes: those of sites.yaml, then generated ones, and a sites.yaml that names them all."""
+"""Adds generated homes to those of sites.yaml, and writes a sites.yaml that names them all."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ PRIVATE_SOURCES = {
     "weather_files": {"kind": "folder", "address": "weather"},
     "register_rows": {"kind": "sqlite", "address": "register.sqlite"},
 }
-"""Addresses beside the written sites.yaml."""
+"""Sources that are beside the written sites.yaml."""
 
 SITES_HEADING = "# Written by `domotic simulate`. Prices are example figures, people are invented.\n"
 
 
 def with_homes(registry: Registry, count: int) -> Registry:
-    """The registry with exactly `count` homes: its own first, then generated ones."""
+    """Return the registry with exactly `count` homes: its own first, then generated ones."""
     homes = list(registry.homes[:count])
     while len(homes) < count:
         homes.append(_generated(registry, len(homes) + 1))
@@ -33,7 +33,7 @@ def with_homes(registry: Registry, count: int) -> Registry:
 
 
 def _generated(registry: Registry, number: int) -> Home:
-    """A home like the first in clock, tariff and rooms; who lives there follows from its id."""
+    """Make a home with the clock, tariff and rooms of the first; its household follows from its id."""
     first = registry.homes[0]
     sites: list[str | None] = [site.name for site in registry.weather_sites]
     sites = sites or [first.weather_site]
@@ -51,13 +51,13 @@ def _generated(registry: Registry, number: int) -> Home:
 
 
 def _still_at(person: Person, known: set[str]) -> Person | None:
-    """The person with the homes that are left; None when they had some and none is left."""
+    """Return the person with only the homes that are left; None if the person had some and none is left."""
     homes = tuple(home for home in person.homes if home in known)
     return person.model_copy(update={"homes": homes}) if homes or not person.homes else None
 
 
 def write_sites(file: Path, registry: Registry) -> None:
-    """A sites.yaml of that registry, its sources beside the file."""
+    """Write a sites.yaml for this registry, with the sources beside the file."""
     content: dict[str, Any] = registry.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     content["sources"] = PRIVATE_SOURCES
     for tariff in content.get("tariffs", ()):
@@ -73,7 +73,7 @@ def _clock(minute: int) -> str:
 
 
 def _yaml(key: str, value: Any, indent: str) -> list[str]:
-    """Blocks down to the entries that hold plain values only; those stand in one line, in JSON's notation."""
+    """Write YAML blocks down to entries with plain values only, which are one line in JSON's notation."""
     flat = not isinstance(value, dict | list) or not any(
         isinstance(item, dict | list) for item in (value.values() if isinstance(value, dict) else value)
     )

@@ -1,6 +1,6 @@
-"""Who lives in a home and what is built into it: fixed by seed and home id, never by time.
+"""Decides who lives in a home and what is built into it, from seed and home id, never from time.
 
-What people do on a day belongs in `people`, what their machines draw in `appliances`.
+What people do on a day belongs in `people`; what their machines draw belongs in `appliances`.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ PLUG_APPLIANCES = {
     "Kitchen": "fridge", "Laundry": "washer", "Livingroom": "television", "Office": "desk",
     "Bhroom": "boiler",
 }  # fmt: skip
-"""What hangs on the smart plug of a room."""
+"""The appliance on the smart plug of each room."""
 
 UNPLUGGED_APPLIANCES = {"Kitchen": ("stove", "kettle", "dishwasher")}
-"""What only the house meter sees."""
+"""Appliances that only the house meter measures, by room."""
 
 OpeningKind = Literal["Door", "Window"]
 
@@ -46,12 +46,12 @@ class Household:
 
 
 def token_of(seed: int, home_id: str) -> str:
-    """The secret that a home's files carry; invented, and marked as such."""
+    """Return the secret that a home's files contain; it is invented, and marked as such."""
     return "simulated-" + hashlib.sha256(f"{seed}/{home_id}/token".encode()).hexdigest()[:54]
 
 
 def furnish(seed: int, home: Home) -> Household:
-    """The household of a home: the same for the same seed and home id, whatever else is simulated."""
+    """Decide the household of a home: the same for the same seed and home id, whatever else is simulated."""
     rng = Random(f"{seed}/{home.id}/household")
     people = rng.choice((1, 2, 2, 3, 4))
     openings: dict[str, tuple[OpeningKind, ...]] = {

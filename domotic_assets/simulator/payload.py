@@ -1,4 +1,4 @@
-"""How a home's readings are written: the sensor file's name and its JSON.
+"""Writes a home's readings: the sensor file's name and its JSON.
 
 The message is what a faultless feed would send. What spoils it belongs in `defects`.
 """
@@ -12,23 +12,23 @@ from domotic_assets.simulator.world import World
 Message = dict[str, Any]
 
 ALTITUDE_FACTOR = 1 - VALLEY_ALTITUDE_M / 8434
-"""Absolute pressure of the valley over pressure at sea level."""
+"""Absolute pressure in the valley, divided by the pressure at sea level."""
 
 CO2_ROOMS = ("Livingroom", "Office", "Bdroom")
 
 
 def file_name(world: World, user: str) -> str:
-    """`31.08.2023 2144_JimmyLoup_received.json`, by the home's clock."""
+    """Return the file's name by the home's clock, such as `31.08.2023 2144_JimmyLoup_received.json`."""
     return f"{world.clock:%d.%m.%Y %H%M}_{user}_received.json"
 
 
 def serialise(message: Message) -> bytes:
-    """The message as the gateway writes it."""
+    """Encode the message as the gateway writes it."""
     return json.dumps(message, ensure_ascii=False).encode()
 
 
 def compose(world: World) -> Message:
-    """The message of the world's current minute."""
+    """Compose the message of the world's current minute."""
     return {
         "user": world.household.user,
         "api_token": world.household.token,

@@ -1,7 +1,7 @@
-"""What the people of a home do on a local day: sleep, leave, cook, wash, sit and go to bed.
+"""Plans what the people of a home do on a local day: sleep, leave, cook, wash, sit and go to bed.
 
-A day's plan depends on seed, home and local date alone. Minutes are those of the local clock, so a day
-with a clock change repeats or skips the same plan.
+A day's plan depends only on seed, home and local date. Minutes are those of the local clock, so a day with a
+clock change repeats or skips a part of the plan.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from domotic_assets.simulator.household import ROOMS, Household
 MINUTES = 1440
 AWAY = -1
 ASLEEP = len(ROOMS)
-"""Codes of a person's place beside the indices into ROOMS; asleep is in the bedroom."""
+"""Codes of a person's place, besides the indices into ROOMS; a person asleep is in the bedroom."""
 
 BATHROOM, BEDROOM, LIVING, OFFICE, KITCHEN, LAUNDRY = range(len(ROOMS))
 _IDLE_PLACES = (LIVING, KITCHEN, BEDROOM, OFFICE, LAUNDRY)
@@ -22,7 +22,7 @@ _IDLE_WEIGHTS = (58, 16, 12, 11, 3)
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """An appliance set going at a local minute, and for how long it is used."""
+    """An appliance switched on at a local minute, and for how many minutes it is used."""
 
     appliance: str
     start: int
@@ -41,7 +41,7 @@ class DayPlan:
 
 
 def plan_day(seed: int, household: Household, day: date) -> DayPlan:
-    """The plan of one local day."""
+    """Plan one local day."""
     rng = Random(f"{seed}/{household.home_id}/{day.isoformat()}/people")
     weekend = day.weekday() >= 5
     holiday = rng.random() < 0.02
@@ -96,7 +96,7 @@ def _put(place: list[int], code: int, start: int, end: int) -> None:
 def _uses(
     rng: Random, household: Household, places: tuple[list[int], ...], rise: int, weekend: bool
 ) -> list[Use]:
-    """What is switched on; whoever cooks is put into the kitchen."""
+    """List what is switched on; move whoever cooks to the kitchen."""
     uses = [Use("boiler", rng.randint(5, 150), round(rng.uniform(20, 32) * (1 + household.people / 2)))]
 
     def somebody(minute: int) -> bool:
@@ -123,5 +123,5 @@ def _uses(
 
 
 def _first_up(place: list[int]) -> int | None:
-    """The local minute at which a person is up at home for the first time."""
+    """Return the first local minute at which a person is awake at home; None if there is none."""
     return next((minute for minute, code in enumerate(place) if code not in (AWAY, ASLEEP)), None)

@@ -1,7 +1,7 @@
-"""The building register as a SQLite file: every table of the field's `pidb`, the personal ones included.
+"""Writes the building register as a SQLite file: all tables of the field's `pidb`, personal ones included.
 
-All people, numbers and addresses are invented. Each such value carries a marker of its own, so that a
-search for leaks can name what leaked; `personal_values` lists them.
+All people, numbers and addresses are invented. Each such value has its own marker, so that a search for leaks
+can name what leaked; `personal_values` lists them.
 """
 
 import os
@@ -43,7 +43,7 @@ TABLES: dict[str, str] = {
     "categories": "idCategory INTEGER PRIMARY KEY, idUser INTEGER, name TEXT",
     "userrelationships": "idUserRelationship INTEGER PRIMARY KEY, idUser INTEGER, description TEXT",
 }
-"""Table to its columns."""
+"""Table to its columns, as SQL."""
 
 _APP_TABLES = (
     "actions", "achievements", "badges", "events", "eventsgeneric", "eventsignore", "categories",
@@ -66,12 +66,12 @@ Rows = dict[str, list[tuple[Value, ...]]]
 
 
 def planted(table: str, number: int, column: str) -> str:
-    """The marker of a personal value: it names where it was planted."""
+    """Return the marker of a personal value, which names where it was planted."""
     return f"{MARKER}-{table}-{number}-{column}"
 
 
 def write_register(file: Path, seed: int, homes: Sequence[Home], start: datetime) -> None:
-    """Write the register afresh; byte for byte the same for the same arguments."""
+    """Write the register anew; the same arguments give the same bytes."""
     part = file.with_name(f".{file.name}.part")
     part.unlink(missing_ok=True)
     connection = sqlite3.connect(part)
@@ -89,7 +89,7 @@ def write_register(file: Path, seed: int, homes: Sequence[Home], start: datetime
 
 
 def register_rows(seed: int, homes: Sequence[Home], start: datetime) -> Rows:
-    """Every table's rows."""
+    """Return the rows of every table."""
     rows: Rows = {table: [] for table in TABLES}
     rows["buildingtype"] += _BUILDING_TYPES
     rows["profilereference"] += [(n, *reference) for n, reference in enumerate(_REFERENCES, 1)]
@@ -103,7 +103,7 @@ def register_rows(seed: int, homes: Sequence[Home], start: datetime) -> Rows:
 
 
 def building_numbers(homes: Sequence[Home]) -> list[int]:
-    """The register's number of each home: the one that sites.yaml states, else the next free one."""
+    """Return the register's number of each home: the one in sites.yaml, otherwise the next free one."""
     taken = {home.register_building for home in homes}
     free = (number for number in range(1, 2 * len(homes) + 2) if number not in taken)
     return [home.register_building or next(free) for home in homes]
@@ -133,7 +133,7 @@ def _add_building(rows: Rows, seed: int, home: Home, building: int, user: int) -
 
 
 def _coordinates(building: int) -> tuple[float, float]:
-    """A place in the middle of a lake, with digits that occur nowhere else."""
+    """Return latitude and longitude in the middle of a lake, with digits that occur nowhere else."""
     return 46.4219377 + building / 10_000, 6.5719733 + building / 10_000
 
 
@@ -172,7 +172,7 @@ def _add_rooms(rows: Rows, seed: int, home: Home, building: int) -> None:
 
 
 def sensors_of(seed: int, home: Home) -> list[tuple[str, str]]:
-    """Room spelling and register type of every sensor that the home's files show."""
+    """Return room spelling and register type of every sensor in the home's files."""
     household = furnish(seed, home)
     return [
         *((room, "plug") for room in PLUG_APPLIANCES),
@@ -209,9 +209,9 @@ def _add_logs(rows: Rows, seed: int, home: Home, building: int, start: datetime)
 
 
 def personal_values(seed: int, homes: Sequence[Home]) -> tuple[str, ...]:
-    """Every text that the sources hold and no layer right of bronze may: search for each of them.
+    """Return every text that the sources hold and no layer after bronze may hold, to search for.
 
-    Feed users, tokens, and the register's personal values as they stand; coordinates as their digits.
+    These are feed users, tokens and the register's personal values as written; coordinates as their digits.
     """
     return tuple(dict.fromkeys(_personal(seed, homes)))
 

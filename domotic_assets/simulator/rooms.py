@@ -1,4 +1,4 @@
-"""The air of a room: temperature, CO2 and moisture, moved by people, windows, sun and heating."""
+"""Simulates the air of a room: temperature, CO2 and moisture, changed by people, windows, sun and heating."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ OUTDOOR_CO2_PPM = 422.0
 AIR_CHANGES_PER_H = 0.9
 AIR_CHANGES_OPEN_PER_H = 7.0
 PERSON_CO2_L_PER_MIN = {True: 0.19, False: 0.31}
-"""Exhaled CO2, asleep and awake."""
+"""Exhaled CO2: True for asleep, False for awake."""
 
 PERSON_WATER_G_PER_MIN = 0.85
 SHOWER_WATER_G_PER_MIN = 18.0
@@ -18,7 +18,7 @@ VOLUME_M3 = {
 
 
 def saturation_g_m3(temperature_c: float) -> float:
-    """Water that a cubic metre of air can hold (Magnus)."""
+    """Return how many grams of water a cubic metre of air can hold (Magnus)."""
     pressure_hpa = 6.112 * math.exp(17.62 * temperature_c / (243.12 + temperature_c))
     return 216.7 * pressure_hpa / (273.15 + temperature_c)
 
@@ -34,7 +34,7 @@ class Air:
 
     @property
     def humidity_pct(self) -> float:
-        """Relative humidity."""
+        """Relative humidity in percent, at most 99."""
         return min(99.0, 100 * self.water_g_m3 / saturation_g_m3(self.temperature_c))
 
     def step(
@@ -51,7 +51,7 @@ class Air:
         heat_w: float,
         water_g: float,
     ) -> None:
-        """One minute on. `home_c` is the mean of the home's rooms, that walls and doors pull towards."""
+        """Advance by a minute. home_c: mean of the home's rooms, which walls and doors pull towards."""
         people = awake + asleep
         change_k = (outdoor_c - self.temperature_c) / 2600 + (home_c - self.temperature_c) / 420
         if open_windows:

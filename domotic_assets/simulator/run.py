@@ -1,6 +1,6 @@
-"""The simulation as a whole: worlds, their carriers and the forecasts in one order of time, and the folders.
+"""Runs the simulation: worlds, their deliveries and the forecasts in order of time, written to the folders.
 
-`simulate_history` writes days at once, `simulate_live` goes on minute by minute in real time.
+`simulate_history` writes days as fast as it can, `simulate_live` goes on minute by minute in real time.
 """
 
 import heapq
@@ -35,12 +35,13 @@ DEFAULT_SEED = 1
 DEFAULT_WEATHER_SITES = 8
 
 Progress = Callable[[datetime, int], None]
-"""Told the simulated moment and the files written so far, about once a simulated hour."""
+"""Called with the simulated moment and the files written so far: in a history every simulated hour, live
+every minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a simulation's files depend on besides the homes; kept beside the share, so that it can go on."""
+    """What a simulation's files depend on besides the homes; saved beside the share, so that it can go on."""
 
     start: datetime
     seed: int = DEFAULT_SEED
@@ -48,13 +49,13 @@ class Conditions:
     defects: Mapping[str, float] = field(default_factory=dict)
 
     def write(self, folders: "Folders") -> None:
-        """Keep them."""
+        """Save the conditions beside the share."""
         kept = asdict(self) | {"start": self.start.isoformat(), "defects": dict(self.defects)}
         _conditions_file(folders).write_text(json.dumps(kept, indent=1))
 
     @classmethod
     def read(cls, folders: "Folders") -> "Conditions":
-        """The conditions of what filled these folders; raises ConfigurationError where nothing did."""
+        """Read the conditions of what filled these folders; raise ConfigurationError if there are none."""
         file = _conditions_file(folders)
         try:
             kept = json.loads(file.read_text())
@@ -74,7 +75,10 @@ def _conditions_file(folders: "Folders") -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where the sources' files go. `later` takes what arrives under a name that exists already."""
+    """Where the sources' files go.
+
+    later: for files whose name already exists on the share. register: None if sites.yaml names none.
+    """
 
     share: Path
     later: Path
@@ -83,14 +87,14 @@ class Folders:
 
     @classmethod
     def below(cls, folder: Path) -> "Folders":
-        """`share`, `later`, `weather` and `register.sqlite` in one folder."""
+        """Return `share`, `later`, `weather` and `register.sqlite` in one folder."""
         return cls(folder / "share", folder / "later", folder / "weather", folder / "register.sqlite")
 
     @classmethod
     def of(cls, sites: Sites) -> "Folders":
-        """The addresses that sites.yaml names; `later` lies beside the share.
+        """Return the addresses that sites.yaml names; `later` is beside the share.
 
-        Raises ConfigurationError where a source is a server: nothing is simulated into one.
+        Raises ConfigurationError if a source is a server, since the simulation cannot write to one.
         """
         share = _folder(sites, "sensor_files")
         weather = _folder(sites, "weather_files") if "weather_files" in sites.registry.sources else None
@@ -98,7 +102,7 @@ class Folders:
         return cls(share, share.parent / "later", weather or share.parent / "weather", register)
 
     def make(self) -> None:
-        """Create what is missing."""
+        """Create the folders that are missing; raise ConfigurationError if one cannot be created."""
         for folder in (
             self.share,
             self.later,
@@ -129,9 +133,10 @@ def _folder(sites: Sites, name: str) -> Path:
 
 
 class Simulation:
-    """Every home's world from `start` on, and all that arrives because of it.
+    """Every home's world from `start` on, and everything that arrives because of it.
 
-    Same arguments, same deliveries. A home's own depend on seed, home and start, not on the other homes.
+    The same arguments give the same deliveries. Those of a home depend on seed, home and start, not on other
+    homes.
     """
 
     def __init__(
@@ -155,7 +160,7 @@ class Simulation:
         self._number = 0
 
     def advance(self, truth: TruthFiles | None = None) -> Iterator[Delivery]:
-        """Live through the next minute and give what arrives in it, in order of arrival."""
+        """Simulate the next minute and yield what arrives in it, in order of arrival."""
         for world, carrier in zip(self.worlds, self._carriers, strict=True):
             world.step()
             deliveries, struck = carrier.carry()
@@ -170,12 +175,12 @@ class Simulation:
             yield heapq.heappop(self._waiting)[2]
 
     def rest(self) -> Iterator[Delivery]:
-        """What left its home before now and has not arrived yet."""
+        """Yield what left its home before now and has not arrived yet."""
         while self._waiting:
             yield heapq.heappop(self._waiting)[2]
 
     def deliveries(self, minutes: int, truth: TruthFiles | None = None) -> Iterator[Delivery]:
-        """All that leaves in the next `minutes`, to the last late file, in order of arrival."""
+        """Yield all that leaves in the next `minutes`, up to the last late file, in order of arrival."""
         for _ in range(minutes):
             yield from self.advance(truth)
         yield from self.rest()
@@ -194,7 +199,7 @@ class Simulation:
 
 
 def utc_day(day: date) -> datetime:
-    """The start of a UTC day."""
+    """Return the start of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
@@ -210,7 +215,7 @@ def simulate_history(
     truth: Path | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Write `days` UTC days from `start` on and the register; returns the number of files written.
+    """Write the register and `days` UTC days from `start` on; return the number of files written.
 
     A file's last-write time is its time of arrival. The same arguments give the same bytes and times.
     """
@@ -229,10 +234,10 @@ def write_history(
     goes_on: bool = False,
     again: bool = False,
 ) -> int:
-    """Write the register and what leaves in the next `minutes`, as fast as it goes; files written.
+    """Write the register and what leaves in the next `minutes`, without waiting; return the number of files.
 
-    goes_on: what arrives after these minutes stays waiting for the live feed. again: these minutes may
-    have been written before; what lies there already is left.
+    goes_on: leave what arrives after these minutes to the live feed. again: these minutes may have been
+    written before; files that exist are left as they are.
     """
     folders.make()
     if folders.register is not None and not (again and folders.register.exists()):
@@ -263,9 +268,10 @@ def simulate_live(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Go on from the simulation's moment, a minute every 60 / speed seconds; for ever without `minutes`.
+    """Go on from the simulation's moment, a minute every 60 / speed seconds; return the number of files.
 
-    A file is written when it arrives. Here a name may be written again in place, as on the real share.
+    Without `minutes` it goes on for ever. A file is written when it arrives. A name may be written again in
+    place, as on the real share.
     """
     folders.make()
     began, start = clock(), simulation.now
@@ -284,16 +290,16 @@ def simulate_live(
 
 
 def path_of(delivery: Delivery, folders: Folders, *, in_place: bool = False) -> Path:
-    """Where a delivery's file goes."""
+    """Return the path of a delivery's file."""
     if delivery.folder == "weather":
         return folders.weather / delivery.name
     return (folders.later if delivery.again and not in_place else folders.share) / delivery.name
 
 
 def publish(delivery: Delivery, folders: Folders, *, in_place: bool = False) -> None:
-    """Write a file with its time of arrival as last-write time."""
+    """Write a file, with its time of arrival as last-write time."""
     path = path_of(delivery, folders, in_place=in_place)
-    # To truncate an old file costs a flush, two milliseconds; a new one in its place does not.
+    # Truncating an old file costs a flush of two milliseconds; a new file in its place does not.
     with suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108
     with open(path, "wb") as file:  # noqa: PTH123

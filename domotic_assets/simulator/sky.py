@@ -1,4 +1,4 @@
-"""The weather as it truly is at a place and moment: a function of seed, site and time alone.
+"""Computes the true weather at a place and moment, from seed, site and time alone.
 
 Homes feel it and forecasts err around it. How forecasts are written belongs in `forecasts`.
 """
@@ -16,7 +16,7 @@ CLEAR_SKY_W_M2 = 1050.0
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A forecast site: its spelling in the files, and where it lies."""
+    """A forecast site: its spelling in the files, and its position."""
 
     name: str
     lat: float = 46.8
@@ -24,7 +24,7 @@ class Site:
     altitude_m: float = VALLEY_ALTITUDE_M
 
 
-# Enough stations for the field's 150,000 rows a day. Coordinates are rounded: they shape sun and cold only.
+# Enough stations for the field's 150,000 rows a day. Coordinates are rounded: they affect only sun and cold.
 KNOWN_SITES = tuple(
     Site(*entry)
     for entry in (
@@ -81,7 +81,7 @@ class _Day:
 
 @lru_cache(maxsize=4096)
 def _day(seed: int, ordinal: int) -> _Day:
-    """The large-scale weather of a UTC day: the same over all sites, as fronts are."""
+    """Draw the large-scale weather of a UTC day, which is the same over all sites, as fronts are."""
     rng = Random(f"{seed}/sky/{ordinal}")
     cloud = rng.betavariate(0.9, 1.1)
     wet = cloud > 0.55 and rng.random() < 0.7
@@ -98,7 +98,7 @@ def _day(seed: int, ordinal: int) -> _Day:
 
 
 def named_site(name: str) -> Site:
-    """The site of that spelling; one unknown here lies in the valley."""
+    """Return the site of this spelling; a site unknown here is placed in the valley."""
     return next((site for site in KNOWN_SITES if site.name == name), Site(name))
 
 
@@ -114,11 +114,11 @@ class Sky:
         self._cos_lat = math.cos(math.radians(site.lat))
 
     def at(self, utc: datetime) -> Weather:
-        """The weather of that moment; smooth in time, but for the edges of rain."""
+        """Return the weather at this moment; it is smooth in time, except at the edges of rain."""
         hour = utc.hour + utc.minute / 60
         ordinal = utc.toordinal()
         today = _day(self._seed, ordinal)
-        # A day's figures hold at noon; between two noons they change in proportion.
+        # A day's figures apply at noon; between two noons they are interpolated.
         neighbour = _day(self._seed, ordinal + (1 if hour >= 12 else -1))
         away = abs(hour - 12) / 24
         anomaly = today.anomaly_k + (neighbour.anomaly_k - today.anomaly_k) * away
@@ -149,5 +149,5 @@ class Sky:
         )
 
     def hour(self, unix_hour: int) -> Weather:
-        """The weather at a full hour, counted from the epoch."""
+        """Return the weather at a full hour, given as hours since the unix epoch."""
         return self.at(datetime.fromtimestamp(unix_hour * 3600, UTC))

@@ -1,6 +1,6 @@
-"""What really happened, before any defect: the independent oracle of tests.
+"""Records what really happened, before any defect: the independent oracle of tests.
 
-`truth_row` gives a home's current minute; `TruthFiles` writes all of them, and which defect struck when.
+`truth_row` returns a home's current minute; `TruthFiles` writes all minutes, and which defect struck when.
 """
 
 import csv
@@ -18,10 +18,11 @@ DEFECT_COLUMNS = ("home", "minute_utc", "defect", "plug_room")
 
 
 def truth_row(world: World) -> dict[str, TruthValue]:
-    """One row per home and UTC minute; a column of a room is `measure:Room`, of an opening `:Room:place`.
+    """Return the truth of a home's current UTC minute, as one row.
 
-    Figures are what faultless sensors show: rounded as in the feed, energies exact in thousandths of a Wh.
-    The house meter's energy is its power over the minute.
+    A column of a room is named `measure:Room`, a column of an opening `measure:Room:place`. Figures are what
+    faultless sensors show: rounded as in the feed, energies exact in thousandths of a Wh. The house meter's
+    energy is its power over the minute.
     """
     row: dict[str, TruthValue] = {
         "minute_utc": f"{world.utc:%Y-%m-%dT%H:%M}",
@@ -69,7 +70,7 @@ class TruthFiles:
             file.close()
 
     def write(self, world: World, struck: Mapping[str, str]) -> None:
-        """Note the world's current minute and the defects that struck its file."""
+        """Write the world's current minute and the defects that struck its file."""
         row = truth_row(world)
         writer = self._homes.get(world.home.id)
         if writer is None:
@@ -87,5 +88,5 @@ class TruthFiles:
 
 
 def open_truth(folder: Path | None) -> AbstractContextManager[TruthFiles | None]:
-    """The truth's files in that folder, or none where nobody asks for them."""
+    """Return a context manager over the truth's files in a folder; it yields None if none is given."""
     return nullcontext() if folder is None else TruthFiles(folder)

@@ -1,7 +1,7 @@
-"""A home as it truly is, minute by minute: who is where, what runs, what is open, what the sensors read.
+"""Simulates a home as it truly is, minute by minute: people, machines, openings, air and what sensors read.
 
-How readings are written belongs in `payload`; what goes wrong on the way in `defects`. A world depends on
-seed, home and start alone, so neither other homes nor defects change it.
+How readings are written belongs in `payload`; what goes wrong on the way belongs in `defects`. A world
+depends only on seed, home and start, so neither other homes nor defects change it.
 """
 
 from dataclasses import dataclass
@@ -35,14 +35,14 @@ class Battery:
     drain_pct_per_min: float
 
     def step(self) -> None:
-        """One minute on."""
+        """Advance by a minute."""
         self.level_pct -= self.drain_pct_per_min
         if self.level_pct < 4.0:
             self.level_pct = 100.0
 
     @property
     def percent(self) -> int:
-        """As the device reports it."""
+        """Whole percent left, as the device reports it."""
         return int(self.level_pct)
 
 
@@ -56,7 +56,7 @@ class Opening:
 
     @property
     def is_open(self) -> bool:
-        """Whether it stands open in this minute."""
+        """Whether it is open in this minute."""
         return self.open_minutes_left > 0
 
 
@@ -70,7 +70,7 @@ class Motion:
 
 
 class World:
-    """One home. `step` moves it on by a minute; the attributes then hold that minute."""
+    """One home. `step` advances it by a minute; the attributes then hold that minute."""
 
     def __init__(self, seed: int, home: Home, start: datetime) -> None:
         rng = Random(f"{seed}/{home.id}/{start:%Y-%m-%dT%H:%M}/world")
@@ -120,7 +120,7 @@ class World:
         return sum(self.people_awake.values()) + self.people_asleep
 
     def step(self) -> None:
-        """Live through the next minute."""
+        """Simulate the next minute."""
         self.utc += MINUTE
         self.clock = self.utc.astimezone(self._clock_zone)
         self.local = self.utc.astimezone(self._time_zone)
@@ -159,7 +159,10 @@ class World:
         self.people_awake, self.people_asleep = awake, asleep
 
     def _move_openings(self, minute: int) -> None:
-        """People air: after rising, while cooking, in stale air, and on warm days as long as it cools."""
+        """Open and close doors and windows as people air their rooms.
+
+        They air after rising, while cooking, in stale air, and on warm days as long as it cools.
+        """
         plan, household = self._plan, self.household
         somebody_awake = any(self.people_awake.values())
         nobody_home = not somebody_awake and not self.people_asleep
@@ -179,7 +182,7 @@ class World:
             self.openings[household.entrance][0].open_minutes_left = 1
 
     def _reason_to_open(self, room: str, opening: Opening, minute: int, cooler: bool) -> int:
-        """For how many minutes somebody opens it now; 0 for not at all."""
+        """Return for how many minutes somebody opens it now; 0 if nobody does."""
         rng, air = self._rng, self.air[room]
         if opening is self.openings[self.household.entrance][0]:
             return 0
@@ -202,7 +205,7 @@ class World:
         return line is not None and line[minute] > 0
 
     def _loads(self, minute: int) -> dict[str, float]:
-        """Watts of every load of the home in this minute."""
+        """Return the watts of every load of the home in this minute."""
         rng = self._rng
         ripple = 0.985 + 0.03 * rng.random()
         loads = {

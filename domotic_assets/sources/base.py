@@ -1,7 +1,7 @@
-"""The one interface of every source: pull from a position, get a bounded batch and a new position.
+"""Defines the one interface of every source: pull from a position, get a bounded batch and a new position.
 
-What a source delivers belongs here; how a kind of source is spoken to belongs in its own module.
-The position is stored only after the batch is safely in bronze, so the same batch may come twice.
+What a source delivers belongs here; how a kind of source is accessed belongs in its own module. The position
+is stored only after the batch is safely in bronze, so the same batch may come twice.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Entry(NamedTuple):
 
 
 class Payload(NamedTuple):
-    """A file's exact bytes with what the listing said of it when they were read."""
+    """A file's exact bytes, with its entry from the listing."""
 
     name: str
     size_bytes: int
@@ -30,13 +30,13 @@ class Payload(NamedTuple):
 
     @property
     def entry(self) -> Entry:
-        """The listing's entry."""
+        """The file's entry in the listing."""
         return Entry(self.name, self.size_bytes, self.modified_at)
 
 
 @dataclass(frozen=True)
 class Batch(Generic[Item_co, Position]):
-    """What a pull brought: items, the position after them, and whether more is waiting."""
+    """Result of a pull: items, the position after them, and whether more items are left."""
 
     items: tuple[Item_co, ...]
     position: Position
@@ -44,11 +44,11 @@ class Batch(Generic[Item_co, Position]):
 
 
 class Source(Protocol[Item_co, Position]):
-    """A place that data comes from. A pull is bounded in size by `limit` items."""
+    """A place that data comes from. One pull returns at most `limit` items."""
 
     def pull(self, position: Position, limit: int) -> Batch[Item_co, Position]:
-        """At most `limit` items that the position does not know, and the position after them.
+        """Return at most `limit` items that the position does not know, and the position after them.
 
-        Raises SourceError when the place cannot be read.
+        Raises SourceError if the place cannot be read.
         """
         ...

@@ -1,4 +1,4 @@
-"""From an entry of `sources` in sites.yaml to the thing that reads it. No reading belongs here."""
+"""Opens the source that an entry of `sources` in sites.yaml describes. No reading belongs here."""
 
 from collections.abc import Mapping
 
@@ -20,12 +20,15 @@ from domotic_assets.sources.sql.sqlite import sqlite_source
 
 
 def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFolder:
-    """The folder of a file source; credentials are taken from the environment now, nothing is dialled yet."""
+    """Return the folder of a file source, without connecting to it yet.
+
+    Credentials are read from the environment now; raises ConfigurationError if one is not set.
+    """
     match source:
         case FolderFiles():
             return LocalFolder(sites.path(source.address))
         case SmbFiles():
-            # The protocol clients are imported by those who use them: each takes half a second.
+            # Protocol clients are imported only where they are used: each takes half a second.
             from domotic_assets.sources.files.smb import SmbFolder
 
             return SmbFolder(
@@ -46,7 +49,7 @@ def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFol
 def open_database(
     source: DatabaseSource, sites: Sites, settings: Settings, tables: Mapping[str, RecordTable]
 ) -> RelationalSource:
-    """The tables of a source's database that may be read; raises SourceError where its file is missing."""
+    """Return the readable tables of a source's database; raise SourceError if its file is missing."""
     if isinstance(source, MysqlDatabase):
         from domotic_assets.sources.sql.mysql import mysql_source
 

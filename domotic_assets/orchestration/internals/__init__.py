@@ -1,4 +1,4 @@
-"""What leans on the insides of Dagster and dbt, which another version may change without a word."""
+"""Adapts internals of Dagster and dbt, which another version may change without notice."""
 
 PROVEN_WITH = {
     "dagster": "1.13.27",
@@ -6,4 +6,4 @@ PROVEN_WITH = {
     "dbt-core": "1.11.16",
     "dbt-duckdb": "1.11.1",
 }
-"""Versions whose source the modules here were read against, and with which their tests pass."""
+"""Versions whose source was read for the modules here, and with which their tests pass."""

@@ -1,4 +1,4 @@
-"""dbt as Dagster runs it, without what is prepared for questions that nobody asks here.
+"""Runs dbt as Dagster does, without the preparations that are not needed here.
 
 Why: docs/decisions/0010-dbt-below-1.12.md
 """
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Dbt(DbtCliResource):
-    """dbt without what Dagster prepares for questions that nobody asks here.
+    """dbt without two preparations of Dagster that are not needed here.
 
-    Before each call Dagster runs dbt once more for its version, and sets up an adapter in its own process for
-    columns and row counts of models: 4 of the 12 seconds of a publication.
+    Before each call Dagster runs dbt once more for its version, and sets up an adapter in its own process to
+    read columns and row counts of models: 4 of the 12 seconds of a publication.
     """
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What the newest evaluations of asset checks say, read from Dagster's records."""
+"""Reads the newest evaluations of asset checks from Dagster's records."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from dagster._core.storage.asset_check_execution_record import (
 
 @dataclass(frozen=True)
 class Failed:
-    """A check that failed, once for each home that it names. breaches: of that home, 1 where it names none.
+    """A failed check, once for each home that it names.
 
-    since: when it began, else when it was found; UTC.
+    home: None if the check names none. breaches: those of the home; 1 if none is named.
+    since: when the problem began, otherwise when it was found; UTC.
     """
 
     check: dg.AssetCheckKey
@@ -28,7 +29,7 @@ class Failed:
 
 
 def failed(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> Iterator[Failed]:
-    """What the newest evaluation of each of these checks finds wrong."""
+    """Yield the failures in the newest evaluation of each of these checks, one per home that it names."""
     for check, record in _newest(instance, checks).items():
         evaluation = record.evaluation
         if evaluation is None or evaluation.passed:
@@ -49,7 +50,7 @@ def failed(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -
 def _newest(
     instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]
 ) -> Mapping[dg.AssetCheckKey, AssetCheckExecutionRecord]:
-    """The newest evaluation of each check; one that is only planned or at work has none yet."""
+    """Return the newest completed evaluation of each check; a check that never completed is left out."""
     storage = instance.event_log_storage
     newest = dict(storage.get_latest_asset_check_execution_by_key(list(checks)))
     for check in checks:
@@ -65,7 +66,7 @@ def _newest(
 
 
 def _by_home(evaluation: dg.AssetCheckEvaluation, name: str) -> Mapping[str | None, Any]:
-    """A check's JSON by home; nothing where it has none."""
+    """Return a check's JSON metadata of this name, keyed by home; empty if it has none."""
     value = evaluation.metadata.get(name)
     return value.value if isinstance(value, dg.JsonMetadataValue) and isinstance(value.value, dict) else {}
 

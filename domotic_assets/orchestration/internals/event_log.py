@@ -1,8 +1,8 @@
-"""Dagster's event log in SQLite, with its connections kept open and new databases copied from an empty one.
+"""Keeps Dagster's event log in SQLite, with open connections, and copies new databases from an empty one.
 
-Dagster opens a database, and closes it, for each of the hundred events of a run, and reads all its
-migrations for each database: half of what a run costs beside its work. The files, their tables and
-everything else are Dagster's own.
+Dagster opens and closes a database for each of the hundred events of a run, and reads all its migrations for
+each database: half of what a run costs apart from its work. The files, their tables and everything else are
+Dagster's own.
 
 Why: docs/decisions/0021-event-log-kept-open.md
 """
@@ -22,12 +22,12 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
 _KEPT = 4
-"""Open databases: the index, and the runs written or looked at last."""
+"""Number of databases kept open: the index, and the runs last written or read."""
 _BUSY_SECONDS = 60.0
 
 
 class KeptSqliteEventLog(SqliteEventLogStorage):
-    """As its base, which it can replace and be replaced by at any time: the files are the same."""
+    """SQLite event log with open connections. Its base class uses the same files and may replace it."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
@@ -37,24 +37,24 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """home: the folder of Dagster's records, in which the log has its usual place."""
+        """Declare the setting `home`: the folder of Dagster's records, where the log has its usual place."""
         return {"home": dg.StringSource}
 
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Any
     ) -> "KeptSqliteEventLog":
-        """As dagster.yaml asks for it."""
+        """Create the log from its settings in dagster.yaml."""
         return cls(str(Path(config_value["home"], "history", "runs")), inst_data)
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the index has a table; one that was there stays."""
+        """Return whether the index has a table; a table that was found is not looked up again."""
         if table_name not in self._tables and super().has_table(table_name):
             self._tables.add(table_name)
         return table_name in self._tables
 
     def _has_asset_key_col_on_connection(self, conn: sa.Connection, column_name: str) -> bool:
-        """As `has_table`, of a column of the table of assets."""
+        """Return whether the table of assets has a column; a column that was found is not looked up again."""
         if column_name not in self._asset_columns and super()._has_asset_key_col_on_connection(
             conn, column_name
         ):
@@ -72,7 +72,7 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
                 yield connection
 
     def _engine(self, shard: str) -> sa.Engine:
-        """The engine of a database; the one not used for longest is closed where there are many."""
+        """Return the engine of a database; close the least recently used ones if more than _KEPT are open."""
         engine = self._engines.pop(shard, None)
         if engine is None:
             engine = sa.create_engine(
@@ -86,7 +86,7 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
         return engine
 
     def _prepare(self, shard: str, engine: sa.Engine) -> None:
-        """Make a database where there is none; Dagster's own way is asked where that left something to do."""
+        """Create a missing database from the empty one; let Dagster initialise one that is incomplete."""
         path = Path(self.path_for_shard(shard))
         if not path.exists():
             _write_once(path, self._empty_database)
@@ -95,7 +95,7 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
 
     @cached_property
     def _empty_database(self) -> bytes:
-        """A database as Dagster makes it for a run."""
+        """Bytes of an empty database, as Dagster creates it for a run."""
         with TemporaryDirectory() as folder:
             path = Path(folder, "empty.db")
             engine = sa.create_engine(f"sqlite:///{path}")
@@ -104,14 +104,14 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
             return path.read_bytes()
 
     def delete_events(self, run_id: str) -> None:
-        """Delete a run's events; its database may be removed after it."""
+        """Delete a run's events and close its database, whose file may then be removed."""
         super().delete_events(run_id)
         with self._db_lock:
             if (engine := self._engines.pop(run_id, None)) is not None:
                 engine.dispose()
 
     def dispose(self) -> None:
-        """Close everything."""
+        """Close all databases."""
         with self._db_lock:
             while self._engines:
                 self._engines.popitem()[1].dispose()
@@ -119,14 +119,14 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
 
 
 def _make_quick(connection: Any, _record: object) -> None:
-    """In a write-ahead log no commit need wait for the disk: a power cut may cost the last events."""
+    """Commit without waiting for the disk: with a write-ahead log, a power cut may cost the last events."""
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    """Make a whole file under a name; of several processes that do so at once one succeeds.
+    """Create a file with all its content; if several processes try together, one succeeds.
 
-    Where the file system has no hard links there is no file afterwards, and Dagster makes one.
+    On a file system without hard links no file is created, and Dagster makes one.
     """
     with NamedTemporaryFile(dir=path.parent, prefix=".new-", suffix=".tmp") as file:
         file.write(content)
@@ -136,7 +136,7 @@ def _write_once(path: Path, content: bytes) -> None:
 
 
 def _has_version(engine: sa.Engine) -> bool:
-    """Whether Dagster has made the tables of a database; it marks it with their version at last."""
+    """Return whether Dagster has finished creating a database's tables; it records their version last."""
     with closing(engine.raw_connection()) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")

@@ -7,7 +7,7 @@ from domotic_assets.flow.workspace import Workspace
 
 
 def open_instance(work: Workspace) -> dg.DagsterInstance:
-    """Dagster's records of this lake, started with the shipped dagster.yaml."""
+    """Open Dagster's records of this lake; new records start with the shipped dagster.yaml."""
     home = work.settings.dagster_home
     prepare_home(home)
     work.settings.name_dagster_home()

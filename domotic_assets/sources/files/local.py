@@ -1,4 +1,4 @@
-"""A folder of this machine (or one that it has mounted)."""
+"""Lists and reads a folder of this machine, or one that it has mounted."""
 
 import os
 import stat
@@ -28,11 +28,11 @@ class LocalFolder(FileFolder):
         self.place = str(folder)
 
     def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
-        """As `FileFolder.entries`."""
+        """Implement `FileFolder.entries`."""
         return as_entries(self.listing(patterns))
 
     def listing(self, patterns: Sequence[str] = EVERYTHING) -> pl.DataFrame:
-        """As `FileFolder.listing`; a file's status is asked for only where its name matches."""
+        """Implement `FileFolder.listing`; only files with a matching name are asked for their status."""
         try:
             return listed(self._files(matcher(patterns))).sort("name")
         except OSError as error:
@@ -48,11 +48,11 @@ class LocalFolder(FileFolder):
             for file in found:
                 status = _status(file) if matches(file.name) else None
                 if status is not None and stat.S_ISREG(status.st_mode):
-                    # Whole, without the float of st_mtime: the same file must look the same for ever.
+                    # Whole microseconds, not the float of st_mtime: the same file must always look the same.
                     yield file.name, status.st_size, status.st_mtime_ns // 1_000
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
-        """As `FileFolder.read`."""
+        """Implement `FileFolder.read`."""
         place = f"{self.folder}{os.sep}"
         for entry in entries:
             if entry.size_bytes > MAX_FILE_BYTES or leads_elsewhere(entry.name):
@@ -65,8 +65,10 @@ class LocalFolder(FileFolder):
 
 
 def _content(path: str, expected_bytes: int) -> bytes:
-    """A file's bytes by as few calls as can be: of many small files, a Path or a file object for each costs
-    as much as reading it. One that has grown or shrunk since it was listed is read anew."""
+    """Read a file's bytes with as few calls as possible; read it again if it is not as long as listed.
+
+    For many small files, a Path or a file object for each costs as much as reading it.
+    """
     file = os.open(path, os.O_RDONLY)
     try:
         content = os.read(file, expected_bytes + 1)
@@ -76,7 +78,7 @@ def _content(path: str, expected_bytes: int) -> bytes:
 
 
 def _status(found: os.DirEntry[str]) -> os.stat_result | None:
-    """What the system says of a file; None of one that went, or that is a link to nothing."""
+    """Return the status of a file; None if it is gone or is a link to nothing."""
     try:
         return found.stat()
     except OSError:

@@ -1,6 +1,6 @@
-"""A folder of an sFTP server: listed, read and, where a transfer breaks, resumed on a new connection.
+"""Lists and reads a folder of an sFTP server; a broken transfer is resumed on a new connection.
 
-One connection is kept from call to call. Signing in belongs in `ssh`; what the files mean elsewhere.
+One connection is kept from call to call. Signing in belongs in `ssh`; what the files mean belongs elsewhere.
 """
 
 import re
@@ -27,13 +27,14 @@ from domotic_assets.sources.files.folders import (
 from domotic_assets.sources.files.ssh import SSH_PORT, Broken, Session, SshServer
 
 PATIENCE_SECONDS = 15.0
-"""How long a server may bring nothing new; an attempt begun before may end up to two waits later."""
+"""How long to retry while a server delivers nothing new; an attempt that began before may end up to two
+waits later."""
 
 FIRST_PAUSE_SECONDS = 1.0
 """The pause before a second attempt; each further one is twice as long."""
 
 CHUNK_BYTES = 32 * 1024
-"""What every server sends as the answer to one request."""
+"""Size of one read request, which every server answers in full."""
 
 Result = TypeVar("Result")
 
@@ -50,7 +51,7 @@ class SftpFolder(FileFolder):
         key_file: Path | None = None,
         known_hosts: Path,
     ) -> None:
-        """address: `sftp://host[:port]/path`. Nothing is dialled yet."""
+        """Take the address `sftp://host[:port]/path` and the credentials, without connecting yet."""
         found = re.fullmatch(r"sftp://([^/:@]+)(?::(\d+))?(/.*)", address)
         if found is None:
             raise ValueError("an sFTP folder's address is sftp://host[:port]/path")
@@ -62,11 +63,11 @@ class SftpFolder(FileFolder):
         self._session: Session | None = None
 
     def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
-        """As `FileFolder.entries`."""
+        """Implement `FileFolder.entries`."""
         return self._persist(lambda sftp: self._list(sftp, patterns))
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
-        """As `FileFolder.read`; a file that is no longer as it was listed is left out as well."""
+        """Implement `FileFolder.read`; a file that changed since it was listed is left out as well."""
         for entry in entries:
             if entry.size_bytes > MAX_FILE_BYTES or leads_elsewhere(entry.name):
                 continue
@@ -76,7 +77,7 @@ class SftpFolder(FileFolder):
                 yield Payload(*entry, content)
 
     def close(self) -> None:
-        """As `FileFolder.close`."""
+        """Implement `FileFolder.close`."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -84,7 +85,10 @@ class SftpFolder(FileFolder):
     def _persist(
         self, action: Callable[[paramiko.SFTPClient], Result], reached: Callable[[], int] = lambda: 0
     ) -> Result:
-        """Do it, on a new connection where the old one is gone, until `reached` has stood still too long."""
+        """Run `action`, and run it again on a new connection whenever the connection breaks.
+
+        reached: how far the action has come. Raises SourceError if that has not grown for PATIENCE_SECONDS.
+        """
         known, since, pause = reached(), time.monotonic(), FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -136,7 +140,7 @@ class SftpFolder(FileFolder):
     def _entry(
         self, sftp: paramiko.SFTPClient, name: str, attributes: paramiko.SFTPAttributes
     ) -> Entry | None:
-        """The entry of a regular file, or of a link to one."""
+        """Return the entry of a regular file, or of a link to one; None for anything else."""
         if stat.S_ISLNK(attributes.st_mode or 0):
             try:
                 attributes = sftp.stat(str(self._path / name))
@@ -148,7 +152,7 @@ class SftpFolder(FileFolder):
 
 
 class _Transfer:
-    """The reading of one file, which goes on where it broke as long as the file stays as it was listed."""
+    """Reads one file, and resumes where it broke as long as the file is still as it was listed."""
 
     def __init__(self, path: str, entry: Entry) -> None:
         self._path = path
@@ -156,11 +160,11 @@ class _Transfer:
         self._content = bytearray()
 
     def reached(self) -> int:
-        """How many bytes are here."""
+        """Return the number of bytes received so far."""
         return len(self._content)
 
     def go_on(self, sftp: paramiko.SFTPClient) -> bytes | None:
-        """The whole content; None where the file is gone, refused to us or no longer the one listed."""
+        """Read on and return the whole content; None if the file is gone, refused or no longer as listed."""
         try:
             # Not by `with`: after a failure, closing would wait for the silent server once more.
             file = sftp.open(self._path, "rb")
@@ -179,11 +183,11 @@ class _Transfer:
         while missing := self._entry.size_bytes - len(self._content):
             chunk = file.read(min(missing, CHUNK_BYTES))
             if not chunk:
-                # Cut short, unless the connection broke: the client reports both as an end of file.
+                # The client reports a cut file and a broken connection alike; `stat` raises for the second.
                 file.stat()
                 return None
             self._content += chunk
-        # It may have been written to meanwhile.
+        # The file may have been written to in the meantime.
         return bytes(self._content) if self._is_as_listed(file) else None
 
     def _is_as_listed(self, file: paramiko.SFTPFile) -> bool:
@@ -191,7 +195,7 @@ class _Transfer:
 
 
 def _is_answer(error: OSError, sftp: paramiko.SFTPClient) -> bool:
-    """Whether the server said so of a path, as opposed to a connection that is silent or gone."""
+    """Return whether the server itself reported the error, not a connection that is silent or gone."""
     return not isinstance(error, TimeoutError) and not sftp.get_channel().closed
 
 
@@ -200,9 +204,9 @@ def _entry_of(name: str, attributes: paramiko.SFTPAttributes) -> Entry:
 
 
 def _names(sftp: paramiko.SFTPClient, path: str) -> Iterator[tuple[str, paramiko.SFTPAttributes]]:
-    """Every name of a folder with its attributes.
+    """Yield every name of a folder with its attributes.
 
-    As the client's own listing, which a single name that is no UTF-8 would end; here it is passed over.
+    Replaces the client's own listing, which ends at a name that is not UTF-8; here such a name is skipped.
     """
     _, answer = sftp._request(CMD_OPENDIR, path)
     handle = answer.get_binary()

@@ -1,4 +1,4 @@
-"""A folder of an SMB 3 share, encrypted: the connection is kept, and dialled again when it breaks."""
+"""Lists and reads a folder of an SMB 3 share; the encrypted connection is kept, and reopened if it breaks."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ from domotic_assets.sources.files.folders import (
 from domotic_assets.sources.files.smb_session import ConnectionLost, Place, SmbSession
 
 _PAUSES_SECONDS = (0.1, 0.4, 1.0, 2.0, 4.0, 6.0)
-"""Before each attempt to dial a broken connection again; one call has so many in all."""
+"""Pauses before each attempt to reconnect; one call has so many attempts in all."""
 
 Answer = TypeVar("Answer")
 
@@ -34,18 +34,18 @@ class SmbFolder(FileFolder):
         self._session: SmbSession | None = None
 
     def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
-        """As `FileFolder.entries`; the server searches, one query for each pattern."""
+        """Implement `FileFolder.entries`; the server searches, with one query per pattern."""
         pauses = iter(_PAUSES_SECONDS)
         found: dict[str, Entry] = {}
         for pattern in patterns:
             for entry in self._ask(partial(smb_share.listing, pattern=pattern), pauses):
-                # The server may be blind to case, and finds files by their short names as well.
+                # The server may ignore case, and also finds files by their short names.
                 if fnmatchcase(entry.name, pattern):
                     found[entry.name] = entry
         return [found[name] for name in sorted(found)]
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
-        """As `FileFolder.read`; what is there now is read, even if the file has grown since the listing."""
+        """Implement `FileFolder.read`; a file that has grown since the listing is read as it is now."""
         pauses = iter(_PAUSES_SECONDS)
         for entry in entries:
             if entry.size_bytes > MAX_FILE_BYTES or leads_elsewhere(entry.name):
@@ -55,13 +55,13 @@ class SmbFolder(FileFolder):
                 yield Payload(*entry, content)
 
     def close(self) -> None:
-        """As `FileFolder.close`."""
+        """Implement `FileFolder.close`."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
 
     def _ask(self, question: Callable[[SmbSession], Answer], pauses: Iterator[float]) -> Answer:
-        """The share's answer. A first dial that fails is reported at once; what breaks is dialled again."""
+        """Return the share's answer; reconnect if the connection breaks, but not if the first one fails."""
         if self._session is None:
             self._session = self._dial()
         while True:

@@ -1,6 +1,6 @@
-"""Dialling an SMB 3 share: address, encryption, log-on, and every refusal as one clear error.
+"""Connects to an SMB 3 share: address, encryption and log-on, with one clear error for each failure.
 
-Nothing is listed or read here. Each request is bounded in time, and no answer is taken unencrypted.
+Nothing is listed or read here. Each request has a time limit, and no unencrypted answer is accepted.
 """
 
 import logging
@@ -22,7 +22,7 @@ from domotic_assets.errors import ConfigurationError, SourceError
 
 DIAL_SECONDS = 5
 REQUEST_SECONDS = 20
-"""A server that takes longer has stalled: the search of a folder of 250,000 names takes it about one."""
+"""A server that takes longer has stalled: to search a folder of 250,000 names takes it about one second."""
 
 _ADDRESS = re.compile(r"//(?P<host>[^/:@]+)(:(?P<port>\d{1,5}))?/(?P<share>[^/]+)(/(?P<folder>.*))?")
 _DEFAULT_PORT = 445
@@ -33,17 +33,17 @@ _SESSION_LOST = {
     NtStatus.STATUS_NETWORK_NAME_DELETED,
 }
 
-# The client's log names the user, and all that it reports reaches us as exceptions.
+# The client's log names the user; everything that it reports reaches us as an exception as well.
 logging.getLogger("smbprotocol").setLevel(logging.CRITICAL + 1)
 
 
 class ConnectionLost(SourceError):
-    """The connection broke or was not accepted: another may work."""
+    """The connection broke or was not accepted; another one may work."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What the address `//host[:port]/share[/folder]` says."""
+    """The parts of an address `//host[:port]/share[/folder]`."""
 
     address: str
     host: str
@@ -53,7 +53,7 @@ class Place:
 
     @classmethod
     def of(cls, address: str) -> "Place":
-        """Raises ConfigurationError for any other address, and does not repeat it."""
+        """Parse an address; raise ConfigurationError, which does not repeat it, for any other form."""
         found = _ADDRESS.fullmatch(address)
         port = int(found["port"] or _DEFAULT_PORT) if found else 0
         if found is None or not 0 < port < 65536:
@@ -66,12 +66,12 @@ class Place:
         return cls(address, found["host"], port, found["share"], (found["folder"] or "").strip("/"))
 
     def path(self, *names: str) -> str:
-        """A path below the share's root, in the protocol's spelling."""
+        """Return a path below the share's root, in the protocol's spelling."""
         return "\\".join(filter(None, [*self.folder.split("/"), *names]))
 
 
 class SmbSession:
-    """An encrypted, logged-on connection to a share; after any SourceError it is only good for closing."""
+    """An encrypted, logged-on connection to a share; after any SourceError it can only be closed."""
 
     def __init__(self, place: Place, user: str, password: str) -> None:
         self.place = place
@@ -85,7 +85,7 @@ class SmbSession:
             raise
 
     def close(self) -> None:
-        """Cut the connection and end its thread; the server lets go of what it held for us."""
+        """Cut the connection and end its thread; the server releases what it held for us."""
         if self.connection.transport is not None:
             self.connection.disconnect(close=False)
 
@@ -122,7 +122,7 @@ class SmbSession:
                 expected="an SMB 3 server at this host and port",
                 remedy="start it, or correct the address in sites.yaml",
             ) from None
-        # Never so below dialect 3.0.
+        # Dialects below 3.0 never support it.
         if not self.connection.supports_encryption:
             raise SourceError(
                 "the server does not offer SMB 3 with encryption",
@@ -138,7 +138,7 @@ class SmbSession:
         except SMBConnectionClosed:
             raise
         except SMBException:
-            # A guest, too: guests get no keys, so nothing could be encrypted.
+            # A guest is not accepted either: guests get no keys, so nothing could be encrypted.
             raise SourceError(
                 "the server does not accept the user and password",
                 where=self.place.address,
@@ -162,7 +162,7 @@ class SmbSession:
 
 
 def status_name(refusal: SMBResponseException) -> str:
-    """The protocol's name of a refusal; a rare one has its number only."""
+    """Return the protocol's name of a refusal; its number if it is a rare one."""
     names: dict[int, str] = {
         number: name for name, number in vars(NtStatus).items() if name.startswith("STATUS_")
     }
@@ -170,12 +170,12 @@ def status_name(refusal: SMBResponseException) -> str:
 
 
 class _Connection(Connection):  # type: ignore[misc]
-    """The client's connection, which of itself waits for ever and takes unencrypted answers."""
+    """The client's connection with two limits: an answer must come in time, and it must be encrypted."""
 
     def receive(self, request: Any, wait: bool = True, timeout: float | None = None, **_: Any) -> Any:
-        """As the client's, bounded in time; TimeoutError when nothing came while the connection stood."""
+        """Receive an answer; raise TimeoutError if none came in time on an open connection."""
         try:
-            # A link that the server sends us along could lead out of the folder.
+            # A link that the server refers us to could lead out of the folder.
             return super().receive(request, wait, timeout or REQUEST_SECONDS, resolve_symlinks=False)
         except SMBResponseException as refusal:
             if refusal.status in _SESSION_LOST:
@@ -187,7 +187,7 @@ class _Connection(Connection):  # type: ignore[misc]
             raise
 
     def verify_signature(self, header: Any, session_id: int, force: bool = False) -> None:
-        """Asked for each answer that came unencrypted: none may, once the session encrypts."""
+        """Reject an unencrypted answer once the session encrypts; called for each unencrypted answer."""
         session = self.session_table.get(session_id)
         if session is not None and session.encrypt_data and not force:
             raise SMBException("an answer came unencrypted")

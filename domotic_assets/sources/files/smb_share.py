@@ -1,6 +1,6 @@
-"""What is asked of an SMB share once it is dialled: a folder's listing and a file's bytes.
+"""Asks a connected SMB share for a folder's listing and a file's bytes.
 
-How requests and answers look belongs here; dialling, and dialling again, does not.
+The form of requests and answers belongs here; connecting and reconnecting do not.
 """
 
 import re
@@ -36,7 +36,7 @@ from domotic_assets.sources.files.smb_session import SmbSession, status_name
 
 _BLOCK_BYTES = 1024 * 1024
 _SMALL_FILE_BYTES = 64 * 1024
-# The writer may go on, replace the file or remove it while we have it open.
+# The sender may go on writing, replace the file or remove it while we have it open.
 _WITH_OTHERS = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
 _NO_FILE = FileAttributes.FILE_ATTRIBUTE_DIRECTORY | FileAttributes.FILE_ATTRIBUTE_REPARSE_POINT
 # A row of a listing: offset of the next, index, times (made, read, written, changed), size, allocation,
@@ -55,7 +55,7 @@ _WIDENED = re.compile(r"\[.*|\?")
 
 
 def listing(session: SmbSession, pattern: str) -> list[Entry]:
-    """The files that the server finds for a pattern: all that match, and maybe some that do not."""
+    """List the files that the server finds for a pattern: all that match, and maybe some that do not."""
     found: list[Entry] = []
     with session.answering():
         folder = Open(session.tree, session.place.path())
@@ -78,7 +78,7 @@ def listing(session: SmbSession, pattern: str) -> list[Entry]:
 
 
 def read(session: SmbSession, entry: Entry) -> bytes | None:
-    """The bytes that the file holds now; None where it vanished, is locked or outgrew MAX_FILE_BYTES."""
+    """Read the present bytes of a file; None if it vanished, is locked or is larger than MAX_FILE_BYTES."""
     path = session.place.path(entry.name)
     with session.answering():
         try:
@@ -94,15 +94,15 @@ def read(session: SmbSession, entry: Entry) -> bytes | None:
 
 
 def _for_the_server(pattern: str) -> str:
-    """A pattern that finds at least the same names on a server.
+    """Widen a pattern, so that a server finds at least the names that match it.
 
-    `?` is half of a sign beyond 16 bits to some, and `[…]` is text to all.
+    To some servers `?` is half of a character beyond 16 bits, and to all of them `[…]` is plain text.
     """
     return _WIDENED.sub("*", pattern)
 
 
 def _block(session: SmbSession, folder: Open, pattern: str) -> bytes:
-    """The next rows of a listing, as they came: the client's own decoding takes 0.2 ms a name."""
+    """Return the next rows of a listing as raw bytes: the client's own decoding takes 0.2 ms per name."""
     size = min(_BLOCK_BYTES, session.connection.max_transact_size)
     query, _ = folder.query_directory(
         pattern, FileInformationClass.FILE_DIRECTORY_INFORMATION, flags=0, max_output=size, send=False
@@ -115,15 +115,15 @@ def _block(session: SmbSession, folder: Open, pattern: str) -> bytes:
 
 
 def _files(block: bytes) -> Iterator[Entry]:
-    """The regular files among the rows of a block."""
+    """Yield the regular files among the rows of a block."""
     start, step = 0, 1
     while step:
         step, _, _, _, written, _, size, _, attributes, length = _ROW.unpack_from(block, start)
         if not attributes & _NO_FILE:
             name = block[start + _ROW.size : start + _ROW.size + length]
-            # Tenths of microseconds, kept whole: the same file must look the same for ever.
+            # Tenths of microseconds, cut to whole microseconds: the same file must always look the same.
             modified = _FIRST_TIME + timedelta(microseconds=written // 10)
-            # A name that is no text is listed with a replacement sign and then cannot be opened.
+            # An invalid name is listed with a replacement character, and then cannot be opened.
             yield Entry(name.decode("utf-16-le", "replace"), size, modified)
         start += step
 
@@ -138,7 +138,7 @@ def _not_listed(session: SmbSession, refusal: SMBResponseException) -> SourceErr
 
 
 def _read_small(session: SmbSession, path: str) -> bytes:
-    """Open, read and close in one round trip; at most _SMALL_FILE_BYTES."""
+    """Open, read and close a file in one round trip; return at most _SMALL_FILE_BYTES."""
     file = Open(session.tree, path)
     opening, opened = file.create(*_READING, send=False)
     reading, content = file.read(0, _SMALL_FILE_BYTES, send=False)
@@ -154,7 +154,7 @@ def _read_small(session: SmbSession, path: str) -> bytes:
         for request in requests[1:]:
             with suppress(SMBResponseException):
                 connection.receive(request)
-        # Some servers carry a failed reading over to the closing.
+        # With some servers a failed read makes the close fail as well, so close again.
         file.close()
         if isinstance(refusal, EndOfFile):
             return b""
@@ -164,7 +164,7 @@ def _read_small(session: SmbSession, path: str) -> bytes:
 
 
 def _read_large(session: SmbSession, path: str) -> bytes | None:
-    """The whole file, block by block; None where it is larger than MAX_FILE_BYTES."""
+    """Read a whole file block by block; None if it is larger than MAX_FILE_BYTES."""
     file = Open(session.tree, path)
     file.create(*_READING)
     content = bytearray()

@@ -1,7 +1,7 @@
-"""Signing in to an SSH server for sFTP: its key is always verified, every wait has an end.
+"""Signs in to an SSH server for sFTP; the server's key is always verified, and every wait has a limit.
 
-What went wrong is told apart here: a connection that is gone or silent (`Broken`, worth another try)
-and what only a person can mend (SourceError). No message holds a user, a password or a key's place.
+There are two kinds of failure: a connection that is gone or silent (`Broken`, worth a retry), and what only a
+person can fix (SourceError). No message holds a user, a password or a key's location.
 """
 
 import logging
@@ -19,14 +19,14 @@ from domotic_assets.errors import SourceError
 
 SSH_PORT = 22
 WAIT_SECONDS = 8.0
-"""How long a server may take to sign us in, and to answer any one request."""
+"""Time limit for a server to sign us in, and to answer any one request."""
 
-# It logs hosts, users and the tracebacks of what is raised as an error anyway.
+# paramiko logs hosts, users, and the tracebacks of errors that it raises anyway.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class Broken(Exception):
-    """The connection is gone or silent; the argument says how, in words that hold nothing personal."""
+    """The connection is gone or silent; the argument says how, in words that are not personal."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ class SshServer:
     key_file: Path | None = field(default=None, repr=False)
 
     def sign_in(self) -> "Session":
-        """A new sFTP session; raises Broken, or SourceError where trying again is of no use."""
+        """Open a new sFTP session; raise Broken, or SourceError if a retry is of no use."""
         client = paramiko.SSHClient()
         self._load_known_hosts(client)
         client.set_missing_host_key_policy(_Refuse())
         key = None if self.key_file is None else self._read_key(self.key_file)
         try:
             wire = socket.create_connection((self.host, self.port), timeout=WAIT_SECONDS)
-            # A request is small: held back for the next one it would cost 4 ms (15 MB: 2.0 s, not 0.2 s).
+            # Requests are small: holding one back for the next would cost 4 ms (15 MB: 2.0 s, not 0.2 s).
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             raise Broken(error.strerror or "no answer") from None
-        # Some waits of the client have no limit of their own: without its wire each of them ends.
+        # Some waits of the client have no limit of their own; cutting its socket ends them all.
         limit = threading.Timer(WAIT_SECONDS, _cut, [wire])
         limit.daemon = True
         limit.start()
@@ -83,7 +83,7 @@ class SshServer:
         try:
             client.load_system_host_keys(str(self.known_hosts))
         except FileNotFoundError:
-            # No host is known then, which is an error with a remedy as soon as the server shows its key.
+            # Then no host is known, which becomes an error with a remedy as soon as the server shows its key.
             return
         except (OSError, ValueError, paramiko.hostkeys.InvalidHostKey):
             raise SourceError(
@@ -109,7 +109,10 @@ class SshServer:
             ) from None
 
     def _explain(self, error: BaseException, signed_off: bool) -> NoReturn:
-        """Raise what a failed sign-in means. The client's own texts hold user names: none is repeated."""
+        """Raise the error that explains a failed sign-in.
+
+        The client's own texts hold user names, so none is repeated.
+        """
         if isinstance(error, _UnknownHost):
             raise SourceError(
                 f"the server's host key is not known ({_shown(error.args[0])})",
@@ -149,7 +152,7 @@ class SshServer:
 
     @property
     def _known_name(self) -> str:
-        """The host as known hosts spell it."""
+        """The host as the known-hosts file spells it."""
         return self.host if self.port == SSH_PORT else f"[{self.host}]:{self.port}"
 
     @property
@@ -180,20 +183,20 @@ class Session:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the connection stands, as far as this side can tell."""
+        """Whether the connection is open, as far as this side can tell."""
         return not self._channel.closed and _is_active(self._client)
 
     def close(self) -> None:
-        """Let go of the connection without waiting for the server."""
+        """Close the connection without waiting for the server."""
         self._client.close()
 
 
 class _UnknownHost(Exception):
-    """Known hosts have no key of the server; the argument is the key that it showed."""
+    """The known-hosts file has no key of the server; the argument is the key that it showed."""
 
 
 class _Refuse:
-    """What to do with the key of an unknown host."""
+    """Rejects the key of an unknown host."""
 
     def missing_host_key(self, *shown: Any) -> NoReturn:
         raise _UnknownHost(shown[-1])
@@ -219,5 +222,5 @@ def _cut(wire: socket.socket) -> None:
 
 
 def _shown(key: Any) -> str:
-    """A host key as `ssh-keygen -l` shows it."""
+    """Format a host key as `ssh-keygen -l` does."""
     return f"{key.get_name()} {key.fingerprint}"

@@ -1,4 +1,4 @@
-"""Lists the tables and columns of a database, with the kind of their type. Rows are never touched."""
+"""Lists the tables and columns of a database, with the kind of their type. Rows are never read."""
 
 import re
 
@@ -18,7 +18,8 @@ _CATALOGUE = {
         " WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"
     ),
 }
-"""By dialect: table, column and declared type of what this account may see, views included."""
+"""By dialect: the query for table, column and declared type of all that this account may see, views
+included."""
 
 _KINDS = {
     "integer": "int integer tinyint smallint mediumint bigint bit bool boolean year",
@@ -31,7 +32,7 @@ OTHER = "other"
 
 
 def columns_of(source: RelationalSource) -> dict[str, dict[str, str]]:
-    """Table to column to kind of type; raises SourceError when the database cannot be read."""
+    """Return table to column to kind of type; raise SourceError if the database cannot be read."""
     found: dict[str, dict[str, str]] = {}
     try:
         with source.engine.connect() as connection:
@@ -48,6 +49,9 @@ def columns_of(source: RelationalSource) -> dict[str, dict[str, str]]:
 
 
 def _kind(declared: str) -> str:
-    """`VARCHAR(45)` and `longtext` are text: installations differ in sizes, not in kinds."""
+    """Return the kind of a declared type.
+
+    `VARCHAR(45)` and `longtext` are both text: installations differ in sizes, not in kinds.
+    """
     word = re.match(r"\s*([A-Za-z]+)", declared)
     return _KIND_OF_TYPE.get(word[1].lower(), OTHER) if word else OTHER

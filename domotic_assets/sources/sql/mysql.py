@@ -1,7 +1,7 @@
-"""Opens a database in MySQL or MariaDB: how it is dialled, and what its errors mean.
+"""Opens a database in MySQL or MariaDB: connects to it and explains its errors.
 
-Which tables and columns are read is decided in `relational`. No message repeats the server's own text,
-which holds user names.
+Which tables and columns are read is decided in `snapshots`. No message repeats the server's own text, which
+holds user names.
 """
 
 import re
@@ -27,7 +27,7 @@ _BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
-# The numbers are the server's, from 2000 on those of the client.
+# Error numbers of the server; those from 2000 on are the client's.
 _REFUSED = {1044, 1045, 1130, 1698, 4151}
 _NO_DATABASE = {1049}
 _NO_RIGHT = {1142, 1143}
@@ -44,10 +44,10 @@ def mysql_source(
     tls: bool,
     ca_file: Path | None,
 ) -> RelationalSource:
-    """The tables of a server's database; address: `host[:port]/database`. Nothing is dialled yet.
+    """Return the tables of a database at `host[:port]/database`, without connecting yet.
 
-    tls: the connection is encrypted and the server's certificate verified, against `ca_file` or what
-    this machine trusts; without it nothing is encrypted.
+    tls: whether to encrypt the connection and verify the server's certificate against `ca_file`, or against
+    what this machine trusts; without it nothing is encrypted. Raises SourceError if `ca_file` cannot be read.
     """
     found = re.fullmatch(r"([^/:@]+)(?::(\d+))?/([^/]+)", address)
     if found is None:
@@ -82,7 +82,7 @@ def _verifying(ca_file: Path | None, place: str) -> ssl.SSLContext:
 
 
 def _catalogue(connection: sa.Connection) -> Catalogue:
-    """What this account may see of the database, views included."""
+    """List the tables, views and columns of the database that this account may see."""
     found: dict[str, list[str]] = {}
     query = (
         "SELECT table_name, column_name FROM information_schema.columns"
@@ -94,7 +94,7 @@ def _catalogue(connection: sa.Connection) -> Catalogue:
 
 
 def _explain(error: SQLAlchemyError, place: str) -> SourceError | None:
-    """What the server's or the client's error number means; None for one that is not told apart."""
+    """Translate the server's or the client's error number into an error; None if it is not listed here."""
     original: Any = error.orig if isinstance(error, DBAPIError) else None
     number = original.args[0] if original is not None and original.args else None
     cause = getattr(original, "original_exception", None)
@@ -144,6 +144,6 @@ def _explain(error: SQLAlchemyError, place: str) -> SourceError | None:
 
 
 def _denied(message: str) -> str:
-    """The table or column that a refusal names; the user that it names as well is left out."""
+    """Return the table or column that a refusal names, without the user that it also names."""
     names = re.findall(r"(?:column|table) [`'\w.]+", message.rpartition(" for ")[2])
     return " of ".join(name.replace("`", "").replace("'", "") for name in names) or "a table"

@@ -1,7 +1,7 @@
 """Reads tables of a relational database whole, as changes against the last known state.
 
-Only the tables and columns that the caller allows are ever named in a query. Whose a row is, and what must be
-masked in it, is decided right of bronze.
+Only the tables and columns that the caller allows are ever named in a query. Which home a row belongs to, and
+what must be masked in it, is decided after bronze.
 """
 
 import json
@@ -24,14 +24,17 @@ from domotic_assets.sources.base import Batch
 Value = int | float | str | None
 Row = Mapping[str, Value]
 State = Mapping[str, Mapping[str, Row]]
-"""Table to key to row: what is known of the database."""
+"""Table to key to row: the known state of the database."""
 
 INT64_LIMIT = 2**63
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row that came, changed or went. `table` is the allow-list's name, `key` the primary key as text."""
+    """A row that was inserted, updated or deleted.
+
+    table: its name in the allow-list. key: its primary key as text.
+    """
 
     table: str
     key: str
@@ -42,7 +45,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A value that could not be taken; the value itself is not repeated, as it may be personal."""
+    """A value that was refused. The value itself is not repeated, as it may be personal.
+
+    key: primary key of its row as text; None if the row has none.
+    """
 
     table: str
     key: str | None
@@ -52,25 +58,25 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ChangeBatch(Batch[Change, State]):
-    """A batch of changes, and the values that were refused while reading (null in the rows)."""
+    """A batch of changes, and the values that were refused while reading; those are null in the rows."""
 
     refused: tuple[Refusal, ...] = ()
 
 
 Catalogue = Mapping[str, Sequence[str]]
-"""Table (or view) to its columns, both spelled as the database does."""
+"""Table (or view) to its columns, both spelled as in the database."""
 
 
 @dataclass(frozen=True)
 class RelationalSource:
     """Tables behind a database engine.
 
-    place: what errors call it; it holds no credentials.
-    tables: those that are read, by name in lower case, with their columns.
-    begin: the statements that open a transaction in which all tables are seen as of one moment.
-    catalogue: reads which tables and columns there are.
-    explain: what a failure means, where the database says it in a way of its own.
-    choose: which rows are taken up; those of the known state are followed whatever it says.
+    place: its name in errors; it holds no credentials.
+    tables: the tables that are read, by name in lower case, with their columns.
+    begin: statements that open a transaction in which all tables are one snapshot.
+    catalogue: lists the tables and columns that exist.
+    explain: translates an error that the database reports in its own way; None if it cannot.
+    choose: selects the rows that are followed; rows of the known state are followed in any case.
     """
 
     engine: sa.Engine
@@ -82,10 +88,10 @@ class RelationalSource:
     choose: Callable[[State], State] = lambda state: state
 
     def pull(self, position: State, limit: int) -> ChangeBatch:
-        """At most `limit` changes that lead from `position` towards the database as it is now.
+        """Return at most `limit` changes that lead from `position` towards the present database.
 
-        All tables are read in one transaction. Raises SourceError when the database cannot be read, and
-        ContractError when a required table or column is missing.
+        All tables are read in one transaction. Raises SourceError if the database cannot be read, and
+        ContractError if a required table or column is missing.
         """
         refused: list[Refusal] = []
         try:
@@ -120,7 +126,7 @@ class RelationalSource:
         catalogue: Catalogue,
         refused: list[Refusal],
     ) -> dict[str, Row]:
-        """Key to row of one table, every value of its declared type or null."""
+        """Read one table as key to row; every value has its declared type or is null. Adds to `refused`."""
         actual = _names(catalogue).get(table.name.lower())
         if actual is None:
             raise ContractError(
@@ -147,7 +153,7 @@ class RelationalSource:
 
 
 def _names(found: Iterable[str]) -> dict[str, str]:
-    """Lower-case name to the name as it stands; of two that differ in case only, the lower-case one."""
+    """Return lower-case name to actual name; of two that differ only in case, the lower-case one."""
     return {name.lower(): name for name in sorted(found)}
 
 
@@ -175,14 +181,14 @@ def _rows(
         elif key not in rows:
             rows[key] = row
         else:
-            # The order of rows is not defined; a fixed choice keeps the next pull from seeing a change.
+            # The order of rows is undefined; a fixed choice keeps the next pull from seeing a change.
             refused.append(Refusal(table.name, key, table.key, "key_twice"))
             rows[key] = max(rows[key], row, key=lambda r: json.dumps(r, sort_keys=True))
     return rows
 
 
 class _NotOfType(Exception):
-    """A value that the declared type cannot hold; the argument is the reason."""
+    """A value does not fit the declared type; the argument is the reason code."""
 
 
 def _whole(value: Any) -> int:
@@ -221,11 +227,11 @@ def _text(value: Any) -> str:
 _TAKEN_AS: Mapping[pl.DataType, Callable[[Any], Value]] = {
     pl.Int64(): _whole, pl.Float64(): _number, pl.String(): _text,
 }  # fmt: skip
-"""How a value becomes one of a column's declared type; each raises _NotOfType where it is none."""
+"""Function that converts a value to a column's declared type; raises _NotOfType if the value does not fit."""
 
 
 def _followed(position: State, current: State, chosen: State) -> State:
-    """The chosen rows of the database as it is now, and those known."""
+    """Keep the present rows that are chosen or already known."""
     return {
         table: {
             key: row for key, row in rows.items() if key in chosen[table] or key in position.get(table, {})
@@ -235,7 +241,7 @@ def _followed(position: State, current: State, chosen: State) -> State:
 
 
 def _changes(position: State, current: State) -> Iterator[Change]:
-    """What leads from `position` to `current`, table by table and key by key."""
+    """Yield the changes that lead from `position` to `current`, table by table and key by key."""
     for table, rows in current.items():
         known = position.get(table, {})
         for key in sorted(known.keys() | rows.keys(), key=lambda k: (len(k), k)):
@@ -249,7 +255,7 @@ def _changes(position: State, current: State) -> Iterator[Change]:
 
 
 def _apply(position: State, changes: tuple[Change, ...]) -> State:
-    """The state after `changes`."""
+    """Return the state after these changes."""
     state = {table: dict(rows) for table, rows in position.items()}
     for change in changes:
         rows = state.setdefault(change.table, {})

@@ -1,4 +1,4 @@
-"""Opens a database that lies in a SQLite file, read-only."""
+"""Opens a SQLite file as a database, read-only."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +13,7 @@ from domotic_assets.sources.sql.snapshots import Catalogue, RelationalSource
 
 
 def sqlite_source(file: Path, tables: Mapping[str, RecordTable]) -> RelationalSource:
-    """The tables of a SQLite file, opened read-only; raises SourceError when there is no such file."""
+    """Return the tables of a SQLite file, opened read-only; raise SourceError if there is no such file."""
     if not file.is_file():
         raise SourceError(
             "no such file",
@@ -28,12 +28,12 @@ def sqlite_source(file: Path, tables: Mapping[str, RecordTable]) -> RelationalSo
 
 
 def _read_damaged_text(connection: Any, _record: object) -> None:
-    """A byte that is no UTF-8 becomes U+FFFD; by default it would stop the whole read."""
+    """Read a byte that is not UTF-8 as U+FFFD; by default it would stop the whole read."""
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
 
 
 def _catalogue(tables: Mapping[str, RecordTable], connection: sa.Connection) -> Catalogue:
-    """What there is; columns of tables that are not read are left out."""
+    """List the tables and views; columns are listed only for tables that are read."""
     inspector = sa.inspect(connection)
     return {
         name: [column["name"] for column in inspector.get_columns(name)] if name.lower() in tables else []
