@@ -35,7 +35,7 @@ _LEFT = {
 @click.option("--since", type=_day, help="First UTC day to build again.")
 @click.option("--until", type=_day, help="Last UTC day to build again.")
 def build(sites: Path, lake: str, since: datetime | None, until: datetime | None) -> None:
-    """Carry what is new in the sources to the published file.
+    """Process what is new in the sources, up to the published file.
 
     With --since or --until: build those days again, whatever is new.
     """

@@ -42,7 +42,7 @@ LOCATIONS = {"feed": "domotic_assets.definitions", "models": "domotic_assets.mod
 )
 @click.option("--simulate", "simulated", is_flag=True, help="Go on with the simulated feed, a file a minute.")
 def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
-    """Carry the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
+    """Process the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
     from domotic_assets.operate.forget_journal import refuse_unfinished
 
     load_sites(sites)  # reports a wrong registry in one line, where Dagster would need pages

@@ -106,7 +106,7 @@ def _show(file: "RefusedFile", work: "Workspace") -> None:
 @_day
 @_reason
 def replay(sites: Path, lake: str, home: str | None, day: datetime | None, reason: str | None) -> None:
-    """Read refused files again from bronze, with the present code and registry, and carry them to Gold."""
+    """Read refused files again from bronze, with the present code and registry, and bring them to Gold."""
     with _err.status("carrying"):
         from domotic_assets.orchestration.replay import replay as replay_refusals
 
@@ -116,7 +116,7 @@ def replay(sites: Path, lake: str, home: str | None, day: datetime | None, reaso
     if not done.outcomes:
         _out.print("Nothing was refused")
         return
-    _out.print(f"Carried {len(done.windows):,} windows again {how}", highlight=False)
+    _out.print(f"Processed {len(done.windows):,} windows again {how}", highlight=False)
     for outcome, number in sorted(done.outcomes.items()):
         _out.print(f"{number:,} {outcome}", highlight=False)
 

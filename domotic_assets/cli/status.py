@@ -30,7 +30,7 @@ def status(sites: Path, lake: str) -> None:
     for home in found.homes:
         table.add_row(*map(Text, cells(home)))
     _out.print(table)
-    _out.print(f"windows to be carried: {found.waiting:,}", highlight=False)
+    _out.print(f"windows to process: {found.waiting:,}", highlight=False)
     if found.failing:
         _out.print(f"asked for more than once: {', '.join(found.failing)}", highlight=False)
     for name, since in found.unreachable.items():

@@ -123,20 +123,20 @@ def _statistics(rows: pl.DataFrame) -> dict[str, Any]:
     least, most = rows.select(pl.all().min()), rows.select(pl.all().max())
     return {
         "numRecords": rows.height,
-        "minValues": _said(least.row(0, named=True)),
-        "maxValues": _said(most.row(0, named=True)),
+        "minValues": _log_values(least.row(0, named=True)),
+        "maxValues": _log_values(most.row(0, named=True)),
         "nullCount": {column.name: column.null_count() for column in rows},
     }
 
 
-def _said(bounds: Mapping[str, datetime | date | float | None]) -> dict[str, str | float]:
+def _log_values(bounds: Mapping[str, datetime | date | float | None]) -> dict[str, str | float]:
     """Bounds as the log writes them: times in milliseconds, finer ones cut off; none that JSON cannot say."""
-    said: dict[str, str | float] = {}
+    values: dict[str, str | float] = {}
     for name, value in bounds.items():
         if isinstance(value, datetime):
-            said[name] = value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            values[name] = value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         elif isinstance(value, date):
-            said[name] = value.isoformat()
+            values[name] = value.isoformat()
         elif value is not None and math.isfinite(value):
-            said[name] = value
-    return said
+            values[name] = value
+    return values

@@ -34,7 +34,7 @@ from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve import contents, publish
 
-LANE_WAIT_SECONDS = 5
+WRITER_WAIT_SECONDS = 5
 """How long to wait for the writer lock."""
 SCANNED_AT_ONCE = 2
 """Files scanned in parallel, as reading and searching run in native code. Each holds many rows in memory."""
@@ -90,7 +90,7 @@ def forget(
     """
     rewrite.require_folder(work.lake)
     work.lake.require_writable()
-    with writer_lock(work.settings.dagster_home, LANE_WAIT_SECONDS):
+    with writer_lock(work.settings.dagster_home, WRITER_WAIT_SECONDS):
         for table in _in_order():
             rewrite.tidy(work.lake, table)
         rows = _rows_to_forget(work, home)

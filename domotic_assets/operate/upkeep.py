@@ -21,7 +21,7 @@ from domotic_assets.schemas.table import Cadence, Table
 
 
 @dataclass(frozen=True)
-class Carried:
+class FinishedWindows:
     """Windows that are done: their keys and the number of their files.
 
     lag_seconds: from their newest file's arrival until they were done; None without files. compacted: by how
@@ -47,7 +47,7 @@ class Carried:
         return {"windows": len(self.keys), "files": self.files, "files compacted": self.compacted, **lag}
 
 
-def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) -> Carried:
+def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) -> FinishedWindows:
     """Take windows off the work list, and compact the dates of those that are finished days.
 
     The local dates that the windows touch are added to the work list, to compute device health again.
@@ -66,7 +66,9 @@ def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) ->
             held.marks[DAY_CLOSED] = now
 
     work.worklist.change(change)
-    return Carried(keys, landed.height, None if newest is None else (now - newest).total_seconds(), compacted)
+    return FinishedWindows(
+        keys, landed.height, None if newest is None else (now - newest).total_seconds(), compacted
+    )
 
 
 def keep_lake_up(work: Workspace, now: datetime) -> dict[str, int]:

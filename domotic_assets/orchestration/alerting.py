@@ -27,7 +27,7 @@ from domotic_assets.ingest.masking import mask_log_text
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.checks import FRESHNESS
 from domotic_assets.orchestration.internals import evaluations
-from domotic_assets.orchestration.sensors import REACHABLE, standing_sensor
+from domotic_assets.orchestration.sensors import REACHABLE, running_sensor
 
 SECONDS = 30
 KINDS: Mapping[tuple[str, bool], Kind] = {(REACHABLE, False): "source", (FRESHNESS, True): "silence"}
@@ -60,7 +60,7 @@ def alerts_sensor(work: Workspace) -> dg.SensorDefinition:
         checks = repository.asset_graph.asset_check_keys if repository is not None else ()
         return alerts_tick(work, context.instance, checks, work.now(), context.log.error)
 
-    return standing_sensor(
+    return running_sensor(
         "alerts", SECONDS, [], "Tells the channels of sites.yaml what fails, and when it is over.", tick
     )
 

@@ -29,7 +29,7 @@ from domotic_assets.schemas.homes import bronze
 
 _MINUTES_OF_DAY = range(1440)
 
-LANE_WAIT_SECONDS = 60
+WRITER_WAIT_SECONDS = 60
 """How long a build waits for the writer lock: a live minute ends within it; another build may not, and is
 reported."""
 
@@ -163,7 +163,7 @@ def _running(work: Workspace) -> Iterator["_Runner"]:
     home = work.settings.dagster_home
     # What tools print (dbt prints a line per test) goes to a log instead of the screen.
     with (
-        writer_lock(home, LANE_WAIT_SECONDS),
+        writer_lock(home, WRITER_WAIT_SECONDS),
         open_instance(work) as instance,
         (home / "build.log").open("a") as log,
         redirect_stdout(log),

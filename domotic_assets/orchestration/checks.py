@@ -12,7 +12,7 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.assets import WorkspaceResource, key
 from domotic_assets.orchestration.check_results import check_result
 from domotic_assets.orchestration.internals import evaluations
-from domotic_assets.orchestration.sensors import standing_sensor
+from domotic_assets.orchestration.sensors import running_sensor
 from domotic_assets.quality.check import Check
 from domotic_assets.schemas.homes import silver
 from domotic_assets.serve.failing_checks import FailingCheck
@@ -72,7 +72,7 @@ def freshness_sensor(work: Workspace) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason="no home fell silent or came back")
         return dg.SensorResult(skip_reason=news.description, asset_events=[news])
 
-    return standing_sensor(FRESHNESS, 60, [], "Finds homes that fall silent, and those that come back.", tick)
+    return running_sensor(FRESHNESS, 60, [], "Finds homes that fall silent, and those that come back.", tick)
 
 
 def silent_homes_changed(work: Workspace, now: datetime) -> dg.AssetCheckEvaluation | None:

@@ -18,7 +18,7 @@ from domotic_assets.orchestration.jobs import feed_jobs
 from domotic_assets.orchestration.lost_runs import lost_runs_sensor
 from domotic_assets.orchestration.publications import publication_definitions
 
-LANE_WAIT_SECONDS = 900
+WRITER_WAIT_SECONDS = 900
 
 
 def feed_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
@@ -67,7 +67,7 @@ def workspace_resource(work: Workspace) -> dg.ResourceDefinition:
         if run is not None and run.tags.get(tags.LANE) == tags.BESIDE:
             yield work
             return
-        with writer_lock(work.settings.dagster_home, LANE_WAIT_SECONDS):
+        with writer_lock(work.settings.dagster_home, WRITER_WAIT_SECONDS):
             yield work
 
     return workspace

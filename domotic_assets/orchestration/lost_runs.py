@@ -9,7 +9,7 @@ from datetime import timedelta
 import dagster as dg
 import psutil
 
-from domotic_assets.orchestration.sensors import standing_sensor
+from domotic_assets.orchestration.sensors import running_sensor
 
 SECONDS = 15
 
@@ -24,7 +24,7 @@ def lost_runs_sensor() -> dg.SensorDefinition:
         lost = fail_lost_runs(context.instance)
         return dg.SensorResult(skip_reason=f"reported as failed: {', '.join(lost)}" if lost else "none lost")
 
-    return standing_sensor("lost_runs", SECONDS, [], "Finds runs whose process is gone.", tick)
+    return running_sensor("lost_runs", SECONDS, [], "Finds runs whose process is gone.", tick)
 
 
 def fail_lost_runs(instance: dg.DagsterInstance) -> list[str]:

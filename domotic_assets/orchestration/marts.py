@@ -31,7 +31,7 @@ from domotic_assets.orchestration.assets import OWNERS, WORK, WorkspaceResource,
 from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.orchestration.internals.dbt import Dbt
 from domotic_assets.orchestration.publications import publication_definitions
-from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
+from domotic_assets.orchestration.sensors import running_sensor, runs_under_way
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
@@ -98,7 +98,7 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
         assets=_assets(dbt_project),
         jobs=[job],
         sensors=[
-            standing_sensor(
+            running_sensor(
                 "models",
                 60,
                 [job],

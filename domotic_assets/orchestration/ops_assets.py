@@ -76,10 +76,10 @@ def published_file(context: dg.AssetExecutionContext, work: WorkspaceResource) -
 )
 def carried_windows(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Remove finished windows from the work list; compact finished days and drop keys that they cover."""
-    carried = upkeep.finish_windows(work, windows_of(context), work.now())
-    for covered in carried.covered_keys(context.instance.get_dynamic_partitions(tags.WINDOW)):
+    finished = upkeep.finish_windows(work, windows_of(context), work.now())
+    for covered in finished.covered_keys(context.instance.get_dynamic_partitions(tags.WINDOW)):
         context.instance.delete_dynamic_partition(tags.WINDOW, covered)
-    return dg.MaterializeResult(asset_key=CARRIED, metadata=carried.metadata())
+    return dg.MaterializeResult(asset_key=CARRIED, metadata=finished.metadata())
 
 
 @dg.asset(

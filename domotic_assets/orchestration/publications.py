@@ -14,7 +14,7 @@ from domotic_assets.operate import people, team_database
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import OWNERS, WORK, WorkspaceResource
 from domotic_assets.orchestration.ops_assets import PUBLISHED
-from domotic_assets.orchestration.sensors import runs_under_way, standing_sensor
+from domotic_assets.orchestration.sensors import running_sensor, runs_under_way
 
 
 def publication_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
@@ -52,8 +52,8 @@ def published_database(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
         metadata={
             "version": done.version,
             "made anew": done.rebuilt,
-            "rows copied": sum(carried.copied for carried in done.rows.values()),
-            "rows deleted": sum(carried.deleted for carried in done.rows.values()),
+            "rows copied": sum(counts.copied for counts in done.rows.values()),
+            "rows deleted": sum(counts.deleted for counts in done.rows.values()),
             "ranges": done.ranges,
             "marts of roles replaced": done.marts,
             "seconds": time.monotonic() - began,
@@ -68,7 +68,7 @@ def database_job() -> Any:
 
 def database_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
     """Define the sensor that requests a publication when the admin's file or people's rights have changed."""
-    return standing_sensor(
+    return running_sensor(
         "database",
         LOOK_EVERY_SECONDS,
         [job],
@@ -136,7 +136,7 @@ def publishing_job(name: str, asset: dg.AssetKey, description: str) -> Any:
 
 def scopes_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
     """Define the sensor that requests people's files when the admin's file or their rights have changed."""
-    return standing_sensor(
+    return running_sensor(
         "scopes",
         LOOK_EVERY_SECONDS,
         [job],

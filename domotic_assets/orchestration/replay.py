@@ -30,8 +30,8 @@ LIVE_WAIT_SECONDS = 180
 class Replayed:
     """Result of a replay.
 
-    outcomes: number of refusals by outcome. windows: keys processed again. live: whether a live feed was
-    running.
+    outcomes: number of refusals by outcome. windows: keys processed again. live: whether the live
+    feed processed them, not a build.
     """
 
     outcomes: Counter[str]
@@ -65,7 +65,7 @@ def replay(work: Workspace, chosen: Selection, now: datetime) -> Replayed:
         building.build(work)
     elif keys:
         _wait(work, keys)
-    return Replayed(_outcomes(work, before), tuple(keys), live)
+    return Replayed(_outcomes(work, before), tuple(keys), live and not forecasts)
 
 
 def is_live(instance: dg.DagsterInstance, now: datetime) -> bool:

@@ -50,28 +50,28 @@ def build_sensors(
         return lambda context: _guarded(work, context, flow, lambda: tick(work, context.instance, work.now()))
 
     return [
-        standing_sensor(
+        running_sensor(
             "arrivals",
             5,
             [jobs[tags.WINDOWS_JOB], jobs[tags.LISTING_JOB]],
             "Looks for the files that are due, and carries what is on the work list.",
             guarded("sensor_files", arrivals_tick),
         ),
-        standing_sensor(
+        running_sensor(
             "forecasts",
             600,
             [jobs[tags.FORECASTS_JOB]],
             "Looks for new and corrected forecasts: hourly, and often while today's is due.",
             guarded("weather_files", forecasts_tick),
         ),
-        standing_sensor(
+        running_sensor(
             "register",
             600,
             [jobs[tags.REGISTER_JOB]],
             "Compares the building register every hour, and more often while it cannot be read.",
             guarded("register_rows", register_tick),
         ),
-        standing_sensor(
+        running_sensor(
             "refresh",
             60,
             [jobs[tags.REFRESH_JOB], jobs[tags.DIMS_JOB]],
@@ -81,7 +81,7 @@ def build_sensors(
     ]
 
 
-def standing_sensor(
+def running_sensor(
     name: str,
     seconds: int,
     jobs: Sequence[Any],

@@ -105,7 +105,7 @@ def test_the_status_names_each_home_and_ends_well_while_sources_answer(
     assert first_build
     shown = person.types("status")
     assert shown.exit_code == 0
-    assert "windows to be carried: 0" in shown.output
+    assert "windows to process: 0" in shown.output
     for home in ("jeremie", "jimmy"):
         [line] = [line for line in shown.output.splitlines() if f" {home} " in line]
         assert line.split("│")[2] == " 2023-09-04 10:59 "

@@ -276,7 +276,7 @@ def test_it_refuses_while_the_contract_names_its_rooms(unnamed: World) -> None:
 
 
 def test_it_refuses_while_a_run_works_on_the_lake(unnamed: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operate_forget, "LANE_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(operate_forget, "WRITER_WAIT_SECONDS", 0.2)
     before = versions(unnamed.work())
     with (unnamed.lake / "dagster/lane.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

@@ -333,7 +333,7 @@ def small(tmp_path: Path) -> World:
 def test_a_second_build_at_the_same_time_says_so_in_one_line(
     small: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(building, "LANE_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(building, "WRITER_WAIT_SECONDS", 0.2)
     (small.lake / "dagster").mkdir(parents=True)
     with (small.lake / "dagster" / "lane.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

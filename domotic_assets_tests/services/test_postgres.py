@@ -25,7 +25,7 @@ from domotic_assets.serve.postgres import transfer
 from domotic_assets.serve.postgres.publication import is_behind, publish_to
 from domotic_assets.serve.postgres.roles import role_of
 from domotic_assets.serve.postgres.server import Server
-from domotic_assets.serve.postgres.transfer import Carried
+from domotic_assets.serve.postgres.transfer import RowCounts
 from domotic_assets.settings import Settings
 from domotic_assets_tests.assets.test_scopes import (
     HOMES,
@@ -352,7 +352,7 @@ class TestPublications:
         )
         done = publish_to(server.target, serve, SCOPES)
         assert done is not None
-        assert (dict(done.rows), done.ranges) == ({"fact_energy_minute": Carried(240, 240)}, 1)
+        assert (dict(done.rows), done.ranges) == ({"fact_energy_minute": RowCounts(240, 240)}, 1)
         changed = "SELECT DISTINCT datetime_key FROM fact_energy_minute WHERE power_w = 4711"
         assert server.ask(ADMIN, changed) == [(202309142330,)]
         assert publish_to(server.target, serve, SCOPES) is None

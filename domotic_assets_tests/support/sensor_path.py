@@ -28,7 +28,7 @@ def as_file(file: ShareFile) -> File:
 
 
 @dataclass(frozen=True)
-class Carried:
+class SilverRows:
     """What a batch of files became."""
 
     counts: Counter[str]
@@ -55,7 +55,7 @@ class Carried:
         return self.files.row(0, named=True) if self.files.height == 1 else {}
 
 
-def in_memory(*files: ShareFile, homes: Registry | None = None) -> Carried:
+def in_memory(*files: ShareFile, homes: Registry | None = None) -> SilverRows:
     """Land files in this order on an empty bronze, and flatten all of it."""
     homes = homes or registry()
     landed = Landing(homes, NOTHING_HELD, NOW).land(map(as_file, files))
@@ -64,4 +64,4 @@ def in_memory(*files: ShareFile, homes: Registry | None = None) -> Carried:
     # Whatever the files are: no two readings meet in a minute that is not said to be crowded.
     assert_frame_equal(events, merge(flat.events_with_sources()))
     assert is_ordered(events, SENSOR_EVENTS.sort, strictly=True)
-    return Carried(landed.counts, landed.rows, events, flat.rejects, flat.files)
+    return SilverRows(landed.counts, landed.rows, events, flat.rejects, flat.files)

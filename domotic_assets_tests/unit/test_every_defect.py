@@ -37,7 +37,7 @@ from domotic_assets_tests.support.builders import (
     write_sites,
 )
 from domotic_assets_tests.support.carry import TO_SILVER, carry
-from domotic_assets_tests.support.sensor_path import NOW, Carried, in_memory
+from domotic_assets_tests.support.sensor_path import NOW, SilverRows, in_memory
 
 TOKEN = API_TOKENS["jimmy"]
 ARRIVED = SAMPLE_TIME + timedelta(seconds=5)
@@ -370,7 +370,7 @@ def count_rooms(rooms: Any, *, stations: bool) -> int:
     return total
 
 
-def by_name(done: Carried) -> dict[str, str]:
+def by_name(done: SilverRows) -> dict[str, str]:
     return dict(done.bronze.select("file_id", "name").iter_rows())
 
 

@@ -74,7 +74,7 @@ class Views:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._standing: dict[str, str] = {}
+        self._created: dict[str, str] = {}
         for schema in (GOLD_SCHEMA, MARTS_SCHEMA):
             connection.execute(f"CREATE SCHEMA {VIEWS}.{schema}")
 
@@ -96,9 +96,9 @@ class Views:
         return f"{VIEWS}.{name}"
 
     def _make(self, name: str, statement: str) -> None:
-        if self._standing.get(name) != statement:
+        if self._created.get(name) != statement:
             self._connection.execute(statement)
-            self._standing[name] = statement
+            self._created[name] = statement
 
 
 def newest(connection: duckdb.DuckDBPyConnection) -> datetime:

@@ -55,7 +55,7 @@ def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
         if not publish.is_current(
             publish.published_file(serve, scope.user),
             versions,
-            scope.definition(definition, _told(scope, failing, newest)),
+            scope.definition(definition, _visible_checks(scope, failing, newest)),
         )
     ]
 
@@ -98,7 +98,9 @@ def _opened(serve: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(f"DETACH {_TARGET}")
 
 
-def _told(scope: Scope, failing: Sequence[failing_checks.Row], newest: datetime) -> list[failing_checks.Row]:
+def _visible_checks(
+    scope: Scope, failing: Sequence[failing_checks.Row], newest: datetime
+) -> list[failing_checks.Row]:
     """Return failing checks of homes where the person lives now: a stuck motion sensor tells who is there."""
     homes = scope.homes_lived_in(newest)
     return [row for row in failing if failing_checks.home_of(row) in homes]
@@ -125,16 +127,16 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
             connection.execute(f"CREATE TABLE {_kept(mart)} AS FROM {shown}")
             kept.append(mart)
     versions, definition = publish.manifest_of(connection, cut.SOURCE)
-    told = _told(scope, failing_checks.read(connection, cut.SOURCE), newest)
+    visible = _visible_checks(scope, failing_checks.read(connection, cut.SOURCE), newest)
     comments = cut.column_comments(connection)
     connection.execute(f"USE {_TARGET}")
     connection.begin()
     for mart in kept:
         _describe(connection, mart, comments.get(mart.name, {}))
     publish.record_keys(connection, held)
-    publish.record_published(connection, scope.user, versions, scope.definition(definition, told))
+    publish.record_published(connection, scope.user, versions, scope.definition(definition, visible))
     failing_checks.create(connection)
-    failing_checks.replace(connection, told)
+    failing_checks.replace(connection, visible)
     connection.commit()
 
 

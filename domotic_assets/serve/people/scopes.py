@@ -47,7 +47,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Standing:
+class HomeRole:
     """A person's role in one home, by one entry of sites.yaml.
 
     provider: of the home's tariff. span: the entry's local dates. presence, daily_energy: its dates on which
@@ -117,7 +117,7 @@ class Scope:
     """What one person sees: the sum of their entries in sites.yaml."""
 
     user: str
-    standings: tuple[Standing, ...]
+    home_roles: tuple[HomeRole, ...]
 
     def cut(self, name: str, newest: datetime) -> Cut | None:
         """Return what is seen of a Gold table or mart; None if the person does not have the table at all."""
@@ -125,17 +125,17 @@ class Scope:
         windows: set[RowFilter] = set()
         providers: set[str] = set()
         seen = False
-        for standing in self.standings:
-            reach = rule.reach(standing.role)
-            spans = standing.spans(reach, newest)
+        for home_role in self.home_roles:
+            reach = rule.reach(home_role.role)
+            spans = home_role.spans(reach, newest)
             seen |= bool(spans)
-            windows |= {_window(standing, span, reach, newest) for span in spans if span}
-            providers |= {standing.provider} if spans and standing.provider is not None else set()
+            windows |= {_window(home_role, span, reach, newest) for span in spans if span}
+            providers |= {home_role.provider} if spans and home_role.provider is not None else set()
         return Cut(tuple(sorted(windows)), frozenset(providers)) if seen else None
 
     def cut_for(self, mart: str, table: str, newest: datetime) -> Cut | None:
         """Return what a mart may read of a Gold table; None if nothing."""
-        reads_file = any(MATRIX[mart].reach(standing.role) is Reach.FILE for standing in self.standings)
+        reads_file = any(MATRIX[mart].reach(home_role.role) is Reach.FILE for home_role in self.home_roles)
         return self.cut(table if reads_file else mart, newest)
 
     def homes_shown(self, table: str, column: str) -> tuple[int, ...] | None:
@@ -143,12 +143,12 @@ class Scope:
         denied = WITHHELD.get((table, column))
         if denied is None:
             return None
-        return tuple(sorted({surrogate_key(s.home) for s in self.standings if s.role not in denied}))
+        return tuple(sorted({surrogate_key(s.home) for s in self.home_roles if s.role not in denied}))
 
     def homes_lived_in(self, newest: datetime) -> tuple[int, ...]:
         """Return keys of the homes where the person lives on the date of the newest data."""
-        lived_in = (s for s in self.standings if s.role in _RESIDENTS and s.covers(newest))
-        return tuple(sorted({surrogate_key(standing.home) for standing in lived_in}))
+        lived_in = (s for s in self.home_roles if s.role in _RESIDENTS and s.covers(newest))
+        return tuple(sorted({surrogate_key(home_role.home) for home_role in lived_in}))
 
     def definition(self, definition: str, checks: Iterable[object] = ()) -> str:
         """Hash all that decides this person's file besides the data.
@@ -165,7 +165,7 @@ def scopes_of(registry: Registry) -> tuple[Scope, ...]:
     Raises ConfigurationError for a login id that cannot name a file.
     """
     admins = {person.user for person in registry.people if person.role == "admin"}
-    standings: dict[str, list[Standing]] = {}
+    home_roles: dict[str, list[HomeRole]] = {}
     for place, person in enumerate(registry.people):
         if person.user in admins:
             continue
@@ -176,23 +176,23 @@ def scopes_of(registry: Registry) -> tuple[Scope, ...]:
                 expected=f"an id other than {ADMIN!r} that does not end in a hyphen and six or more digits",
                 remedy="give the person another id",
             )
-        standings.setdefault(person.user, []).extend(_standings(registry, person))
-    return tuple(Scope(user, tuple(held)) for user, held in sorted(standings.items()))
+        home_roles.setdefault(person.user, []).extend(_home_roles(registry, person))
+    return tuple(Scope(user, tuple(held)) for user, held in sorted(home_roles.items()))
 
 
-def _standings(registry: Registry, person: Person) -> list[Standing]:
+def _home_roles(registry: Registry, person: Person) -> list[HomeRole]:
     homes = {home.id: home for home in registry.homes}
-    return [_standing(registry, person, homes[name]) for name in person.homes]
+    return [_home_role(registry, person, homes[name]) for name in person.homes]
 
 
-def _standing(registry: Registry, person: Person, home: Home) -> Standing:
+def _home_role(registry: Registry, person: Person, home: Home) -> HomeRole:
     span = _span(person)
     residents = [
         other
         for other in registry.people
         if other.user != person.user and home.id in other.homes and _role(other) in _RESIDENTS
     ]
-    return Standing(
+    return HomeRole(
         _role(person),
         home.id,
         home.time_zone,
@@ -227,9 +227,9 @@ def _consented(
     return tuple(sorted(one for one in agreed if one))
 
 
-def _window(standing: Standing, span: Span, reach: Reach, newest: datetime) -> RowFilter:
+def _window(home_role: HomeRole, span: Span, reach: Reach, newest: datetime) -> RowFilter:
     after = int((newest - _LAST_DAY_IS).strftime("%Y%m%d%H%M")) if reach is Reach.LAST_DAY else 0
-    return RowFilter(surrogate_key(standing.home), _date_key(span.since), _date_key(span.until), after)
+    return RowFilter(surrogate_key(home_role.home), _date_key(span.since), _date_key(span.until), after)
 
 
 def _date_key(day: date) -> int:

@@ -35,7 +35,7 @@ from domotic_assets.serve.postgres.layout import (
     qualified,
 )
 from domotic_assets.serve.postgres.server import Connection, Server, dialled
-from domotic_assets.serve.postgres.transfer import Carried
+from domotic_assets.serve.postgres.transfer import RowCounts
 from domotic_assets.serve.tables import identifier, literal
 
 _LOCK = 4_711_202_311
@@ -55,7 +55,7 @@ class Published:
 
     version: int
     rebuilt: bool
-    rows: Mapping[str, Carried]
+    rows: Mapping[str, RowCounts]
     ranges: int
     marts: int
 
@@ -205,10 +205,10 @@ class _Publication:
         self._target.execute(f"REVOKE ALL ON DATABASE {identifier(self._server.database)} FROM PUBLIC")
         self._target.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
 
-    def _bring_up_gold(self, *, empty: bool) -> tuple[dict[str, Carried], int]:
+    def _bring_up_gold(self, *, empty: bool) -> tuple[dict[str, RowCounts], int]:
         """Update the changed Gold tables; return their counts of rows by name, and the number of ranges."""
         changed = transfer.changed_parts(self._source, self._target)
-        carried: dict[str, Carried] = {}
+        counts: dict[str, RowCounts] = {}
         ranges = 0
         for table in gold.TABLES:
             if table.name not in changed:
@@ -219,8 +219,8 @@ class _Publication:
                 done = transfer.bring_up_fact(self._source, self._target, table, spans, empty=empty)
             else:
                 done = transfer.bring_up_dimension(self._source, self._target, table)
-            carried[table.name] = done
-        return carried, ranges
+            counts[table.name] = done
+        return counts, ranges
 
     def _bring_up_access(self, newest: datetime) -> None:
         """Update the tables `access.*`."""

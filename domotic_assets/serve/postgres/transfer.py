@@ -53,7 +53,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Carried:
+class RowCounts:
     """Numbers of rows deleted and copied."""
 
     deleted: int = 0
@@ -80,7 +80,7 @@ def copy(
 
 def bring_up(
     source: duckdb.DuckDBPyConnection, target: Connection, relation: str, columns: str, key: str, query: str
-) -> Carried:
+) -> RowCounts:
     """Make a relation hold exactly the rows of a DuckDB query; rows that are the same are not touched."""
     target.execute(
         f"CREATE TEMP TABLE arriving ON COMMIT DROP AS SELECT {columns} FROM {relation} WITH NO DATA"  # noqa: S608
@@ -95,10 +95,10 @@ def bring_up(
         f"SELECT {columns} FROM arriving EXCEPT SELECT {columns} FROM {relation}"
     ).rowcount
     target.execute("DROP TABLE arriving")
-    return Carried(deleted, copied)
+    return RowCounts(deleted, copied)
 
 
-def bring_up_dimension(source: duckdb.DuckDBPyConnection, target: Connection, table: Table) -> Carried:
+def bring_up_dimension(source: duckdb.DuckDBPyConnection, target: Connection, table: Table) -> RowCounts:
     """Make a dimension, and the tables of its withheld columns, hold the rows of the admin's file.
 
     The counts are those of the dimension.
@@ -107,12 +107,12 @@ def bring_up_dimension(source: duckdb.DuckDBPyConnection, target: Connection, ta
     names = [identifier(c.name) for c in published_columns(table) if c.name not in held_back]
     columns, key = ", ".join(names), ", ".join(map(identifier, table.primary_key))
     rows = f"{cut.SOURCE}.{name_of(table.name)}"
-    carried = bring_up(source, target, base_of(table), columns, key, f"SELECT {columns} FROM {rows}")  # noqa: S608
+    counts = bring_up(source, target, base_of(table), columns, key, f"SELECT {columns} FROM {rows}")  # noqa: S608
     for column, relation in withheld_relations(table):
         pair = f"apartment_key, {identifier(column)}"
         present = f"SELECT {pair} FROM {rows} WHERE {identifier(column)} IS NOT NULL"  # noqa: S608
         bring_up(source, target, relation, pair, "apartment_key", present)
-    return carried
+    return counts
 
 
 def withheld_relations(table: Table) -> list[tuple[str, str]]:
@@ -127,7 +127,7 @@ def bring_up_fact(
     ranges: Sequence[Range],
     *,
     empty: bool,
-) -> Carried:
+) -> RowCounts:
     """Replace the rows of a fact in these ranges. empty: the table has no rows, so none are deleted."""
     columns = ", ".join(identifier(column.name) for column in published_columns(table))
     order = ", ".join(map(identifier, table.sort))
@@ -141,7 +141,7 @@ def bring_up_fact(
         f"WHERE {file_index.place_of(table)} {span.condition} ORDER BY {order}"
         for span in ranges
     )
-    return Carried(deleted, copy(source, target, base_of(table), columns, queries))
+    return RowCounts(deleted, copy(source, target, base_of(table), columns, queries))
 
 
 def changed_parts(source: duckdb.DuckDBPyConnection, target: Connection) -> Mapping[str, list[Part]]:

@@ -32,7 +32,7 @@ from domotic_assets_tests.support.builders import (
     share_file,
     to_bytes,
 )
-from domotic_assets_tests.support.sensor_path import Carried, in_memory
+from domotic_assets_tests.support.sensor_path import SilverRows, in_memory
 
 MINUTE = timedelta(minutes=1)
 ALIKE = ALIKE_BEFORE_DECODER + 20
@@ -76,7 +76,7 @@ def alike(number: int = ALIKE, start: int = 0) -> list[ShareFile]:
     return [numbered(minute) for minute in range(start, start + number)]
 
 
-def assert_as_value_by_value(files: Sequence[ShareFile], homes: Registry | None = None) -> Carried:
+def assert_as_value_by_value(files: Sequence[ShareFile], homes: Registry | None = None) -> SilverRows:
     """The files come to what they come to where there is no decoder."""
     together = in_memory(*files, homes=homes)
     with pytest.MonkeyPatch.context() as patch:
