@@ -1,4 +1,4 @@
-"""Dagster's entry point to the feed: the definitions of the installation that the environment names."""
+"""Gives Dagster the definitions of the feed, for the installation that the environment names."""
 
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource

@@ -1,4 +1,4 @@
-"""Error types that tell a person what happened, where, what was expected and what to do.
+"""Defines error types that tell a person what happened, where, what was expected and what to do.
 
 Only the types belong here, never a decision to raise one.
 """

@@ -1,6 +1,6 @@
-"""Writes a file whole or not at all, and locks by one: what every room needs of a file system.
+"""Writes files whole or not at all, flushes them to disk, and holds lock files.
 
-What is written, and what to say when it fails, is the caller's business.
+What is written, and the message if it fails, are the caller's business.
 """
 
 import os
@@ -14,9 +14,9 @@ _POLL_SECONDS = 0.02
 
 
 def write_whole(file: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Put the content under the name and on the disk: whoever is killed leaves the old file or the new one.
+    """Write a file atomically, with its content on disk first: a kill leaves the old file or the new one.
 
-    mode: rights of a new file, less those that the process withholds. Raises OSError.
+    mode: permissions of the file, less the umask of the process. Raises OSError.
     """
     staging = file.with_name(f"{file.name}.tmp")
     descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
@@ -28,7 +28,7 @@ def write_whole(file: Path, content: bytes, *, mode: int = 0o666) -> None:
 
 
 def sync(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
+    """Flush a file, or the names in a folder, to disk; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -38,9 +38,9 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def locked(file: Path, wait_seconds: float | None = None, *, again: bool = False) -> Iterator[None]:
-    """Hold a lock file, which one process has at a time; the system takes it back from one that dies.
+    """Hold a lock file, which one process holds at a time; the system releases it if that process dies.
 
-    wait_seconds: how long to wait for another that holds it; None waits until it lets go.
+    wait_seconds: how long to wait while another process holds it; None waits without end.
     again: whether the process that holds it may enter again. Raises TimeoutError.
     """
     lock = FileLock(

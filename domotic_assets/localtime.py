@@ -1,6 +1,6 @@
-"""UTC to local and back: the one place where clock changes are decided.
+"""Converts local time to UTC and back, the only place where clock changes are resolved.
 
-Everything is stored in UTC; local time is read here on the way in and derived here on the way out.
+Everything is stored in UTC; local time is converted here on the way in and derived here on the way out.
 Aware datetimes go in and come out in UTC; naive ones are a home clock's reading.
 """
 
@@ -16,16 +16,17 @@ MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Where unix time starts."""
+"""Start of unix time."""
 
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 
-# A file of the second pass cannot land before its own minute starts; the share's clock may be a little slow.
+# A file of the repeated hour's second pass cannot arrive before its own minute starts; but the share's clock
+# may be a little slow.
 ARRIVAL_SLACK = timedelta(minutes=2)
 
 
 class Moment(NamedTuple):
-    """A local reading placed in UTC, with a note where the clock change made it doubtful."""
+    """A local clock reading converted to UTC, with a note if a clock change makes it doubtful."""
 
     utc: datetime
     note: TimeNote | None = None
@@ -33,17 +34,17 @@ class Moment(NamedTuple):
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """The IANA zone of that name; raises ZoneInfoNotFoundError or ValueError when there is none."""
+    """Return the IANA zone of that name; raises ZoneInfoNotFoundError or ValueError if there is none."""
     return ZoneInfo(name)
 
 
 def floor_minute(moment: datetime) -> datetime:
-    """The start of the minute that holds `moment`."""
+    """Return the start of the minute that contains `moment`."""
     return moment.replace(second=0, microsecond=0)
 
 
 def clock_reading(year: int, month: int, day: int, hour: int, minute: int) -> datetime | None:
-    """What a clock showed, naive; None where the figures are no time, or one that UTC cannot express."""
+    """Make a naive clock reading; None if the figures are no time, or one that UTC cannot express."""
     try:
         return datetime(year, month, day, hour, minute) if MINYEAR < year < MAXYEAR else None
     except ValueError:
@@ -51,10 +52,10 @@ def clock_reading(year: int, month: int, day: int, hour: int, minute: int) -> da
 
 
 def candidates(naive: datetime, zone_name: str) -> tuple[Moment, ...]:
-    """Every UTC moment at which a clock of that zone shows `naive`, earliest first.
+    """Find every UTC moment at which a clock of that zone shows `naive`, earliest first.
 
-    One on an ordinary day, two in the repeated autumn hour. A reading that spring skips never
-    stands on a right clock; it takes the offset before the change, and the note says so.
+    There is one on an ordinary day, and two in the repeated autumn hour. A reading that spring skips is never
+    shown by a right clock: it is converted by the offset before the change, and has a note.
     """
     steady = offset_all_day(naive.date(), zone_name)
     if steady is not None:
@@ -71,9 +72,9 @@ def candidates(naive: datetime, zone_name: str) -> tuple[Moment, ...]:
 
 @lru_cache(maxsize=4096)
 def offset_all_day(day: date, zone_name: str) -> timedelta | None:
-    """How far a zone's clock is ahead of UTC on a local day; None where that changes during the day.
+    """Find how far a zone's clock is ahead of UTC on a local day; None if that changes during the day.
 
-    Both ends of the day tell: nowhere did a clock change and change back within a day.
+    Only both ends of the day are compared: nowhere did a clock change and change back within a day.
     """
     tz = zone(zone_name)
     ends = (datetime.combine(day, edge) for edge in (time.min, time.max))
@@ -82,7 +83,7 @@ def offset_all_day(day: date, zone_name: str) -> timedelta | None:
 
 
 def to_utc(naive: datetime, zone_name: str, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> Moment:
-    """Place a clock reading in UTC; in the repeated hour the hints decide, else the time of arrival."""
+    """Convert a clock reading to UTC; in the repeated hour the hints decide, else the time of arrival."""
     found = candidates(naive, zone_name)
     if len(found) == 1:
         return found[0]
@@ -92,11 +93,11 @@ def to_utc(naive: datetime, zone_name: str, arrived_at: datetime, unix_hints: Se
 def which_pass(
     passes: Sequence[datetime], arrived_at: datetime, unix_hints: Sequence[float] = ()
 ) -> datetime:
-    """Which of the moments that a clock's reading may mean it was, earliest first.
+    """Choose the moment that a clock reading means; passes: the possible ones, earliest first.
 
-    unix_hints: unix seconds measured beside the reading (`timePlug`, `timeConsumption`). The newest
-    that lies within half an hour of one pass decides, as an idle plug repeats an old time; without
-    such a one the time of arrival does.
+    unix_hints: unix seconds measured with the reading (`timePlug`, `timeConsumption`). The newest one within
+    half an hour of a pass decides, as an idle plug repeats an old time. Without one the time of arrival
+    decides.
     """
     for hint in sorted(unix_hints, reverse=True):
         for moment in passes:
@@ -106,12 +107,12 @@ def which_pass(
 
 
 def local_date(moment: datetime, zone_name: str) -> date:
-    """The calendar date that a clock of that zone shows at `moment`."""
+    """Return the calendar date that a clock of that zone shows at `moment`."""
     return moment.astimezone(zone(zone_name)).date()
 
 
 def local_day_bounds(day: date, zone_name: str) -> tuple[datetime, datetime]:
-    """Start and end (exclusive) of a local day in UTC: 23, 24 or 25 hours apart."""
+    """Return start and end (exclusive) of a local day in UTC: 23, 24 or 25 hours apart."""
     tz = zone(zone_name)
     start = datetime(day.year, day.month, day.day, tzinfo=tz)
     following = day + timedelta(days=1)

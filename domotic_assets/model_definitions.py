@@ -1,4 +1,4 @@
-"""Dagster's entry point to the models: dbt's marts and tests, loaded apart from the runs of every minute."""
+"""Gives Dagster the definitions of dbt's marts and tests, loaded separately from the runs of every minute."""
 
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.definitions import workspace_resource

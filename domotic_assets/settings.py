@@ -1,6 +1,6 @@
-"""The sole reader, and writer, of the environment.
+"""Reads the environment variables that configure a process, and sets DAGSTER_HOME.
 
-Which registry and which lake a process works on, and the credentials that sites.yaml names by
+They name the registry and the lake that it works on, and hold the credentials that sites.yaml names by
 variable. What the homes are is the registry's business.
 """
 
@@ -18,7 +18,7 @@ SERVE_VARIABLE = "DOMOTIC_SERVE"
 
 
 def is_remote(address: str) -> bool:
-    """Whether a lake root lives in an object store and not in a folder."""
+    """Tell whether a lake root is in an object store and not in a folder."""
     return "://" in address and not address.startswith("file://")
 
 
@@ -34,10 +34,11 @@ class Settings:
 
     @classmethod
     def of(cls, sites_file: Path, lake_root: str, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Settings for a registry and a lake.
+        """Make the settings for a registry and a lake; environment: None for that of the process.
 
-        Dagster's records and the published files live in the lake, unless it is remote: then in the folder
-        that DAGSTER_HOME names. DOMOTIC_SERVE names another for the published files.
+        Dagster's records and the published files are in the lake, unless it is remote: then in the folder
+        that DAGSTER_HOME names. DOMOTIC_SERVE names another for the published files. Raises
+        ConfigurationError if the lake is remote and DAGSTER_HOME is not set.
         """
         variables = dict(os.environ if environment is None else environment)
         if is_remote(lake_root):
@@ -58,7 +59,7 @@ class Settings:
         return cls(sites_file.resolve(), root, records, serve, variables)
 
     def secret(self, variable: str) -> str:
-        """A credential that sites.yaml names; raises ConfigurationError while the variable is not set."""
+        """Return a credential that sites.yaml names; raises ConfigurationError if its variable is not set."""
         value = self.environment.get(variable)
         if not value:
             raise ConfigurationError(
@@ -70,12 +71,15 @@ class Settings:
         return value
 
     def name_dagster_home(self) -> None:
-        """Tell Dagster in this process where its records are: dagster.yaml refers to it."""
+        """Set DAGSTER_HOME in this process to the folder of Dagster's records: dagster.yaml refers to it."""
         os.environ[DAGSTER_VARIABLE] = str(self.dagster_home)
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Settings of a process that Dagster started: two variables, else the working folder's files."""
+        """Make the settings of a process that Dagster started, from DOMOTIC_SITES and DOMOTIC_LAKE.
+
+        Their defaults are `sites.yaml` and `data` in the working folder.
+        """
         return cls.of(
             Path(os.environ.get(SITES_VARIABLE, "sites.yaml")),
             os.environ.get(LAKE_VARIABLE, "data"),

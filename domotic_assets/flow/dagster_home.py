@@ -15,9 +15,9 @@ _EVENT_LOG_UNTIL_0_1 = "domotic_assets.orchestration.event_log"
 
 
 def prepare_home(home: Path) -> None:
-    """Make the folder, and put the shipped dagster.yaml there unless it has one.
+    """Create the folder, and copy the shipped dagster.yaml into it unless it has one.
 
-    The file of a lake made by version 0.1 names the event log by a module that has moved: it is corrected.
+    A file of version 0.1 is corrected: it names the event log by a module that has moved since.
     """
     home.mkdir(parents=True, exist_ok=True)
     held = home / _SHIPPED.name

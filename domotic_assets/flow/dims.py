@@ -1,4 +1,4 @@
-"""Writes dimensions: whole, small, and only where they differ from what the lake holds."""
+"""Writes dimensions: each as a whole, and only if it differs from what the lake holds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +17,9 @@ def replace_dims(
     frames: Mapping[Table, pl.DataFrame],
     counts: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Made:
-    """Make each dimension hold exactly its frame.
+    """Make each dimension hold exactly its frame, and yield it with its counts.
 
-    counts: what else is told of a dimension, by its name.
+    counts: further counts to report of a dimension, by table name.
     """
     for table, frame in frames.items():
         changed = work.lake.replace_all(table, frame)

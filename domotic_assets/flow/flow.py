@@ -1,7 +1,7 @@
-"""What a flow is: a step that makes tables from tables, by windows, by dates or as a whole.
+"""Defines what a flow is: a step that makes tables from tables, by windows, by dates or as a whole.
 
-Domains declare their flows; Dagster's assets, jobs and checks are made from what is said here. How a step
-works belongs to its domain.
+Domains declare their flows, and Dagster's assets, jobs and checks are made from these declarations. How a
+step works belongs to its domain.
 
 Why: docs/decisions/0030-the-house.md
 """
@@ -17,21 +17,21 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas.table import Table
 
 Partition = Literal["window", "issue", "local date"]
-"""By what a run is cut: windows of the feed's time, dates of issue (UTC), or local dates of the calendar."""
+"""Partitions of runs: windows of the feed's time, dates of issue (UTC), or local dates of the calendar."""
 
 
 @dataclass
 class Outcome:
-    """What a step did: counts by name, for metadata and people."""
+    """What a step did, as counts by name, for metadata and people."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run asks of a flow: which of its tables, for which windows or dates.
+    """What a run requests of a flow: which of its tables, for which windows or dates.
 
-    by_name: list only the names that senders give to the windows, else the whole source.
+    by_name: list only the file names that senders give to the windows; if false, list the whole source.
     """
 
     tables: Collection[Table]
@@ -54,16 +54,17 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """A step from tables to tables.
+    """A step that makes tables from tables.
 
-    writes, reads: the tables it makes, and those it makes them from. made_from: by name, the tables that are
-    made from others than `reads`. run: brings the tables that are asked for up to date; may be repeated.
-    partition: by what it is cut; None where it writes its tables as a whole. job: what runs it.
-    proved: tables whose rows are checked in the run that wrote them, which stops where they are wrong.
-    apart: whether each table can be made without the others.
-    fresh_within: how long nothing may come before it shows, and before it is an error.
-    source: the name in sites.yaml of what it reads from.
-    look: looks at the source without reading it; raises SourceError, ContractError or ConfigurationError.
+    writes: the tables it makes. reads: the tables it makes them from. made_from: by table name, the inputs
+    of a table that is made from others than `reads`.
+    run: brings the requested tables up to date; safe to repeat. job: the job that runs it.
+    partition: how its runs are partitioned; None if it writes its tables as a whole.
+    proved: tables whose rows are checked in the run that wrote them; a failed check stops the run.
+    apart: whether a run may make some of the tables without the others.
+    fresh_within: how long its tables may go without an update before a warning, and before an error.
+    source: the name in sites.yaml of the source that it reads.
+    look: probes the source without reading it; raises SourceError, ContractError or ConfigurationError.
     """
 
     name: str
@@ -81,12 +82,15 @@ class Flow:
     look: Callable[[Workspace], object] | None = None
 
     def inputs_of(self, table: Table) -> tuple[Table, ...]:
-        """The tables that one of the flow's tables is made from."""
+        """Return the tables that one of the flow's tables is made from."""
         return self.made_from.get(table.name, self.reads)
 
 
 def look_at_folder(name: str) -> Callable[[Workspace], object]:
-    """What looks at the folder of a source by listing next to nothing of it."""
+    """Make a probe of a source's folder: it lists names of one character only, which are next to none.
+
+    The probe does nothing if sites.yaml has no source of this name.
+    """
 
     def look(work: Workspace) -> object:
         folder = work.folder(name)

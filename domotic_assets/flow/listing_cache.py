@@ -1,4 +1,4 @@
-"""What a listing has just found on the share, kept for who lands it: the share is listed once a build."""
+"""Keeps the files that a listing found until they are landed, so that a build lists the share once."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,16 +10,19 @@ from domotic_assets.flow.windows import Window
 
 
 class ListingCache:
-    """Files of the sensor folder that bronze does not hold, while somebody keeps them here."""
+    """Files of the sensor folder that a listing found and bronze does not hold yet."""
 
     def __init__(self) -> None:
         self._rows: pl.DataFrame | None = None
 
     @contextmanager
     def kept(self, rows: pl.DataFrame) -> Iterator[None]:
-        """Keep what was found, `files.as_rows` with the `window` of each, until this ends."""
+        """Hold the listed files until the context ends.
+
+        rows: as `sources.files.folders.as_rows` makes them, with the `window` of each.
+        """
         self._rows = rows
-        # Here, too, what was taken is held no longer.
+        # Drop this reference too, so that the memory of taken rows is freed.
         del rows
         try:
             yield
@@ -27,9 +30,9 @@ class ListingCache:
             self._rows = None
 
     def take(self, windows: Sequence[Window]) -> pl.DataFrame | None:
-        """The files of these windows by name, each once, which are kept no longer.
+        """Remove the files of these windows from the cache, and return them by name, each once.
 
-        None where nobody keeps any: then who asks has to list the share.
+        None if no listing is held: the caller then has to list the share.
         """
         if self._rows is None:
             return None

@@ -1,7 +1,7 @@
-"""Live lock: tells whether `domotic live` works on a lake, even where it was killed and left parts.
+"""Locks a lake for `domotic live`, and tells whether live or a process that it started still runs.
 
-The processes that live starts inherit the lock: a lock of the kernel on a file that they share, which a
-library's lock, let go by the one that took it, is not.
+The processes that live starts inherit the lock, so it outlasts a live that was killed. Hence a kernel lock
+on a file that they share: a library's lock is released by the process that took it.
 """
 
 import fcntl
@@ -15,10 +15,10 @@ from domotic_assets.errors import LakeError
 
 @contextmanager
 def kept_live(home: Path) -> Iterator[None]:
-    """Say that `domotic live` works on the lake.
+    """Hold the live lock of the lake whose records are in `home`.
 
-    Processes that are started with what may be inherited say it too: it counts until the last of them has
-    ended, however that comes. Raises LakeError where others say it already.
+    Child processes that inherit open files hold it too: it is released when the last of them has ended, even
+    if killed. Raises LakeError if the lock is already held.
     """
     with _lock(home).open("w") as handle:
         try:
@@ -35,7 +35,7 @@ def kept_live(home: Path) -> Iterator[None]:
 
 
 def is_kept_live(home: Path) -> bool:
-    """Whether `domotic live`, or a part that it left, works on the lake."""
+    """Tell whether `domotic live`, or a process that it left behind, holds the live lock of the lake."""
     if not _lock(home).exists():
         return False
     with _lock(home).open() as handle:

@@ -1,4 +1,4 @@
-"""Cuts the feed's time into pieces that fit the memory, and tells what lies in a set of windows."""
+"""Cuts the feed's time into pieces that fit in memory, and finds what lies within a set of windows."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,11 +10,14 @@ from domotic_assets.flow.windows import Window
 from domotic_assets.localtime import MINUTE
 
 FILES_AT_ONCE = 6_000
-"""Files held in memory at once, and cut into pieces by: about 25 MB of bytes and 400,000 events."""
+"""Most files in a piece, which memory holds at a time: about 25 MB of bytes and 400,000 events."""
 
 
 def parts(span: Window, files: int, homes: int) -> Iterator[Window]:
-    """A span in parts of at most so many files of so many homes, or of a minute; no minute is in two."""
+    """Split a span into consecutive windows of at most `files` files, if each home sends one a minute.
+
+    A window is at least one minute long.
+    """
     step = MINUTE * max(1, files // max(1, homes))
     start = span.start
     while start < span.end:
@@ -23,10 +26,10 @@ def parts(span: Window, files: int, homes: int) -> Iterator[Window]:
 
 
 def cut(files: Iterable[tuple[datetime, int]], most: int) -> list[list[tuple[datetime, int]]]:
-    """Minutes and their files, in order, in pieces of at most `most` files, or of one minute.
+    """Split minutes, in order, into pieces of at most `most` files, or of one minute.
 
-    A piece ends at its last midnight, if that leaves it half full: a date of which one piece holds all
-    becomes one file in each table, which nothing need compact.
+    files: pairs of minute and number of files. A piece ends at its last midnight if that leaves it at least
+    half full: a date that lies in one piece becomes one file in each table, and needs no compaction.
     """
     pieces: list[list[tuple[datetime, int]]] = [[]]
     held = midnight = before_midnight = 0
@@ -47,7 +50,7 @@ def cut(files: Iterable[tuple[datetime, int]], most: int) -> list[list[tuple[dat
 
 
 def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
-    """The windows as few spans [start, end), touching ones joined, oldest first."""
+    """Merge the windows into as few spans [start, end) as possible, oldest first; join those that touch."""
     joined: list[tuple[datetime, datetime]] = []
     for window in sorted(windows):
         if joined and window.start <= joined[-1][1]:
@@ -58,7 +61,10 @@ def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
 
 
 def membership(spans_of_time: Sequence[tuple[datetime, datetime]]) -> Callable[[datetime], bool]:
-    """What tells whether a moment lies in one of such spans as `spans` makes: one search, however many."""
+    """Make a function that tells whether a moment lies in one of the spans, by one binary search.
+
+    spans_of_time: as `spans` returns them, sorted and disjoint.
+    """
     starts = [start for start, _ in spans_of_time]
 
     def holds(moment: datetime) -> bool:
@@ -69,7 +75,7 @@ def membership(spans_of_time: Sequence[tuple[datetime, datetime]]) -> Callable[[
 
 
 def within(column: str, windows: Iterable[Window]) -> pl.Expr:
-    """Whether a column of minutes lies in one of the windows."""
+    """Make an expression that is true where a column of minutes lies in one of the windows."""
     return pl.any_horizontal(
         pl.lit(False),
         *(pl.col(column).is_between(start, end, closed="left") for start, end in spans(windows)),

@@ -1,4 +1,4 @@
-"""Work on one item while the next is being made: a second core helps where Polars alone keeps one busy."""
+"""Makes the next item while one is used: a second core helps where Polars alone keeps only one busy."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,19 +9,19 @@ Item = TypeVar("Item")
 _END = object()
 
 _HAND_OVER_SECONDS = 0.0005
-"""How long a thread may wait for the other to hand over Python: at the usual 5 ms, one that makes many short
-calls to Polars beside one that parses spends a tenth of its time waiting."""
+"""How long a thread waits for the other to hand over Python's interpreter lock. At the usual 5 ms, a thread
+that makes many short calls to Polars beside one that parses spends a tenth of its time waiting."""
 
 
 def prefetch(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items in the same order, each but the first made in a thread while the one before is used.
+    """Yield the items in order; each but the first is made in a thread while the one before is used.
 
-    One is made at a time, so what makes them needs no locks; at most two exist. What goes wrong while
-    one is made is raised in its turn, after those before it.
+    One item is made at a time, so the source needs no locks. At most two items exist. An error while an item
+    is made is raised in its turn, after the items before it.
     """
     source = iter(items)
     item: object = next(source, _END)
-    # The first is made here: one item alone, as a live minute is, needs nothing of a thread's own.
+    # The first item is made in this thread: a single one, as of a live minute, needs no thread-local state.
     usual = sys.getswitchinterval()
     sys.setswitchinterval(_HAND_OVER_SECONDS)
     try:

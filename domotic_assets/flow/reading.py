@@ -1,4 +1,4 @@
-"""Reads the rows of windows from a table of the lake. What the rows mean belongs to the domains."""
+"""Reads the rows of a table that lie in windows. What the rows mean belongs to the domains."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
@@ -14,7 +14,7 @@ from domotic_assets.schemas.table import Table
 
 
 def of_minutes(table: Table, span: Window) -> Between:
-    """A span by the table's own column of minutes."""
+    """Express a span as a range of the table's minute column, which it must have; both ends included."""
     column = table.minute_column
     assert column is not None
     first, last = span.start, span.end - MINUTE
@@ -31,7 +31,10 @@ def read_within(
     columns: Sequence[str] | None = None,
     where: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Rows of a table by UTC date whose minute in `column` lies in one of the windows, and of a condition."""
+    """Read the rows whose minute in `column` lies in one of the windows, and that satisfy `where`, if given.
+
+    The table must be partitioned by UTC date. columns: the columns to return; None for all.
+    """
     found = spans(windows)
     if not found:
         return table.empty().select(columns or table.schema.names())
@@ -47,7 +50,7 @@ def read_within(
 
 
 def utc_dates(windows: Iterable[Window]) -> list[date]:
-    """The UTC dates that the windows touch."""
+    """Return the UTC dates that the windows touch, oldest first."""
     days: set[date] = set()
     for start, end in spans(windows):
         number = ((end - MINUTE).date() - start.date()).days + 1

@@ -1,4 +1,4 @@
-"""Windows of the feed's time: keys, what they cover, and which keys cover what is new.
+"""Defines windows of the feed's time and their partition keys, and finds the windows that cover new files.
 
 A key is ISO 8601 in UTC: a minute `2026-11-22T04:05`, an hour `2026-11-22T04`, a day `2026-11-21`.
 Nothing here knows Dagster.
@@ -26,19 +26,19 @@ _LENGTHS = {_LENGTH_OF_DAY: _DAY, 13: _HOUR, 16: MINUTE}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """The time from `start` until before `end`."""
+    """The time from `start` to `end` (exclusive), UTC; one of a minute, an hour or a day has a key."""
 
     start: datetime
     end: datetime
 
     @property
     def key(self) -> str:
-        """The partition key."""
+        """The partition key; KeyError for any other length."""
         return self.start.strftime(_FORMATS[self.end - self.start])
 
 
 def read_key(key: str) -> Window:
-    """The window of a key; raises PartitionError for anything else."""
+    """Parse a partition key into its window; raises PartitionError for anything else."""
     length = _LENGTHS.get(len(key), MINUTE)
     try:
         start = datetime.strptime(key, _FORMATS[length]).replace(tzinfo=UTC)
@@ -52,7 +52,10 @@ def read_key(key: str) -> Window:
 
 
 def read_keys(keys: Sequence[str]) -> list[Window]:
-    """The windows of a run's keys; a run without keys is refused, as it would do nothing and succeed."""
+    """Parse the partition keys of a run into windows.
+
+    Raises PartitionError for a wrong key, and for no keys: such a run would do nothing and succeed.
+    """
     if not keys:
         raise PartitionError(
             "the run has no partition key",
@@ -63,22 +66,25 @@ def read_keys(keys: Sequence[str]) -> list[Window]:
 
 
 def day_window(moment: datetime) -> Window:
-    """The UTC day that holds a moment."""
+    """Return the UTC day that contains a moment."""
     start = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return Window(start, start + timedelta(days=1))
 
 
 def date_window(day: date) -> Window:
-    """A UTC date."""
+    """Return the window of a UTC date."""
     return day_window(datetime.combine(day, datetime.min.time(), UTC))
 
 
 def cover(minutes: Iterable[datetime], now: datetime) -> list[Window]:
-    """The coarsest windows, over by `now`, that cover these minutes: days, then hours, then minutes."""
+    """Find the coarsest windows that cover these minutes: days, then hours, then minutes, each oldest first.
+
+    Only days and hours that are over by `now` are used.
+    """
     found: set[Window] = set()
     whole: set[date] = set()
     for minute in minutes:
-        # Of a history nearly every minute lies on a day that an earlier one has brought.
+        # In a history, the day of nearly every minute was added by an earlier one.
         if minute.date() in whole:
             continue
         day = day_window(minute)
@@ -94,15 +100,15 @@ def cover(minutes: Iterable[datetime], now: datetime) -> list[Window]:
 
 
 MINUTES_FOR_AN_HOUR = 10
-"""From so many of its minutes on, a finished hour is carried as one window."""
+"""Minutes with new files from which on a finished hour is processed as one window."""
 
 
 def assign(files: Mapping[datetime, int], now: datetime, detailed: Collection[date]) -> Counter[Window]:
-    """The windows that carry these minutes, and their files.
+    """Assign minutes with new files to windows; returns the number of new files by window.
 
-    A finished day is one window, unless it is kept in detail (its minutes and hours have keys and it
-    is not sealed): then, and today, a finished hour is one if much of it came, else each minute is.
-    files: new files by minute.
+    A finished day is one window, unless it is in `detailed` (its minutes and hours have keys and it is not
+    sealed). On such a day, and today, a finished hour is one window if at least MINUTES_FOR_AN_HOUR of its
+    minutes have files; else each minute is one. files: number of new files by minute.
     """
     by_hour: dict[datetime, list[datetime]] = defaultdict(list)
     found: Counter[Window] = Counter()
@@ -123,25 +129,25 @@ def assign(files: Mapping[datetime, int], now: datetime, detailed: Collection[da
 
 
 def is_day(key: str) -> bool:
-    """Whether a key is that of a day."""
+    """Tell whether a key is that of a day."""
     return len(key) == _LENGTH_OF_DAY
 
 
 def detailed_days(keys: Iterable[str]) -> set[date]:
-    """The days of which minutes or hours have keys."""
+    """Find the days whose minutes or hours have keys."""
     days = {key[:_LENGTH_OF_DAY] for key in keys if not is_day(key)}
     return {read_key(day).start.date() for day in days}
 
 
 def keys_between(first: str, last: str, registered: Sequence[str]) -> Sequence[str]:
-    """The keys that a run over a range takes in: in order of registration, both ends included."""
+    """Return the keys that a run over a range includes, in order of registration, both ends included."""
     return registered[registered.index(first) : registered.index(last) + 1]
 
 
 def ranges(wanted: Collection[str], registered: Sequence[str]) -> list[tuple[str, str]]:
-    """(first, last) key of each run that takes in exactly wanted keys, in order of registration.
+    """Find the ranges that cover exactly the wanted keys, as (first, last) key, in order of registration.
 
-    A range of dynamic keys goes by order of registration and takes in all that lies between.
+    A run over a range of dynamic keys includes every key that was registered between its ends.
     """
     found: list[tuple[str, str]] = []
     first: str | None = None

@@ -1,8 +1,8 @@
-"""Pending work: the windows and dates that are not in Gold yet, by job, kept until they are done.
+"""Keeps pending work, the windows and dates that are not in Gold yet, by job, until they are done.
 
-The list is what makes a lost process harmless: who finds work writes it down before anybody is asked
-to do it, and only the run that did it strikes it out. Whatever was killed in between is requested
-again. It is no position: bronze tells what was read. Sensors, runs and the command share the file.
+The list makes a killed process harmless: work is written down before it is requested, and only the run that
+did it removes it. Whatever was killed in between is requested again. The list does not say which files were
+read: bronze does. Sensors, runs and the command share the file.
 
 Why: docs/decisions/0012-work-list.md
 """
@@ -17,13 +17,13 @@ from typing import Any
 from domotic_assets.files_on_disk import locked, write_whole
 
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 120, 300, 600))
-"""How long a window that was asked for is left alone before it is asked for again, by attempts."""
+"""Back-off after a request of a key before it is requested again, by number of earlier requests."""
 
 LISTED_WHOLE = "listed whole"
-"""Mark of the latest comparison with all names of the share."""
+"""Mark: when bronze was last compared with all names of the share."""
 
 DAY_CLOSED, PUBLISHED_WHOLE = "day closed", "publish"
-"""Marks of the latest sealing of a day, and of the latest publication that dbt tested whole."""
+"""Marks: when a day was last sealed, and when a whole publication, tested by dbt, was last requested."""
 
 WINDOWS = "windows"
 """The job whose keys are windows of the feed's time."""
@@ -33,9 +33,10 @@ _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Task:
-    """A key to work on: files that are new in it, and whether only a whole listing shows them all.
+    """What is known of a pending key.
 
-    attempts, not_before: how often it was requested, and when it may be again.
+    files: number of new files. whole_listing: whether only a listing of the whole share shows them all.
+    attempts: how often the key was requested. not_before: earliest time of the next request, UTC.
     """
 
     files: int = 0
@@ -46,10 +47,10 @@ class Task:
 
 @dataclass
 class PendingWork:
-    """The list's content.
+    """Content of the work list.
 
-    keys: partition keys that are not done, by job. looked_until: up to when due names were looked for.
-    marks: when something happened last, by its name.
+    keys: pending partition keys, by job. looked_until: up to when due file names were looked for; None
+    before the first look. marks: when something last happened, by its name.
     """
 
     keys: dict[str, dict[str, Task]] = field(default_factory=dict)
@@ -57,20 +58,23 @@ class PendingWork:
     marks: dict[str, datetime] = field(default_factory=dict)
 
     def of(self, job: str) -> dict[str, Task]:
-        """The keys of a job, and what is known of each."""
+        """Return the pending keys of a job, and what is known of each."""
         return self.keys.get(job, {})
 
     def dates(self, job: str) -> list[date]:
-        """The keys of a job whose keys are dates, oldest first."""
+        """Return the pending dates of a job whose keys are dates, oldest first."""
         return sorted(map(date.fromisoformat, self.of(job)))
 
     @property
     def windows(self) -> dict[str, Task]:
-        """The windows that are not in Gold yet."""
+        """The pending windows by key: those that are not in Gold yet."""
         return self.of(WINDOWS)
 
     def add(self, job: str, tasks: Mapping[str, Task]) -> None:
-        """Add keys with something new; each may be requested at once, unless it was lately."""
+        """Add keys that have something new.
+
+        A new key may be requested immediately. A pending one keeps its attempts and back-off.
+        """
         held = self.keys.setdefault(job, {})
         for key, task in tasks.items():
             before = held.get(key, Task())
@@ -82,13 +86,13 @@ class PendingWork:
             )
 
     def add_dates(self, job: str, days: Iterable[date]) -> None:
-        """Add dates with something new."""
+        """Add dates that have something new."""
         self.add(job, {day.isoformat(): Task() for day in days})
 
     def begin(self, job: str, keys: Iterable[str], now: datetime) -> None:
-        """Note keys that somebody sets out to work on, from the beginning.
+        """Add keys that the caller starts to work on; their attempts and back-off start anew.
 
-        Should they be killed, the next build or the live feed takes the keys up.
+        If the caller is killed, the next build or the live feed takes the keys up.
         """
         self.keys.setdefault(job, {}).update(dict.fromkeys(keys, Task(not_before=now)))
 
@@ -101,36 +105,36 @@ class PendingWork:
             held[key] = replace(task, attempts=task.attempts + 1, not_before=now + pause)
 
     def done(self, job: str, keys: Iterable[str]) -> None:
-        """Strike out keys that are done."""
+        """Remove keys that are done."""
         held = self.keys.get(job, {})
         for key in keys:
             held.pop(key, None)
 
     def done_dates(self, job: str, days: Iterable[date]) -> None:
-        """Strike out dates that are done."""
+        """Remove dates that are done."""
         self.done(job, (day.isoformat() for day in days))
 
     def unmark(self, name: str) -> None:
-        """Forget a mark."""
+        """Remove a mark, if it is set."""
         self.marks.pop(name, None)
 
 
 class WorkList:
-    """The list as a file beside Dagster's records. Nothing personal stands in it."""
+    """The work list as a file beside Dagster's records. It holds nothing personal."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "work.json"
         self._lock = folder / "work.lock"
 
     def read(self) -> PendingWork:
-        """The list as it is now."""
+        """Read the list as it is now; empty if there is no file yet."""
         try:
             return _decode(json.loads(self._file.read_text()))
         except FileNotFoundError:
             return PendingWork()
 
     def change(self, how: Callable[[PendingWork], None]) -> PendingWork:
-        """Change the list; nobody else changes it meanwhile. Nothing is written for no change."""
+        """Change the list under a lock and return it; the file is written only if something changed."""
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with locked(self._lock):
             work = self.read()
@@ -171,7 +175,7 @@ def _decode(kept: Mapping[str, Any]) -> PendingWork:
 
 
 def _keys_until_0_1(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys as a file of version 0.1 has them: three lists of a fixed name."""
+    """Convert the keys of a file of version 0.1, which has three lists of fixed names."""
     of_dates = {"forecasts": "issues", "device_health": "health_days"}
     new = {"not_before": _ALWAYS.isoformat()}
     return {

@@ -1,4 +1,4 @@
-"""What every step works on: the registry, the lake, the settings, a clock, and who is told of progress."""
+"""Bundles what every step works on: the registry, the lake, the settings, a clock and a progress report."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,15 +23,15 @@ from domotic_assets.sources.sql.snapshots import RelationalSource
 DBT_PROJECT = Path(__file__).parents[2] / "dbt"
 
 Report = Callable[[str, int, int], None]
-"""Called with a step's name, what is done and what there is to do."""
+"""Receives progress: a step's name, how much is done, and how much there is in total."""
 
 
 def _silent(step: str, done: int, total: int) -> None:
-    """Nobody listens."""
+    """Ignore progress."""
 
 
 def system_clock() -> datetime:
-    """The present by this machine's clock, UTC."""
+    """Return the present by this machine's clock, UTC."""
     return datetime.now(UTC)
 
 
@@ -39,8 +39,9 @@ def system_clock() -> datetime:
 class Workspace:
     """The registry, the lake and the settings of one installation.
 
-    listing_cache: what a listing found, until it is landed. clock: gives the present; steps ask no other.
-    publishes: whether published files and the team's database are brought up to Gold.
+    report: receives progress. listing_cache: files that a listing found, until they are landed.
+    clock: gives the present; steps use no other clock.
+    publishes: whether published files and the team's database are kept up to date with Gold.
     """
 
     settings: Settings
@@ -54,19 +55,19 @@ class Workspace:
 
     @classmethod
     def open(cls, settings: Settings, report: Report = _silent) -> "Workspace":
-        """Read the registry and point at the lake; raises ConfigurationError."""
+        """Read the registry and refer to the lake; raises ConfigurationError if sites.yaml is wrong."""
         return cls(settings, load_sites(settings.sites_file), Lake(settings.lake_root), report)
 
     @property
     def registry(self) -> Registry:
-        """The registry."""
+        """The registry: the checked content of sites.yaml."""
         return self.sites.registry
 
     def folder(self, name: str) -> FileFolder | None:
-        """The folder of a source of sites.yaml; None where there is no source of this name.
+        """Open the folder of a source of sites.yaml; None if there is no source of this name.
 
         Its connection is kept from call to call.
-        Raises ConfigurationError for a source of another family, or a credential that is not set.
+        Raises ConfigurationError if the source is no folder, or if a credential is not set.
         """
         entry = self.registry.sources.get(name)
         if entry is None:
@@ -78,9 +79,10 @@ class Workspace:
         return self._folders[name]
 
     def database(self, name: str, tables: Mapping[str, RecordTable]) -> RelationalSource | None:
-        """The database of a source of sites.yaml, of which `tables` may be read; None where none is named.
+        """Open the database of a source of sites.yaml; None if there is no source of this name.
 
-        Raises as `folder`, and SourceError when a SQLite file is missing.
+        tables: the only ones that may be read. Raises ConfigurationError if the source is no database, or if
+        a credential is not set; SourceError if a SQLite file is missing.
         """
         entry = self.registry.sources.get(name)
         if entry is None:
@@ -90,7 +92,7 @@ class Workspace:
         return open_database(entry, self.sites, self.settings, tables)
 
     def close(self) -> None:
-        """Let go of connections to sources; the next call opens them again."""
+        """Close the connections to sources; the next call opens them again."""
         for folder in self._folders.values():
             folder.close()
 
@@ -105,7 +107,7 @@ class Workspace:
 
     @property
     def worklist(self) -> WorkList:
-        """What is still to be carried to Gold."""
+        """The work list: windows and dates that are not in Gold yet."""
         return WorkList(self.settings.dagster_home)
 
     @property
@@ -114,5 +116,5 @@ class Workspace:
         return self.settings.serve
 
     def now(self) -> datetime:
-        """The present, UTC."""
+        """Return the present, UTC."""
         return self.clock()

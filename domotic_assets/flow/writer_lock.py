@@ -1,8 +1,8 @@
-"""Writer lock: one process at a time may change the lake's tables.
+"""Holds the writer lock: one process at a time may change the lake's tables.
 
-Readings of one minute reach rows of others (a counter's next step, a hold), through several tables
-that no commit spans. So writers take turns, whoever started them: Dagster's daemon, its pages or the
-command.
+A reading of one minute affects rows of other minutes (a counter's next step, a hold), in several tables
+that no single commit spans. So writers take turns, whether Dagster's daemon, its pages or the command
+started them.
 
 Why: docs/decisions/0011-one-lane-of-writers.md
 """
@@ -17,9 +17,9 @@ from domotic_assets.files_on_disk import locked
 
 @contextmanager
 def writer_lock(folder: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold the writer lock of the lake whose records lie in `folder`; its holder may enter again.
+    """Hold the writer lock of the lake whose records are in `folder`; its holder may enter again.
 
-    Raises LakeError when another process holds it for longer than `wait_seconds`.
+    Raises LakeError if another process holds it for longer than `wait_seconds`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:

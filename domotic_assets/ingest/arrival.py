@@ -1,4 +1,4 @@
-"""Judges when a file arrived: its last write, as far as that can be believed."""
+"""Determines when a file arrived: at its last write, unless that lies too far in the future."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -6,20 +6,20 @@ from functools import lru_cache
 import polars as pl
 
 FUTURE_SLACK = timedelta(days=1)
-"""A reading cannot lie further ahead of its arrival; a clock that says so is not believed."""
+"""Most that a reading may lie after its arrival, or a last write after now; else the clock is not trusted."""
 
 
 def arrival(modified_at: datetime, now: datetime) -> datetime:
-    """When a file arrived: its last write, unless that lies more than a day ahead.
+    """Return when a file arrived: its last write, unless that lies more than a day after `now`.
 
-    Such a clock is not believed; the start of the present UTC day stands for it, the same all day
+    Such a clock is not trusted. The start of the present UTC day is used instead: it is the same all day
     long, so that a listing and the read after it agree.
     """
     return modified_at if modified_at <= now + FUTURE_SLACK else _start_of_day(now)
 
 
 def arrivals(modified_at: pl.Series, now: datetime) -> pl.Series:
-    """`arrival` of each."""
+    """Apply `arrival` to each value."""
     ahead = modified_at > now + FUTURE_SLACK
     return modified_at.set(ahead, _start_of_day(now)) if ahead.any() else modified_at
 
@@ -29,10 +29,11 @@ def _start_of_day(now: datetime) -> datetime:
 
 
 def is_plausible(moment: datetime, arrived_at: datetime, history_start: date) -> bool:
-    """Whether a reading may lie there: not before the history, not more than a day after arrival."""
+    """Tell whether a reading may be of this moment: not before the history, nor over a day after arrival."""
     return utc_midnight(history_start) <= moment <= arrived_at + FUTURE_SLACK
 
 
 @lru_cache(maxsize=16)
 def utc_midnight(day: date) -> datetime:
+    """Return the start of a UTC date."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

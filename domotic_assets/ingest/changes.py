@@ -1,6 +1,6 @@
-"""Numbers and dates changes of database rows as Bronze holds them, and replays them into the present state.
+"""Makes numbered, dated Bronze rows of database changes, and replays them into the current state.
 
-Reading the database does not belong here, nor does any judgement of values.
+Reading the database does not belong here, nor does any check of values.
 """
 
 import json
@@ -14,11 +14,11 @@ from domotic_assets.schemas.register import REGISTER_ROWS
 
 Row = Mapping[str, Any]
 State = dict[str, dict[str, Row]]
-"""Register table to key to row."""
+"""Rows by register table, then by key."""
 
 
 class ChangeRecord(Protocol):
-    """A change as a source delivers it."""
+    """A change of a row as a source delivers it."""
 
     @property
     def table(self) -> str: ...
@@ -35,7 +35,7 @@ class ChangeRecord(Protocol):
 def change_rows(
     changes: Iterable[ChangeRecord], source: str, last_sequence: int, ts: datetime
 ) -> pl.DataFrame:
-    """One row per change: `REGISTER_ROWS`, numbered on from `last_sequence`; `ts` is when they were seen."""
+    """Make a row of `REGISTER_ROWS` per change, numbered from `last_sequence` + 1; ts: when it was seen."""
     rows = [
         (source, c.table.lower(), c.key, c.op, sequence, ts, _as_json(c.before), _as_json(c.after))
         for sequence, c in enumerate(changes, start=last_sequence + 1)
@@ -44,15 +44,16 @@ def change_rows(
 
 
 def last_sequence(rows: pl.DataFrame) -> int:
-    """The number of the latest change in `REGISTER_ROWS`; 0 before the first."""
+    """Return the number of the latest change in `REGISTER_ROWS`; 0 if there is none."""
     latest = rows["sequence"].max()
     return latest if isinstance(latest, int) else 0
 
 
 def current_state(rows: pl.DataFrame) -> State:
-    """The register after all changes of `REGISTER_ROWS`: the next pull's position, and what silver reads.
+    """Replay all changes of `REGISTER_ROWS` into the register's current rows.
 
-    A change that was landed twice changes nothing.
+    The next pull compares the database with them, and silver reads them. A change that was landed twice has
+    no effect.
     """
     latest = rows.sort("sequence").unique(["table", "key"], keep="last", maintain_order=True)
     state: State = {}

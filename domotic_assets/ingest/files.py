@@ -1,4 +1,4 @@
-"""Identifies files as received: the version by hash, and the versions of a name in order of arrival.
+"""Identifies versions of received files by hash, and folds repeated sightings of a version into one row.
 
 What a name or the bytes mean belongs to the domain that the file comes from.
 
@@ -25,21 +25,21 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Landed:
-    """Rows to append to bronze, and what became of the files (counts by outcome)."""
+    """Rows to append to bronze, and the number of files by outcome."""
 
     rows: pl.DataFrame
     counts: Counter[str] = field(default_factory=Counter)
 
 
 def identify(source: str, name: str, content: bytes) -> str:
-    """`file_id`: 32 hex digits of the SHA-256 of source, name and bytes."""
+    """Compute the `file_id`: 32 hex digits of the SHA-256 of source, name and bytes."""
     digest = hashlib.sha256(f"{source}\0{name}\0".encode("utf-8", "surrogateescape"))
     digest.update(content)
     return digest.hexdigest()[:32]
 
 
 def versions(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per file_id (and window) with its bytes, at its latest arrival: sightings folded in."""
+    """Fold sightings: one row per file_id (and window, if present), with its bytes and its latest arrival."""
     keys = [column for column in ("window", "file_id") if column in rows.columns]
     return (
         rows.sort("arrived_at")

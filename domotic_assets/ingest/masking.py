@@ -1,7 +1,7 @@
-"""What is taken out of every text before it leaves bronze.
+"""Masks secrets and control characters in every text before it leaves bronze.
 
-Only the replacement belongs here; which texts are secret is said by the caller: the feed users of
-the registry and the user and token of the file at hand.
+Only the replacement belongs here. The caller decides which texts are secret: the feed users of the registry,
+and the user and token of the file at hand.
 
 Why: docs/decisions/0006-masking-after-bronze.md
 """
@@ -15,8 +15,8 @@ import polars as pl
 MASK = "***"
 REPLACEMENT_CHARACTER = "�"
 
-# What log lines of others are known to carry: the user in a sensor file's name, labelled secrets, e-mail
-# addresses, phone numbers, and long runs of letters with digits, which is what a token looks like.
+# What log lines of other programs are known to contain: the user in a sensor file's name, labelled secrets,
+# e-mail addresses, phone numbers, and long runs of letters with digits, which is what a token looks like.
 _USER_IN_FILE_NAME = re.compile(r"(\d{2}\.\d{2}\.\d{4} \d{4}_).+?(_received)")
 _LABELLED_SECRET = re.compile(
     r"((?:token|key|password|secret)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;}]+"
@@ -30,20 +30,20 @@ _PERSONAL = re.compile(
 )
 
 _SHORT = 20_000
-"""Names of a whole file are shorter; longer texts come once and are not worth remembering."""
+"""Longest text whose results are cached: all names of a file together are shorter; longer ones come once."""
 
 # Control characters (C0, DEL, C1) would break a log line or a terminal; a lone surrogate is no valid text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_AS_NUL = dict.fromkeys([*range(0x20), 0x7F], "\0")
 
-# Other cases of ASCII letters that are not ASCII (long s, Kelvin sign, two i), and what is no character.
+# Non-ASCII letters that match ASCII ones in another case (long s, Kelvin sign, two i), and lone surrogates.
 _ODD_CASES = re.compile("[\u017f\u212a\u0130\u0131\ud800-\udfff]")
 
 
 def mask(text: str, secrets: Collection[str]) -> str:
-    """`text` with each secret, in any letter case, replaced by `***` and each control character by U+FFFD.
+    """Replace each secret in a text, in any letter case, by `***` and each control character by U+FFFD.
 
-    Of secrets that overlap the longest is taken first, so that none leaves a readable rest.
+    Of overlapping secrets the longest is replaced first, so that none leaves a readable rest.
     """
     pattern = _pattern(frozenset(secrets))
     masked = pattern.sub(MASK, text) if pattern is not None else text
@@ -51,15 +51,15 @@ def mask(text: str, secrets: Collection[str]) -> str:
 
 
 def _printable(text: str) -> str:
-    """`text` with each control character replaced by U+FFFD."""
+    """Replace each control character and lone surrogate in a text by U+FFFD."""
     if text.isascii():
-        # A third of the time of the search: megabytes of text come at times.
+        # Takes a third of the time of the regular expression: some texts have megabytes.
         return text.translate(_CONTROL_AS_NUL).replace("\0", REPLACEMENT_CHARACTER)
     return _UNPRINTABLE.sub(REPLACEMENT_CHARACTER, text)
 
 
 def mask_all(texts: Iterable[str], secrets: Collection[str]) -> dict[str, str]:
-    """`mask` of each text, by the text: thousands of secrets are looked for in all texts at once."""
+    """Mask each text, and return it by the original; thousands of secrets are searched for in one pass."""
     together = frozenset(secrets)
     plain, other = _by_plainness(together)
     distinct = set(texts)
@@ -78,40 +78,40 @@ def mask_all(texts: Iterable[str], secrets: Collection[str]) -> dict[str, str]:
 class Masker:
     """Masks texts of many files that share most of their secrets. Same results as `mask` with all of them.
 
-    Texts repeat from file to file (names of a shape, states): a short one is searched once.
+    Texts repeat from file to file (names of a shape, states), so the results for short ones are cached.
     """
 
     def __init__(self, shared: Collection[str]) -> None:
         self._shared = frozenset(shared)
 
     def holds(self, text: str, own: frozenset[str]) -> bool:
-        """Whether a text holds a shared secret, or one of a file's own."""
+        """Tell whether a text contains a shared secret, or one of the file's own."""
         search = _search_once if len(text) <= _SHORT else _search
         return search(text, self._shared) or search(text, own)
 
     def mask(self, text: str, own: frozenset[str]) -> str:
-        """`text` without shared secrets and without a file's own."""
+        """Mask the shared secrets and the file's own in a text, as `mask` does."""
         secrets = self._shared | own if self.holds(text, own) else frozenset[str]()
         return (_mask_once if len(text) <= _SHORT else mask)(text, secrets)
 
     def beginning(self, text: str, own: frozenset[str], most: int) -> str:
-        """The first characters of `mask`, so many at most; megabytes of text are not searched for them."""
+        """Return the first `most` characters of the masked text, without searching megabytes of it."""
         part = text[: 2 * _SHORT]
         masked = self.mask(part, own)
         if len(part) < len(text):
-            # A secret that is cut there, or matches otherwise, spoils no more than the last ones of the part.
+            # A secret that is cut off there, or matches otherwise, affects only the end of the part.
             doubtful = len(MASK) * max(map(len, self.secrets(own)), default=0)
             if len(masked) < most + doubtful:
                 masked = self.mask(text, own)
         return masked[:most]
 
     def secrets(self, own: frozenset[str]) -> frozenset[str]:
-        """The shared secrets and a file's own."""
+        """Return the shared secrets and the file's own."""
         return self._shared | own
 
 
 def _search(text: str, secrets: frozenset[str]) -> bool:
-    """Whether the pattern of `mask` finds something; many plain secrets are found faster one by one."""
+    """Tell whether `mask` would find a secret; many ASCII secrets are found faster one by one."""
     plain, other = _by_plainness(secrets)
     if not text.isascii():
         pattern = _pattern(secrets)
@@ -128,18 +128,18 @@ _mask_once = lru_cache(maxsize=65_536)(mask)
 
 @lru_cache(maxsize=1024)
 def _by_plainness(secrets: frozenset[str]) -> tuple[list[str], re.Pattern[str] | None]:
-    """Secrets of ASCII alone in lower case, and a pattern of the others, which have odd letter cases."""
+    """Split secrets into those of ASCII, in lower case, and a pattern of the others (None: no others)."""
     plain = [secret.lower() for secret in secrets if secret and secret.isascii()]
     return plain, _pattern(frozenset(secret for secret in secrets if not secret.isascii()))
 
 
 def mask_log_text(text: str, secrets: Collection[str]) -> str:
-    """`mask` for a log line of unknown content: what looks like a token, user or contact goes as well."""
+    """Mask the secrets in a log line of unknown content, and whatever looks like a token, user or contact."""
     return mask_suspicious(mask(text, secrets))
 
 
 def mask_suspicious(text: str) -> str:
-    """A log line without what looks like a token, user or contact."""
+    """Mask whatever looks like a token, user or contact in a log line."""
     masked = _USER_IN_FILE_NAME.sub(rf"\g<1>{MASK}\g<2>", text)
     return _PERSONAL.sub(MASK, _LABELLED_SECRET.sub(rf"\g<1>\g<2>{MASK}", masked))
 

@@ -1,4 +1,4 @@
-"""Replays changes of rows into versions: each row as it stood, from when to when."""
+"""Replays changes of rows into versions: each state of a row, with the time in which it was valid."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from domotic_assets.ingest.changes import Row
 
 @dataclass(frozen=True)
 class Version:
-    """A row as it stood from `valid_from` until before `valid_to`; None while it stands so still."""
+    """A version of a row, valid from `valid_from` to `valid_to` (exclusive); None while it is current."""
 
     row: Row
     valid_from: datetime
@@ -20,15 +20,15 @@ class Version:
 
 
 def row_versions(rows: pl.DataFrame) -> dict[str, list[Version]]:
-    """Register table to every version of its rows, as replayed from `REGISTER_ROWS`.
+    """Replay `REGISTER_ROWS` into every version of every row, by register table.
 
-    A change that was landed twice changes nothing; of changes seen at one moment the last one counts.
+    A change that was landed twice has no effect. Of changes seen at the same moment the last one counts.
     """
     states: dict[tuple[str, str], dict[datetime, Row | None]] = {}
     changes = rows.sort("sequence").select("table", "key", "ts", "after")
     for table, key, ts, after in changes.iter_rows():
         of_key = states.setdefault((table, key), {})
-        # A clock that was set back must not turn an interval round.
+        # A clock that was set back must not make an interval end before it starts.
         seen_at = max(ts, next(reversed(of_key), ts))
         of_key[seen_at] = None if after is None else json.loads(after)
     found: dict[str, list[Version]] = {}
@@ -38,7 +38,7 @@ def row_versions(rows: pl.DataFrame) -> dict[str, list[Version]]:
 
 
 def _intervals(states: Mapping[datetime, Row | None]) -> Iterator[Version]:
-    """The versions of one row, from what it became (None: gone) at which moment."""
+    """Yield the versions of one row; states: the row by moment of its change, None once it is deleted."""
     held: Row | None = None
     since: datetime | None = None
     for ts, row in states.items():

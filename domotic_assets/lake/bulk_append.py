@@ -1,7 +1,7 @@
-"""Many rows appended at once: data files written here, then named by one commit of Delta.
+"""Appends many rows to a table: writes the data files here, then names them in one Delta commit.
 
-Delta's own writer takes twice as long for texts that repeat, as it looks each up.
-Here such a text may come as a number with a list of the texts (a category), and goes to its file as that.
+Delta's own writer takes twice as long for repeated texts, as it looks up each one. Here such a column may be
+categorical (a number in each row, and a list of the texts), and is written to the file in that form.
 
 Why: docs/decisions/0028-many-rows-at-once.md
 """
@@ -24,20 +24,21 @@ from domotic_assets.lake.file_format import COMPRESSION_LEVEL, is_counted
 from domotic_assets.schemas.table import Table, categories_of
 
 MANY = 100_000
-"""Rows from which on this is faster than Delta's own writer; of fewer, opening a file costs most."""
+"""Rows from which on this is faster than Delta's own writer; with fewer, opening a file costs most."""
 
 _FEW = 1_000
-"""A list of texts no longer than this goes to each file whole, whether or not the file has all of them."""
+"""A list of at most this many texts is written to each file whole, even if the file does not use them all."""
 
 
 def append_many(
     uri: str, present: DeltaTable | None, table: Table, rows: pl.DataFrame, **described: Any
 ) -> None:
-    """Write rows, in the order in which they are to lie, to new files of a table in a folder; one commit.
+    """Append rows to a table in a folder: write new data files, then make one commit.
 
-    rows: of the table's columns, where categories may stand for texts. present: the table, where there is
-    one. described: partitions, name, description, configuration and commit properties. One file a value of
-    the physical partition. Raises OSError or DeltaError; then nothing of it is visible.
+    rows: the table's columns, in the order to be written; texts may be categorical. present: the table; None
+    to create it. described: partitions, name, description, configuration and commit properties.
+    One file is written per value of the physical partition.
+    Raises OSError or DeltaError; then none of the rows is visible.
     """
     files = write_files(Path(uri), table, rows)
     if present is None:
@@ -54,21 +55,21 @@ def append_many(
 
 
 def write_files(folder: Path, table: Table, rows: pl.DataFrame) -> list[AddAction]:
-    """Write rows to new files of a table in a folder, one a value of the physical partition.
+    """Write rows to new files of a table in a folder, one per value of the physical partition.
 
-    Returns what a commit says of them; before one does, nobody reads them.
+    Returns the add actions for a commit; the files are not read before a commit names them.
     """
     return [_write_file(folder, table, value, part) for value, part in _parts(table, rows)]
 
 
 def _parts(table: Table, rows: pl.DataFrame) -> Iterator[tuple[date | None, pl.DataFrame]]:
-    """Each value of the physical partition, and its rows without that column."""
+    """Yield each value of the physical partition with its rows, less that column; None without partitions."""
     if table.partition is None:
         yield None, rows
         return
     values = rows[table.partition]
     for value in values.unique().sort():
-        # Where these stand together, which they do but for a table of another order, nothing is copied.
+        # Rows of one value are contiguous unless the table has another sort order: a slice copies nothing.
         first, number = values.index_of(value), int((values == value).sum())
         assert first is not None
         part = rows.slice(first, number)
@@ -104,22 +105,22 @@ def _write_file(folder: Path, table: Table, value: date | None, rows: pl.DataFra
 
 
 def as_arrow(column: pl.Series) -> pa.Array:
-    """The column for its file: categories as numbers and the texts that these stand for."""
+    """Convert a column for its file; categories become numbers with a dictionary of their texts."""
     if not isinstance(column.dtype, pl.Categorical):
         return column.to_arrow(compat_level=pl.CompatLevel.oldest())
-    # Polars' own way looks through all rows for the texts that they have.
+    # Polars' own conversion searches all rows for the texts in use.
     numbers, texts = column.to_physical(), categories_of(column)
     if texts.len() > _FEW and (used := numbers.drop_nulls().unique().sort()).len() < texts.len():
         places = pl.repeat(0, texts.len(), dtype=pl.UInt32, eager=True).scatter(
             used, pl.int_range(used.len(), dtype=pl.UInt32, eager=True)
         )
         numbers, texts = places[numbers], texts[used]
-    # Unchecked: the numbers of a category are those of its texts.
+    # Unchecked: the numbers of a category are always valid indices of its texts.
     return pa.DictionaryArray.from_arrays(numbers.to_arrow(), texts.to_arrow(), safe=False)
 
 
 def _statistics(rows: pl.DataFrame) -> dict[str, Any]:
-    """What the log says of a file's columns that are counted."""
+    """Compute the statistics that the log keeps of a file; rows: the columns that `is_counted` accepts."""
     least, most = rows.select(pl.all().min()), rows.select(pl.all().max())
     return {
         "numRecords": rows.height,
@@ -130,7 +131,7 @@ def _statistics(rows: pl.DataFrame) -> dict[str, Any]:
 
 
 def _log_values(bounds: Mapping[str, datetime | date | float | None]) -> dict[str, str | float]:
-    """Bounds as the log writes them: times in milliseconds, finer ones cut off; none that JSON cannot say."""
+    """Format bounds for the log: times cut to milliseconds, without nulls and what JSON cannot express."""
     values: dict[str, str | float] = {}
     for name, value in bounds.items():
         if isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""How data files of tables are written, whoever writes them."""
+"""Defines the format of tables' data files, for Delta's own writer and for `bulk_append`."""
 
 import polars as pl
 from deltalake import ColumnProperties, WriterProperties
@@ -6,20 +6,20 @@ from deltalake import ColumnProperties, WriterProperties
 from domotic_assets.schemas.table import Table
 
 COMPRESSION_LEVEL = 1
-"""Of Zstandard: 3 takes a quarter longer to write events that are 2 % smaller, and bronze that is larger."""
+"""Of Zstandard. Level 3 takes a quarter longer to write; events are 2 % smaller, and bronze is larger."""
 
 
 def is_counted(dtype: pl.DataType) -> bool:
-    """Whether files and log say of a column what its least and greatest value are, and how many nulls it has.
+    """Tell whether files and log keep least value, greatest value and null count of a column of this type.
 
-    Of texts and bytes they do not, a fifth of the cost of writing events: each file holds all devices, so no
-    read leaves one out by a text, and a sender's name stays out of the table's log.
+    They do not for texts and bytes, which saves a fifth of the cost of writing events. Each file holds all
+    devices, so no read could skip a file by a text; and a sender's name stays out of the table's log.
     """
     return dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean
 
 
 def writer_of(table: Table) -> WriterProperties:
-    """How Delta's own writer writes files of the table."""
+    """Return the settings by which Delta's own writer writes files of the table."""
     uncounted = ColumnProperties(statistics_enabled="NONE")
     return WriterProperties(
         compression="ZSTD",

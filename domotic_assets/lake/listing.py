@@ -1,7 +1,8 @@
-"""The data files of a Delta snapshot and what its log says of them, so that a read opens only those it needs.
+"""Lists the data files of a Delta snapshot with their statistics, so that a read opens only those it needs.
 
-Polars can do as much from a snapshot, and works out the statistics of all files anew for each read: eight
-of the ten milliseconds that a minute's rows cost. Tables here have no deletion vectors or mapped columns.
+Polars can do as much from a snapshot, but computes the statistics of all files anew for each read: eight of
+the ten milliseconds that reading a minute's rows takes. Tables here have no deletion vectors or mapped
+columns.
 
 Why: docs/decisions/0023-reads-open-few-files.md
 """
@@ -15,17 +16,17 @@ import polars as pl
 from deltalake import DeltaTable
 
 Between = tuple[str, Any, Any]
-"""A column of whole numbers or whole minutes, and the least and greatest value wanted of it.
+"""A range filter: a column of whole numbers or whole minutes, and its least and greatest value, included.
 
-Whole minutes, as the log keeps the milliseconds of a time and drops what is finer.
+Only whole minutes, as the log keeps times in milliseconds and drops what is finer.
 """
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One version of a table: its columns, its files, and of each file the values of partition columns.
+    """One version of a table: its columns, its files, and each file's values of the partition columns.
 
-    bounds: of a column the least and the greatest value in each file, null where the log does not say.
+    bounds: by column, the least and the greatest value in each file; None where the log has none.
     """
 
     version: int
@@ -36,7 +37,7 @@ class Listing:
 
     @classmethod
     def of(cls, snapshot: DeltaTable, uri: str) -> "Listing":
-        """What the log says of a snapshot of the table at `uri`."""
+        """List the files of a snapshot of the table at `uri`, from its log."""
         said = snapshot.get_add_actions(flatten=True)
         names = set(said.schema.names)
         schema = pl.Schema(snapshot.schema())
@@ -60,7 +61,7 @@ class Listing:
     def scan(
         self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
     ) -> pl.LazyFrame:
-        """The rows of some values of the physical partition, and of a range of a column."""
+        """Scan the rows of some dates of the physical partition, and of a range of a column; None for all."""
         files = self.files_of(partition, dates, between)
         rows = pl.LazyFrame(schema=self.schema)
         if files:
@@ -76,7 +77,10 @@ class Listing:
         return rows if between is None else rows.filter(pl.col(between[0]).is_between(*between[1:]))
 
     def lies_within(self, partition: str, span: tuple[date, date], between: Between) -> bool:
-        """Whether by the log all rows from one date of the physical partition to another lie in a range."""
+        """Tell whether, by the log, all rows of the dates in `span` lie in a range; False without bounds.
+
+        span: first and last value of the physical partition.
+        """
         if between[0] not in self.bounds:
             return False
         (first, last), (low, high), (least, most) = span, between[1:], self.bounds[between[0]]
@@ -89,9 +93,9 @@ class Listing:
     def files_of(
         self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
     ) -> list[str]:
-        """The files that may hold such rows, in the order of dates and of the range's column.
+        """Find the files that may hold rows of the dates and the range, in order of date and of its column.
 
-        A log names its files in any order; rows that stand in order need not be sorted to be compared.
+        A log names its files in any order; rows that are read in order need no sorting before a comparison.
         """
         chosen: Iterable[int] = range(len(self.files))
         if dates is not None:

@@ -1,7 +1,7 @@
-"""Writes a table anew, history and all, into a folder beside it, and puts that in the table's place.
+"""Rewrites a table without its history into a staging folder, and swaps that into the table's place.
 
-For erasure alone: what a Delta commit takes out stays in older files and in the log. Whose rows go is the
-caller's business. Whoever is killed leaves the old table or the new one; `tidy` removes what lies beside.
+For erasure alone: what a Delta commit removes stays in older files and in the log. Which rows go is the
+caller's business. A killed process leaves the old table or the new one; `tidy` removes what it left beside.
 """
 
 import ctypes
@@ -27,20 +27,20 @@ from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote
 
 BATCH_ROWS, BATCH_FILES = 200_000, 20_000
-"""Rows read at once: some 100 MB, of tables that hold whole files too."""
+"""Rows read at a time, some 100 MB; the second figure is for tables that hold whole files."""
 FILE_BYTES = 200 * 1024 * 1024
-"""Rows held at once, in memory; as many go to one file."""
+"""Size in memory at which rows are written to one file."""
 
 _AT_WORKING_FOLDER, _EXCHANGE = -100, 2
 
 Batches = Iterator[pl.DataFrame]
 Change = Callable[[date | None, Batches], Batches]
-"""From the partition's value and its rows to the rows that the new table has there."""
+"""Maps a value of the partition and its rows to the rows that the new table has there."""
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """Rows of the table before and after, and the Delta versions of both."""
+    """Number of rows of the table before and after, and the Delta versions of both."""
 
     rows_before: int
     rows_after: int
@@ -49,7 +49,7 @@ class Rewritten:
 
 
 def require_folder(lake: Lake) -> None:
-    """Raise LakeError for a lake in an object store: nothing can be put in a table's place there."""
+    """Raise LakeError for a lake in an object store: no folder can be swapped for another there."""
     if is_remote(lake.root):
         raise LakeError(
             "an object store cannot put one folder in the place of another",
@@ -60,7 +60,7 @@ def require_folder(lake: Lake) -> None:
 
 
 def batches(lake: Lake, table: Table, day: date | None = None) -> Batches:
-    """The rows of a table, or of one value of its partition, in pieces that fit the memory."""
+    """Yield the rows of a table, or of one value of its partition, in frames that fit in memory."""
     many = BATCH_FILES if pl.Binary in table.schema.values() else BATCH_ROWS
     for file in lake.files(table, None if day is None else [day]):
         with pq.ParquetFile(file) as parquet:
@@ -73,7 +73,10 @@ def batches(lake: Lake, table: Table, day: date | None = None) -> Batches:
 
 
 def write_staged(lake: Lake, table: Table, change: Change) -> Rewritten:
-    """Write the changed table into the folder beside it, on disk to the last byte; one commit."""
+    """Write the changed table into its staging folder, in one commit, and flush it to disk.
+
+    The table must exist, and is not touched. Raises LakeError if the copy cannot be written.
+    """
     held = lake.delta(table)
     assert held is not None
     staging = _staging(lake, table)
@@ -109,11 +112,11 @@ def write_staged(lake: Lake, table: Table, change: Change) -> Rewritten:
 
 
 def put_in_place(lake: Lake, table: Table) -> None:
-    """Make the table that was written aside the table, and delete the one before."""
+    """Replace the table by the staged one, and delete the old one; raises LakeError if that fails."""
     present, staging = Path(lake.uri(table)), _staging(lake, table)
     try:
         if not _exchange(present, staging):
-            # Here the system cannot do both at once; `tidy` mends what is killed in between.
+            # This system cannot swap in one step; `tidy` repairs what a kill in between leaves.
             present.rename(_replaced(lake, table))
             staging.rename(present)
         sync(present.parent)
@@ -123,7 +126,7 @@ def put_in_place(lake: Lake, table: Table) -> None:
 
 
 def tidy(lake: Lake, table: Table) -> None:
-    """Remove what a rewriting left beside the table, finished or not; the table itself is there after."""
+    """Remove what a rewrite left beside the table, finished or not; restore a table that was moved away."""
     present, replaced = Path(lake.uri(table)), _replaced(lake, table)
     if replaced.exists() and not present.exists():
         replaced.rename(present)
@@ -133,7 +136,7 @@ def tidy(lake: Lake, table: Table) -> None:
 
 
 def _gathered(rows: Batches) -> Batches:
-    """The same rows in frames of FILE_BYTES and one batch at most; none is empty."""
+    """Gather the rows into frames of at most FILE_BYTES and one batch; none is empty."""
     held: list[pl.DataFrame] = []
     size = 0
     for frame in rows:
@@ -156,7 +159,7 @@ def _replaced(lake: Lake, table: Table) -> Path:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change names in one step of the system; False where it cannot."""
+    """Swap the names of two folders in one atomic step; False if the system cannot."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False

@@ -1,7 +1,7 @@
-"""The lake's tables: read, append, replace. Delta and nothing else belongs here.
+"""Reads, appends to and replaces the lake's tables. Only Delta belongs here.
 
-A table is written as `schemas` declares it and in its order; a frame of another shape is refused.
-Nothing is ever merged: rows are appended, or a range of them is replaced in one commit.
+A table is written with the columns and in the sort order that `schemas` declares; a frame of another shape is
+refused. Rows are never merged: they are appended, or a range of them is replaced in one commit.
 
 Why: docs/decisions/0001-delta-append-or-replace.md, docs/decisions/0022-tables-stay-open.md
 """
@@ -25,17 +25,17 @@ from domotic_assets.schemas.table import Table, as_texts, is_ordered
 from domotic_assets.settings import is_remote
 
 PROPERTIES = {
-    # The default, said aloud: every commit that makes a hundred also clears away expired log files.
+    # The default, made explicit: every hundredth commit also removes expired log files.
     "delta.checkpointInterval": "100",
     "delta.logRetentionDuration": "interval 6 hours",
-    # How long checkpoints remember files that are gone: as long as `upkeep` keeps these.
+    # How long checkpoints remember replaced files: as long as `upkeep` keeps them.
     "delta.deletedFileRetentionDuration": "interval 24 hours",
 }
-"""What a table's own log does about its length: at a commit a minute about 360 + 100 files stay."""
+"""Delta properties that limit a table's log: at a commit a minute about 360 + 100 log files stay."""
 
 Marks = Mapping[str, int]
-"""Names with a number each that a commit leaves in the log beside its rows, all or nothing with them
-(Delta's application transactions). Of two writers that leave one at once, one is refused."""
+"""Transaction versions by name, which a commit writes to the log together with its rows, all or nothing
+(Delta's application transactions). If two writers commit the same name at the same time, one is refused."""
 NO_MARKS: Marks = {}
 
 
@@ -47,7 +47,7 @@ class Lake:
         self._opened = _Opened()
 
     def require_writable(self) -> None:
-        """Raise LakeError in one line when the root cannot take files."""
+        """Raise LakeError if no files can be written below the root; a remote root is not tested."""
         if is_remote(self.root):
             return
         probe = Path(self.root) / ".writable"
@@ -64,14 +64,14 @@ class Lake:
             ) from None
 
     def uri(self, table: Table) -> str:
-        """Where the table lives."""
+        """Return the address of the table."""
         return f"{self.root}/{table.id}"
 
     def delta(self, table: Table) -> DeltaTable | None:
-        """The table's current snapshot; None while it does not exist.
+        """Return the table's current snapshot; None if the table does not exist.
 
-        A thread opens a table once and then brings it up to date, with whatever others committed:
-        opening reads the log from its last checkpoint on, ten times as long.
+        A thread opens a table once, and later only adds what others have committed since: opening reads the
+        log from its last checkpoint on, which takes ten times as long.
         """
         opened = self._open(table)
         return None if opened is None else opened.snapshot
@@ -91,7 +91,7 @@ class Lake:
         return opened
 
     def _listing(self, table: Table) -> Listing | None:
-        """The files of the current snapshot; None while the table does not exist."""
+        """List the files of the current snapshot; None if the table does not exist."""
         opened = self._open(table)
         if opened is None:
             return None
@@ -107,27 +107,27 @@ class Lake:
         return opened.listing
 
     def held_schema(self, table: Table) -> pl.Schema | None:
-        """The columns that the table has, whatever `schemas` declares; None while it does not exist."""
+        """Return the columns of the stored table, whatever `schemas` declares; None if it does not exist."""
         listing = self._listing(table)
         return None if listing is None else listing.schema
 
     def version(self, table: Table) -> int | None:
-        """The Delta version of the table; None while it does not exist."""
+        """Return the Delta version of the table; None if the table does not exist."""
         snapshot = self.delta(table)
         return None if snapshot is None else snapshot.version()
 
     def files(self, table: Table, dates: Iterable[date] | None = None) -> list[str]:
-        """The Parquet files of the current snapshot, or of some dates of its physical partition."""
+        """List the Parquet files of the current snapshot, or of some dates of its physical partition."""
         listing = self._listing(table)
         return [] if listing is None else listing.files_of(table.partition, dates)
 
     def snapshot(self, table: Table) -> tuple[int, list[str]]:
-        """Version and Parquet files of the same snapshot; -1 and none while the table does not exist."""
+        """Return version and Parquet files of one snapshot; -1 and no files if the table does not exist."""
         snapshot = self.delta(table)
         return (-1, []) if snapshot is None else (snapshot.version(), snapshot.file_uris())
 
     def dates(self, table: Table) -> list[date]:
-        """The values of the physical partition that hold rows, oldest first."""
+        """Return the values of the physical partition that hold rows, oldest first."""
         listing = self._listing(table)
         if listing is None or table.partition is None:
             return []
@@ -142,9 +142,10 @@ class Lake:
         where: pl.Expr | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows of the table: of some dates of its physical partition, of a range, and of a condition.
+        """Read the rows of some dates of the physical partition, of a range, and of a condition.
 
-        Files that hold nothing of the dates and the range are not opened; a condition alone opens all.
+        None means no restriction; columns: None for all. Files without rows of the dates and the range are
+        not opened; a condition alone opens all.
         """
         rows = self.scan(table, dates=dates, between=between)
         if where is not None:
@@ -154,17 +155,20 @@ class Lake:
     def scan(
         self, table: Table, *, dates: Iterable[date] | None = None, between: Between | None = None
     ) -> pl.LazyFrame:
-        """The same rows, not read yet; Polars' own scan does not find files below a folder with a space."""
+        """Scan the rows that `read` reads, lazily.
+
+        Polars' own scan does not find files below a folder with a space in its name.
+        """
         listing = self._listing(table)
         return table.empty().lazy() if listing is None else listing.scan(table.partition, dates, between)
 
     def mark(self, table: Table, name: str) -> int:
-        """The number that the table's last write under this name left; 0 where there is none."""
+        """Return the last transaction version committed under this name; 0 if there is none."""
         snapshot = self.delta(table)
         return 0 if snapshot is None else snapshot.transaction_version(name) or 0
 
     def append(self, table: Table, rows: pl.DataFrame, marks: Marks = NO_MARKS) -> bool:
-        """Add rows in one commit; nothing is written for none. Returns whether something was."""
+        """Append rows in one commit; nothing is written if there are none. Returns whether rows were."""
         if not rows.is_empty():
             self._write(table, rows, marks=marks)
         return not rows.is_empty()
@@ -180,11 +184,13 @@ class Lake:
     ) -> bool:
         """Replace every row whose `column` is one of `values` by the given rows.
 
-        column: one that grows with the physical partition (a minute). dates: the partition of each
-        value. One commit for each run of consecutive dates, so that a value far off does not make
-        everything between be rewritten; where nothing lies between the values yet, rows are appended,
-        which spares the search for what to replace, and where nothing else lies on their dates, these
-        are replaced whole, which spares the search of their files. Returns whether anything was written.
+        column: one that grows with the physical partition (a minute). dates: the partition of each value.
+        Makes one commit for each run of consecutive dates, so that a distant value does not make everything
+        in between be rewritten. Returns whether anything was written.
+
+        If no rows lie between the values yet, rows are appended, which saves the search for rows to replace.
+        If no other rows lie on their dates, the dates are replaced whole, which saves the search of their
+        files.
         """
         partition = table.partition
         assert partition is not None
@@ -216,7 +222,7 @@ class Lake:
         return wrote
 
     def _holding_only(self, table: Table, span: tuple[date, date], between: Between) -> DeltaTable | None:
-        """The current snapshot, if by its log all rows from one date to another lie in the range."""
+        """Return the current snapshot if, by its log, all rows of the span lie in the range; else None."""
         listing = self._listing(table)
         assert table.partition is not None
         if listing is None or not listing.lies_within(table.partition, span, between):
@@ -236,7 +242,7 @@ class Lake:
         self._write(table, rows, f"{partition} IN ({listed})", marks=marks)
 
     def replace_all(self, table: Table, rows: pl.DataFrame) -> bool:
-        """Make the table hold exactly these rows; False, and no commit, when it does already."""
+        """Make the table hold exactly these rows; False, without a commit, if it does already."""
         fitted = _fit(table, rows)
         if self.version(table) is not None:
             held = self.read(table).sort(table.primary_key)
@@ -255,10 +261,10 @@ class Lake:
         onto: DeltaTable | None = None,
         marks: Marks = NO_MARKS,
     ) -> None:
-        """One commit: append, or replace what the predicate (or everything) selects.
+        """Make one commit: append, or replace the rows that the predicate selects (or everything).
 
-        onto: the snapshot that the predicate was made for. What others add after it is refused or kept
-        by Delta, never lost.
+        onto: the snapshot that the predicate was made for. Rows that others commit after it are never lost:
+        Delta keeps them, or refuses the commit. Raises LakeError; then nothing of the commit is visible.
         """
         fitted = _fit(table, rows)
         described: dict[str, Any] = {
@@ -293,7 +299,7 @@ class Lake:
 
 @dataclass
 class _Open:
-    """A table that was opened: which folder that was, and the files of the version last read."""
+    """An opened table: what identifies its folder, its snapshot, and the files of the version last read."""
 
     place: tuple[int, int] | None
     snapshot: DeltaTable
@@ -301,16 +307,17 @@ class _Open:
 
 
 class _Opened(threading.local):
-    """The tables that a thread has opened, by place: none is ever used by two threads."""
+    """The tables that the present thread has opened, by address; threads share none."""
 
     def __init__(self) -> None:
         self.tables: dict[str, _Open] = {}
 
 
 def _is_newest(uri: str, version: int) -> bool:
-    """Whether a version is the table's last, where two looks into a folder's log tell that.
+    """Tell whether a version is the table's last, by looking for two log files.
 
-    Versions have no gaps. A log that was cleared has lost this version with the next, and tells nothing.
+    Versions have no gaps. If the log was cleared of this version, the next may be missing too: the answer is
+    False, as it is for a remote table.
     """
     log = f"{uri}/_delta_log"
     return (
@@ -321,7 +328,10 @@ def _is_newest(uri: str, version: int) -> bool:
 
 
 def _place(uri: str) -> tuple[int, int] | None:
-    """What tells a table's folder from another that took its place, as an erasure swaps one in."""
+    """Identify a table's folder by inode and time of change, as an erasure swaps another into its place.
+
+    None if it is remote or does not exist.
+    """
     if is_remote(uri):
         return None
     try:
@@ -332,9 +342,10 @@ def _place(uri: str) -> tuple[int, int] | None:
 
 
 def _fit(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows in the table's sort, within each partition; refused when a column is missing, odd or null.
+    """Check the rows' columns, and sort the rows as the table declares within each partition.
 
-    Categories may stand for texts.
+    Texts may be categorical. Raises ContractError if a column is missing, unknown, of another type, or has
+    nulls that the table does not allow.
     """
     schema = as_texts(rows.clear()).schema
     if schema != table.schema:
@@ -354,13 +365,13 @@ def _fit(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
                 remedy="mend the step that made it",
             )
     order = tuple(table.sort or table.primary_key)
-    # Each value of the partition has files of its own: one value after the other is an order as good.
+    # Each value of the partition has files of its own, so rows ordered by partition first need no sorting.
     by_partition = (table.partition, *order) if table.partition else order
     return rows if is_ordered(rows, by_partition) or is_ordered(rows, order) else rows.sort(order)
 
 
 def consecutive(days: Sequence[date]) -> list[tuple[date, date]]:
-    """Runs of consecutive dates as (first, last)."""
+    """Group sorted dates into runs of consecutive ones, as (first, last)."""
     runs: list[tuple[date, date]] = []
     for day in days:
         if runs and day - runs[-1][1] == timedelta(days=1):

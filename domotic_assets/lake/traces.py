@@ -1,6 +1,6 @@
-"""Finds where ids, names and keys stand: in texts, frames, bytes, and Parquet files with their statistics.
+"""Finds ids, names and keys in texts, frames, bytes, and Parquet files with their statistics.
 
-What is searched for is given; files of other kinds are decoded by who knows them and passed as frames.
+The caller says what to search for, and decodes files of other kinds into frames.
 """
 
 import re
@@ -18,15 +18,15 @@ BATCH_ROWS = 100_000
 BINARIES_AT_ONCE = 2_000
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 WORD_SIGNS = 5
-"""A shorter text is only found as a word of its own, and only in text: in other bytes chance writes it."""
+"""A shorter text is only found as a separate word, and only in text: other bytes contain it by chance."""
 
 
 @dataclass(frozen=True)
 class Needles:
-    """What must not stand anywhere.
+    """What to search for: texts and keys that must not remain anywhere.
 
-    words: found where they stand alone (`jimmy`, `jimmy/office`, not `jimmys`). parts: found inside other
-    words too, in any letter case. keys: whole numbers, as numbers, digits or eight bytes.
+    words: found as separate words only (`jimmy`, `jimmy/office`, not `jimmys`). parts: found inside other
+    words too, in any letter case. keys: whole numbers, found as numbers, digits or eight bytes.
     """
 
     words: Collection[str]
@@ -35,7 +35,7 @@ class Needles:
 
     @cached_property
     def _long(self) -> "Needles":
-        """Those that chance does not write."""
+        """The needles that bytes do not contain by chance."""
         words, parts = (
             [text for text in texts if len(text) >= WORD_SIGNS] for texts in (self.words, self.parts)
         )
@@ -56,12 +56,12 @@ class Needles:
 
     @cached_property
     def _texts(self) -> list[str]:
-        """For a first look in one pass, which may show too much."""
+        """All needles as texts, for a first search in one pass, which may find too much."""
         return [*self.words, *self.parts, *map(str, self.keys)]
 
     @cached_property
     def _bytes(self) -> list[str]:
-        """The same as bytes, UTF-8 and UTF-16, and keys as eight bytes; one sign a byte."""
+        """All needles as bytes (UTF-8, UTF-16, and keys as eight bytes), with one character for each byte."""
         encoded = [text.encode(form) for text in self._texts for form in ENCODINGS]
         return [form.decode("latin-1") for form in [*encoded, *self._little_endian]]
 
@@ -70,13 +70,13 @@ class Needles:
         return [key.to_bytes(8, "little") for key in self.keys]
 
     def in_text(self, text: str) -> bool:
-        """Whether one of them stands in a text."""
+        """Tell whether a text contains a needle."""
         return self._precise.search(text) is not None
 
     def in_bytes(self, data: bytes) -> bool:
-        """Whether one of them stands in bytes that nobody decodes."""
+        """Tell whether bytes of unknown encoding contain a needle."""
         for start in range(0, len(data), CHUNK_BYTES):
-            # Overlapping: what lies across a cut is found too.
+            # Chunks overlap, so that a needle across a boundary is found too.
             chunk = data[start : start + CHUNK_BYTES + 4096]
             first = pl.Series([chunk.decode("latin-1")])
             if not first.str.contains_any(self._bytes, ascii_case_insensitive=True)[0]:
@@ -88,7 +88,7 @@ class Needles:
         return False
 
     def _in_some(self, binaries: pl.Series) -> bool:
-        """Whether one of them stands in any of some short bytes: what searches is made once for all."""
+        """Tell whether any of many short values contains a needle; a first pass searches all together."""
         texts = pl.Series([data.decode("latin-1") for data in binaries], dtype=pl.String)
         likely = binaries.filter(texts.str.contains_any(self._bytes, ascii_case_insensitive=True))
         return any(map(self.in_bytes, likely))
@@ -100,11 +100,11 @@ class Needles:
             return self._long.in_text(data.decode(encoding, "replace"))
 
     def in_frame(self, frame: pl.DataFrame) -> set[str]:
-        """The columns in which one of them stands."""
+        """Return the names of the columns that contain a needle."""
         return {column.name for column in frame if self.in_column(column)}
 
     def in_column(self, column: pl.Series) -> bool:
-        """Whether one of them stands in any value of a column."""
+        """Tell whether any value of a column contains a needle."""
         if column.dtype == pl.String:
             distinct = column.drop_nulls().unique()
             likely = distinct.filter(distinct.str.contains_any(self._texts, ascii_case_insensitive=True))
@@ -121,9 +121,9 @@ class Needles:
 
 
 def in_parquet(needles: Needles, file: Path) -> Iterator[str]:
-    """Places of a Parquet file in which one of them stands: its footer, its statistics, its columns."""
+    """Yield the places of a Parquet file that contain a needle: `footer`, `statistics`, `column <name>`."""
     schema = pq.read_schema(file)
-    # As the file keeps them: each text once for thousands of rows.
+    # Read as the file stores them: each text once for thousands of rows.
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     nested = [field.name for field in schema if field.type.num_fields]
     with pq.ParquetFile(file, read_dictionary=texts) as parquet:
@@ -145,7 +145,7 @@ def in_parquet(needles: Needles, file: Path) -> Iterator[str]:
 
 
 def _statistics(metadata: pq.FileMetaData) -> Iterator[str]:
-    """Least and greatest value of every column of every row group that states them."""
+    """Yield, as text, the least and greatest value of every column of every row group that states them."""
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for number in range(group.num_columns):
             column = group.column(number)

@@ -1,7 +1,7 @@
-"""Keeps tables small and quick: many small files made one, files that nobody needs removed, logs short.
+"""Compacts small files of tables, removes files that are no longer needed, and keeps logs short.
 
-No row changes here, and a table that is in order gets no commit. Repeat it as often as you like,
-beside writers too: who loses against a writer of the same date has done nothing and may go again.
+No row changes here, and a table that is in order gets no commit. Upkeep may be repeated at any time, beside
+writers too: if it conflicts with a writer of the same date, it has compacted nothing and may run again.
 """
 
 from collections.abc import Collection
@@ -19,12 +19,15 @@ from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote
 
 RETENTION_HOURS = 24
-"""How long a file that a newer version replaced stays, for readers of the older one."""
+"""How long a replaced file is kept, for readers of the older version."""
 
 
 @dataclass(frozen=True)
 class Upkept:
-    """What was done to a table: data files of its snapshot and their bytes; files removed, log files net."""
+    """What was done to a table: data files of its snapshot and their bytes, before and after; files removed.
+
+    log_files_removed: those removed, less those added.
+    """
 
     files_before: int
     files_after: int
@@ -41,11 +44,12 @@ def keep_up(
     *,
     retention_hours: int = RETENTION_HOURS,
 ) -> Upkept | None:
-    """Compact dates of a table (all of one without dates), and tidy up behind it; None if there is none.
+    """Compact dates of a table, remove replaced files and clean its log; None if the table does not exist.
 
-    Delta itself writes a checkpoint every hundred commits and clears its log then, as `PROPERTIES` say.
-    Files become one a date, up to the size that Delta aims at (100 MB). A compacted date keeps its rows
-    in order of writing; the materialisation of a sealed day sorts it.
+    dates: those to compact; a table without partitions is compacted whole. Each date gets one file, up to
+    the size that Delta aims at (100 MB). A compacted date keeps its rows in order of writing; the
+    materialisation of a sealed day sorts it. Delta itself writes a checkpoint every hundred commits and
+    cleans its log then, as `PROPERTIES` say. Raises LakeError if it fails, as in a conflict with a writer.
     """
     delta = lake.delta(table)
     if delta is None:
@@ -71,14 +75,14 @@ def keep_up(
 
 
 def _set_properties(delta: DeltaTable) -> None:
-    """Give a table made before `PROPERTIES` what it lacks of them."""
+    """Set the `PROPERTIES` that a table lacks, as it was made before they were."""
     held = delta.metadata().configuration
     if lacking := {name: value for name, value in PROPERTIES.items() if held.get(name) != value}:
         delta.alter.set_table_properties(lacking)
 
 
 def _compact(delta: DeltaTable, table: Table, dates: Collection[date]) -> None:
-    """One file a date; Delta commits nothing for dates that have one already."""
+    """Compact each date into one file; Delta commits nothing for dates that have one already."""
     if table.partition is None:
         delta.optimize.compact(writer_properties=writer_of(table))
     elif dates:
@@ -87,20 +91,20 @@ def _compact(delta: DeltaTable, table: Table, dates: Collection[date]) -> None:
 
 
 def _vacuum(delta: DeltaTable, retention_hours: int) -> int:
-    """Remove what no snapshot of the last hours names, files of killed writers included; their number.
+    """Remove files that no snapshot of the last hours needs, those of killed writers included.
 
-    Nothing to remove is no commit.
+    Returns their number. Nothing is committed if there is nothing to remove.
     """
     removed = delta.vacuum(retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
     return len(removed)
 
 
 def _size(delta: DeltaTable) -> tuple[int, int]:
-    """Data files of the snapshot, and their bytes."""
+    """Return the number of data files of the snapshot, and their bytes."""
     sizes: list[int] = delta.get_add_actions(flatten=True)["size_bytes"].to_pylist()
     return len(sizes), sum(sizes)
 
 
 def _log_files(uri: str) -> int:
-    """Files of a table's log; of a remote lake they are not counted."""
+    """Count the files of a table's log; 0 for a remote lake, where they are not counted."""
     return 0 if is_remote(uri) else sum(1 for _ in Path(uri, "_delta_log").iterdir())

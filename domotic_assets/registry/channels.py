@@ -1,4 +1,4 @@
-"""Where the product sends to: channels of alerts, and the database that teams read from."""
+"""Defines entries for what the product sends to: alert channels, and the database that teams read from."""
 
 from typing import Annotated, Literal, Self
 
@@ -11,7 +11,7 @@ from domotic_assets.registry.entry import EmailAddress, Entry, EnvironmentVariab
 
 
 class Channel(Entry):
-    """Where messages of problems go. A tenant is told of their homes, an engineer of everything."""
+    """A channel for alerts. A tenant gets those of their homes, an engineer gets all."""
 
     name: Identifier
     audience: Literal["engineer", "tenant"] = "engineer"
@@ -46,14 +46,14 @@ class EmailChannel(Channel):
 
 
 class WebhookChannel(Channel):
-    """A web address that takes JSON. It may hold a credential, so it stands in the environment whole."""
+    """A web address that takes JSON. It may hold a credential, so all of it is an environment variable."""
 
     kind: Literal["webhook"]
     url_env: EnvironmentVariable
 
 
 class AppriseChannel(Channel):
-    """Any service that apprise knows; its address stands in the environment whole."""
+    """Any service that apprise supports; all of its address is an environment variable."""
 
     kind: Literal["apprise"]
     url_env: EnvironmentVariable
@@ -63,7 +63,7 @@ AlertChannel = EmailChannel | WebhookChannel | AppriseChannel
 
 
 class Alerts(Entry):
-    """Who is told of problems; nobody by default."""
+    """The alert channels; none by default."""
 
     channels: tuple[Annotated[AlertChannel, Field(discriminator="kind")], ...] = ()
 

@@ -1,4 +1,4 @@
-"""What entries of sites.yaml share: the base type, and types of single values."""
+"""Defines what entries of sites.yaml share: the base type, and types of single values."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES_PER_DAY = 1440
 
-# Their values are personal or secret: an error names the key and never what stood there.
+# Keys whose values are personal or secret: an error names the key, never the value.
 UNSPOKEN_KEYS = frozenset({"feed_user", "user", "sender", "recipients"})
 
 
@@ -23,7 +23,7 @@ def _known_zone(name: str) -> str:
 
 
 def _minute_of_day(value: object) -> object:
-    """`24:00` closes a day, which `datetime.time` cannot say."""
+    """Convert HH:MM to minutes of the day; `24:00` ends a day, which `datetime.time` cannot express."""
     if isinstance(value, str) and value.count(":") == 1:
         hours, minutes = value.split(":")
         if hours.isdigit() and minutes.isdigit() and int(minutes) < 60:
@@ -41,6 +41,6 @@ EmailAddress = Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
 
 
 class Entry(BaseModel):
-    """Base of all registry entries: unknown keys are refused, entries never change."""
+    """Base of all registry entries: unknown keys are refused, and entries are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -1,4 +1,4 @@
-"""The homes of sites.yaml, with their rooms, tariffs and weather sites."""
+"""Defines the homes of sites.yaml, with their rooms, tariffs and weather sites."""
 
 from datetime import date
 from itertools import pairwise
@@ -14,7 +14,7 @@ from domotic_assets.registry.entry import WEEKDAYS, Entry, Identifier, MinuteOfD
 
 
 class Room(Entry):
-    """A room: the id that ids of devices contain, its name for people, and its type."""
+    """A room: its id, which ids of devices contain, its name for people, and its type."""
 
     id: Identifier
     name: str
@@ -38,7 +38,10 @@ class Home(Entry):
 
 
 class Band(Entry):
-    """A time-of-use band: local minutes [from, to) of its days; with `to` first, each day's two ends."""
+    """A time-of-use band of a tariff: local minutes [from, to) of its days.
+
+    If `to` is not after `from`, it is each day's two ends: midnight to `to`, and `from` to midnight.
+    """
 
     name: str
     days: tuple[Weekday, ...] = WEEKDAYS
@@ -47,7 +50,7 @@ class Band(Entry):
     chf_per_kwh: Annotated[float, Field(ge=0, lt=10)]
 
     def covers(self, weekday: Weekday, minute: int) -> bool:
-        """Whether the band holds at that minute of that weekday."""
+        """Tell whether the band applies at that minute of that weekday."""
         if weekday not in self.days:
             return False
         if self.start < self.end:
@@ -56,7 +59,7 @@ class Band(Entry):
 
 
 class Tariff(Entry):
-    """A provider's prices from `valid_from` until the day before `valid_to`, local dates."""
+    """A provider's prices from `valid_from` to `valid_to` (exclusive; None while valid), local dates."""
 
     provider: str
     valid_from: date
@@ -77,7 +80,7 @@ class Tariff(Entry):
 
 
 class WeatherSite(Entry):
-    """What the forecasts do not say of a site: its code and place."""
+    """A weather site: its name as in the forecasts, and what they lack, its code and coordinates."""
 
     name: str
     code: Identifier
@@ -86,11 +89,12 @@ class WeatherSite(Entry):
 
 
 def finding(path: tuple[str | int, ...], message: str) -> PydanticCustomError:
-    """An error between entries, placed at the key where a person should look."""
+    """Make the error for entries that disagree; path: the key at which a person should look."""
     return PydanticCustomError("registry", "{message}", {"message": message, "path": path})
 
 
 def refuse_overlapping_tariffs(tariffs: tuple[Tariff, ...]) -> None:
+    """Raise a `finding` if two tariffs of one provider overlap in time."""
     ordered = sorted(enumerate(tariffs), key=lambda item: (item[1].provider, item[1].valid_from))
     for (_, earlier), (place, later) in pairwise(ordered):
         if earlier.provider == later.provider and (

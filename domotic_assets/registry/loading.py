@@ -18,7 +18,7 @@ from domotic_assets.registry.registry import Registry
 
 
 class _Loader(yaml.CSafeLoader):
-    """Every scalar is text (or null); the types above decide.
+    """Reads every scalar as text (or null); the types of the entries convert it.
 
     YAML 1.1 would read 22:00 as the number 1320 and `on` as true. The parser in C reads a thousand homes
     many times as fast, and the file is read again each time a person's rights could have changed.
@@ -30,7 +30,7 @@ class _Loader(yaml.CSafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As usual, but a key that stands twice is refused: YAML would keep the later one in silence."""
+        """Make a mapping; raises for a duplicate key, as YAML would silently keep the later one."""
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
@@ -49,7 +49,7 @@ class Sites:
     folder: Path
 
     def path(self, address: str) -> Path:
-        """The absolute path of a folder or file that sites.yaml names."""
+        """Resolve a folder or file that sites.yaml names to its absolute path."""
         return (self.folder / Path(address).expanduser()).resolve()
 
 
@@ -74,7 +74,7 @@ def load_sites(file: Path) -> Sites:
 
 
 def unreadable(file: Path, error: Exception) -> ConfigurationError:
-    """What to raise where a configuration file is there and cannot be read."""
+    """Make the error for a configuration file that exists and cannot be read."""
     return ConfigurationError(
         f"cannot be read ({type(error).__name__})",
         where=str(file),
@@ -84,7 +84,7 @@ def unreadable(file: Path, error: Exception) -> ConfigurationError:
 
 
 def parse_registry(text: str, name: str = "sites.yaml") -> Registry:
-    """The registry that a text of sites.yaml describes; errors as in `load_sites`."""
+    """Parse a text of sites.yaml into a registry; raises as `load_sites`; name: of the file, for errors."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -111,15 +111,15 @@ def _no_yaml(where: str, what: str) -> ConfigurationError:
 
 
 _KIND_AT = {"sources": 2, "alerts": 3}
-"""Where in a finding's path the kind of an entry of several kinds stands, by section."""
+"""Position of the kind in the path of a finding, by section whose entries have kinds."""
 
 
 def _explain(error: Any, node: yaml.Node | None, name: str) -> str:
-    """One line for one finding: file:line, key, found, allowed."""
+    """Describe one finding in one line: file:line, key, found, allowed."""
     loc = list(error["loc"])
     allowed, found = error["msg"].removeprefix("Value error, "), error["input"]
     known_keys = _allowed_keys(loc)
-    # The kind of an entry of several kinds stands in the path of its keys, and not in the file.
+    # In sections whose entries have kinds, the path contains the kind, which is no key of the file.
     kind_at = _KIND_AT.get(str(loc[0])) if loc else None
     named = [part for place, part in enumerate(loc) if place != kind_at] + (
         ["kind"] if error["type"].startswith("union_tag") else []
@@ -133,7 +133,7 @@ def _explain(error: Any, node: yaml.Node | None, name: str) -> str:
         return f"{name}:{line}: {dotted}: unknown key; allowed here are {known_keys}"
     if error["type"] == "union_tag_invalid":
         found, allowed = error["ctx"]["tag"], f"allowed are {error['ctx']['expected_tags']}"
-    # What has an @ in it may be an address with a password, or somebody's.
+    # A value with an @ may be an address with a password, or an e-mail address.
     unspoken = key in UNSPOKEN_KEYS or "@" in str(found)
     if unspoken or not isinstance(found, str | int | float | bool | None):
         return f"{name}:{line}: {dotted}: {allowed}"
@@ -141,7 +141,7 @@ def _explain(error: Any, node: yaml.Node | None, name: str) -> str:
 
 
 def _locate(node: yaml.Node | None, path: list[str | int]) -> tuple[int, str]:
-    """The line of the deepest part of the path that stands in the file, and the last key of the path."""
+    """Find the line of the deepest part of the path that the file contains, and the last key on the way."""
     line = node.start_mark.line + 1 if node is not None else 1
     key = ""
     for part in path:
@@ -162,7 +162,7 @@ def _locate(node: yaml.Node | None, path: list[str | int]) -> tuple[int, str]:
 
 
 def _allowed_keys(path: list[str | int]) -> str:
-    """The keys that the entry holding the last part of the path may have."""
+    """List the keys that are allowed in the entry that contains the last part of the path."""
     model: Any = Registry
     annotation: Any = None
     for part in path[:-1]:
@@ -178,13 +178,13 @@ def _allowed_keys(path: list[str | int]) -> str:
 
 
 def _entry_types(annotation: Any) -> list[Any]:
-    """The registry entries inside `tuple[Home, ...]`, `dict[str, Room]` or `Home | None`."""
+    """Find the types of entries inside `tuple[Home, ...]`, `dict[str, Room]` or `Home | None`."""
     if isinstance(annotation, type) and issubclass(annotation, Entry):
         return [annotation]
     return [entry for part in getattr(annotation, "__args__", ()) for entry in _entry_types(part)]
 
 
 def _kind(entry: Any) -> str | None:
-    """The kind of a source's entry; None for others."""
+    """Return the kind of an entry type; None for a type without kinds."""
     kind = entry.model_fields.get("kind")
     return kind.annotation.__args__[0] if kind is not None else None

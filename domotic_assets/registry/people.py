@@ -1,4 +1,4 @@
-"""The people of sites.yaml: who may see which homes, from when to when, and what residents consent to."""
+"""Defines the people of sites.yaml: who may see which homes and when, and what residents consent to."""
 
 from datetime import date
 from typing import Literal
@@ -18,7 +18,7 @@ class Consents(Entry):
 
 
 class Person(Entry):
-    """Somebody who may see data. `user` is an opaque login id, never a name."""
+    """A person who may see data. `user` is an opaque login id, never a name."""
 
     user: Identifier
     role: Literal["admin", "owner", "renter", "technician"]

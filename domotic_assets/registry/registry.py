@@ -1,4 +1,4 @@
-"""The registry: everything about which homes, sources, tariffs and people exist, and how entries must agree.
+"""Defines the registry: which homes, sources, tariffs and people exist, and how entries must agree.
 
 A new home is one entry in sites.yaml and no code. What is done with entries does not belong here.
 """
@@ -19,7 +19,7 @@ from domotic_assets.registry.sources import Sources
 
 
 class Tunables(Entry):
-    """Figures a site may want to change."""
+    """Settings that an installation may change; each has a default."""
 
     presence_hold_minutes: Annotated[int, Field(ge=1, le=240)] = 10
     active_days: Annotated[int, Field(ge=1, le=365)] = 7
@@ -32,7 +32,7 @@ class Tunables(Entry):
 
 
 class Registry(Entry):
-    """Everything about which homes, sources, tariffs and people exist."""
+    """The checked content of sites.yaml: all homes, sources, tariffs, people and settings."""
 
     calendar_time_zone: ZoneName = "Europe/Zurich"
     history_start: date
@@ -71,15 +71,15 @@ class Registry(Entry):
         return self
 
     def home_of_user(self) -> dict[str, Home]:
-        """Feed user to home."""
+        """Map each feed user to its home."""
         return {home.feed_user: home for home in self.homes}
 
     def time_zones(self) -> dict[str, str]:
-        """Home id to the zone of its calendar."""
+        """Map each home id to the IANA zone of its calendar."""
         return {home.id: home.time_zone for home in self.homes}
 
     def owner_of(self, home_id: str) -> str | None:
-        """The login id of a home's owner, where people name one."""
+        """Return the login id of a home's owner, the first if there are several; None if there is none."""
         owners = [p.user for p in self.people if p.role == "owner" and home_id in p.homes]
         return owners[0] if owners else None
 

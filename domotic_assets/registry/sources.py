@@ -1,4 +1,4 @@
-"""The sources of sites.yaml: where each feed comes from, an entry type a kind."""
+"""Defines the sources of sites.yaml: where each feed comes from, with one entry type per kind."""
 
 from typing import Annotated, Literal, Self
 
@@ -18,7 +18,7 @@ class FolderFiles(Entry):
 
 
 class SmbFiles(Entry):
-    """Files on an SMB 3 share. Credentials stand in the environment, under the names given here."""
+    """Files on an SMB 3 share. Credentials are in the environment variables named here."""
 
     kind: Literal["smb"]
     address: Annotated[str, Field(pattern=r"^//[^/:@]+(:\d{1,5})?/[^/]+(/.*)?$")]
@@ -27,7 +27,7 @@ class SmbFiles(Entry):
 
 
 class SftpFiles(Entry):
-    """Files in a folder of an sFTP server: a password or a private key, and known hosts, always verified."""
+    """Files on an sFTP server, by password or private key; the server is always verified by known hosts."""
 
     kind: Literal["sftp"]
     address: Annotated[str, Field(pattern=r"^sftp://[^/:@]+(:\d{1,5})?/.*$")]
@@ -66,4 +66,4 @@ DatabaseSource = SqliteDatabase | MysqlDatabase
 
 
 Sources = dict[Identifier, Annotated[FileSource | DatabaseSource, Field(discriminator="kind")]]
-"""Where each feed comes from, by the name under which a flow reads it."""
+"""Each feed's source, by the name under which a flow reads it."""

@@ -1,4 +1,4 @@
-"""Every table's columns, once: name, type, unit, meaning, range and aggregation kind."""
+"""Declares every table's columns once: name, type, unit, meaning, range and aggregation kind."""
 
 from domotic_assets.schemas import bronze, gold, silver
 from domotic_assets.schemas.homes import silver as homes_silver

@@ -1,4 +1,4 @@
-"""The tables of Bronze. Each is declared in its domain's module."""
+"""Lists the tables of Bronze; each is declared in its domain's module."""
 
 from domotic_assets.schemas.homes.bronze import SENSOR_FILES
 from domotic_assets.schemas.register import REGISTER_ROWS

@@ -1,4 +1,4 @@
-"""The calendar's dimensions: UTC minutes and local dates."""
+"""Declares the calendar's dimensions: UTC minutes and local dates."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""The tables of Gold, layer by layer: dimensions, facts. Each is declared in its domain's module."""
+"""Lists the tables of Gold, dimensions and facts; each is declared in its domain's module."""
 
 from domotic_assets.schemas.calendar import DIM_DATE, DIM_DATETIME
 from domotic_assets.schemas.homes.gold import (

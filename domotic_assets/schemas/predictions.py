@@ -1,4 +1,4 @@
-"""The dimensions of predictions: model, horizon, target."""
+"""Declares the dimensions of predictions: model, horizon, target."""
 
 from domotic_assets.schemas.star import key_column, small_whole
 from domotic_assets.schemas.table import (

@@ -1,4 +1,4 @@
-"""The columns of every table of files as received: exact bytes, name, arrival."""
+"""Declares the columns that all tables of received files have: exact bytes, name, arrival."""
 
 import polars as pl
 

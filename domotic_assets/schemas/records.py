@@ -1,4 +1,4 @@
-"""What a table read from a database is, and the Silver tables it becomes: current state and history."""
+"""Describes tables read from a database, and derives their Silver tables: current state and history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from domotic_assets.schemas.table import Cadence, Column, Subject, Table, moment
 
 @dataclass(frozen=True)
 class RecordColumn:
-    """A column that may be read: its name (matched without regard to case), type and meaning."""
+    """A column that may be read: its name (matched without regard to case), type and meaning.
+
+    required: whether its absence raises ContractError.
+    """
 
     name: str
     dtype: pl.DataType
@@ -20,7 +23,7 @@ class RecordColumn:
 
 @dataclass(frozen=True)
 class RecordTable:
-    """A table that may be read. `key` is its primary key."""
+    """A table that may be read, with the columns that may be read. `key` is its primary key."""
 
     name: str
     key: str
@@ -31,16 +34,16 @@ NOTHING_REPLACED: Mapping[str, Column] = {}
 
 
 def silver_name(column: str) -> str:
-    """`idBuilding` → `id_building`."""
+    """Convert a source column's name to Silver's: `idBuilding` → `id_building`."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in column).lstrip("_")
 
 
 def silver_table(
     table: RecordTable, source: str, subject: Subject, replaced: Mapping[str, Column] = NOTHING_REPLACED
 ) -> Table:
-    """The Silver table `<source>_<table>` of a table that is read: its rows as they are now.
+    """Derive the Silver table `<source>_<table>` of a table that is read: its rows in their current state.
 
-    replaced: by name, the columns that become others, as what they hold is personal.
+    replaced: by source column, the Silver column that takes the place of personal content.
     """
     columns = [
         replaced.get(column.name) or Column(silver_name(column.name), column.dtype, column.description)
@@ -60,7 +63,7 @@ def silver_table(
 
 
 def history_table(current: Table) -> Table:
-    """The history of a Silver table of records: its columns, and from when to when a row was so."""
+    """Derive the history table of a Silver table of records: its columns, and when each version was valid."""
     return Table(
         layer="silver",
         name=f"{current.name}_history",

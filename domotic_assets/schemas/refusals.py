@@ -1,4 +1,4 @@
-"""What was refused: the table of rejects, and what each reason means."""
+"""Declares the table of rejects, and what each reason to reject a value or quarantine a file means."""
 
 from domotic_assets.schemas.table import UTC_DATE, Cadence, Place, Subject, Table, moment, text
 

@@ -1,4 +1,4 @@
-"""The register's contract: the tables and columns that may be read, and the Silver tables they become.
+"""Declares the register's contract: the tables and columns that may be read, and their Silver tables.
 
 Whatever is not listed is never selected. Personal columns (names, phone numbers, addresses,
 coordinates) and personal tables are therefore out of reach, not filtered afterwards.

@@ -1,4 +1,4 @@
-"""Columns and references that several tables of the star share."""
+"""Declares columns and references that several tables of the star schema share."""
 
 import polars as pl
 
@@ -6,17 +6,17 @@ from domotic_assets.schemas.table import Column, ForeignKey
 
 
 def key_column(name: str, description: str) -> Column:
-    """A surrogate key: the first 52 bits of a natural id's hash, -1 for none."""
+    """Declare a surrogate key: the first 52 bits of a natural id's hash, -1 for none."""
     return Column(name, pl.Int64(), description, nullable=False)
 
 
 def date_key_column(description: str = "local date of the home, YYYYMMDD") -> Column:
-    """A date as a whole number, YYYYMMDD."""
+    """Declare a date key: a date as a whole number, YYYYMMDD."""
     return Column("date_key", pl.Int32(), description, nullable=False)
 
 
 def small_whole(name: str, description: str) -> Column:
-    """A small whole number that is always there: an hour, a month, a step."""
+    """Declare a small whole number that is never null: an hour, a month, a step."""
     return Column(name, pl.Int32(), description, nullable=False)
 
 

@@ -1,4 +1,4 @@
-"""What a column and a table are. The tables themselves stand in the modules beside this one.
+"""Defines what a column and a table are. The tables themselves are in the modules beside this one.
 
 Why: docs/decisions/0005-ids-and-keys.md
 """
@@ -12,7 +12,7 @@ from typing import Literal
 import polars as pl
 
 Aggregation = Literal["level", "total", "counter"]
-"""How a measure sums up: a level is averaged, a total is summed, a counter is only ever differenced."""
+"""How a measure is aggregated: a level is averaged, a total is summed, a counter is only ever differenced."""
 
 NO_KEY = -1
 """Surrogate key of "none"."""
@@ -21,14 +21,14 @@ UTC_TIME = pl.Datetime("us", "UTC")
 
 
 def surrogate_key(natural_id: str) -> int:
-    """First 52 bits of SHA-256 of a natural id: exact in JavaScript, Excel and a BIGINT."""
+    """Compute the first 52 bits of SHA-256 of a natural id: exact in JavaScript, Excel and a BIGINT."""
     return int(hashlib.sha256(natural_id.encode()).hexdigest()[:13], 16)
 
 
 def is_ordered(rows: pl.DataFrame, columns: Sequence[str], *, strictly: bool = False) -> bool:
-    """Whether the rows stand in the order of these columns; strictly: and no two of them agree in all.
+    """Tell whether the rows are sorted by these columns; strictly: and no two rows agree in all of them.
 
-    Comparing neighbours costs a tenth of sorting. A null in one of the columns is no order.
+    Comparing neighbours costs a tenth of sorting. Rows with a null in one of the columns are not sorted.
     """
     if any(rows[column].null_count() for column in columns):
         return False
@@ -41,7 +41,7 @@ def is_ordered(rows: pl.DataFrame, columns: Sequence[str], *, strictly: bool = F
 
 
 def _placed(column: pl.Series) -> pl.Series:
-    """The column; of categories their places in the order of texts, as numbers compare faster."""
+    """Return the column; for categories, the ranks of their texts, as numbers compare faster."""
     if not isinstance(column.dtype, pl.Categorical):
         return column
     places = categories_of(column).rank("dense")
@@ -49,12 +49,12 @@ def _placed(column: pl.Series) -> pl.Series:
 
 
 def as_texts(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with texts again, where categories stood for them."""
+    """Convert categorical columns to texts."""
     return rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
 
 
 def categories_of(column: pl.Series) -> pl.Series:
-    """The texts that a column's categories stand for, by their numbers, as far as the column has any."""
+    """Return the texts of a column's categories by number, up to the highest number that the column uses."""
     most = column.to_physical().max()
     assert most is None or isinstance(most, int)
     numbers = pl.Series(pl.int_range(0 if most is None else most + 1, dtype=pl.UInt32, eager=True))
@@ -77,7 +77,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """`column` holds keys of `table`; `allow_none` says that -1 stands for none."""
+    """`column` holds keys from the column `target` of `table`; allow_none: -1 is allowed, for none."""
 
     column: str
     table: str
@@ -86,7 +86,7 @@ class ForeignKey:
 
 
 class Subject(StrEnum):
-    """Whose a row is: it decides who sees the row, and which rows go when a home is forgotten."""
+    """What a row belongs to: decides who sees the row, and which rows are erased when a home is forgotten."""
 
     NOBODY = "nobody's"
     HOME = "a home's"
@@ -103,11 +103,11 @@ OWNER_COLUMNS: dict[Subject, tuple[str, ...]] = {
     Subject.DEVICE: _OWNERS,
     Subject.BUILDING: ("home", "id_building", "id_room"),
 }
-"""The columns that name a home, or what is in it; a subject that is left out belongs to no home."""
+"""Columns that identify a home or something in it, by subject; rows of other subjects belong to no home."""
 
 
 class Cadence(StrEnum):
-    """How a table is written: by the live minutes, by whole dates, or as a whole."""
+    """How a table is written: with each live minute, by whole dates, or as a whole."""
 
     MINUTE = "minute"
     DATE = "date"
@@ -116,10 +116,10 @@ class Cadence(StrEnum):
 
 @dataclass(frozen=True)
 class Place:
-    """The number or moment by which rows are found: it grows with the physical partition.
+    """The column by which rows are found; it grows with the physical partition.
 
     column: a UTC moment, a key of a minute (YYYYMMDDHHMM) or of a date (YYYYMMDD), or a date.
-    less_days: a column of days to take off the date.
+    less_days: a column of days to subtract from the date; None for none.
     """
 
     column: str
@@ -127,16 +127,16 @@ class Place:
 
 
 MINUTE_COLUMNS = ("datetime_key", "ts", "window")
-"""Names of places that are minutes."""
+"""Names of place columns that hold minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A Delta table: `layer/name`, its grain in one sentence, columns, keys and physical partition.
 
-    subject: whose a row is. cadence: how the table is written. place: how its rows are found; None where the
-    table is read and written as a whole.
-    note: what a reader must know before summing, where grain and columns do not say it.
+    subject: what a row belongs to. cadence: how the table is written. place: the column by which its rows are
+    found; None if the table is read and written as a whole. sort: order of the rows in its files.
+    note: what a reader must know before summing, if grain and columns do not tell.
     """
 
     layer: Literal["bronze", "silver", "gold"]
@@ -169,51 +169,51 @@ class Table:
 
     @property
     def owner_columns(self) -> tuple[str, ...]:
-        """The columns that name the home of a row; none where none does, or only its JSON."""
+        """The columns that identify the home of a row; empty if no column does, or only JSON inside one."""
         names = self.schema
         return tuple(name for name in OWNER_COLUMNS.get(self.subject, ()) if name in names)
 
     @property
     def minute_column(self) -> str | None:
-        """The column of minutes by which rows are found; None where they are not found by minute."""
+        """The column of minutes by which rows are found; None if they are not found by minute."""
         return self.place.column if self.place and self.place.column in MINUTE_COLUMNS else None
 
     def column(self, name: str) -> Column:
-        """The column of that name."""
+        """Return the column of that name; raises StopIteration if there is none."""
         return next(column for column in self.columns if column.name == name)
 
     def empty(self) -> pl.DataFrame:
-        """A frame of this shape with no rows."""
+        """Make a frame with these columns and no rows."""
         return pl.DataFrame(schema=self.schema)
 
 
 def text(name: str, description: str, *, nullable: bool = True) -> Column:
-    """A text column."""
+    """Declare a text column."""
     return Column(name, pl.String(), description, nullable=nullable)
 
 
 def whole(name: str, description: str, unit: str | None = None, *, nullable: bool = True) -> Column:
-    """A whole-number column that counts or numbers something."""
+    """Declare a whole-number column that counts or numbers something."""
     return Column(name, pl.Int64(), description, unit, nullable=nullable)
 
 
 def count(name: str, description: str) -> Column:
-    """A non-negative count that may be summed."""
+    """Declare a non-negative count that may be summed."""
     return Column(name, pl.Int64(), description, minimum=0, aggregation="total", nullable=False)
 
 
 def flag(name: str, description: str, *, nullable: bool = True) -> Column:
-    """A yes/no column."""
+    """Declare a yes/no column."""
     return Column(name, pl.Boolean(), description, nullable=nullable)
 
 
 def moment(name: str, description: str, *, nullable: bool = True) -> Column:
-    """A UTC point in time."""
+    """Declare a UTC point in time."""
     return Column(name, UTC_TIME, description, "UTC", nullable=nullable)
 
 
 def day(name: str, description: str, *, nullable: bool = False) -> Column:
-    """A calendar date."""
+    """Declare a calendar date."""
     return Column(name, pl.Date(), description, nullable=nullable)
 
 
@@ -224,12 +224,12 @@ def level(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Column:
-    """A measured level: average it, never sum it."""
+    """Declare a measured level: average it, never sum it."""
     return Column(name, pl.Float64(), description, unit, minimum, maximum, "level")
 
 
 def total(name: str, description: str, unit: str, minimum: float | None = None) -> Column:
-    """An amount of its interval: sum it."""
+    """Declare an amount per interval: sum it."""
     return Column(name, pl.Float64(), description, unit, minimum, None, "total")
 
 

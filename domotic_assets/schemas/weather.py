@@ -1,4 +1,4 @@
-"""Weather forecasts, from the file received to the facts: tables, measurements and variants."""
+"""Declares weather forecasts, from the received file to the facts: tables, measurements and variants."""
 
 from dataclasses import dataclass
 
@@ -134,7 +134,7 @@ FACT_WEATHER_DAY = Table(
     primary_key=("site_key", "horizon_days", "date_key"),
     subject=Subject.SITE,
     cadence=Cadence.DATE,
-    # The date of issue, as an issue's forecast of its own date has horizon 0.
+    # Gives the date of issue: a forecast for its own date of issue has horizon 0.
     place=Place("date_key", less_days="horizon_days"),
     foreign_keys=(TO_DATE, TO_SITE),
     partition="utc_date",

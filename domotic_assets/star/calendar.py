@@ -1,6 +1,6 @@
-"""The calendar: every UTC minute and every local date, with weekends and the holidays of Valais.
+"""Builds the calendar: every UTC minute and every local date, with weekends and the holidays of Valais.
 
-Local columns follow the calendar's time zone; a fact's own date is the date at its home.
+Local columns are in the calendar's time zone; a fact's own date is the date at its home.
 """
 
 from collections.abc import Collection, Iterable
@@ -14,14 +14,14 @@ from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.star.keys import date_key, datetime_key
 
 DAYS_AHEAD = 8
-"""How far the calendar reaches beyond the data: forecasts and predictions lie there."""
+"""Days that the calendar reaches beyond the data, for forecasts and predictions."""
 
 COUNTRY, CANTON = "CH", "VS"
 _SATURDAY = 6
 
 
 def dim_datetime(first_utc_date: date, last_utc_date: date, calendar_time_zone: str) -> pl.DataFrame:
-    """One row per UTC minute of the given UTC dates, both included: `DIM_DATETIME`."""
+    """Build `DIM_DATETIME`: one row per UTC minute of the given UTC dates, both included."""
     minutes = pl.datetime_range(
         first_utc_date,
         last_utc_date + timedelta(days=1),
@@ -52,9 +52,9 @@ def dim_datetime(first_utc_date: date, last_utc_date: date, calendar_time_zone: 
 
 
 def dim_date(first_utc_date: date, last_utc_date: date, time_zones: Collection[str]) -> pl.DataFrame:
-    """One row per date that a clock of any of the zones shows within the given UTC dates: `DIM_DATE`.
+    """Build `DIM_DATE`: one row per date that a clock of any of the zones shows within the given UTC dates.
 
-    time_zones: the calendar's and those of the homes, as a fact bears the date at its home.
+    time_zones: IANA zones of the calendar and of the homes, as a fact has the date at its home.
     """
     edges = pl.Series([first_utc_date, last_utc_date + timedelta(days=1)]).cast(UTC_TIME)
     firsts, lasts = [], []
@@ -65,7 +65,7 @@ def dim_date(first_utc_date: date, last_utc_date: date, time_zones: Collection[s
 
 
 def _dates(first: date, last: date) -> pl.DataFrame:
-    """One row per date with its parts, weekend and holiday."""
+    """Build one row per date from `first` to `last`, with year, month, week, weekend and holiday."""
     day = pl.col("date").dt
     names = _holiday_names(range(first.year, last.year + 1))
     return pl.DataFrame({"date": pl.date_range(first, last, eager=True)}).with_columns(
@@ -81,5 +81,5 @@ def _dates(first: date, last: date) -> pl.DataFrame:
 
 
 def _holiday_names(years: Iterable[int]) -> dict[date, str]:
-    """Public holidays of the canton of Valais by date, in English."""
+    """Return the public holidays of the canton of Valais by date, in English."""
     return dict(holidays.country_holidays(COUNTRY, subdiv=CANTON, years=years, language="en_US"))

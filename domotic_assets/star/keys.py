@@ -1,4 +1,4 @@
-"""Keys that all facts share: surrogate keys of natural ids, the UTC minute and the local date."""
+"""Computes the keys that all facts share: surrogate keys of ids, the UTC minute and the local date."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from domotic_assets.schemas.table import Table, surrogate_key
 
 
 def key_of(column: str) -> pl.Expr:
-    """The surrogate keys of a column of natural ids; each distinct id is hashed once."""
+    """Compute surrogate keys of a column of natural ids, null for null; each distinct id is hashed once."""
     return pl.col(column).map_batches(_keys, return_dtype=pl.Int64)
 
 
@@ -19,23 +19,23 @@ def _keys(ids: pl.Series) -> pl.Series:
 
 
 def datetime_key(column: str = "ts") -> pl.Expr:
-    """UTC minute as YYYYMMDDHHMM, so that the repeated autumn hour stays unique."""
+    """Convert UTC times to minute keys, YYYYMMDDHHMM; in UTC the repeated autumn hour stays unique."""
     ts = pl.col(column).dt
     minute = ts.hour().cast(pl.Int64) * 100 + ts.minute()
     return (date_key(ts.date()).cast(pl.Int64) * 10_000 + minute).alias("datetime_key")
 
 
 def date_key(dates: pl.Expr) -> pl.Expr:
-    """A date as YYYYMMDD."""
+    """Convert dates to date keys, YYYYMMDD."""
     return (dates.dt.year() * 10_000 + dates.dt.month().cast(pl.Int32) * 100 + dates.dt.day()).cast(pl.Int32)
 
 
 def local_date(zones: Mapping[str, str], home: str = "home", ts: str = "ts") -> pl.Expr:
-    """The date that each home's clock shows; zones: home id to IANA zone."""
+    """Find the date that each home's clock shows; zones: home id to IANA zone, UTC for a home without one."""
     by_zone: dict[str, list[str]] = {}
     for home_id, zone in zones.items():
         by_zone.setdefault(zone, []).append(home_id)
-    # A home that left the registry keeps its rows, by UTC: its events are still there.
+    # A home that left the registry keeps its rows, dated by UTC: its events are still in the lake.
     chosen = pl.col(ts).dt.date()
     for zone, homes in by_zone.items():
         local = pl.col(ts).dt.convert_time_zone(zone).dt.date()
@@ -44,12 +44,15 @@ def local_date(zones: Mapping[str, str], home: str = "home", ts: str = "ts") -> 
 
 
 def minute_fact(rows: pl.DataFrame, table: Table, zones: Mapping[str, str]) -> pl.DataFrame:
-    """Rows with ts, home and keys of their place as rows of a minute fact: keys of their time are added."""
+    """Shape rows as a minute fact: add the time keys, then select and cast the table's columns.
+
+    rows: with `ts` (UTC), `home` and all other columns of the table. zones: home id to IANA zone.
+    """
     keys = {
         "datetime_key": datetime_key(),
         "date_key": date_key(pl.col("local_date")),
         "utc_date": pl.col("ts").dt.date(),
     }
-    # A column of its own: an expression is worked out anew wherever it stands, and a date has three parts.
+    # A column of its own: an expression is evaluated at each use, and date_key uses the date three times.
     rows = rows.with_columns(local_date=local_date(zones))
     return rows.with_columns(**keys).select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())

@@ -1,4 +1,4 @@
-"""Bronze of the homes: sensor files exactly as received."""
+"""Declares Bronze of the homes: sensor files exactly as received."""
 
 from domotic_assets.schemas.received import FILE_COLUMNS
 from domotic_assets.schemas.table import UTC_DATE, Cadence, Place, Subject, Table, moment, text

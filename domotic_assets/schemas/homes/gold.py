@@ -1,4 +1,4 @@
-"""Gold of the homes: dimensions, and facts by minute and by local day."""
+"""Declares Gold of the homes: dimensions, and facts by minute and by local day."""
 
 import polars as pl
 

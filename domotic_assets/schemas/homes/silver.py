@@ -1,4 +1,4 @@
-"""Silver of the homes: events, files, and the definitions read off them."""
+"""Declares Silver of the homes: events, files, and the definitions derived from them."""
 
 import polars as pl
 

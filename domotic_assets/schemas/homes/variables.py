@@ -1,7 +1,7 @@
-"""The sensor feed's categories and variables: unit, value kind and bounds, declared once.
+"""Declares the sensor feed's categories and variables once: unit, value kind and bounds.
 
-A variable is `category.field`. What the feed sends beyond these is kept as an event of a newly
-registered variable (kind `unknown`) and reported; it needs an entry here only to get a unit and bounds.
+A variable is `category.field`. A field that is not declared here is kept as an event of a newly registered
+variable (kind `unknown`) and reported; it needs an entry here only to get a unit and bounds.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from typing import Literal
 
 Kind = Literal["number", "flag", "state", "text", "counter", "unix_time"]
 """number: bounded measure. flag: JSON boolean. state: "on"/"off" (on = open = 1). text: kept as text.
-counter: Wh meter reading, judged by its differences only. unix_time: seconds, judged against no bound."""
+counter: meter reading (Wh, Wmin), judged by its differences only. unix_time: seconds, without bounds."""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A field of a category."""
+    """A field of a category; a value outside minimum … maximum is an outlier, None is no bound."""
 
     category: str
     field: str
@@ -31,7 +31,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Category:
-    """A group of the file: what sensor it is, and how its devices are told apart."""
+    """A group of readings in the file: its name, the type of its devices, and their sensor in words."""
 
     name: str
     device_type: str
