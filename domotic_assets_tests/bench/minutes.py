@@ -15,10 +15,11 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-from domotic_assets.domains.homes.flows import arrivals, landing, reading
+from domotic_assets.domains.homes.flows import arrivals, facts, landing, reading
 from domotic_assets.flow.windows import Window, read_key
 from domotic_assets.flow.worklist import Task
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate import publish
 from domotic_assets.operate import upkeep as operate_upkeep
 from domotic_assets.orchestration.build import build
 from domotic_assets.orchestration.internals.instance import open_instance
@@ -100,7 +101,7 @@ class Minutes:
 def steps_of(work: Workspace, windows: Sequence[Window], *, by_name: bool) -> dict[str, Callable[[], object]]:
     """What a live run does with its windows, step by step, before it strikes them off the list."""
 
-    def facts() -> None:
+    def compute_facts() -> None:
         for step in (facts.energy_facts, facts.environment_facts, facts.presence_facts):
             step(work, windows)
 
@@ -108,15 +109,15 @@ def steps_of(work: Workspace, windows: Sequence[Window], *, by_name: bool) -> di
         for table in CHECKED:
             assert stored.written_keys(work, table, windows).passed
 
-    def publish() -> None:
+    def publish_rows() -> None:
         assert publish.publish_present(work, "live", []) is not None
 
     return {
         "bronze": lambda: landing.land_sensor_files(work, windows, by_name=by_name),
         "silver": lambda: reading.flatten_sensor_files(work, windows),
-        "gold": facts,
+        "gold": compute_facts,
         "checks": checks,
-        "publish": publish,
+        "publish": publish_rows,
     }
 
 
