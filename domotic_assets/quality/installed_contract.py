@@ -140,7 +140,7 @@ def observe_feed(work: Workspace, day: date) -> FeedShape | None:
 
 
 def _unknown_events(work: Workspace, day: date, variables: Iterable[str]) -> pl.DataFrame:
-    """Read variable, value and value_text of undeclared variables' events; reads nothing if none are."""
+    """Read events of undeclared variables: variable, value, value_text. Reads nothing if there are none."""
     columns = ["variable", "value", "value_text"]
     unknown = [variable for variable in variables if variable not in VARIABLES]
     if not unknown:
