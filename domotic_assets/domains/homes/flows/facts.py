@@ -129,7 +129,7 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
     inside = pl.col("datetime_key").is_in(_keys(minutes).implode())
     others = pl.col("datetime_key").is_in(_keys(run).implode())
     reached = rows.filter(~inside, ~others)
-    # Rows outside the minutes belong to single devices; the other devices of those minutes stay.
+    # Rows outside the minutes are of single devices; rows of other devices in those minutes are kept.
     held = _held(work, gold.FACT_ENERGY_MINUTE, reached["datetime_key"].unique())
     beside = held.join(reached, on=["datetime_key", "device_key"], how="anti")
     return _replacing(rows.filter(inside), minutes, pl.concat([reached, beside]), held)
@@ -227,8 +227,7 @@ def _next_days(
 
 
 def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str, list[date]]:
-    """Find plugs that a change in [first, last] can affect, each with the UTC dates since `first` that saw
-    it.
+    """Find plugs that a change in [first, last] can affect, each with its UTC dates from `first` on.
 
     A plug not seen since then is included, with all its dates, only if Gold still holds a reading of it that
     is to be replaced.
