@@ -92,7 +92,7 @@ def _judged(work: Workspace, observed: Shape) -> Verdict:
 
 
 def observe(work: Workspace, day: date) -> Shape:
-    """Observe all sources: the feed of a UTC date, the newest forecast file, and the register as it is now.
+    """Observe all sources: the feed of a UTC date, the newest forecast file and the present register.
 
     Raises LakeError if the date has no readings.
     """
