@@ -1,4 +1,4 @@
-"""Every domain in code: its flows and its checks. A domain adds a line to each list."""
+"""Lists the flows and checks of every domain in code. A new domain adds a line to each list."""
 
 from domotic_assets.domains.calendar import flows as calendar_flows
 from domotic_assets.domains.homes.checks import all_checks as homes_checks
@@ -29,7 +29,7 @@ CHECKS: tuple[Check, ...] = (
     *checks.CHECKS,
     *table_checks((*bronze.TABLES, *silver.TABLES, *gold.TABLES)),
 )
-"""Every check that a round makes. The sensors tell `reachable`, dbt the tests of the published file."""
+"""Every check of a round. `reachable` is judged by the sensors, the published file by dbt's tests."""
 
 
 def refuse_unknown_sources(work: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""Accepting: the contract that what was observed agrees with. What it was before decides what is kept."""
+"""Builds the contract that agrees with an observed shape, and lists the agreed parts that it keeps."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from domotic_assets.quality.shape import Shape
 
 @dataclass(frozen=True)
 class Accepted:
-    """The contract after accepting, and what it keeps although it was not observed, in words."""
+    """The contract after acceptance, and the parts that it keeps although unobserved, in words."""
 
     contract: Contract
     kept: tuple[str, ...]
 
 
 def accepted(contract: Contract, observed: Shape) -> Accepted:
-    """The contract that the observed shape agrees with; what was not looked at stays as it was."""
+    """Build the contract that agrees with the observed shape; sources not observed keep their sections."""
     kept: list[str] = []
     if (feed := observed.feed) is not None:
         silent = {
@@ -49,7 +49,11 @@ def accepted(contract: Contract, observed: Shape) -> Accepted:
 def _merged(
     agreed: Groups, found: Groups, noun: str, kept: list[str], resting: Collection[str] = ()
 ) -> Groups:
-    """What was found, and of what was agreed and is absent all that `drift` does not call removed."""
+    """Merge found parts into the agreed ones; absent parts stay unless `drift` reports them removed.
+
+    noun: what messages call a part. kept: gets a line for each absent part that stays. resting:
+    `group.member` whose absence is not an error.
+    """
     merged: dict[str, dict[str, Part]] = {}
     for group in sorted((agreed.keys() | found.keys()) - set(group_difference(agreed, found, resting).gone)):
         before, now = agreed.get(group, {}), found.get(group, {})
@@ -63,12 +67,12 @@ def _merged(
 
 
 def _taken(agreed: Part | None, found: Part) -> Part:
-    """A part as the contract has it from now on: the word `optional` is a person's, and stays."""
+    """Merge one part: a found kind replaces another kind; `optional` stays as a person set it."""
     if agreed is None:
         return found
     return agreed if same_kind(agreed, found) else replace(found, optional=agreed.optional)
 
 
 def required(groups: Groups) -> Groups:
-    """The same with nothing optional: for comparing two sources with each other."""
+    """Copy groups with no part optional, to compare two sources with each other."""
     return {group: {name: Part(part.kind) for name, part in parts.items()} for group, parts in groups.items()}

@@ -1,4 +1,4 @@
-"""What a check is: its table, its severities, its rule in a sentence, and the function that judges."""
+"""Defines a check: its table, its severities, its rule in a sentence, and the function that judges."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,16 @@ from domotic_assets.schemas.table import Table
 
 CHECKS = Job("checks", "A round of checks over the last day of the feed.")
 WARN_ERROR = "WARN, ERROR"
-"""The severities of a check that may have either."""
+"""Severities of a check whose breaches may be either."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of a table, of all homes at once."""
+    """A check of one table, for all homes.
+
+    severities: those that its breaches may have. rule: when there is a breach, in a sentence. judge: computes
+    the verdict of a round.
+    """
 
     name: str
     table: Table
@@ -26,15 +30,15 @@ class Check:
 
     @property
     def id(self) -> str:
-        """`silver/sensor_events: clocks`."""
+        """Unique id, such as `silver/sensor_events: clocks`."""
         return f"{self.table.id}: {self.name}"
 
 
 def in_percent(share: float) -> str:
-    """A share in a rule's sentence: `5%`."""
+    """Format a share for a rule's sentence, such as `5%`."""
     return f"{share:.0%}"
 
 
 def in_hours(length: timedelta) -> str:
-    """A time span in a rule's sentence: `24 h`."""
+    """Format a time span for a rule's sentence, such as `24 h`."""
     return f"{length / timedelta(hours=1):.0f} h"

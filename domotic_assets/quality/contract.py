@@ -1,6 +1,6 @@
-"""The contract: the shape that sources are agreed to have, and the file that a person reads and commits.
+"""Defines the contract: the agreed shape of the sources, and the file that a person reads and commits.
 
-Names and kinds only, never a value. What a day looked like belongs in `shape`, the comparison in `drift`.
+Names and kinds only, never a value. Observed shapes belong in `shape`, the comparison in `drift`.
 
 Why: docs/decisions/0016-contract-beside-the-registry.md
 """
@@ -19,14 +19,14 @@ OPTIONAL = "optional "
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field, room, column or variant: its kind, and whether it may be absent altogether."""
+    """A field, room, column or variant: its kind, and whether it may be missing altogether."""
 
     kind: str
     optional: bool = False
 
     @classmethod
     def of(cls, text: str) -> "Part":
-        """The part that a text of the file describes, such as `optional number`."""
+        """Parse a text of the file, such as `optional number`."""
         return cls(text.removeprefix(OPTIONAL).strip(), text.startswith(OPTIONAL))
 
     def __str__(self) -> str:
@@ -35,16 +35,16 @@ class Part:
 
 Parts = Mapping[str, Part]
 Groups = Mapping[str, Parts]
-"""Categories with their fields, homes with their rooms, tables with their columns, and so on."""
+"""Group to its parts: categories with their fields, homes with their rooms, tables with their columns."""
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What sources are agreed to look like.
+    """The agreed shape of the sources.
 
-    feed: category to field to kind. lists: categories of which a room may hold several devices.
-    rooms: home to room. columns: the forecast's header, in order. measurements: measurement to variant
-    to unit. register: table to column to kind of type.
+    feed: category to field to kind. lists: categories that may have several devices in a room. rooms: home to
+    room. columns: the forecast's header, in order. measurements: measurement to variant to unit. register:
+    table to column to kind of type.
     """
 
     feed: Groups = field(default_factory=dict)
@@ -64,7 +64,7 @@ class _Forecast(Entry):
 
 
 class _File(Entry):
-    """The file's keys; every scalar is text."""
+    """Keys of the contract file; every scalar is read as text."""
 
     feed: _Texts
     lists: frozenset[str]
@@ -74,9 +74,9 @@ class _File(Entry):
 
 
 def parse_contract(text: str, name: str) -> Contract:
-    """The contract that a text describes; raises ConfigurationError that names file and key."""
+    """Parse the text of a contract file called `name`; raises ConfigurationError that names file and key."""
     try:
-        # Every scalar stays text, so nothing is built: YAML 1.1 would read a field `on` as true.
+        # This loader builds text only, no objects. YAML 1.1 would read a field `on` as true.
         file = _File.model_validate(yaml.load(text, yaml.CBaseLoader))  # nosec B506
     except yaml.YAMLError as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
@@ -128,7 +128,7 @@ _SECTIONS = (
 
 
 def render_contract(contract: Contract) -> str:
-    """The file of a contract: sorted, a line a name, so that a change is a line in a diff."""
+    """Render the text of a contract file: sorted, one name a line, so that a change is one line of a diff."""
     sections = (
         {"feed": _texts(contract.feed)},
         {"lists": sorted(contract.lists)},

@@ -1,6 +1,7 @@
-"""What two groups of names lack of each other, and which new name an old one probably became.
+"""Compares two groups of names: which are gone, which are new, and which were probably renamed.
 
-The same for fields of categories, rooms of homes and columns of tables; what it means is said elsewhere.
+The same rules hold for fields of categories, rooms of homes and columns of tables. What a difference means is
+decided in `drift`.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -10,15 +11,15 @@ from difflib import SequenceMatcher
 from domotic_assets.quality.contract import Groups, Part, Parts
 
 RESEMBLANCE = 0.6
-"""From how alike two names must be for a new one to stand for an optional one that is absent."""
+"""Least similarity for a new name to count as an absent optional name under another spelling."""
 
 COMPARED = 200
-"""Characters of a name that are compared: a feed may send names of any length."""
+"""Characters of a name that are compared, because a feed may send names of any length."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What a group lacks, has in addition, and what probably became what."""
+    """Names that are gone, names that are new, and old name to new name of probable renames."""
 
     gone: tuple[str, ...]
     new: tuple[str, ...]
@@ -28,9 +29,10 @@ class Difference:
 def difference(
     agreed: Parts, found: Parts, same: Callable[[Part, Part], bool], resting: Collection[str] = ()
 ) -> Difference:
-    """Names that are gone or new. An optional one is gone only if something new resembles it.
+    """Compare the agreed parts of a group with those found.
 
-    same: whether a new part may be a renamed one. resting: names whose absence tells nothing.
+    A required name is gone if it is absent. An optional one is gone only if a new name resembles it. same:
+    whether a new part may be a renamed one. resting: names whose absence is not an error.
     """
     new = sorted(found.keys() - agreed.keys())
     absent = sorted(agreed.keys() - found.keys() - set(resting))
@@ -53,29 +55,29 @@ def _alike(one: str, other: str) -> float:
 
 
 def same_kind(agreed: Part, found: Part) -> bool:
-    """Whether the kinds may be one: `flag or number` is either."""
+    """Return whether two kinds overlap: `flag or number` matches either."""
     return bool(set(agreed.kind.split(" or ")) & set(found.kind.split(" or ")))
 
 
 def _same_members(agreed: Part, found: Part) -> bool:
-    """Whether two groups share most of their members."""
+    """Return whether two groups share more than half of their members."""
     one, other = (set(part.kind.split(", ")) for part in (agreed, found))
     return 2 * len(one & other) > max(len(one), len(other))
 
 
 def resting_of(group: str, parts: Parts, resting: Collection[str]) -> set[str]:
-    """The members of a group that are among the `group.member` whose absence tells nothing."""
+    """Select the members of a group that `resting` lists as `group.member`."""
     return {name for name in parts if f"{group}.{name}" in resting}
 
 
 def group_difference(agreed: Groups, found: Groups, resting: Collection[str] = ()) -> Difference:
-    """As `difference`, of whole groups. One of which any member rests is not missed."""
+    """Compare whole groups, as `difference` does. A group with a resting member is not reported missing."""
     rest = {group for group, parts in agreed.items() if resting_of(group, parts, resting)}
     return difference(as_parts(agreed), as_parts(found), _same_members, rest)
 
 
 def as_parts(groups: Groups) -> Parts:
-    """Groups as members of one: named by what they hold, optional where all of that is."""
+    """Turn groups into parts of one group: the kind lists a group's members; optional if all of them are."""
     return {
         group: Part(
             ", ".join(sorted(parts)) or "no column is read",
@@ -86,7 +88,7 @@ def as_parts(groups: Groups) -> Parts:
 
 
 def as_spelled(found: Groups, agreed: Groups) -> Groups:
-    """The observed register with the contract's letter case, which differs between installations."""
+    """Spell the observed register in the contract's letter case, which differs between installations."""
     tables = {table.casefold(): table for table in agreed}
     spelled: dict[str, dict[str, Part]] = {}
     for table, columns in found.items():

@@ -1,6 +1,7 @@
-"""Drift: how observed shapes differ from the contract, how badly, and in what words.
+"""Finds where observed shapes differ from the contract, judges how severe it is, and puts it in words.
 
-What is new is a warning. What is gone, or of another kind, is an error: somebody downstream relied on it.
+New parts are a warning. Parts that are gone or of another kind are an error, as something downstream relied
+on them.
 """
 
 from collections.abc import Collection
@@ -22,11 +23,11 @@ from domotic_assets.quality.verdict import Breach, Figure, Verdict
 FORECAST = "forecast"
 
 LONGEST = 200
-"""Characters of a name, or of a group's names, that are repeated: a feed may send names of any length."""
+"""Characters of a name, or of a group's names, that a breach repeats: a feed may send names of any length."""
 
 
 def drift(contract: Contract, observed: Shape) -> Verdict:
-    """Every difference between the contract and what was looked at, worst first."""
+    """List every difference between the contract and the observed shape, errors first."""
     breaches: list[Breach] = []
     figures: dict[str, Figure] = {}
     if observed.feed is not None:
@@ -60,7 +61,7 @@ def _feed_drift(contract: Contract, seen: FeedShape) -> list[Breach]:
         else breach
         for breach in breaches
     ]
-    # A home that sent nothing has lost no room: that it is silent is told elsewhere.
+    # A home that sent nothing has lost no room; the check `freshness` reports that it is silent.
     heard = {home: rooms for home, rooms in contract.rooms.items() if home in seen.rooms}
     for breach in _compare(heard, seen.rooms, "home", "room"):
         breaches.append(replace(breach, home=breach.subject.partition(".")[0]))
@@ -68,14 +69,14 @@ def _feed_drift(contract: Contract, seen: FeedShape) -> list[Breach]:
 
 
 def resting_fields(contract: Contract, seen: FeedShape) -> set[str]:
-    """The fields whose absence tells nothing: of homes and of categories that gave no reading."""
+    """List fields whose absence is not an error: of silent homes, and of categories that gave no reading."""
     mute = {f"{category}.{name}" for category in seen.mute for name in contract.feed.get(category, ())}
     return mute | seen.resting
 
 
 def _forecast_drift(contract: Contract, seen: ForecastShape) -> list[Breach]:
     if contract.columns and not set(contract.columns) & set(seen.columns):
-        # What stands there instead is no header, and could be anything: it is not repeated.
+        # The line found instead is no header and could hold anything: no message repeats it.
         return [Breach(FORECAST, "removed_header", "ERROR", {"contract": ",".join(contract.columns)})]
     agreed, found = ({FORECAST: dict.fromkeys(c, Part("column"))} for c in (contract.columns, seen.columns))
     breaches = _compare(agreed, found, "header", "column")
@@ -95,7 +96,7 @@ def _short(text: str) -> str:
 def _compare(
     agreed: Groups, found: Groups, group_noun: str, noun: str, resting: Collection[str] = ()
 ) -> list[Breach]:
-    """The breaches of groups and of their members. resting: `group.member` whose absence tells nothing."""
+    """Find breaches of groups and of their members. resting: `group.member` whose absence is no error."""
     groups = group_difference(agreed, found, resting)
     breaches = _breaches("", as_parts(agreed), as_parts(found), groups, group_noun)
     for group in sorted(agreed.keys() & found.keys()):
@@ -111,7 +112,7 @@ def _compare(
 
 
 def _breaches(prefix: str, before: Parts, now: Parts, found: Difference, noun: str) -> list[Breach]:
-    """The breaches of a difference; of a probable rename both sides name each other."""
+    """Turn a difference into breaches; those of a probable rename name each other."""
     was = {name: old for old, name in found.renamed.items()}
     removed = [
         Breach(
@@ -153,7 +154,7 @@ _ASPECTS = {"variant": "unit", "order": "order of the columns", "category": "for
 
 
 def describe(breach: Breach) -> str:
-    """A breach in words, such as `removed field meteos.CO2 (number), perhaps renamed to co2`."""
+    """Describe a breach in words, such as `removed field meteos.CO2 (number), perhaps renamed to co2`."""
     if breach.reason in _WORDS:
         return _WORDS[breach.reason]
     figures = breach.figures

@@ -1,7 +1,7 @@
-"""The contract of an installation: its file beside sites.yaml, and what the lake and the sources look like.
+"""Reads and writes the contract beside sites.yaml, and observes the lake and the sources to compare with it.
 
-What a shape is, and what a difference means, is decided in `quality`. Plain functions; names and types
-of the register are looked at, its rows never.
+What a shape is belongs in `shape`, what a difference means in `drift`. Of the register only names and types
+are read, never its rows.
 """
 
 from collections.abc import Iterable
@@ -36,19 +36,19 @@ from domotic_assets.sources.sql.columns import columns_of
 
 CONTRACT = "contract.yaml"
 UNAGREED = Verdict([Breach(CONTRACT, NO_CONTRACT, "WARN")])
-"""Of an installation that has agreed on nothing yet: shown, and nobody is called."""
+"""Verdict of an installation without a contract: a warning, so that nobody is alerted."""
 
 REMEMBERED = timedelta(days=31)
-"""How long a silent home's fields are not called removed."""
+"""How long after a home was last heard its fields are not reported removed."""
 
 
 def contract_file(work: Workspace) -> Path:
-    """Where the contract of a registry lies: beside it."""
+    """Return the path of the contract file, which lies beside sites.yaml."""
     return work.sites.folder / CONTRACT
 
 
 def load_contract(work: Workspace) -> Contract | None:
-    """The contract of the registry in use; None where there is none. Raises ConfigurationError."""
+    """Load the contract; None if there is no file. Raises ConfigurationError if it cannot be read."""
     file = contract_file(work)
     try:
         return parse_contract(file.read_text(encoding="utf-8"), str(file))
@@ -59,7 +59,7 @@ def load_contract(work: Workspace) -> Contract | None:
 
 
 def require_contract(work: Workspace) -> Contract:
-    """As `load_contract`; a missing one is a ConfigurationError too."""
+    """Load the contract; raises ConfigurationError also if there is no file."""
     contract = load_contract(work)
     if contract is None:
         raise ConfigurationError(
@@ -72,17 +72,17 @@ def require_contract(work: Workspace) -> Contract:
 
 
 def feed_drift(work: Workspace, day: date) -> Verdict:
-    """The sensor files of a UTC date against the contract."""
+    """Compare the sensor files of a UTC date with the contract."""
     return _judged(work, Shape(feed=observe_feed(work, day)))
 
 
 def forecast_drift(work: Workspace) -> Verdict:
-    """The newest forecast file against the contract."""
+    """Compare the newest forecast file with the contract."""
     return _judged(work, Shape(forecast=observe_forecast(work)))
 
 
 def register_drift(work: Workspace) -> Verdict:
-    """The register as it is now against the contract; raises SourceError when it cannot be read."""
+    """Compare the register's present columns with the contract; raises SourceError if it cannot be read."""
     return _judged(work, Shape(register=observe_register(work)))
 
 
@@ -92,7 +92,10 @@ def _judged(work: Workspace, observed: Shape) -> Verdict:
 
 
 def observe(work: Workspace, day: date) -> Shape:
-    """All that a contract speaks of, of a UTC date and as it is now; raises LakeError for an empty date."""
+    """Observe all sources: the feed of a UTC date, the newest forecast file and the present register.
+
+    Raises LakeError if the date has no readings.
+    """
     feed = observe_feed(work, day)
     if feed is None:
         raise _no_readings(work, f"no readings of {day}")
@@ -100,7 +103,7 @@ def observe(work: Workspace, day: date) -> Shape:
 
 
 def newest_whole_day(work: Workspace, now: datetime) -> date:
-    """The newest UTC date with readings that is over; raises LakeError where there is none."""
+    """Find the newest finished UTC date with readings; raises LakeError if there is none."""
     days = [day for day in work.lake.dates(silver.VARIABLES) if day < now.date()]
     if not days:
         raise _no_readings(work, "no whole day of readings")
@@ -117,7 +120,7 @@ def _no_readings(work: Workspace, what: str) -> LakeError:
 
 
 def observe_feed(work: Workspace, day: date) -> FeedShape | None:
-    """What the sensor files of a UTC date looked like; None where no home sent anything."""
+    """Observe the shape of a UTC date's sensor files; None if no home sent anything."""
     variables = work.lake.read(silver.VARIABLES, dates=[day])
     devices = work.lake.read(silver.DEVICES, dates=[day])
     rejects = work.lake.read(refusals.REJECTS, dates=[day], where=pl.col("source") == "sensor_files")
@@ -137,7 +140,7 @@ def observe_feed(work: Workspace, day: date) -> FeedShape | None:
 
 
 def _unknown_events(work: Workspace, day: date, variables: Iterable[str]) -> pl.DataFrame:
-    """The events of variables that the product does not know; whole days of events are not read for them."""
+    """Read events of undeclared variables: variable, value, value_text. Reads nothing if there are none."""
     columns = ["variable", "value", "value_text"]
     unknown = [variable for variable in variables if variable not in VARIABLES]
     if not unknown:
@@ -148,7 +151,7 @@ def _unknown_events(work: Workspace, day: date, variables: Iterable[str]) -> pl.
 
 
 def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
-    """The variables that homes sent on the last date, not long before, on which they sent anything."""
+    """List the variables that homes sent on the last date with readings, at most REMEMBERED before `day`."""
     before = [held for held in work.lake.dates(silver.DEVICES) if day - REMEMBERED <= held < day]
     seen = work.lake.read(
         silver.DEVICES, dates=before, where=pl.col("home").is_in(homes), columns=["home", "utc_date"]
@@ -163,7 +166,7 @@ def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
 
 
 def observe_forecast(work: Workspace) -> ForecastShape | None:
-    """What the newest forecast file looks like; None where none has landed."""
+    """Observe the shape of the newest forecast file; None if none has landed."""
     issues = work.lake.dates(weather.WEATHER_FILES)
     if not issues:
         return None
@@ -184,13 +187,17 @@ def observe_forecast(work: Workspace) -> ForecastShape | None:
 
 
 def observe_register(work: Workspace) -> Groups | None:
-    """What the register looks like now; None where sites.yaml names none."""
+    """Observe the register's tables and columns; None if sites.yaml names no register."""
     source = work.database("register_rows", REGISTER)
     return None if source is None else register_shape(columns_of(source))
 
 
 def accept(work: Workspace, day: date) -> tuple[Verdict, Accepted]:
-    """Write the contract that the sources agree with now; what that changes, and what it keeps."""
+    """Write the contract that agrees with the sources now.
+
+    Returns the drift from the contract before, and the new contract with what it keeps. Raises LakeError if
+    the date has no readings, ConfigurationError if the file cannot be written.
+    """
     contract = load_contract(work) or Contract()
     observed = observe(work, day)
     result = accepted(contract, observed)
@@ -208,7 +215,10 @@ def accept(work: Workspace, day: date) -> tuple[Verdict, Accepted]:
 
 
 def registers_differ(work: Workspace, other: Workspace) -> Verdict:
-    """The register of another registry against that of this one, every column of it."""
+    """Compare every column of the register of another registry with this one's.
+
+    Raises ConfigurationError if either registry names no register.
+    """
     ours, theirs = observe_register(work), observe_register(other)
     for workspace, shape in ((work, ours), (other, theirs)):
         if shape is None:

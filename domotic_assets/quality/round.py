@@ -1,4 +1,4 @@
-"""One round of checks: what is judged, up to when, and what several checks read once.
+"""Defines one round of checks: what is judged, up to when, and results that several checks share.
 
 Why: docs/decisions/0015-one-round-of-checks.md
 """
@@ -18,7 +18,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Round:
-    """One round of checks: the span that is judged, and the present moment."""
+    """One round of checks: the span that is judged, and the present moment (UTC)."""
 
     work: Workspace
     span: Window
@@ -29,7 +29,7 @@ class Round:
         return {}
 
     def once(self, make: "Callable[[Round], Made]") -> "Made":
-        """Return what `make` gives of this round; it is called once, however many checks ask."""
+        """Return what `make` computes from this round; it is called once, however many checks ask for it."""
         if make not in self._made:
             self._made[make] = make(self)
         made: Made = self._made[make]
@@ -37,7 +37,7 @@ class Round:
 
     @cached_property
     def known_keys(self) -> dict[str, list[int]]:
-        """Dimension to the keys that facts may refer to."""
+        """Keys that facts may refer to, by dimension."""
         dimensions = {table.name: table for table in gold.DIMS}
         targets = {(key.table, key.target) for table in gold.FACTS for key in table.foreign_keys}
         return {

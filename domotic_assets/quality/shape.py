@@ -1,7 +1,7 @@
-"""The shape that sources had: what a day's frames, a forecast file and a register's catalogue look like.
+"""Observes the shape of sources: of a day's frames, a forecast file and a register's catalogue.
 
-Names, kinds and counts, never a value. A part is marked optional here where it was seen too rarely to be
-missed. Whether any of it differs from what was agreed belongs in `drift`.
+Names, kinds and counts, never a value. A part is optional here if it was seen too rarely to be missed. The
+comparison with the contract belongs in `drift`.
 """
 
 import csv
@@ -15,21 +15,23 @@ from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
 
 RARE = 0.5
-"""A field in fewer of its category's readings, or a device in fewer of its home's minutes, is not missed."""
+"""A part is optional below this share of the most frequent one: a field's readings among those of its
+category, a device's minutes among those of its home."""
 
 HEADER_BYTES = 4096
 
 _KINDS = {"counter": "number", "unix_time": "number"}
-"""Kinds of the product that a feed writes alike."""
+"""Kinds of variables that look like another kind in the feed."""
 
 
 @dataclass(frozen=True)
 class FeedShape:
-    """A day of sensor files.
+    """The shape of a day of sensor files.
 
-    bare: categories that held a value where rooms belong, with its kind. mute: categories whose devices
-    were named and gave no reading. readings: by `category.field`. resting: variables that homes silent on
-    this day sent when last heard: their absence tells nothing.
+    feed: category to field to kind. lists: categories with several devices in a room. rooms: home to room.
+    bare: category to kind, if a value was found where rooms belong. mute: categories whose devices were named
+    but gave no reading. readings: number by `category.field`. resting: variables that homes silent on this
+    day sent when last heard; their absence is not an error.
     """
 
     feed: Groups
@@ -43,7 +45,7 @@ class FeedShape:
 
 @dataclass(frozen=True)
 class ForecastShape:
-    """A forecast file; measurements None: its rows could not be read."""
+    """The shape of a forecast file. measurements: None if its rows could not be read."""
 
     columns: tuple[str, ...]
     measurements: Groups | None = None
@@ -51,7 +53,7 @@ class ForecastShape:
 
 @dataclass(frozen=True)
 class Shape:
-    """What was looked at; None where it was not."""
+    """The shape of each source; None if it was not observed."""
 
     feed: FeedShape | None = None
     forecast: ForecastShape | None = None
@@ -66,10 +68,11 @@ def feed_shape(
     silent: Collection[str] = (),
     resting: Collection[str] = (),
 ) -> FeedShape:
-    """The shape of one UTC date.
+    """Build the shape of one UTC date's sensor files.
 
-    variables, devices, rejects: its rows of silver's tables. unknown: variable, value and value_text of
-    its events whose variable the product does not know. silent: devices named without a reading.
+    variables, devices, rejects: the date's rows of the Silver tables. unknown: variable, value and value_text
+    of events whose variable is not declared. silent: devices named without a reading. resting: as in
+    `FeedShape`.
     """
     counts = _counts(variables, rejects, unknown)
     kinds = {variable: _majority(of_kind) for variable, of_kind in counts.items()}
@@ -103,7 +106,7 @@ def feed_shape(
 def _counts(
     variables: pl.DataFrame, rejects: pl.DataFrame, unknown: pl.DataFrame
 ) -> dict[str, dict[str, int]]:
-    """Variable to kind to number of readings, refused ones included."""
+    """Count readings by variable and kind, refused ones included."""
     counts: dict[str, dict[str, int]] = {}
     for variable, readings in variables.select("variable", "readings").iter_rows():
         if variable in VARIABLES:
@@ -125,7 +128,7 @@ def _counts(
 
 _RAW = pl.col("raw_text").str.strip_chars()
 _REFUSED_KIND = (
-    # NaN and infinity are no other kind: they stand where the right one belongs.
+    # NaN and infinity are no other kind: the feed sends them in place of a number.
     pl.when(pl.col("reason") == "not_finite")
     .then(pl.lit("number"))
     .when(_RAW.is_in(["true", "false"]))
@@ -134,7 +137,7 @@ _REFUSED_KIND = (
     .then(pl.lit("object"))
     .when(_RAW.str.starts_with("["))
     .then(pl.lit("list"))
-    # What was refused as a number although it looks like one stood in quotes.
+    # A value refused as no number although it parses as one was in quotes: it is a text.
     .when((pl.col("reason") != "not_a_number") & _RAW.cast(pl.Float64, strict=False).is_not_null())
     .then(pl.lit("number"))
     .otherwise(pl.lit("text"))
@@ -142,7 +145,10 @@ _REFUSED_KIND = (
 
 
 def _unknown_kinds(unknown: pl.DataFrame) -> pl.DataFrame:
-    """Readings by kind of variables that the product does not know; 0 and 1 may be flags."""
+    """Count readings of undeclared variables, a column per kind.
+
+    A variable with only 0 and 1 may be a flag, one with only on and off a state.
+    """
     number, text = pl.col("value").drop_nulls(), pl.col("value_text").drop_nulls()
     numbers = unknown.group_by("variable").agg(
         values=number.len(), flags=number.is_in([0.0, 1.0]).all(),
@@ -161,12 +167,12 @@ def _unknown_kinds(unknown: pl.DataFrame) -> pl.DataFrame:
 
 
 def _majority(of_kind: Mapping[str, int]) -> str:
-    """The kind of most readings; of equally many the one counted first, which is the product's own."""
+    """Return the kind of most readings; on a tie the one counted first, which is the declared kind."""
     return max(of_kind, key=lambda kind: of_kind[kind])
 
 
 def _presence(devices: pl.DataFrame, rejects: pl.DataFrame, silent: Collection[str]) -> pl.DataFrame:
-    """home, room, category, place and is_rare of every device that files named."""
+    """List every device that files named, one row each: home, room, category, place, minutes, is_rare."""
     mute = pl.concat([rejects["device"].drop_nulls(), pl.Series(silent, dtype=pl.String)]).unique()
     named = pl.concat([devices.select("device", "minutes"), pl.DataFrame({"device": mute})], how="diagonal")
     part = pl.col("device").str.split("/").list
@@ -180,7 +186,7 @@ def _presence(devices: pl.DataFrame, rejects: pl.DataFrame, silent: Collection[s
             place=part.get(3).cast(pl.Int64),
             minutes="minutes",
         )
-        # One that was only named, never heard, says nothing of how often.
+        # A device that was named but gave no reading is not rare: how often it was there is unknown.
         .with_columns(
             is_rare=(pl.col("minutes") < RARE * pl.col("minutes").max().over("home")).fill_null(False)
         )
@@ -195,7 +201,7 @@ def _rooms(seen: pl.DataFrame) -> Groups:
 
 
 def header_of(content: bytes) -> tuple[str, ...]:
-    """The fields of a CSV's first line that is not blank."""
+    """Parse the header of a CSV: the fields of its first line that is not blank."""
     start = content[:HEADER_BYTES]
     utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
     lines = start.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()
@@ -204,23 +210,23 @@ def header_of(content: bytes) -> tuple[str, ...]:
 
 
 def forecast_shape(content: bytes, forecasts: pl.DataFrame) -> ForecastShape:
-    """The shape of a forecast file: its bytes, and its rows of silver/weather_forecasts."""
+    """Build the shape of a forecast file from its bytes and its rows of silver/weather_forecasts."""
     measurements: dict[str, dict[str, Part]] = {}
     units = (
         forecasts.group_by("measurement", "variant", "unit")
         .len()
         .sort("len", "unit", descending=[False, True])
     )
-    # Damaged lines may bring a unit of their own: the one of most lines comes last and stays.
+    # Damaged lines may have a unit of their own. The most frequent unit comes last and wins.
     for measurement, variant, unit, _ in units.iter_rows():
         measurements.setdefault(measurement, {})[variant] = Part(unit or "none")
     return ForecastShape(header_of(content), measurements or None)
 
 
 def register_shape(catalogue: Mapping[str, Mapping[str, str]]) -> Groups:
-    """The shape of a register: table to column to kind. Personal tables are left out.
+    """Build the shape of a register: table to column to kind, without personal tables.
 
-    Of tables that are never read only the name counts, and a column that is never read is optional.
+    A table that is never read counts by its name only. A column that is never read is optional.
     """
     shape: dict[str, dict[str, Part]] = {}
     for table, columns in catalogue.items():

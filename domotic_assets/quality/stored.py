@@ -1,4 +1,4 @@
-"""Checks that what a table holds is what `schemas` declares: columns, keys, references."""
+"""Checks that stored tables match their declaration in `schemas`: columns, keys, references."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,12 +18,12 @@ from domotic_assets.schemas.table import Table
 
 
 def written_keys(work: Workspace, table: Table, windows: Sequence[Window]) -> Verdict:
-    """Whether the rows of these windows are what `schemas` declares."""
+    """Check that the rows of these windows match the table's declaration."""
     return _keys(work, table, _parts(work, table, windows))
 
 
 def _parts(work: Workspace, table: Table, windows: Iterable[Window]) -> list[Mapping[str, Any]]:
-    """The windows in parts that fit the memory, as `Lake.read` takes them: no key stands in two."""
+    """Cut windows into parts that fit in memory, as arguments of `Lake.read`; no key is in two parts."""
     homes = len(work.registry.homes)
     return [
         {"dates": utc_dates([part]), "between": of_minutes(table, part)}
@@ -33,21 +33,24 @@ def _parts(work: Workspace, table: Table, windows: Iterable[Window]) -> list[Map
 
 
 def table_keys(work: Workspace, table: Table, span: Window) -> Verdict:
-    """Whether a table is what `schemas` declares: its rows of the span's dates, or all where it has none."""
+    """Check that a table matches its declaration: rows of the span's dates, or all if it has no partition."""
     if table.partition is None:
         return _keys(work, table, [{}])
     dates = utc_dates([span])
     if table.minute_column is None:
         return _keys(work, table, [{"dates": dates}])
     whole = [Window(start, end) for start, end in spans(map(date_window, dates))]
-    # Beside the parts, rows whose minute is null or lies on another date than the one they are kept under.
+    # One more part: rows of these partitions whose minute is null or lies outside the dates.
     column, low, high = of_minutes(table, Window(whole[0].start, whole[-1].end))
     astray = pl.col(column).is_null() | ~pl.col(column).is_between(low, high)
     return _keys(work, table, [*_parts(work, table, whole), {"dates": dates, "where": astray}])
 
 
 def _keys(work: Workspace, table: Table, pieces: Sequence[Mapping[str, Any]]) -> Verdict:
-    """The verdict on all columns, and on the rows of each piece, which `Lake.read` takes."""
+    """Check a table's columns, and the rows of each piece. pieces: arguments of `Lake.read`.
+
+    A table that does not exist passes.
+    """
     held = work.lake.held_schema(table)
     if held is None:
         return Verdict()
@@ -71,7 +74,10 @@ def _keys(work: Workspace, table: Table, pieces: Sequence[Mapping[str, Any]]) ->
 
 
 def fact_references(judged: Round, table: Table) -> Verdict:
-    """Whether the keys of a fact's newest dates stand in its dimensions."""
+    """Check that a fact's keys exist in its dimensions.
+
+    Rows of the span's UTC dates, or all rows if the fact is not partitioned by UTC date.
+    """
     columns = sorted({key.column for key in table.foreign_keys})
     dates = utc_dates([judged.span]) if table.partition == "utc_date" else None
     rows = judged.work.lake.read(table, dates=dates, columns=columns).unique()
@@ -79,7 +85,7 @@ def fact_references(judged: Round, table: Table) -> Verdict:
 
 
 def table_checks(tables: Sequence[Table]) -> tuple[Check, ...]:
-    """The check `keys` of every table, and `references` of every fact."""
+    """Build the check `keys` of every table, and `references` of every fact."""
     facts = [table for table in tables if table in gold.FACTS]
     return (*map(_keys_check, tables), *map(_references_check, facts))
 

@@ -1,4 +1,4 @@
-"""Our own tables: their columns, keys and references, Bronze's bytes, and Gold against Silver."""
+"""Checks our own tables: columns, keys and references, Bronze's bytes, and Gold against Silver."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -8,13 +8,14 @@ from domotic_assets.quality.verdict import Breach, Figures, Verdict
 from domotic_assets.schemas.table import NO_KEY, Table, is_ordered
 
 TOLERANCE = 1e-9
-"""Sums of the same numbers in another order differ by less, relatively."""
+"""Largest relative difference of sums of the same numbers in another order."""
 
 
 def keys(table: Table, rows: pl.DataFrame, held: Mapping[str, pl.DataType]) -> Verdict:
-    """Whether a table is what `schemas` declares. rows: its key columns and those that may not be null.
+    """Check that a table matches its declaration in `schemas`.
 
-    held: the columns as they are stored. A breach is ours, whatever the feed sent.
+    rows: its key columns and those that may not be null. held: the columns as they are stored. A breach is a
+    fault of this code, whatever the feed sent.
     """
     breaches = [
         Breach(f"{table.id}.{name}", "column_differs", "ERROR", {"declared": str(dtype), "stored": stored})
@@ -25,7 +26,7 @@ def keys(table: Table, rows: pl.DataFrame, held: Mapping[str, pl.DataType]) -> V
         Breach(f"{table.id}.{name}", "column_unknown", "ERROR", {"stored": str(held[name])})
         for name in sorted(held.keys() - table.schema.keys())
     ]
-    # Most rows stand in order, which shows at a glance that no key stands twice.
+    # Most tables come in order of the key; to check that is cheap, and proves that no key occurs twice.
     ordered = is_ordered(rows, table.primary_key, strictly=True)
     doubles = (rows.clear() if ordered else rows).group_by(table.primary_key).len().filter(pl.col("len") > 1)
     if not doubles.is_empty():
@@ -41,7 +42,7 @@ def keys(table: Table, rows: pl.DataFrame, held: Mapping[str, pl.DataType]) -> V
 
 
 def references(table: Table, rows: pl.DataFrame, known: Mapping[str, Collection[int]]) -> Verdict:
-    """Whether the keys of a fact stand in its dimensions.
+    """Check that the keys of a fact exist in its dimensions.
 
     rows: the distinct keys of the fact. known: dimension to its keys.
     """
@@ -57,9 +58,10 @@ def references(table: Table, rows: pl.DataFrame, known: Mapping[str, Collection[
 
 
 def bytes_kept(source: str, files: pl.DataFrame, identify: Callable[[str, bytes], str]) -> Verdict:
-    """Whether Bronze's bytes are those that came: each file's id is the hash of source, name and bytes.
+    """Check that Bronze's bytes are unchanged: each file's id is the hash of source, name and bytes.
 
-    files: file_id, name, content; rows without content are sightings. identify: name and bytes to the id.
+    source: the subject of a breach. files: file_id, name, content; rows without content are sightings and are
+    skipped. identify: computes the id from name and bytes.
     """
     held = files.drop_nulls("content").select("file_id", "name", "content")
     changed = [file_id for file_id, name, content in held.iter_rows() if identify(name, content) != file_id]
@@ -71,7 +73,7 @@ def bytes_kept(source: str, files: pl.DataFrame, identify: Callable[[str, bytes]
 
 
 def reconciled(subject: str, gold: Mapping[str, float], silver: Mapping[str, float]) -> Verdict:
-    """Whether Gold's sums of a day are those of Silver. Both: measure to its sum or count, same names."""
+    """Check that Gold's sums of a span equal Silver's. gold, silver: measure to sum or count, same names."""
     breaches = [
         Breach(f"{subject}.{name}", "differs_from_silver", "ERROR", {"gold": gold[name], "silver": expected})
         for name, expected in sorted(silver.items())

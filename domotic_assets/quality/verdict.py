@@ -1,4 +1,4 @@
-"""What a check found: breaches with figures, and what that means for people."""
+"""Defines the result of a check: a verdict with breaches, their severities and figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 Severity = Literal["WARN", "ERROR"]
-"""ERROR alerts somebody, WARN shows."""
+"""ERROR alerts people, WARN is only shown."""
 
 Figure = str | int | float | None
 Figures = Mapping[str, Figure]
@@ -14,10 +14,10 @@ Figures = Mapping[str, Figure]
 
 @dataclass(frozen=True)
 class Breach:
-    """One thing that is wrong: with what, why (a reason code), how badly, and the figures that show it.
+    """One problem: its subject, a reason code, its severity, and the figures that show it.
 
-    subject: the home, device, variable, table or column that is meant. home: its home, where it has one.
-    since: when it began, where that is known.
+    subject: the home, device, variable, table or column that is wrong. home: the home that it belongs to, if
+    any. since: when it began, if known.
     """
 
     subject: str
@@ -30,29 +30,29 @@ class Breach:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check of one table found, of all homes. figures: what was looked at, passed or not."""
+    """What a check of one table found in all homes. figures: counts of what was examined, passed or not."""
 
     breaches: Sequence[Breach] = ()
     figures: Figures = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if there is no breach."""
         return not self.breaches
 
     @property
     def severity(self) -> Severity:
-        """That of the worst breach; WARN where there is none."""
+        """Severity of the worst breach; WARN if there is none."""
         return "ERROR" if any(breach.severity == "ERROR" for breach in self.breaches) else "WARN"
 
 
 def error_if(grave: bool) -> Severity:
-    """ERROR, or WARN where it is not that grave."""
+    """Return ERROR for a grave breach, else WARN."""
     return "ERROR" if grave else "WARN"
 
 
 def together(verdicts: Iterable[Verdict]) -> Verdict:
-    """One verdict of several, of different homes: breaches joined, counts added."""
+    """Join verdicts of different homes: breaches are concatenated, counts added."""
     breaches: list[Breach] = []
     figures: dict[str, Figure] = {}
     for verdict in verdicts:

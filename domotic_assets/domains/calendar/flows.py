@@ -1,4 +1,4 @@
-"""Writes the calendar: UTC minutes and local dates of the data, and of the days that predictions reach."""
+"""Writes the calendar dimensions: UTC minutes and local dates of the data, and of the days predicted."""
 
 from datetime import date, timedelta
 
@@ -12,7 +12,7 @@ from domotic_assets.star import calendar
 
 
 def write_dims(work: Workspace, _asked: Asked) -> Made:
-    """Write gold/dim_datetime and gold/dim_date where they differ from what the lake holds."""
+    """Write gold/dim_datetime and gold/dim_date if they differ from what the lake holds."""
     registry = work.registry
     first, last = _days(work)
     zones = {registry.calendar_time_zone, *registry.time_zones().values()}
@@ -26,7 +26,7 @@ def write_dims(work: Workspace, _asked: Asked) -> Made:
 
 
 def _days(work: Workspace) -> tuple[date, date]:
-    """First UTC day of the data, and the last one plus the days that forecasts and predictions reach."""
+    """Find the first UTC date of the data, and the last one plus DAYS_AHEAD for forecasts and predictions."""
     issues = work.lake.dates(WEATHER_FORECASTS)
     days = [*work.lake.dates(SENSOR_EVENTS), *issues]
     if issues:

@@ -1,4 +1,4 @@
-"""Dimensions of predictions: models, horizons, targets."""
+"""Builds the dimensions of predictions: models, horizons, targets."""
 
 import polars as pl
 
@@ -10,17 +10,17 @@ TARGETS = ("energy_kwh", "presence_flag")
 
 
 def dim_model() -> pl.DataFrame:
-    """One row per trained model: `DIM_MODEL`, empty until one is trained."""
+    """Build `DIM_MODEL`: one row per trained model; empty until one is trained."""
     return DIM_MODEL.empty()
 
 
 def dim_horizon() -> pl.DataFrame:
-    """One row per prediction horizon: `DIM_HORIZON`."""
+    """Build `DIM_HORIZON`: one row per prediction horizon."""
     rows = [(surrogate_key(f"{kind}/{hours}"), kind, hours) for kind, hours in HORIZONS]
     return pl.DataFrame(rows, schema=DIM_HORIZON.schema, orient="row").sort(DIM_HORIZON.sort)
 
 
 def dim_target() -> pl.DataFrame:
-    """One row per predicted quantity: `DIM_TARGET`."""
+    """Build `DIM_TARGET`: one row per predicted quantity."""
     rows = [(surrogate_key(name), name) for name in TARGETS]
     return pl.DataFrame(rows, schema=DIM_TARGET.schema, orient="row").sort(DIM_TARGET.sort)

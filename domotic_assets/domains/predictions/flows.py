@@ -8,7 +8,7 @@ from domotic_assets.schemas.predictions import DIM_HORIZON, DIM_MODEL, DIM_TARGE
 
 
 def write_dims(work: Workspace, _asked: Asked) -> Made:
-    """Write gold/dim_model, dim_horizon and dim_target where they differ from what the lake holds."""
+    """Write gold/dim_model, dim_horizon and dim_target if they differ from what the lake holds."""
     frames = {DIM_MODEL: dims.dim_model(), DIM_HORIZON: dims.dim_horizon(), DIM_TARGET: dims.dim_target()}
     return replace_dims(work, frames)
 

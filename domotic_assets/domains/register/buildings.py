@@ -1,4 +1,4 @@
-"""Finds the register rows that lead to a building, through its rooms too."""
+"""Finds the register rows that belong to a building, directly or through a room."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from domotic_assets.ingest.changes import Row
 def rows_of_buildings(
     state: Mapping[str, Mapping[str, Row]], buildings: Collection[int]
 ) -> dict[str, dict[str, Row]]:
-    """The rows that lead to one of these buildings, and those that lead to none at all."""
+    """Select the rows that belong to one of these buildings, and those that belong to no building at all."""
     rooms = {row["idRoom"] for row in state.get("rooms", {}).values() if row.get("idBuilding") in buildings}
     return {
         table: {key: row for key, row in rows.items() if _leads_to_none(row) or _leads(row, buildings, rooms)}
@@ -20,7 +20,7 @@ def rows_of_buildings(
 
 
 def rooms_of_buildings(rows: pl.DataFrame, buildings: Collection[int]) -> set[int]:
-    """Ids of the rooms that stood in one of these buildings at any time. rows: `REGISTER_ROWS`."""
+    """Find the ids of rooms that were ever in one of these buildings. rows: `REGISTER_ROWS`."""
     found: set[int] = set()
     of_rooms = rows.filter(pl.col("table") == "rooms")
     for text in (*of_rooms["before"].drop_nulls(), *of_rooms["after"].drop_nulls()):
@@ -31,7 +31,10 @@ def rooms_of_buildings(rows: pl.DataFrame, buildings: Collection[int]) -> set[in
 
 
 def leads_to(rows: pl.DataFrame, buildings: Collection[int], rooms: Collection[int]) -> pl.Series:
-    """Of each of `REGISTER_ROWS` whether it leads to one of these buildings, or rooms, before or after."""
+    """Return for each row whether it belongs to one of these buildings or rooms, before or after the change.
+
+    rows: `REGISTER_ROWS`.
+    """
     return pl.Series(
         [
             any(text is not None and _leads(json.loads(text), buildings, rooms) for text in texts)

@@ -1,4 +1,4 @@
-"""The check of the building register: whether its tables and columns are as agreed."""
+"""Checks the building register: whether its tables and columns agree with the contract."""
 
 from domotic_assets.errors import SourceError
 from domotic_assets.quality import installed_contract
@@ -9,7 +9,7 @@ from domotic_assets.schemas.register import REGISTER_ROWS
 
 
 def register_as_agreed(judged: Round) -> Verdict:
-    """The register's columns against the contract; whether it can be read is told by `reachable`."""
+    """Compare the register's columns with the contract; `reachable` reports one that cannot be read."""
     try:
         return installed_contract.register_drift(judged.work)
     except SourceError:

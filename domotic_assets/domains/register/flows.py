@@ -1,4 +1,4 @@
-"""Reads the building register: source to Bronze changes, Bronze to the Silver register tables."""
+"""Loads the building register: changes from the source to Bronze, Bronze to the Silver register tables."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ from domotic_assets.schemas.register import REGISTER, REGISTER_ROWS, SILVER_REGI
 from domotic_assets.sources.sql.snapshots import ChangeBatch
 
 SOURCE = "register_rows"
-"""The source of sites.yaml from which the register comes."""
+"""The source in sites.yaml of the register."""
 
 CHANGES_PER_PULL = 100_000
 
 
 def pull_register(work: Workspace) -> ChangeBatch | None:
-    """The register's changes since bronze; None where sites.yaml names no register.
+    """Pull the register's changes since Bronze; None if sites.yaml names no register.
 
-    As with files: what belongs to a building that no home names is not taken up.
+    As with files, rows of a building that no home names are not loaded.
     """
     source = work.database(SOURCE, REGISTER)
     if source is None:
@@ -40,7 +40,7 @@ def pull_register(work: Workspace) -> ChangeBatch | None:
 
 
 def land_register(work: Workspace, now: datetime) -> Counter[str]:
-    """Register → bronze/register_rows: append what changed."""
+    """Append the register's changes to bronze/register_rows; returns counts. now: when they were seen."""
     batch = pull_register(work)
     if batch is None:
         return Counter()
@@ -51,7 +51,7 @@ def land_register(work: Workspace, now: datetime) -> Counter[str]:
 
 
 def read_register(work: Workspace) -> dict[str, int]:
-    """Bronze → the silver register tables, history and current state; rows by the table's name."""
+    """Rebuild the Silver register tables from Bronze, history and current state; returns rows by table."""
     history = register_history(row_versions(work.lake.read(REGISTER_ROWS)), work.registry)
     current = current_rows(history)
     rows = {}
@@ -66,7 +66,7 @@ def read_register(work: Workspace) -> dict[str, int]:
 
 
 def register_is_behind(work: Workspace) -> bool:
-    """Whether the register has changes that bronze does not hold, or silver lacks a register table."""
+    """Return whether the register has changes that Bronze lacks, or a Silver register table is missing."""
     batch = pull_register(work)
     tables = (*SILVER_REGISTER.values(), *SILVER_REGISTER_HISTORY.values())
     missing = any(work.lake.version(table) is None for table in tables)

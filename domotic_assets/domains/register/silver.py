@@ -1,7 +1,7 @@
-"""The register in Silver, its history and its current state: home ids for user names, texts masked.
+"""Builds the Silver register tables, history and current state: home ids for user names, texts masked.
 
-Which home a building is, and what must not be told of it, is decided here; joining register rows to
-the feed's devices is Gold's.
+Which home a building belongs to, and which texts must be masked, is decided here. Joining register rows to
+the feed's devices belongs to Gold.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ _LOG_TABLE = "dierrors"
 
 
 class RowVersion(Protocol):
-    """A row of the register and when it stood so, as bronze replays it."""
+    """A version of a register row and when it was valid, as replayed from Bronze."""
 
     @property
     def row(self) -> Row: ...
@@ -34,8 +34,8 @@ class RowVersion(Protocol):
 def register_history(
     versions: Mapping[str, Collection[RowVersion]], registry: Registry
 ) -> dict[str, pl.DataFrame]:
-    """The ten `SILVER_REGISTER_HISTORY` frames by register table."""
-    # A name that a building no longer has, or one that no home names, is a user name still.
+    """Build the ten `SILVER_REGISTER_HISTORY` frames, by register table."""
+    # Every house name is a user name, even a former one, or one that no home names.
     buildings = (version.row.get("houseName") for version in versions.get("buildings", ()))
     house_names = {str(name).strip() for name in buildings if name}
     secrets = {home.feed_user for home in registry.homes} | house_names
@@ -44,7 +44,7 @@ def register_history(
 
 
 def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """The ten `SILVER_REGISTER` frames by register table: what of their history is valid still."""
+    """Build the ten `SILVER_REGISTER` frames, by register table: the versions that are still valid."""
     return {
         name: history[name].filter(pl.col("valid_to").is_null()).select(table.schema.names()).sort(table.sort)
         for name, table in SILVER_REGISTER.items()
@@ -74,9 +74,9 @@ def _history(
 
 
 class BuildingHomes:
-    """Which home a building is: the one that names it, else that of its user unless that names another.
+    """Finds the home of a building: the one that names it, else that of its user unless that names another.
 
-    Of two homes that would do the first of sites.yaml counts.
+    If two homes match, the first of sites.yaml counts.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -89,6 +89,6 @@ class BuildingHomes:
         }
 
     def of(self, building: Row) -> str | None:
-        """The home's id; None where no home has this building."""
+        """Return the home's id; None if no home has this building."""
         user = str(building.get("houseName") or "").strip().lower()
         return self._named.get(building["idBuilding"]) or self._users.get(user)

@@ -1,4 +1,4 @@
-"""Lands forecast files: the date of issue in their names, and the Bronze rows of those that are new."""
+"""Builds Bronze rows of forecast files: the date of issue from their names, and which versions are new."""
 
 import re
 from collections import Counter
@@ -17,9 +17,10 @@ from domotic_assets.schemas.weather import WEATHER_FILES
 
 
 def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> Landed:
-    """The WEATHER_FILES rows of forecast files that bronze does not hold in this version.
+    """Build WEATHER_FILES rows of forecast files, and count the outcomes.
 
-    held: name, file_id and arrived_at of the bronze rows of those names.
+    held: name, file_id and arrived_at of the bronze rows of those names. A version whose bytes Bronze holds
+    gets a row without content (a sighting). A version arrives strictly later than the one before it.
     """
     latest: dict[str, tuple[datetime, str]] = {}
     for name, file_id, arrived_at in held.sort("arrived_at").iter_rows():
@@ -58,7 +59,7 @@ _FORECAST_NAME = re.compile(r"Pred_(\d{4}-\d\d-\d\d)\.csv", re.ASCII)
 
 
 def read_forecast_name(name: str) -> date | None:
-    """Date of issue of `Pred_YYYY-MM-DD.csv`; None for any other name."""
+    """Parse the date of issue of `Pred_YYYY-MM-DD.csv`; None for any other name."""
     match = _FORECAST_NAME.fullmatch(name)
     try:
         return date.fromisoformat(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""The checks of the forecasts: whether the newest one came, and whether it looks as agreed."""
+"""Lists the checks of the forecasts: whether the newest one came, and whether it agrees with the contract."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from domotic_assets.schemas.weather import WEATHER_FILES
 
 
 def present_forecast(work: Workspace, now: datetime) -> Verdict:
-    """Whether the newest forecast is overdue; none is where sites.yaml names no source of forecasts."""
+    """Check that the newest forecast is not overdue; passes if sites.yaml names no source of forecasts."""
     if SOURCE_NAME not in work.registry.sources:
         return Verdict()
     held = work.lake.dates(WEATHER_FILES)

@@ -1,4 +1,4 @@
-"""Reads forecasts by date of issue: folder to Bronze, Bronze to Silver, Silver to the facts and the sites."""
+"""Loads forecasts by date of issue: folder to Bronze, Silver and Gold's facts; and the dimension of sites."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,14 +29,18 @@ from domotic_assets.sources.files.folders import (
 )
 
 SOURCE_NAME = "weather_files"
-"""The source of sites.yaml from which forecasts come; without it there are none."""
+"""The source in sites.yaml of the forecasts; without it there are none."""
 
 FILES_PER_BATCH = 8
-"""Forecast files held at once: each is about 15 MB and 150,000 rows."""
+"""Forecast files held in memory together: each is about 15 MB and 150,000 rows."""
 
 
 def discover_forecasts(work: Workspace) -> list[date]:
-    """Dates of issue of files that bronze does not hold, and of those that silver or gold lack."""
+    """List the dates of issue with files that are not loaded yet, oldest first.
+
+    These are: dates of files that Bronze lacks, landed dates without forecasts or rejects in Silver, and all
+    dates of Silver if a weather fact does not exist.
+    """
     folder = work.folder(SOURCE_NAME)
     new = as_rows([]) if folder is None else unknown(folder.listing(), _known_forecasts(work))
     dates = {issued for entry in as_entries(new) if (issued := _issue(work, entry)) is not None}
@@ -51,7 +55,7 @@ def discover_forecasts(work: Workspace) -> list[date]:
 
 
 def forecast_is_due(work: Workspace, now: datetime) -> bool:
-    """Whether the hour of today's forecast has come, on the calendar's clock, and its file has not."""
+    """Return whether today's forecast is due by the calendar's clock, and no file of it has landed."""
     local = now.astimezone(zone(work.registry.calendar_time_zone))
     if local.hour * 60 + local.minute < work.registry.settings.forecasts_at:
         return False
@@ -59,7 +63,7 @@ def forecast_is_due(work: Workspace, now: datetime) -> bool:
 
 
 def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]:
-    """Folder → bronze/weather_files: append every new version of the files of these dates of issue."""
+    """Append to bronze/weather_files all new versions of files of these dates of issue; returns counts."""
     wanted = frozenset(issues)
 
     def accept(rows: pl.DataFrame) -> pl.DataFrame:
@@ -88,7 +92,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
 
 
 def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
-    """Bronze → silver/weather_forecasts, and the refused values to silver/rejects."""
+    """Rebuild silver/weather_forecasts and the rejects of these dates of issue; returns counts."""
     counts: Counter[str] = Counter()
     done = 0
     pieces = _pieces(issues)
@@ -107,7 +111,7 @@ def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
 
 
 def _read_issues(work: Workspace, issues: Sequence[date]) -> WeatherReading:
-    """The forecasts of some dates of issue, read a date at a time."""
+    """Read the forecasts of some dates of issue from Bronze, a date at a time."""
     secrets = [home.feed_user for home in work.registry.homes]
     read = [
         read_weather_files(versions(work.lake.read(weather.WEATHER_FILES, dates=[issue])), secrets)
@@ -121,17 +125,17 @@ def _read_issues(work: Workspace, issues: Sequence[date]) -> WeatherReading:
 
 
 def _pieces(issues: Sequence[date]) -> list[Sequence[date]]:
-    """The dates in pieces of as many files as are held at once."""
+    """Cut the dates into pieces of FILES_PER_BATCH."""
     return [issues[start : start + FILES_PER_BATCH] for start in range(0, len(issues), FILES_PER_BATCH)]
 
 
 def weather_hour_facts(work: Workspace, issues: Sequence[date]) -> int:
-    """gold/fact_weather_hour of these dates of issue; number of rows."""
+    """Write gold/fact_weather_hour of these dates of issue; returns the row count."""
     return _weather_facts(work, weather.FACT_WEATHER_HOUR, issues, weather_hour)
 
 
 def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
-    """gold/fact_weather_day of these dates of issue; number of rows."""
+    """Write gold/fact_weather_day of these dates of issue; returns the row count."""
     return _weather_facts(work, weather.FACT_WEATHER_DAY, issues, weather_day)
 
 
@@ -148,13 +152,13 @@ def _weather_facts(
 
 
 def write_dims(work: Workspace, _asked: Asked) -> Made:
-    """Write gold/dim_weather_site where it differs from what the lake holds."""
+    """Write gold/dim_weather_site if it differs from what the lake holds."""
     named = work.lake.read(weather.WEATHER_FORECASTS, columns=["site"])["site"].unique().to_list()
     return replace_dims(work, {weather.DIM_WEATHER_SITE: dim_weather_site(work.registry, named)})
 
 
 def _issue(work: Workspace, entry: Entry) -> date | None:
-    """The date of issue of a name; None where it says none that the file can have."""
+    """Find the date of issue in a file's name; None if there is none, or it is not plausible."""
     issued = read_forecast_name(entry.name)
     if issued is None:
         return None

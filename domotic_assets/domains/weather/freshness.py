@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from domotic_assets.quality.verdict import Breach, Figures, Verdict, error_if
 
 FORECAST_WARN, FORECAST_ERROR = timedelta(hours=2), timedelta(hours=24)
-"""How long after its hour a forecast may be missing."""
+"""How long after its hour a forecast may be missing before a warning, and before an error."""
 
 
 def forecast_freshness(due: datetime | None, now: datetime) -> Verdict:
-    """Whether the forecast is overdue. due: when the oldest one that is missing was due; None for none."""
+    """Check that no forecast is overdue. due: when the oldest missing one was due; None if none is."""
     overdue = timedelta(0) if due is None else now - due
     if due is None or overdue <= FORECAST_WARN:
         return Verdict()

@@ -1,6 +1,6 @@
-"""Forecast facts: one column a measurement and variant, and daily figures by horizon.
+"""Builds the forecast facts: one column per measurement and variant, and daily figures by horizon.
 
-What a value means for a day is decided here; reading files and judging values is Silver's.
+What a value means for a day is decided here. Reading files and judging values belongs to Silver.
 """
 
 from collections.abc import Collection, Iterable
@@ -31,9 +31,9 @@ _DAILY_MEASUREMENTS = (_TEMPERATURE, _HUMIDITY, _PRECIPITATION, _RADIATION)
 
 
 def weather_hour(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFrame:
-    """One row per site, issue, step and valid time: `FACT_WEATHER_HOUR` from silver `WEATHER_FORECASTS`.
+    """Build `FACT_WEATHER_HOUR`: one row per site, issue, step and valid time of Silver `WEATHER_FORECASTS`.
 
-    Outliers are left out (null). Measurements and variants without a column stay in silver.
+    Outliers are null. Measurements and variants without a column stay in Silver.
     """
     by_minute = (
         forecasts.lazy()
@@ -42,7 +42,7 @@ def weather_hour(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFra
         .with_columns(measure=pl.when(~pl.col("is_outlier")).then(pl.col("measure")))
         .group_by("utc_date", "site", "valid_at", "step")
         .agg("measure", "value")
-        # Of times in one minute the last counts, measure by measure.
+        # Of several valid times in one minute the last counts, measure by measure.
         .sort("valid_at")
         .group_by("utc_date", "site", pl.col("valid_at").dt.truncate("1m"), "step", maintain_order=True)
         .agg(pl.col("measure", "value").explode())
@@ -64,7 +64,7 @@ def weather_hour(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFra
 
 
 def _measure() -> pl.Expr:
-    """The place of a forecast's column in `_MEASURES`; null where it has none."""
+    """Build the place of a forecast's column in `_MEASURES`; null if it has none."""
     measurement, variant = (
         pl.col(name).cast(pl.Enum(list(known)), strict=False).to_physical()
         for name, known in (("measurement", WEATHER_MEASUREMENTS), ("variant", WEATHER_VARIANTS))
@@ -73,10 +73,10 @@ def _measure() -> pl.Expr:
 
 
 def _columns(rows: pl.DataFrame) -> list[pl.Series]:
-    """One column a measure from each row's lists of measures (null: none) and values; the last of one counts.
+    """Build one column per measure from each row's lists of measures (null: none) and values.
 
-    All values are put in their places at once, in one column after the other: an aggregation for each
-    measure goes through all rows that often.
+    Of several values of a measure the last counts. All values are put in their places in one step, in one
+    column after the other: an aggregation for each measure would go through all rows that often.
     """
     cells = rows.with_row_index("row").explode("measure", "value").drop_nulls("measure")
     places = cells.select(pl.col("measure") * rows.height + pl.col("row")).to_series()
@@ -86,13 +86,13 @@ def _columns(rows: pl.DataFrame) -> list[pl.Series]:
 
 
 def weather_day(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFrame:
-    """One row per site, horizon and local date: `FACT_WEATHER_DAY` from silver `WEATHER_FORECASTS`.
+    """Build `FACT_WEATHER_DAY`: one row per site, horizon and local date of Silver `WEATHER_FORECASTS`.
 
     Of each valid time the lowest step with a good control value counts, measurement by measurement. That
-    value stands for the time since the measurement's valid time before it in the same issue. So an issue's
-    first valid time stands for nothing (what came before it is not known), and a valid time without a
-    good value leaves its own interval uncovered instead of stretching the next one. An interval across local
-    midnight is shared by duration. `hours` are those of the least covered measure that the row holds.
+    value covers the time since the measurement's valid time before it in the same issue. So an issue's first
+    valid time covers nothing, as what came before it is not known. A valid time without a good value leaves
+    its own interval uncovered and does not stretch the next one. An interval across local midnight is split
+    by duration. `hours` are those of the least covered measure in the row.
     """
     if forecasts.is_empty():
         return FACT_WEATHER_DAY.empty()
@@ -127,7 +127,7 @@ def weather_day(forecasts: pl.DataFrame, calendar_time_zone: str) -> pl.DataFram
 
 
 def _intervals(forecasts: pl.DataFrame) -> pl.DataFrame:
-    """One row per issue, site, measurement and covered interval (start, valid_at] with its value."""
+    """Build one row per issue, site, measurement and covered interval (start, valid_at], with its value."""
     good = pl.col("value").filter(pl.col("value").is_not_null() & ~pl.col("is_outlier"))
     series = ["utc_date", "site", "measurement"]
     return (
@@ -144,7 +144,7 @@ def _intervals(forecasts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shares_of_days(intervals: pl.DataFrame, zone_name: str) -> pl.DataFrame:
-    """One row per interval and local date that it reaches into, with its hours there."""
+    """Split intervals by local date: one row per interval and date that it reaches, with its hours there."""
     first = pl.col("start").dt.convert_time_zone(zone_name).dt.date()
     # The last microsecond inside: an interval that ends at midnight lies wholly in the day before.
     last = pl.col("valid_at").dt.offset_by("-1us").dt.convert_time_zone(zone_name).dt.date()
@@ -158,7 +158,7 @@ def _shares_of_days(intervals: pl.DataFrame, zone_name: str) -> pl.DataFrame:
 
 
 def _day_bounds(days: Iterable[date], zone_name: str) -> pl.DataFrame:
-    """One row per local date with its first and its following midnight in UTC."""
+    """Build one row per local date, with its first and its following midnight in UTC."""
     return pl.DataFrame(
         [(day, *local_day_bounds(day, zone_name)) for day in days],
         schema={"local_date": pl.Date(), "day_start": UTC_TIME, "day_end": UTC_TIME},
@@ -175,7 +175,7 @@ def _hours(duration: pl.Expr) -> pl.Expr:
 
 
 def dim_weather_site(registry: Registry, forecast_sites: Collection[str]) -> pl.DataFrame:
-    """One row per site of sites.yaml or of the forecasts: `DIM_WEATHER_SITE`."""
+    """Build `DIM_WEATHER_SITE`: one row per site of sites.yaml or of the forecasts."""
     described = {site.name: site for site in registry.weather_sites}
     of_homes = {home.weather_site for home in registry.homes if home.weather_site is not None}
     rows = []

@@ -1,8 +1,8 @@
-"""Forecast files to forecast rows: every variant, step and issue of the latest readable version of each name.
+"""Reads forecast files into rows: every variant, step and issue of each name's latest readable version.
 
-Reading bytes, refusing bad values and flagging outliers belong here; columns a measurement and daily
-figures are Gold's. The file is cut into lines before fields are looked for, so a broken quote costs its
-own line and swallows no other.
+Reading bytes, refusing bad values and flagging outliers belong here. Columns per measurement and daily
+figures belong to Gold. A file is cut into lines before fields are looked for, so that a broken quote costs
+only its own line.
 """
 
 import re
@@ -28,7 +28,7 @@ RAW_TEXT_LIMIT = 200
 EARLIEST_BEFORE_ISSUE = timedelta(days=1)
 LATEST_AFTER_ISSUE = timedelta(days=9)
 
-# A line is cut in two: what differs from line to line, and its series, of which a file has few.
+# A line is cut in two: the fields that differ from line to line, and its series; a file has few series.
 _HEAD, _SERIES = HEADER[:3], HEADER[3:]
 _PARTS = (*_HEAD, "series")
 
@@ -42,7 +42,7 @@ _SERIES_KEY = ("site", "measurement", "variant")
 
 @dataclass(frozen=True)
 class WeatherReading:
-    """What forecast files gave. `summary`: one row per file version with its status and counts."""
+    """The result of reading forecast files. summary: one row per file version, with its status and counts."""
 
     forecasts: pl.DataFrame
     rejects: pl.DataFrame
@@ -63,10 +63,10 @@ SUMMARY_SCHEMA = pl.Schema(
 
 
 def read_weather_files(files: pl.DataFrame, secrets: Collection[str]) -> WeatherReading:
-    """Rows of `WEATHER_FORECASTS` and `REJECTS` from file versions shaped as bronze `WEATHER_FILES`.
+    """Read rows of `WEATHER_FORECASTS` and `REJECTS` from file versions shaped as bronze `WEATHER_FILES`.
 
     Of each name the latest readable version counts, whole. A version that is no CSV with the forecast's
-    header is quarantined: one reject with reason `not_csv`, and the version before it goes on counting.
+    header is quarantined: it gets one reject with reason `not_csv`, and the version before it still counts.
     """
     forecasts, rejects, summary = [WEATHER_FORECASTS.empty()], [REJECTS.empty()], []
     counted: set[str] = set()
@@ -95,7 +95,7 @@ def read_weather_files(files: pl.DataFrame, secrets: Collection[str]) -> Weather
 
 
 def _decode(content: bytes) -> str:
-    """The text of UTF-8 or UTF-16 with or without byte-order mark; a damaged byte becomes U+FFFD."""
+    """Decode UTF-8 or UTF-16 with or without byte-order mark; a damaged byte becomes U+FFFD."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace")
     if content[:1] == b"\0":
@@ -106,9 +106,9 @@ def _decode(content: bytes) -> str:
 
 
 def _text(content: bytes) -> pl.Series:
-    """The text of a file as the one value of a series, with one kind of line end.
+    """Decode a file into a series of one text, with one kind of line end.
 
-    UTF-8 without damage, as almost every file is, is taken over as it is: a fifth of the work of `_decode`.
+    Undamaged UTF-8, as in almost every file, is used directly: a fifth of the work of `_decode`.
     """
     try:
         text = pl.Series([content.removeprefix(BOM_UTF8)]).cast(pl.String)
@@ -122,7 +122,10 @@ def _text(content: bytes) -> pl.Series:
 
 
 def _lines(content: bytes) -> pl.DataFrame | None:
-    """One row per line that is not blank, with its number in the file; None where the header is another."""
+    """Split a file into its lines that are not blank, after the header, with their numbers.
+
+    None if the header is not the forecast's.
+    """
     lines = (
         _text(content)
         .to_frame("text")
@@ -139,7 +142,7 @@ def _lines(content: bytes) -> pl.DataFrame | None:
 
 
 def _fields(texts: pl.Series, pattern: str) -> pl.DataFrame:
-    """One column a group of the pattern, fields without their quotes; all null where a text is another."""
+    """Extract one column per group of the pattern, without quotes; all null if a text does not match."""
     groups = texts.str.extract_groups(pattern).struct.unnest()
     unquoted = [
         pl.when(pl.col(column).str.starts_with('"'))
@@ -154,10 +157,10 @@ def _fields(texts: pl.Series, pattern: str) -> pl.DataFrame:
 
 
 def _parts(lines: pl.DataFrame) -> tuple[dict[str, pl.Series], pl.DataFrame]:
-    """The distinct texts of each part of the lines, and for each line the places of its own among them.
+    """Find the distinct texts of each part of the lines, and for each line the places of its own among them.
 
-    A line is cut at its first commas, which is a third of the work of a pattern and the same where its
-    head holds no quote. Null is the place of a part that a line does not have.
+    A line is cut at its first commas: a third of the work of a pattern, with the same result if its head
+    holds no quote. The place of a part that a line lacks is null.
     """
     cut = pl.col("text").str.splitn(",", len(_PARTS)).struct.rename_fields(_PARTS)
     parts = lines.select(cut.alias("cut")).unnest("cut")
@@ -173,20 +176,23 @@ def _parts(lines: pl.DataFrame) -> tuple[dict[str, pl.Series], pl.DataFrame]:
 
 
 def _distinct(columns: pl.DataFrame) -> dict[str, pl.Series]:
-    """The distinct texts of each column."""
+    """Find the distinct texts of each column."""
     texts = columns.select(pl.all().drop_nulls().unique().implode())
     return {column.name: column.explode(empty_as_null=False) for column in texts}
 
 
 def _times(texts: pl.Series, issue: date) -> pl.DataFrame:
-    """The UTC time of each text, and its place among all of them; null where it is refused."""
+    """Parse the UTC time of each text, and find its place among all of them; null if it is refused."""
     times = texts.str.strip_chars()
     valid_at = _mapped(times, lambda text: _valid_time(text, issue), UTC_TIME)
     return pl.DataFrame({"Time": times, "valid_at": valid_at, "moment": valid_at.rank("dense")})
 
 
 def _values(texts: pl.Series) -> pl.DataFrame:
-    """The number of each text, null where it is none or not finite, and whether the text says that."""
+    """Parse the number of each text; null if it is none or not finite. Also mark missing values.
+
+    A value is missing if its text is empty or MISSING_VALUE.
+    """
     number = pl.col("Value").cast(pl.Float64, strict=False)
     return (
         texts.to_frame("Value")
@@ -201,17 +207,17 @@ def _values(texts: pl.Series) -> pl.DataFrame:
 
 
 def _steps(texts: pl.Series) -> pl.DataFrame:
-    """The step of each text, null where it is none."""
+    """Parse the step of each text; null if it is none."""
     step = pl.col("Prediction").str.extract(r"^([0-9]{1,4})$").cast(pl.Int64)
     stripped = texts.to_frame("Prediction").lazy().select(pl.col("Prediction").str.strip_chars())
     return stripped.with_columns(step=step).collect()
 
 
 def _series(texts: pl.Series, secrets: Collection[str]) -> pl.DataFrame:
-    """What each text names, masked, with the bounds of its values.
+    """Parse each text into site, measurement, variant and unit, masked, with the bounds of its values.
 
-    `place` is that of the series in the table's order, null where its site or measurement is refused;
-    `is_whole`: whether the text is three fields.
+    `place` is that of the series in the table's order, null if its site or measurement is refused.
+    `is_whole`: whether the text has three fields.
     """
     fields = _fields(texts, f"^{_SERIES_PATTERN}$")
     named = fields.select(
@@ -223,16 +229,16 @@ def _series(texts: pl.Series, secrets: Collection[str]) -> pl.DataFrame:
     series = _with_variant(named)
     places = series.select(_SERIES_KEY).drop_nulls().unique().sort(_SERIES_KEY).with_row_index("place")
     placed = series.join(places, on=_SERIES_KEY, how="left", maintain_order="left")
-    # In one piece, as it is looked up for every line: of pieces that costs three times as much.
+    # In one chunk, as it is looked up for every line: in several chunks that costs three times as much.
     return placed.join(_bounds(), on="measurement", how="left", maintain_order="left").rechunk()
 
 
 def _read(
     lines: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """Forecasts, rejects and the count of missing values of one file.
+    """Read the lines of one file; returns forecasts, rejects and the number of missing values.
 
-    Texts repeat: each is made out once, and lines are put in order by numbers alone.
+    Texts repeat, so each one is parsed once, and lines are sorted by numbers alone.
     """
     texts, places = _parts(lines)
     times = _times(texts["Time"], issue)
@@ -243,7 +249,7 @@ def _read(
         "series": _series(texts["series"], secrets),
     }
     columns = (frame.select(pl.all().gather(places[name])) for name, frame in understood.items())
-    # One number in the order of the table's key, null where a part of it is. It has room for the series and
+    # One number in the order of the table's key, null if a part of the key is. It has room for the series and
     # times of twenty million lines.
     series_and_time = pl.col("place").cast(pl.Int64) * (times.height + 1) + pl.col("moment")
     rows = pl.concat([lines, *columns], how="horizontal").with_columns(
@@ -253,8 +259,8 @@ def _read(
     forecasts = (
         rows.lazy()
         .drop_nulls("key")
-        # A line whose value was refused stays, without one, as its time and step are good; but it never
-        # hides a readable line of the same key. Of readable ones the last wins.
+        # A line whose value was refused stays with a null value, as its time and step are good. It never
+        # replaces a readable line of the same key. Of several readable ones the last wins.
         .sort(pl.col("key") * 2 + is_readable, maintain_order=True)
         .filter(pl.col("key").ne_missing(pl.col("key").shift(-1)))
         .with_columns(
@@ -274,7 +280,7 @@ def _read(
 
 
 def _refused(rows: pl.DataFrame) -> pl.DataFrame:
-    """json_path, raw_text and reason of what is wrong in these lines."""
+    """Build json_path, raw_text and reason of all that is wrong in these lines, one row a fault."""
     whole = pl.col("is_whole")
     number = pl.col("Value").cast(pl.Float64, strict=False)
     refusals = (
@@ -299,7 +305,7 @@ def _refused(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _together(forecasts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The rows of files that are in the table's order each, by date of issue and in that order."""
+    """Concatenate the rows of files, each in the table's order, by date of issue and in that order."""
     by_issue = sorted((rows for rows in forecasts if rows.height), key=_issue)
     together = pl.concat([WEATHER_FORECASTS.empty(), *by_issue])
     if len(set(map(_issue, by_issue))) == len(by_issue):
@@ -313,14 +319,14 @@ def _issue(rows: pl.DataFrame) -> date:
 
 
 def _mapped(texts: pl.Series, function: Callable[[str], object], dtype: pl.DataType) -> pl.Series:
-    """`function` of each text; called once a distinct text. Null stays null."""
+    """Apply a function to each text, called once per distinct text; null stays null."""
     held = texts.to_list()
     results = {text: function(text) for text in set(held) if text is not None}
     return pl.Series(texts.name, [results.get(text) for text in held], dtype=dtype)
 
 
 def _valid_time(text: str, issue: date) -> datetime | None:
-    """The UTC time of a text that states its offset; None where it does not or lies far from the issue."""
+    """Parse a time that states its offset into UTC; None if it does not, or lies far from the issue."""
     try:
         moment = datetime.fromisoformat(text)
         utc = moment.astimezone(UTC) if moment.tzinfo is not None else None
@@ -333,14 +339,14 @@ def _valid_time(text: str, issue: date) -> datetime | None:
 
 
 def _name(text: str, secrets: Collection[str]) -> str | None:
-    """A site or measurement, masked; None where it is empty or holds damaged bytes: a key must be whole."""
+    """Mask a site or measurement; None if it is empty or holds damaged bytes, as a key must be whole."""
     return None if text == "" or REPLACEMENT_CHARACTER in text else mask(text, secrets)
 
 
 def _with_variant(rows: pl.DataFrame) -> pl.DataFrame:
-    """`PRED_T_2M_ctrl` as measurement `PRED_T_2M` and variant `ctrl`; `none` where no variant is stated.
+    """Split `PRED_T_2M_ctrl` into measurement `PRED_T_2M` and variant `ctrl`; `none` if no variant is stated.
 
-    Of a known measurement whatever follows is its variant; of an unknown one only a known variant is.
+    Whatever follows a known measurement is its variant; after an unknown one only a known variant is.
     """
     known = "|".join(map(re.escape, WEATHER_MEASUREMENTS))
     variants = "|".join(map(re.escape, WEATHER_VARIANTS))
@@ -352,7 +358,7 @@ def _with_variant(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _bounds() -> pl.DataFrame:
-    """Minimum and maximum of the measurements that have both."""
+    """Build minimum and maximum of the measurements that have both."""
     return pl.DataFrame(
         [(m.name, m.minimum, m.maximum) for m in WEATHER_MEASUREMENTS.values()],
         schema={"measurement": pl.String(), "minimum": pl.Float64(), "maximum": pl.Float64()},
@@ -361,7 +367,7 @@ def _bounds() -> pl.DataFrame:
 
 
 def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
-    """`REJECTS` rows of one file from json_path, raw_text and reason."""
+    """Build `REJECTS` rows of one file from json_path, raw_text and reason."""
     raw = _mapped(refused["raw_text"], lambda text: mask(text, secrets)[:RAW_TEXT_LIMIT], pl.String())
     nothing = {name: pl.lit(None, dtype) for name, dtype in REJECTS.schema.items()}
     stated = {
@@ -376,7 +382,7 @@ def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Coll
 
 
 def _quarantine(content: bytes, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
-    """The one reject of a version that cannot be read at all: its first line, masked."""
+    """Build the one reject of a version that cannot be read at all: its first line, masked."""
     first_line = _decode(content[: 16 * RAW_TEXT_LIMIT]).splitlines()[:1] or [""]
     refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": ["not_csv"]})
     return _reject_rows(refused, file_id, issue, secrets)

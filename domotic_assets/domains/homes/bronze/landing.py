@@ -1,7 +1,7 @@
-"""From files read to bronze rows: whose they are, which window they belong to, whether they are new.
+"""Builds Bronze rows of sensor files: which home and window they belong to, and whether their bytes are new.
 
-Bytes are kept as received. The only look inside is for what the name does not say: the user of a
-file with a foreign name, and the unix times that tell the two passes of the autumn hour apart.
+Bytes are kept as received. They are searched only for what the name does not tell: the user of a file with a
+foreign name, and the unix times that distinguish the two passes of the autumn hour.
 """
 
 import json
@@ -33,19 +33,20 @@ _OF_ONE_FILE = ("name", "window")
 
 
 class Landing:
-    """Lands files against what bronze holds; remembers what it landed, so a batch may repeat names."""
+    """Lands files against what Bronze holds; remembers what it landed, so that batches may repeat names."""
 
     def __init__(self, registry: Registry, held: pl.DataFrame, now: datetime) -> None:
-        """`held`: name, window, file_id and arrived_at of the bronze rows of the names to come."""
+        """Start from `held`: name, window, file_id and arrived_at of the bronze rows of the names to come."""
         self._now = now
         self._homes = registry.home_of_user()
         self._names = NameReader(self._homes, registry.history_start)
         self._held = held.select(_HELD)
 
     def land(self, files: Iterable[tuple[str, int, datetime, bytes]]) -> Landed:
-        """The SENSOR_FILES rows of files that bronze does not hold in this version.
+        """Build SENSOR_FILES rows of the files of homes, and count the outcomes.
 
-        files: as `File` has them.
+        files: tuples with the fields of `File`. A version whose bytes Bronze holds for this window gets a row
+        without content (a sighting). Foreign names and files of foreign users are counted and get no row.
         """
         came = [*files]
         files = [file for file in came if is_sensor_name(file[0])]
@@ -57,14 +58,14 @@ class Landing:
         return Landed(landed.select(SENSOR_FILES.schema.names()), +counts)
 
     def _placed(self, files: Sequence[tuple[str, int, datetime, bytes]]) -> pl.DataFrame:
-        """The files that are no stranger's, in order, each with its identity, home and window."""
+        """Add identity, home and window to the files, in order; files of foreign users are left out."""
         rows = _delivered(files)
         rows = rows.with_columns(arrivals(rows["modified_at"], self._now).alias("arrived_at"))
         plain = self._names.plain(rows["name"], rows["arrived_at"])
         plain = plain.with_columns(window_source=pl.lit("name")).with_row_index("place")
         odd = plain["window"].is_null().arg_true()
         if odd.is_empty():
-            # As in nearly every batch: all stand in their order.
+            # The usual case: every name is plain, and the rows are in order.
             return rows.hstack(plain.drop("place").get_columns())
         placed = pl.DataFrame(
             [(place, *found) for place in odd if (found := self._place(files[place])) is not None],
@@ -75,7 +76,10 @@ class Landing:
         return rows[kept["place"]].hstack(kept.drop("place").get_columns())
 
     def _place(self, file: tuple[str, int, datetime, bytes]) -> tuple[str | None, datetime, str] | None:
-        """Home, window and what says it of a file of no plain name; None for a stranger's."""
+        """Find home, window and window_source of a file without a plain name; None if its user is foreign.
+
+        The home is None if neither name nor content has a user.
+        """
         name, _, modified_at, content = file
         named = self._names.read(name)
         home = named.home
@@ -85,20 +89,20 @@ class Landing:
                 return None
             home = self._homes.get(user) if user is not None else None
         arrived_at = arrival(modified_at, self._now)
-        # Only where a name stands twice a year is the file looked into.
+        # The file is searched only if its name may mean two minutes, as in the autumn hour.
         hints = _unix_times(content) if len(named.minutes) > 1 else ()
         said = self._names.window(named, arrived_at, hints)
         return home.id if home else None, said or floor_minute(arrived_at), "name" if said else "arrival"
 
     def _follow(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-        """The rows as the next versions after those held, and how many only show the version before again.
+        """Make the rows the next versions after those held; also count those that repeat the version before.
 
-        A version arrives strictly later than the one before it: a tie goes to the later landing. Bytes
-        that an earlier version has are not kept twice.
+        A version arrives strictly later than the one before it: of two with the same time, the one landed
+        later is the later version. Bytes that an earlier version has are not stored twice.
         """
         before = self._held.filter(pl.col("name").is_in(rows["name"].implode())).sort("arrived_at")
         if before.is_empty() and rows["name"].is_unique().all():
-            # As in nearly every batch; the rest of this takes as long as all else that becomes of a file.
+            # The usual case; what follows takes as long as all other work on a file.
             self._held = pl.concat([self._held, rows.select(_HELD)])
             return rows, 0
         ticks = pl.duration(microseconds=pl.int_range(pl.len()).over(_OF_ONE_FILE))
@@ -114,9 +118,9 @@ class Landing:
 
 
 def _delivered(files: Sequence[tuple[str, int, datetime, bytes]]) -> pl.DataFrame:
-    """Files by columns, with their identities."""
+    """Build columns from files, and add their identities."""
     names, sizes, moments, contents = zip(*files, strict=True) if files else ((),) * len(_DELIVERED)
-    # Polars takes a time span from Python in a tenth of the time that a moment with a zone costs.
+    # Polars converts a time span from Python in a tenth of the time of a moment with a zone.
     since = [moment - EPOCH for moment in moments]
     columns = dict(zip(_DELIVERED, (names, sizes, since, contents), strict=True))
     identities = [*map(partial(identify, "sensor_files"), names, contents)]
@@ -126,28 +130,28 @@ def _delivered(files: Sequence[tuple[str, int, datetime, bytes]]) -> pl.DataFram
 
 
 def is_sensor_name(name: str) -> bool:
-    """Whether a name may be a sensor file's; anything else in the folder is counted and left."""
+    """Return whether a name may be a sensor file's; other files of the folder are counted and left there."""
     return (name.endswith(".json") or name.casefold().endswith(".json")) and name.isprintable()
 
 
 def outcomes_text(counts: Mapping[str, int]) -> str:
-    """`3 landed, 1 seen again` for people."""
+    """Format counts for people, such as `3 landed, 1 seen again`."""
     return ", ".join(f"{number:,} {what}" for what, number in sorted(counts.items())) or "nothing"
 
 
 def user_of(name: str, content: bytes = b"") -> str | None:
-    """The feed user that a file's name says, else its content; None where neither does."""
+    """Find the feed user in a file's name, or in its content if the name is foreign; None if not found."""
     named = read_sensor_name(name)
     return _user_inside(content) if named is None else named.user
 
 
 def _unix_times(content: bytes) -> list[float]:
-    """The unix times inside a file."""
+    """Find the unix times, in seconds, in a file's bytes."""
     return [float(seconds) for seconds in _UNIX_TIME.findall(content)]
 
 
 def _user_inside(content: bytes) -> str | None:
-    """The `user` of a file whose name says nothing; found without reading the rest."""
+    """Find the `user` in the bytes of a file without parsing the rest; None if there is none."""
     match = _USER.search(content)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""What the name of a sensor or forecast file says: home, minute and window. Contents are read elsewhere."""
+"""Parses the names of sensor files: user, home, minute and window. Contents are read elsewhere."""
 
 import re
 from collections import Counter
@@ -32,14 +32,14 @@ _MINUTE_OF_DAY = pl.Enum([*_TIMES_OF_DAY])
 
 
 class SensorName(NamedTuple):
-    """A name taken apart; `local` is None where the digits are no time."""
+    """The parts of a sensor file's name; `local` is None if the digits are no time."""
 
     user: str
     local: datetime | None
 
 
 def read_sensor_name(name: str) -> SensorName | None:
-    """User and local minute of `DD.MM.YYYY HHMM_<User>_received.json`; None for any other name."""
+    """Parse user and local minute of `DD.MM.YYYY HHMM_<User>_received.json`; None for any other name."""
     match = _SENSOR_NAME.fullmatch(name)
     if match is None:
         return None
@@ -50,17 +50,18 @@ def read_sensor_name(name: str) -> SensorName | None:
 
 @lru_cache(maxsize=4096)
 def _midnight(digits: str) -> datetime | None:
-    """The start of the day DD.MM.YYYY on any clock; None where it is no day."""
+    """Parse DD.MM.YYYY as the naive start of that day; None if it is no date."""
     day, month, year = map(int, digits.split("."))
     return clock_reading(year, month, day, 0, 0)
 
 
 def name_patterns(spans: Iterable[tuple[datetime, datetime]], clock_zones: Collection[str]) -> list[str]:
-    """Patterns (`*`, `?`) of the names that homes on these clocks give to the minutes of [start, end) spans.
+    """Build patterns (`*`, `?`) of the names that homes on these clocks give to minutes of [start, end).
 
-    Ten minutes, an hour or a day to a pattern, as few patterns as hold the span: each costs a server a
-    scan of the folder. A listing may show more than was asked for, never less, but for clocks that do
-    not change in spring.
+    spans: (start, end) in UTC. Each pattern covers ten minutes, an hour or a day, and they are as few as
+    possible: each costs a server a scan of the folder. A listing may show more names than needed. It never
+    shows fewer, except for clocks that do not change in spring: their names state an hour that the zone
+    skips.
     """
     found: set[str] = set()
     for name in clock_zones:
@@ -80,11 +81,11 @@ def name_patterns(spans: Iterable[tuple[datetime, datetime]], clock_zones: Colle
 
 
 class Named(NamedTuple):
-    """What a sensor file's name says against the registry.
+    """A sensor file's name, matched with the registry.
 
-    user: None for a foreign name. home: that user's, where one is. minutes: those that the home's clock
-    may have meant, earliest first, two in the repeated hour; none without a home or a readable time.
-    was_skipped: no clock ever showed that time, as in spring.
+    user: None for a foreign name. home: that user's; None if no home has the user. minutes: UTC minutes that
+    the home's clock may have meant, earliest first; two in the repeated hour, none without a home or a
+    readable time. was_skipped: whether the zone skips that local time in spring.
     """
 
     user: str | None
@@ -102,7 +103,7 @@ _PLAIN_DAYS = pl.Schema(
 
 
 class NameReader:
-    """Reads names against the registry's homes."""
+    """Parses names and matches them with the registry's homes."""
 
     def __init__(self, homes: Mapping[str, Home], history_start: date) -> None:
         self._homes = homes
@@ -110,9 +111,8 @@ class NameReader:
         self._days: dict[tuple[str, str], tuple[str, Home, datetime]] = {}
 
     def read(self, name: str) -> Named:
-        """Whose file it is, and which minutes its name may mean."""
-        # Names of one home and day differ in the time of day alone: once one was taken apart, the others
-        # are looked up.
+        """Find the home of a file, and the UTC minutes that its name may mean."""
+        # Names of one home and day differ in time of day only: once one is parsed, the others are looked up.
         day = self._days.get((name[:_UNTIL_TIME], name[_AFTER_TIME:]))
         since = _TIMES_OF_DAY.get(name[_UNTIL_TIME:_AFTER_TIME])
         if day is None or since is None:
@@ -135,10 +135,11 @@ class NameReader:
         return Named(user, home, tuple(m.utc for m in found), found[0].note == "skipped_by_spring")
 
     def plain(self, names: pl.Series, arrived_at: pl.Series) -> pl.DataFrame:
-        """`home` and `window` of each file whose name says one minute of a known home, which is believed.
+        """Find home and window of each file whose name means one plausible minute of a known home.
 
-        Of a folder of years nearly all do. `window` is null for every other name, which `read` reads, as of
-        days on which the clock is changed. names: texts, null for a name that is none.
+        Nearly all names of a folder of years are plain. `window` is null for every other name, and on days of
+        a clock change: those need `read`. names: texts, null if a name is no text. arrived_at: arrival of
+        each.
         """
         parts = names.to_frame("name").select(
             day=pl.col("name").str.slice(0, _UNTIL_TIME),
@@ -155,7 +156,7 @@ class NameReader:
         return pl.DataFrame([said["home"], window.set(~believed, None).alias("window")])
 
     def _plain_days(self, senders: pl.DataFrame) -> pl.DataFrame:
-        """`home` and `midnight` of days and senders as names have them, where a day is all within history."""
+        """Find `home` and `midnight` (UTC) of each day and sender of names, if the day is within history."""
         days: list[tuple[str, str, str, datetime]] = []
         for day, sender in senders.iter_rows():
             self.read(f"{day}0000{sender}")
@@ -165,11 +166,17 @@ class NameReader:
         return pl.DataFrame(days, schema=_PLAIN_DAYS, orient="row")
 
     def windows(self, named: Named, arrived_at: datetime) -> tuple[datetime, ...]:
-        """Every minute that a file may belong to before its bytes are read: two in the repeated hour."""
+        """List the minutes that a file may belong to before its bytes are read: two in the repeated hour.
+
+        If the name has no plausible time, that is the minute of arrival.
+        """
         return named.minutes if self._is_believed(named, arrived_at) else (floor_minute(arrived_at),)
 
     def window(self, named: Named, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> datetime | None:
-        """The minute that the name says, the pass told by hints or arrival; None where it says none."""
+        """Choose the minute that the name means; None if it is not plausible.
+
+        In the repeated hour the hints decide, or else the arrival. unix_hints: unix times in seconds.
+        """
         if not self._is_believed(named, arrived_at):
             return None
         if len(named.minutes) == 1:
@@ -184,5 +191,5 @@ class NameReader:
 
 
 def is_regular(named: Named, window: datetime) -> bool:
-    """Whether a listing by `name_patterns` of this window shows the name."""
+    """Return whether a listing by `name_patterns` of this window shows the name."""
     return window in named.minutes and not named.was_skipped

@@ -1,4 +1,4 @@
-"""The checks of the homes: each with its table, its severities, its rule in a sentence, and who judges."""
+"""Lists the checks of the homes, each with its table, severities, rule in a sentence and judging function."""
 
 from collections.abc import Callable
 

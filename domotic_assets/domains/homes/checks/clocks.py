@@ -1,4 +1,4 @@
-"""Clocks: the seconds that devices state against the minute that their file states."""
+"""Checks clocks: the time that devices state against the minute that their file states."""
 
 import polars as pl
 
@@ -7,16 +7,16 @@ from domotic_assets.quality.verdict import Breach, Verdict
 CLOCKS = ("plugs.timePlug", "consumptions.timeConsumption")
 
 DRIFT_SECONDS = 300
-"""A device may lag its file by some minutes: the file holds its last report."""
+"""Largest offset that is not reported: a device may lag by some minutes, as a file holds its last report."""
 
 HOUR = 3600
 
 
 def clocks(readings: pl.DataFrame) -> Verdict:
-    """Devices, or homes as a whole, whose clock is off by minutes.
+    """Find devices, or whole homes, whose clock is off by more than DRIFT_SECONDS.
 
-    readings: ts, home, device, value (unix seconds) of CLOCKS. Where every device of a home says the
-    same it is the home's own clock that is wrong, and with it every minute that it stamps: an ERROR.
+    readings: ts, home, device, value (unix seconds) of CLOCKS. If all devices of a home are off alike, the
+    home's own clock is wrong, and with it every minute that it stamps: an ERROR.
     """
     offsets = (
         readings.drop_nulls("value")
@@ -46,7 +46,7 @@ def _spread(offsets: pl.DataFrame) -> float:
 
 
 def _reason(seconds: float) -> str:
-    """Off by whole hours it is the zone and not the clock."""
+    """Return the reason code: an offset of whole hours is the zone's fault, any other the clock's."""
     hours = round(seconds / HOUR)
     return "clock_zone" if hours and abs(seconds - hours * HOUR) <= DRIFT_SECONDS else "home_clock"
 

@@ -1,4 +1,4 @@
-"""Meters that go backwards: negative, swapped, restarted, glitching; and power that its meter denies."""
+"""Checks meters: readings that fall (negative, swapped, restarted, glitch), and power their meter denies."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,13 +8,14 @@ import polars as pl
 from domotic_assets.quality.verdict import Breach, Figures, Severity, Verdict, error_if
 
 POWER_FACTOR, POWER_LEAST_WH = 10.0, 50.0
-"""Power summed up and the meter's own rise may differ by less than this, once either is worth a look."""
+"""Factor between summed power and the meter's rise from which it is a breach, once either is this many Wh."""
 
 PLUGS_OVER_HOUSE_WARN, PLUGS_OVER_HOUSE_ERROR, BALANCE_LEAST_WH = 1.1, 2.0, 200.0
-"""All plugs of a home over its house meter: a little is sampling, twice is a wrong meter."""
+"""Ratios of all plugs to the house meter, and the margin in Wh on top: a little more is sampling, twice is a
+wrong meter."""
 
 HOUSE_COVERAGE = 0.95
-"""The house meter's minutes that a balance needs: it has no counter to make up for a missing one."""
+"""Share of minutes with a house-meter reading that a balance needs: no counter makes up for a missing one."""
 
 _REASONS: Mapping[str, tuple[Severity, str]] = {
     "counter_negative": ("ERROR", "below zero, which no meter shows"),
@@ -26,9 +27,10 @@ _REASONS: Mapping[str, tuple[Severity, str]] = {
 
 
 def counters(readings: pl.DataFrame, bound_w: float) -> Verdict:
-    """Meters whose readings fall. readings: ts, home, device, value of a Wh counter, in bounds or not.
+    """Find meters whose readings fall.
 
-    bound_w: the most a device can draw, which tells a restart and a swap from a jump.
+    readings: ts, home, device, value (Wh) of a counter, in bounds or not. bound_w: the most power that a
+    device can draw, by which a restart and a swap differ from a jump.
     """
     series = readings.drop_nulls("value").sort("device", "ts")
     around = series.with_columns(
@@ -46,7 +48,7 @@ def counters(readings: pl.DataFrame, bound_w: float) -> Verdict:
 
 
 def _fall(row: Mapping[str, Any], risen: pl.DataFrame) -> tuple[str, str | None]:
-    """What a lower reading is; of swapped rooms, the other device."""
+    """Classify a lower reading: its reason code, and for swapped rooms the other device."""
     if row["after"] is not None and row["after"] >= row["before"]:
         return "counter_glitch", None
     goes_on_here = pl.col("before").is_between(row["value"] - row["most"], row["value"])
@@ -78,7 +80,7 @@ def _by_device(found: Iterable[tuple[Mapping[str, Any], str, str | None]]) -> li
 
 
 def power_against_meter(energy: pl.DataFrame) -> Verdict:
-    """Plugs whose power, summed up, is another order of magnitude than their meter's rise: another unit.
+    """Find plugs whose summed power differs from their meter's rise by POWER_FACTOR: another unit.
 
     energy: device, home, category, power_w, energy_wh, one row a minute.
     """
@@ -107,9 +109,10 @@ def power_against_meter(energy: pl.DataFrame) -> Verdict:
 
 
 def balance(energy: pl.DataFrame, minutes: int) -> Verdict:
-    """Homes whose plugs together took more than the house. energy: as in `power_against_meter`.
+    """Find homes whose plugs together used more than their house meter shows.
 
-    minutes: the length of the span; a house meter that missed some of it is not compared.
+    energy: as in `power_against_meter`. minutes: the length of the span; a house meter with readings in less
+    than HOUSE_COVERAGE of it is not compared.
     """
     sums = energy.group_by("home").agg(
         plugs=pl.col("energy_wh").filter(pl.col("category") == "plugs").sum(),

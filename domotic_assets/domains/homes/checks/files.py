@@ -1,4 +1,4 @@
-"""Files: whether they come, come in time, come once, and can be read."""
+"""Checks whether files arrive, arrive in time, arrive once, and can be read."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,17 +9,20 @@ from domotic_assets.quality.verdict import Breach, Figures, Verdict, error_if
 
 MINUTE = timedelta(minutes=1)
 PRESENT_WARN, PRESENT_ERROR = 0.95, 0.50
-"""Below these shares of its minutes a home's day is incomplete."""
+"""Shares of its minutes below which a home's day is incomplete."""
 
 LATE_AFTER, LATE_WARN = timedelta(minutes=15), 0.05
-"""A file that comes this much after its minute is late; this share of late ones is worth a look."""
+"""A file that arrives this long after the end of its minute is late; above this share a home has too many."""
 
 UNREADABLE_WARN, UNREADABLE_ERROR = 0.01, 0.10
 DOUBLED_WARN = 0.01
 
 
 def freshness(last: Mapping[str, datetime | None], now: datetime, silent_after: timedelta) -> Verdict:
-    """Homes that have gone silent. last: home to the newest minute with a file that counts."""
+    """Find homes that have gone silent.
+
+    last: home to its newest minute with a file that counts; None if it never sent one.
+    """
     breaches = []
     for home, minute in sorted(last.items()):
         lag = None if minute is None else now - (minute + MINUTE)
@@ -40,10 +43,10 @@ def completeness(
     start: datetime,
     end: datetime,
 ) -> Verdict:
-    """Homes with too few of their minutes, or too many late ones, in [start, end).
+    """Find homes with too few of their minutes, or too many late ones, in [start, end).
 
-    minutes: home, minute of the files that count. sent: home, window, arrived_at of every version and
-    sighting: of a minute the first one tells whether it was late. first: home to its first minute ever.
+    minutes: home and minute of the files that count. sent: home, window, arrived_at of every version and
+    sighting; a minute is late if its first one is. first: home to its first minute ever.
     """
     present = (
         minutes.filter(pl.col("minute").is_between(start, end, closed="left"))
@@ -74,7 +77,7 @@ def completeness(
 
 
 def readable(files: pl.DataFrame) -> Verdict:
-    """Homes of whose files too many cannot be read. files: home, status, reason, one row a version."""
+    """Find homes with too many unreadable files. files: home, status, reason; one row a version."""
     counts = (
         files.with_columns(home=pl.col("home").fill_null("unknown"))
         .group_by("home")
@@ -101,7 +104,10 @@ def readable(files: pl.DataFrame) -> Verdict:
 
 
 def doubled(files: pl.DataFrame) -> Verdict:
-    """Homes that send many minutes more than once. files: home, window of every version and sighting."""
+    """Find homes that send many minutes more than once.
+
+    files: home and window of every version and sighting, one row each.
+    """
     minutes = files.drop_nulls("home").group_by("home", "window").len()
     counts = (
         minutes.group_by("home")

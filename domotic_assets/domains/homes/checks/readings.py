@@ -1,4 +1,4 @@
-"""Readings against their bounds and against their own recent past: outliers, changed units, stuck sensors."""
+"""Checks readings against their bounds and their own recent past: outliers, changed units, stuck sensors."""
 
 import polars as pl
 
@@ -6,25 +6,25 @@ from domotic_assets.quality.verdict import Breach, Verdict, error_if
 from domotic_assets.schemas.homes.variables import VARIABLES
 
 OUTLIERS_WARN, OUTLIERS_ERROR, OUTLIERS_TIMES_PAST = 0.01, 0.20, 5.0
-"""Share of readings out of bounds; below ERROR it must also be this many times that of the past."""
+"""Shares of readings out of bounds; below ERROR a share must also be this many times that of the past."""
 
 SCALE_FACTOR = 10.0
-"""Low, middle and high readings all larger (or smaller) than in the past by this much: another unit."""
+"""Factor by which low, middle and high readings all differ from the past if a unit has changed."""
 
 SCALE_UNITS = ("W", "A", "ppm", "%", "dB", "hPa", "V")
-"""Units whose zero is nothing, so that another unit shows as a factor."""
+"""Units with a true zero, in which a changed unit shows as a factor."""
 
 STUCK_READINGS, STUCK_TIMES_PAST = 360, 10.0
-"""Readings in a row of one value: six hours of minutes, and so many times more than in the past."""
+"""Readings in a row of one value (six hours of minutes), and how many times longer than in the past."""
 
 WHOLE_DAY, WHOLE_DAY_TIMES_PAST = 0.98, 4.0
-"""One value for so much of a day is stuck where it stood longer than in the past by this."""
+"""One value for this share of a day is stuck if it lasts this many times longer than in the past."""
 
 PAST_DAYS = 2
-"""So many days of past are needed to be compared with."""
+"""Number of past days that a comparison needs."""
 
 ENOUGH = 60
-"""Fewer readings say nothing about a share or a scale."""
+"""Number of readings below which a share or a scale means nothing."""
 
 NUMBERS = tuple(variable.id for variable in VARIABLES.values() if variable.kind == "number")
 SCALED = tuple(
@@ -39,15 +39,15 @@ RESTLESS = tuple(
     if variable.kind == "number"
     and (variable.unit in ("°C", "ppm", "dB", "V") or variable.field.lower() == "humidity")
 )
-"""Measures of the air and the grid that move by themselves; air pressure may stand for half a day."""
+"""Measures of air and grid that vary by themselves; not air pressure, which may stay equal for half a day."""
 
 
 def reading_days(events: pl.DataFrame) -> pl.DataFrame:
-    """What a span of readings looked like, one row per device and variable.
+    """Summarise a span of readings, one row per device and variable.
 
     events: ts, home, device, variable, value, is_outlier of numeric variables. Columns: home, device,
-    variable, readings, outliers, low, middle, high (10 %, 50 % and 90 % of the sizes of readings that are
-    neither 0 nor out of bounds), longest_flat (readings in a row of one exact value).
+    variable, readings, outliers, low, middle, high (10 %, 50 % and 90 % quantiles of the absolute values that
+    are neither 0 nor out of bounds), longest_flat (most readings in a row of one exact value).
     """
     series = ["device", "variable"]
     sizes = pl.col("value").filter((pl.col("value") != 0) & ~pl.col("is_outlier")).abs()
@@ -69,9 +69,9 @@ def reading_days(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def outliers(present: pl.DataFrame, past: pl.DataFrame) -> Verdict:
-    """Homes and variables with too many readings out of bounds, by themselves and beside their past.
+    """Find homes and variables with too many readings out of bounds, by themselves or against their past.
 
-    present: `reading_days` of the span judged. past: the same of days before it, with utc_date.
+    present: `reading_days` of the judged span. past: the same of days before it, with utc_date.
     """
     by = ["home", "variable"]
     counts = [pl.col("readings").sum(), pl.col("outliers").sum()]
@@ -109,7 +109,7 @@ def outliers(present: pl.DataFrame, past: pl.DataFrame) -> Verdict:
 
 
 def scales(present: pl.DataFrame, past: pl.DataFrame) -> Verdict:
-    """Devices whose readings are all larger, or all smaller, than in the past by a factor: another unit."""
+    """Find devices whose readings all grew, or all shrank, by SCALE_FACTOR against the past: another unit."""
     compared = _beside_past(
         present.filter(pl.col("variable").is_in(SCALED), pl.col("readings") >= ENOUGH).drop_nulls("middle"),
         past.drop_nulls("middle"),
@@ -142,7 +142,7 @@ def scales(present: pl.DataFrame, past: pl.DataFrame) -> Verdict:
 
 
 def flat_lines(present: pl.DataFrame, past: pl.DataFrame) -> Verdict:
-    """Sensors that report one exact value for hours, which they did not do before."""
+    """Find sensors that report one exact value for hours, which they did not do in the past."""
     watched = present.filter(pl.col("variable").is_in(RESTLESS))
     compared = _beside_past(watched, past, [pl.col("longest_flat").max().alias("before")])
     flat, before = pl.col("longest_flat"), pl.col("before")
@@ -165,9 +165,9 @@ def flat_lines(present: pl.DataFrame, past: pl.DataFrame) -> Verdict:
 
 
 def refused(present: pl.DataFrame, rejects: pl.DataFrame) -> Verdict:
-    """Homes and variables of which too many values could not be taken.
+    """Find homes and variables with too many refused values.
 
-    rejects: home, variable, one row a refused value.
+    present: `reading_days` of the judged span. rejects: home and variable, one row a refused value.
     """
     taken = present.group_by("home", "variable").agg(pl.col("readings").sum())
     counts = (
@@ -194,7 +194,7 @@ def refused(present: pl.DataFrame, rejects: pl.DataFrame) -> Verdict:
 
 
 def _beside_past(present: pl.DataFrame, past: pl.DataFrame, measures: list[pl.Expr]) -> pl.DataFrame:
-    """Rows of the present that have enough days of past, with measures of these."""
+    """Join measures of the past to rows of the present; drops rows with fewer than PAST_DAYS of past."""
     on = ["device", "variable"]
     before = past.group_by(on).agg(*measures, days=pl.len()).filter(pl.col("days") >= PAST_DAYS)
     return present.join(before.drop("days"), on=on, how="inner")

@@ -1,6 +1,6 @@
-"""What the checks of Silver and Gold look at: a span of time, home by home. Plain functions.
+"""Reads what the checks of the homes judge: a span of time, some homes at a time, each frame once.
 
-Rules stand in `quality/`; here the lake is read, each frame once, and a check gets its frames.
+The rules belong in `clocks`, `counters`, `files` and `readings`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,17 +28,17 @@ from domotic_assets.schemas.table import Table, surrogate_key
 SPAN = timedelta(days=1)
 
 PAST = timedelta(days=7)
-"""A day is judged, beside the seven before it."""
+"""A day is compared with the seven before it."""
 
 HOMES_PER_PIECE = 20
-"""Homes whose day is held at once: about two million readings."""
+"""Homes whose day is held in memory together: about two million readings."""
 
 FILES_AUDITED = 20_000
-"""Files of a day whose bytes are hashed again: those of the newest hours where a day has more."""
+"""Files of a day whose bytes are hashed again: those of the newest hours if a day has more."""
 
 
 def newest_minute(work: Workspace) -> datetime | None:
-    """The newest minute of Silver; None while there is none."""
+    """Find the newest minute of Silver's events; None if there are none."""
     dates = work.lake.dates(silver.SENSOR_EVENTS)
     rows = work.lake.read(silver.SENSOR_EVENTS, dates=dates[-1:], columns=["ts"])
     newest: datetime | None = rows["ts"].max()  # type: ignore[assignment]
@@ -46,22 +46,22 @@ def newest_minute(work: Workspace) -> datetime | None:
 
 
 def newest_span(work: Workspace) -> Window | None:
-    """The last day of the feed's own time, to the newest minute of Silver."""
+    """Return the last day of the feed's own time, to the newest minute of Silver; None if there is none."""
     newest = newest_minute(work)
     return None if newest is None else Window(newest + MINUTE - SPAN, newest + MINUTE)
 
 
 def present_round(work: Workspace) -> Round:
-    """A round of checks over the last day of the feed; over the last day of the clock while there is none."""
+    """Start a round of checks over the last day of the feed, or of the clock while there are no events."""
     now = work.now()
     return Round(work, newest_span(work) or Window(now - SPAN, now), now)
 
 
 def remember_days(work: Workspace, end: datetime) -> int:
-    """Write silver/reading_days of the whole UTC dates before `end` that later ones are compared with.
+    """Write silver/reading_days of the last seven whole UTC dates before `end`, for later comparisons.
 
-    The last two are looked at again, as late files may have changed them; what is the same is not written.
-    Returns the number of dates.
+    Dates held already are skipped, except the last two, which late files may have changed: these are written
+    only where they differ. Returns the number of dates written.
     """
     last = (end - MINUTE).date() - timedelta(days=1)
     wanted = [last - timedelta(days=back) for back in range(PAST.days)]
@@ -98,7 +98,7 @@ def _events(work: Workspace, span: Window, homes: Sequence[str], variables: Sequ
 
 @dataclass(frozen=True)
 class Piece:
-    """Some homes in the span judged. What several checks ask for is read once, if it is small."""
+    """Some homes in the judged span. Small frames that several checks need are read once."""
 
     work: Workspace
     span: Window
@@ -117,12 +117,12 @@ class Piece:
         return self.work.lake.read(silver.READING_DAYS, dates=dates, where=self._mine)
 
     def files(self) -> pl.DataFrame:
-        """silver/sensor_files of the span's windows, of these homes."""
+        """Read silver/sensor_files of the span's windows, of these homes."""
         columns = ["home", "window", "minute", "arrived_at", "status", "reason"]
         return self._of_windows(silver.SENSOR_FILES, columns)
 
     def energy(self, *more: str) -> pl.DataFrame:
-        """gold/fact_energy_minute of the span, with home, device and category."""
+        """Read gold/fact_energy_minute of the span, with home, device and category. more: further columns."""
         devices = self.work.lake.read(
             silver.DEVICES, where=self._mine, columns=["device", "home", "category"]
         ).unique()
@@ -133,7 +133,7 @@ class Piece:
         return rows.join(devices.with_columns(keys), on="device_key", how="inner")
 
     def fact(self, table: Table, columns: Sequence[str]) -> pl.DataFrame:
-        """Columns of a minute fact in the span, of these homes."""
+        """Read columns of a minute fact in the span, of these homes."""
         homes = [surrogate_key(home) for home in self.homes]
         return self.work.lake.read(
             table,
@@ -145,23 +145,23 @@ class Piece:
 
     @property
     def minutes(self) -> int:
-        """How long the span is."""
+        """Length of the span in minutes."""
         return int((self.span.end - self.span.start) / MINUTE)
 
     def events(self, *variables: str) -> pl.DataFrame:
-        """Readings of these variables in the span."""
+        """Read the readings of these variables in the span, of these homes."""
         return _events(self.work, self.span, self.homes, variables)
 
     def rejects(self) -> pl.DataFrame:
-        """home and variable of the refused values of the span."""
+        """Read home and variable of the span's refused values, one row a value."""
         return self._of_windows(refusals.REJECTS, ["home", "variable"])
 
     def sent(self) -> pl.DataFrame:
-        """home, window and arrival of every file version and sighting of the span."""
+        """Read home, window and arrived_at of the span's file versions and sightings, one row each."""
         return self._of_windows(bronze.SENSOR_FILES, ["home", "window", "arrived_at"])
 
     def first_minutes(self) -> dict[str, datetime]:
-        """Home to its first reading ever."""
+        """Find the first reading ever (UTC) of each home."""
         seen = self.work.lake.read(silver.DEVICES, where=self._mine, columns=["home", "first_ts"])
         return dict(seen.group_by("home").agg(pl.col("first_ts").min()).iter_rows())
 
@@ -174,12 +174,12 @@ class Piece:
 
 
 def pieces_of(judged: Round) -> list[Piece]:
-    """The homes of a round, in pieces that fit the memory."""
+    """Cut the homes of a round into pieces that fit in memory."""
     return [Piece(judged.work, judged.span, homes) for homes in _homes_in_pieces(judged.work)]
 
 
 def present_homes(work: Workspace, now: datetime) -> Verdict:
-    """Homes that have gone silent."""
+    """Find homes that have gone silent."""
     last = _last_minutes(work, work.lake.dates(silver.SENSOR_FILES)[-2:], None)
     homes = {home.id: last.get(home.id) for home in work.registry.homes}
     if lost := [home for home, minute in homes.items() if minute is None]:
@@ -191,7 +191,7 @@ def present_homes(work: Workspace, now: datetime) -> Verdict:
 def _last_minutes(
     work: Workspace, dates: Sequence[date] | None, homes: Sequence[str] | None
 ) -> dict[str, datetime]:
-    """Home to its newest minute with a file that counts, on these dates."""
+    """Find each home's newest minute with a file that counts. dates, homes: None for all."""
     counting = pl.col("status").is_in(COUNTING)
     held = work.lake.read(
         silver.SENSOR_FILES,
@@ -249,7 +249,7 @@ def doubled(piece: Piece) -> Verdict:
 
 
 def reconciled_energy(piece: Piece) -> Verdict:
-    """Readings of Gold's plugs against Silver's: how many, and the sum of their counters."""
+    """Check that Gold has as many rows of plugs as Silver, and the same sum of their counters."""
     events = piece.events("plugs.power", "plugs.total", "plugs.is_valid").drop_nulls("value")
     minute = ["ts", "device"]
     invalid = events.filter(pl.col("variable") == "plugs.is_valid", pl.col("value") == 0)
@@ -267,7 +267,7 @@ def reconciled_energy(piece: Piece) -> Verdict:
 
 
 def reconciled_environment(piece: Piece) -> Verdict:
-    """Sums of the air in Gold against Silver's readings in bounds."""
+    """Check that Gold's sums of CO2, noise and pressure equal those of Silver's readings in bounds."""
     events = piece.events(*AIR_VARIABLES.values()).filter(~pl.col("is_outlier"))
     rows = piece.fact(gold.FACT_ENVIRONMENT_MINUTE, list(AIR_VARIABLES))
     return tables.reconciled(
@@ -281,7 +281,7 @@ def reconciled_environment(piece: Piece) -> Verdict:
 
 
 def reconciled_presence(piece: Piece) -> Verdict:
-    """Motions of Gold against Silver's."""
+    """Check that Gold counts as many motions as Silver."""
     seen = piece.events("motions.motion").filter(pl.col("value") == 1)
     rows = piece.fact(gold.FACT_PRESENCE_MINUTE, ["motion_count"])
     return tables.reconciled(
@@ -292,7 +292,7 @@ def reconciled_presence(piece: Piece) -> Verdict:
 
 
 def feed_as_agreed(judged: Round) -> Verdict:
-    """The last whole UTC date of the span's end against the contract; the feed's first date is none."""
+    """Compare the last whole UTC date of the feed with the contract; the feed's first date is not judged."""
     day = judged.span.end.date() - timedelta(days=1)
     if day not in judged.work.lake.dates(silver.SENSOR_EVENTS)[1:]:
         return Verdict((), {"day": "none is whole yet"})
@@ -304,7 +304,7 @@ def _sum(rows: pl.DataFrame, column: str) -> float:
 
 
 def bytes_kept(judged: Round) -> Verdict:
-    """Bronze's bytes of the span, hashed again in hours, the newest first, until enough were."""
+    """Hash Bronze's bytes of the span again, hour by hour from the newest, until FILES_AUDITED is reached."""
     work, span = judged.work, judged.span
     verdicts: list[Verdict] = []
     end, audited = span.end, 0

@@ -1,4 +1,4 @@
-"""The flows of the homes, from the share to the minute facts, device health and what checks compare with."""
+"""Lists the flows of the homes: share to minute facts, device health, and the past days that checks need."""
 
 from datetime import timedelta
 
@@ -15,8 +15,8 @@ WINDOWS = Job(worklist.WINDOWS, "Sensor files to the minute facts and the publis
 HEALTH = Job("device_health", "Device health, by local date.")
 
 NOTHING_COMES = (timedelta(minutes=20), timedelta(hours=1))
-"""When nothing comes at all, the processes of the feed being gone among the reasons; one silent home is
-what the check `freshness` finds."""
+"""How long no file at all may arrive before a warning and an error, for example because the feed's processes
+are gone. One silent home is found by the check `freshness`."""
 
 
 def _land(work: Workspace, asked: Asked) -> Made:

@@ -1,6 +1,6 @@
-"""What arrived, and what is to be done about it now: the thinking behind the sensors, without Dagster.
+"""Finds files that arrived and chooses the run to request next: the logic of the sensors, without Dagster.
 
-A tick looks for the names that are due, writes what is new onto the work list, and picks one run from it.
+A tick looks for the names that are due, adds what is new to the work list, and picks one run from it.
 
 Why: docs/decisions/0013-one-wildcard-a-tick.md
 """
@@ -33,24 +33,24 @@ Kind = Literal["live", "late", "history"]
 Look = Literal["looked", "nothing due", "listing needed"]
 
 DUE = timedelta(minutes=15)
-"""How long a name is looked for at every tick; later ones are found by the listings."""
+"""How long a name is looked for at every tick; later files are found by the listings."""
 
 CATCH_UP = timedelta(hours=48)
 CATCH_UP_FILES = 50_000
-"""A longer or larger gap is left to a listing, which runs beside the live feed."""
+"""A longer gap, or one with more files, is left to a listing, which runs beside the live feed."""
 
 FILES_PER_RUN = 6_000
-"""A run of history takes some ten seconds: the live minutes wait for no more than that."""
+"""Files of a history run, which takes some ten seconds: the live minutes wait no longer than that."""
 
 LISTED_RECENT = "listed recent"
 
 RECENT_DAYS = 2
-"""Days whose names the hourly listing looks at; the nightly one looks at all."""
+"""Days whose names the hourly listing looks at; the nightly one looks at all names."""
 
 
 @dataclass(frozen=True)
 class RunChoice:
-    """One run: its keys in order, those to register first, and what kind of work it is."""
+    """One run to request: its keys in order, those to register before, its kind, and whether it lists all."""
 
     keys: tuple[str, ...]
     register: tuple[str, ...]
@@ -59,10 +59,11 @@ class RunChoice:
 
 
 def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
-    """Look for the names that are due, and put what is new on the list.
+    """Look for the names that are due, and add what is new to the work list.
 
-    Once a minute for the names of the last quarter hour (or of all the time since the last look), in
-    between only while a home that is heard has not sent the present minute or the one before.
+    Once a minute it lists the names since a quarter of an hour before the last look. In between it lists only
+    while a home heard lately has not sent the present minute or the one before. Returns `listing needed` if
+    there was no last look, or if the gap exceeds CATCH_UP or CATCH_UP_FILES.
     """
     looked_until = work.worklist.read().looked_until
     if looked_until is None or now - looked_until > CATCH_UP:
@@ -85,7 +86,10 @@ def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
 
 
 def _all_here(work: Workspace, minute: datetime) -> bool:
-    """Whether every home heard in the last quarter hour sent this minute and the one before."""
+    """Return whether every home heard in the last quarter hour sent this minute and the one before.
+
+    False if no home was heard.
+    """
     heard = landing.homes_heard(work, minute - DUE, minute + MINUTE)
     latest = heard.filter(pl.col("window") >= minute - MINUTE)
     return latest.height == 2 * heard["home"].n_unique() > 0
@@ -101,7 +105,7 @@ def _remember(
     mark: str | None = None,
     more_minutes: Iterable[datetime] = (),
 ) -> None:
-    """Put what a discovery found, and minutes known otherwise, on the list; and that it was made."""
+    """Add the found files, and minutes known otherwise, to the work list; note when this look was made."""
     minutes = dict(found.minutes)
     for minute in more_minutes:
         minutes.setdefault(minute, 1)
@@ -123,7 +127,7 @@ def _remember(
 
 @dataclass(frozen=True)
 class UnderWay:
-    """Runs of windows that are queued or at work: their kinds and keys."""
+    """Runs of windows that are queued or running: their kinds and keys."""
 
     kinds: Collection[Kind] = ()
     keys: Collection[str] = ()
@@ -135,11 +139,12 @@ NOTHING_UNDER_WAY = UnderWay()
 def choose(
     held: PendingWork, registered: Sequence[str], now: datetime, under_way: UnderWay = NOTHING_UNDER_WAY
 ) -> RunChoice | None:
-    """The run to ask for now: what is live first, then what came late, then history, bounded in files.
+    """Choose the run to request now: live minutes, then late files, then history; None if nothing is ready.
 
-    Keys new to Dagster go together, in order; keys that it has go together only where nothing else lies
-    between them. A window that was asked for before and is still undone goes alone: it may be what fails.
-    One run of a kind is under way at a time.
+    A run is bounded by FILES_PER_RUN. Keys that Dagster does not have yet run together, in order. Keys that
+    it has run together only if no other key lies between them. A window that was requested before and is
+    still pending runs alone, as it may be what fails. One run of a kind is under way at a time, and no late
+    run is chosen beside a live one.
     """
     ready = {
         key: task
@@ -172,7 +177,7 @@ def choose(
 
 
 def _first_range(keys: Sequence[str], registered: Sequence[str]) -> list[str]:
-    """The first stretch of keys that Dagster would run as one range."""
+    """Return the first keys that Dagster would run as one range; empty if there are none."""
     for first, last in ranges(set(keys), registered):
         return list(keys_between(first, last, registered))
     return []
@@ -190,9 +195,9 @@ def _bounded(keys: Sequence[str], held: PendingWork) -> list[str]:
 
 
 def list_share(work: Workspace, registered: Collection[str], *, whole: bool, now: datetime) -> Discovery:
-    """Compare the share with bronze, and the layers with each other; put what is missing on the list.
+    """Compare the share with Bronze, and the layers with each other; add what is missing to the work list.
 
-    whole: list all names, else those of the last days.
+    whole: list all names, else those of the last RECENT_DAYS.
     """
     spans = None if whole else [(now - timedelta(days=RECENT_DAYS), now + MINUTE)]
     found = landing.discover_sensor_files(work, spans)
@@ -204,7 +209,10 @@ def list_share(work: Workspace, registered: Collection[str], *, whole: bool, now
 
 
 def listing_due(held: PendingWork, settings: Tunables, now: datetime) -> Literal["recent", "whole"] | None:
-    """Which listing is due: the whole share at first and once a UTC day, the last days' names in between."""
+    """Return which listing is due: of all names at first and once a UTC day, of the last days in between.
+
+    None if no listing is due.
+    """
     whole, recent = held.marks.get(LISTED_WHOLE), held.marks.get(LISTED_RECENT)
     if whole is None or whole.date() < now.date():
         return "whole"
@@ -213,7 +221,11 @@ def listing_due(held: PendingWork, settings: Tunables, now: datetime) -> Literal
 
 
 def days_to_seal(work: Workspace, held: PendingWork, registered: Sequence[str], now: datetime) -> list[date]:
-    """Days kept in detail that are over for long enough and quiet, oldest first."""
+    """List the days to seal, oldest first.
+
+    These have minute or hour keys, have been over for `seal_after_hours`, have no pending window, and had no
+    arrival for `seal_quiet_minutes`.
+    """
     settings = work.registry.settings
     pending = {read_key(key).start.date() for key in held.windows}
     found: list[date] = []

@@ -1,8 +1,8 @@
-"""Devices, variables and device types of the feed, kept in step with the events that name them.
+"""Keeps the feed's devices, variables and device types in Silver in step with the events that name them.
 
-Each write of a date's events leaves a number beside them, and the last table written here leaves the same
-one: where the two agree, what is registered is what those events name, and only what changes is counted.
-After a run that was broken off between them they differ, and the whole date is read off its events.
+Each write of a date's events stores a number with them, and the last table written here stores the same one.
+If both agree, the definitions match those events, and only what changes is counted. After a run that was
+interrupted between the two they differ, and the definitions of the whole date are read off its events.
 
 Why: docs/decisions/0024-definitions-are-counted-on.md
 """
@@ -27,15 +27,15 @@ from domotic_assets.localtime import MINUTE
 from domotic_assets.schemas.homes import silver
 
 NAMING = ("ts", "home", "room", "device", "variable", "value_text", "utc_date")
-"""The columns of events that say what there is."""
+"""The columns of events from which definitions are derived."""
 
 
 @dataclass(frozen=True)
 class DateDefinitions:
     """The definitions of UTC dates whose events are about to be written.
 
-    written: the number of each date's last write of events. in_step: whether what is registered is what
-    they name. homes: how many send files.
+    written: number of each date's last write of events. in_step: whether the definitions match those events.
+    homes: how many homes send files.
     """
 
     lake: Lake
@@ -46,7 +46,7 @@ class DateDefinitions:
 
     @classmethod
     def of(cls, lake: Lake, dates: Sequence[date], homes: int) -> "DateDefinitions":
-        """The definitions of these dates as they stand."""
+        """Look up whether the definitions of these dates match their events."""
         names = [f"definitions of {day}" for day in dates]
         written, registered = (
             {name: lake.mark(table, name) for name in names}
@@ -56,13 +56,13 @@ class DateDefinitions:
 
     @property
     def following(self) -> Marks:
-        """What the coming write of events leaves beside them."""
+        """The numbers that the next write of events stores with them."""
         return {name: number + 1 for name, number in self.written.items()}
 
     def bring_up(self, before: Naming, after: Naming, *, wrote: bool) -> None:
-        """Register what the dates name now that the events of `after` stand in for those of `before`.
+        """Update the definitions of the dates, now that the events of `after` replace those of `before`.
 
-        wrote: whether events were written; nothing changed where not.
+        wrote: whether events were written; if not, none changed.
         """
         if self.in_step and not wrote:
             return
@@ -74,12 +74,12 @@ class DateDefinitions:
         types = device_types(seen)
         if not types.equals(self.lake.read(silver.DEVICE_TYPES, dates=self.dates).sort(types.columns)):
             self.lake.replace_dates(silver.DEVICE_TYPES, types, self.dates)
-        # Last, as its mark says that all of it is done.
+        # Written last: its mark records that all definitions are done.
         marks = self.following if wrote else self.written
         self.lake.replace_dates(silver.VARIABLES, counted, self.dates, marks)
 
     def _changed(self, before: Naming, after: Naming) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Devices and variables by what changed; the few devices that this does not settle are read again."""
+        """Update devices and variables by what changed; re-reads the few devices that this leaves open."""
         held = self.lake.read(silver.DEVICES, dates=self.dates)
         seen, unsettled = devices_changed(held, before, after)
         if unsettled:
@@ -89,7 +89,7 @@ class DateDefinitions:
         return seen, variables_changed(self.lake.read(silver.VARIABLES, dates=self.dates), before, after)
 
     def _read_off(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Devices and variables from all events of the dates, some minutes at a time."""
+        """Derive devices and variables from all events of the dates, some minutes at a time."""
         seen, counted = silver.DEVICES.empty(), silver.VARIABLES.empty()
         nothing = Naming.of(silver.SENSOR_EVENTS.empty())
         for day in self.dates:
@@ -97,7 +97,7 @@ class DateDefinitions:
                 between = ("ts", part.start, part.end - MINUTE)
                 events = self.lake.read(silver.SENSOR_EVENTS, dates=[day], between=between, columns=NAMING)
                 named = Naming.of(events)
-                # In order of time each device goes on where it was: none is left unsettled.
+                # In order of time each part continues the one before, so no device is left open.
                 seen, _ = devices_changed(seen, nothing, named)
                 counted = variables_changed(counted, nothing, named)
         return seen, counted

@@ -13,9 +13,9 @@ from domotic_assets.schemas.register import SILVER_REGISTER
 
 
 def write_dims(work: Workspace, _asked: Asked) -> Made:
-    """Write gold/dim_apartment, dim_room, dim_device and dim_tariff where they differ from the lake's.
+    """Write gold/dim_apartment, dim_room, dim_device and dim_tariff if they differ from the lake's.
 
-    Counts of dim_device: rows of the register and devices of the feed that found no partner.
+    The counts of dim_device include the register rows and feed devices that match nothing.
     """
     registry, lake = work.registry, work.lake
     devices = lake.read(DEVICES)
@@ -35,14 +35,14 @@ def write_dims(work: Workspace, _asked: Asked) -> Made:
 
 
 def lacks_devices(work: Workspace) -> bool:
-    """Whether Silver has devices that the dimension does not know."""
+    """Return whether Silver has devices that the dimension lacks."""
     seen = work.lake.read(DEVICES, columns=["device"]).unique()
     known = work.lake.read(DIM_DEVICE, columns=["device_id"])
     return not seen.join(known, left_on="device", right_on="device_id", how="anti").is_empty()
 
 
 def _unmatched(found: dims.DeviceDimension) -> dict[str, int]:
-    """How many register rows and feed devices found no partner."""
+    """Count the register rows and feed devices that match nothing."""
     return {
         "register sensors unmatched": found.sensors.register_unmatched,
         "feed devices unmatched": found.sensors.feed_unmatched,

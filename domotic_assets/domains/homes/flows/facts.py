@@ -1,4 +1,4 @@
-"""Writes the minute facts of Gold from Silver, window by window."""
+"""Writes Gold's minute facts from Silver, window by window."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -18,10 +18,10 @@ from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
 from domotic_assets.star.keys import datetime_key
 
 HOME_MINUTES_PER_PIECE = 12_000
-"""Files' worth of events held at once: four days of two homes, twelve minutes of a thousand."""
+"""Files whose events are held in memory together: four days of two homes, twelve minutes of a thousand."""
 
 USUAL_CONTEXT = timedelta(minutes=15)
-"""How far before and after a minute the readings lie that settle the level of nearly every plug's counter."""
+"""Readings this far before and after a minute settle the counter level of nearly every plug."""
 
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
@@ -30,34 +30,34 @@ _ENERGY_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "is_outl
 _ROOM_COLUMNS = ["ts", "device", "variable", "value", "value_text"]
 
 Rebuild = Callable[[Workspace, pl.Series, pl.Series], tuple[pl.DataFrame, pl.Series]]
-"""From the minutes of a piece and those of the whole run to the rows and the minutes they replace."""
+"""Computes the rows of a piece and the minutes that they replace, from the minutes of piece and run."""
 
 
 def energy_facts(work: Workspace, windows: Sequence[Window]) -> int:
-    """gold/fact_energy_minute of these windows and of the readings they reach; number of rows."""
+    """Write gold/fact_energy_minute of these windows and of readings they affect; returns the row count."""
     return _minute_facts(work, windows, gold.FACT_ENERGY_MINUTE, _energy)
 
 
 def environment_facts(work: Workspace, windows: Sequence[Window]) -> int:
-    """gold/fact_environment_minute of these windows; number of rows."""
+    """Write gold/fact_environment_minute of these windows; returns the row count."""
     return _minute_facts(work, windows, gold.FACT_ENVIRONMENT_MINUTE, _environment)
 
 
 def presence_facts(work: Workspace, windows: Sequence[Window]) -> int:
-    """gold/fact_presence_minute of these windows and of the hold after them; number of rows."""
+    """Write gold/fact_presence_minute of these windows and of the hold after them; returns the row count."""
     return _minute_facts(work, windows, gold.FACT_PRESENCE_MINUTE, _presence)
 
 
 def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
-    """(minute, home) of the files of these windows, whatever became of them, and of the windows themselves.
+    """List (minute, home) of the files of these windows, whatever their status, and of the windows.
 
-    A file version that counts no longer still names the minutes that it once filled. One of the
-    repeated autumn hour may have stood in the other pass: seen again later, it changes over.
+    A superseded version still names the minutes that it once filled. A file of the repeated autumn hour may
+    have been placed in the other pass before, as a later sighting can move it.
     """
     columns = ["window", "minute", "home", "time_note"]
     files = read_within(work, silver.SENSOR_FILES, "window", windows, columns)
     repeated = files.filter(pl.col("time_note") == "repeated_in_autumn")
-    # Nearly every file is of the minute of its window.
+    # The minute of nearly every file is its window.
     elsewhere = files.filter(pl.col("window").ne_missing(pl.col("minute")))
     return (
         pl.concat(
@@ -78,7 +78,7 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
     written = 0
     pieces = _pieces(touched)
     rebuilt = (rebuild(work, minutes, all_minutes) for minutes in pieces)
-    # Energy asks what Gold holds: there a piece is written before the next one is worked out.
+    # Energy reads Gold, so each of its pieces is written before the next one is computed.
     in_turn = rebuilt if table is gold.FACT_ENERGY_MINUTE else prefetch(rebuilt)
     for number, (rows, replaced) in enumerate(in_turn, 1):
         work.lake.replace_values(table, rows, "datetime_key", _keys(replaced), replaced.dt.date())
@@ -88,7 +88,7 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
 
 
 def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
-    """The minutes in order, cut where enough is together and where a gap of a day makes context dear."""
+    """Cut the minutes, in order, by number of files and at gaps of over a day, where context costs much."""
     counted = touched.group_by("minute").len().sort("minute")
     gap = (pl.col("minute").diff() > timedelta(days=1)).fill_null(False)
     pieces: list[pl.Series] = []
@@ -129,7 +129,7 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
     inside = pl.col("datetime_key").is_in(_keys(minutes).implode())
     others = pl.col("datetime_key").is_in(_keys(run).implode())
     reached = rows.filter(~inside, ~others)
-    # Rows outside the minutes belong to single devices; the other devices of those minutes stay.
+    # Rows outside the minutes are of single devices; rows of other devices in those minutes are kept.
     held = _held(work, gold.FACT_ENERGY_MINUTE, reached["datetime_key"].unique())
     beside = held.join(reached, on=["datetime_key", "device_key"], how="anti")
     return _replacing(rows.filter(inside), minutes, pl.concat([reached, beside]), held)
@@ -138,10 +138,10 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
 def _replacing(
     rows: pl.DataFrame, minutes: pl.Series, reached: pl.DataFrame, held: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """The rows of a piece and those that it reached in minutes beyond, and the minutes that they replace.
+    """Combine the rows of a piece with those it changes elsewhere; returns rows and the minutes they replace.
 
-    held: what Gold has of those minutes beyond. Most reach nothing new: to write such a minute again
-    would write the file of its day again.
+    reached: rows in the other minutes. held: what Gold holds of them. Only those that differ are written, as
+    writing a minute again would rewrite the file of its day.
     """
     both = pl.concat([reached, held])
     changed = both.filter(both.is_unique())["datetime_key"].unique()
@@ -150,7 +150,7 @@ def _replacing(
 
 
 def _held(work: Workspace, table: Table, keys: pl.Series) -> pl.DataFrame:
-    """What Gold holds of the minutes with these keys."""
+    """Read what Gold holds of the minutes with these keys."""
     if keys.is_empty():
         return table.empty()
     return work.lake.read(
@@ -162,25 +162,23 @@ def _held(work: Workspace, table: Table, keys: pl.Series) -> pl.DataFrame:
 
 
 def _keys(minutes: pl.Series) -> pl.Series:
-    """The datetime_key of each minute."""
+    """Compute the datetime_key of each minute."""
     return pl.DataFrame({"ts": minutes}, schema={"ts": UTC_TIME}).select(datetime_key()).to_series()
 
 
 def _moments(keys: pl.Series) -> pl.Series:
-    """The minute of each datetime_key."""
+    """Compute the minute of each datetime_key."""
     return keys.cast(pl.String).str.to_datetime("%Y%m%d%H%M", time_unit="us", time_zone="UTC").rename("ts")
 
 
 def _events_with_context(
     work: Workspace, first: datetime, last: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Energy events of [first, last], with as much before and after as the counters' steps ask for.
+    """Read energy events of [first, last] with the context that counter steps need, and their plug readings.
 
-    Comes with the plugs' readings that they make.
-
-    A few minutes around settle the level of nearly every plug. Of the others the rest of the day is
-    read, then the nearest day before and after on which they were seen, and further days only while
-    no reading settles it.
+    A few minutes around settle the level of nearly every plug. For the others the rest of the day is read,
+    then the nearest day before and after on which they were seen, and further days only while no reading
+    settles it.
     """
     days = _plugs_reached(work, first, last)
     bound_w = work.registry.settings.plug_power_bound_w
@@ -212,7 +210,7 @@ def _next_days(
     days: Mapping[str, Iterator[date]],
     within: tuple[datetime, datetime],
 ) -> list[pl.DataFrame]:
-    """Energy events of each plug's next day, as far as they lie within; none where no plug has one left."""
+    """Read the energy events of each plug's next day that lie in `within`; empty list if no day is left."""
     wanted = [(plug, day) for plug in plugs if (day := next(days[plug], None)) is not None]
     if not wanted:
         return []
@@ -229,9 +227,10 @@ def _next_days(
 
 
 def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str, list[date]]:
-    """The plugs that a change in [first, last] can reach, with the dates since `first` that saw them.
+    """Find plugs that a change in [first, last] can affect, each with its UTC dates from `first` on.
 
-    A plug not seen since is reached only where Gold still holds a reading of it that is to be replaced.
+    A plug not seen since then is included, with all its dates, only if Gold still holds a reading of it that
+    is to be replaced.
     """
     since = [day for day in work.lake.dates(silver.DEVICES) if day >= first.date()]
     days = _dates_of_plugs(work, since)
@@ -252,7 +251,7 @@ def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str
 def _dates_of_plugs(
     work: Workspace, dates: list[date] | None, where: pl.Expr | None = None
 ) -> dict[str, list[date]]:
-    """Plugs and the UTC dates that saw them, oldest first: among these dates, or among all."""
+    """Find the UTC dates that saw each plug, oldest first. dates: search only these; None for all."""
     plugs = pl.col("category") == "plugs"
     seen = work.lake.read(
         silver.DEVICES,
@@ -264,7 +263,7 @@ def _dates_of_plugs(
 
 
 def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame:
-    """Events of exactly these minutes, as rooms need them."""
+    """Read the events of exactly these minutes, with the columns that the facts of rooms need."""
     columns = [*_ROOM_COLUMNS, "is_outlier"]
     events = _events_between(work, _first(minutes), _last(minutes), where, columns)
     return events.filter(pl.col("ts").is_in(minutes.implode()))
@@ -278,7 +277,7 @@ def _events_between(
 
 
 def _silent_devices(work: Workspace, minutes: pl.Series) -> pl.DataFrame:
-    """ts and device of those that a counting file of these minutes names without a reading."""
+    """Read ts and device of devices that a counting file of these minutes names without a reading."""
     files = work.lake.read(
         silver.SENSOR_FILES,
         between=("minute", minutes.min(), minutes.max()),
@@ -298,7 +297,7 @@ def _last(minutes: pl.Series) -> datetime:
 
 
 def days_without_gold(work: Workspace) -> list[Window]:
-    """UTC days with silver events that a minute fact holds nothing of although it should."""
+    """List the UTC days with Silver events if a minute fact table does not exist; else none."""
     days = set(work.lake.dates(silver.SENSOR_EVENTS))
     missing: set[date] = set()
     facts = (gold.FACT_ENERGY_MINUTE, gold.FACT_ENVIRONMENT_MINUTE, gold.FACT_PRESENCE_MINUTE)

@@ -15,22 +15,22 @@ from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import gold, silver
 
 DAYS_OF_HEALTH_PER_PIECE = 30
-"""Local dates whose counts are held at once; readings of a day before and after are read with them."""
+"""Local dates whose counts are held in memory together; a day before and after is read with them."""
 
 
 def local_days(work: Workspace, windows: Sequence[Window]) -> list[date]:
-    """The local dates of the minutes that these windows touch, oldest first."""
+    """List the local dates of the minutes that these windows touch, oldest first."""
     return health.local_days_of(touched_minutes(work, windows), work.registry) if windows else []
 
 
 def health_days_to_refresh(work: Workspace, touched: Collection[date]) -> list[date]:
-    """Local dates whose device health may have changed with minutes of the touched ones, oldest first."""
+    """List the local dates whose device health may have changed with minutes of `touched`, oldest first."""
     held = work.lake.read(gold.FACT_DEVICE_HEALTH_DAY, columns=["local_date", "device_key"])
     return health.days_to_refresh(work.lake.read(silver.DEVICES), held, touched, work.registry)
 
 
 def health_facts(work: Workspace, days: Sequence[date]) -> int:
-    """gold/fact_device_health_day of these local dates; number of rows."""
+    """Write gold/fact_device_health_day of these local dates; returns the row count."""
     devices = work.lake.read(silver.DEVICES)
     written = done = 0
     for piece in _runs_of(days, DAYS_OF_HEALTH_PER_PIECE):

@@ -1,6 +1,6 @@
-"""Lands sensor files: finds what the share holds and Bronze does not, and appends it, window by window.
+"""Lands sensor files: finds what the share holds and Bronze lacks, and appends it, window by window.
 
-A step works through its windows in pieces that fit the memory, and may be repeated.
+A step works through its windows in pieces that fit in memory, and may be repeated.
 """
 
 from collections import Counter
@@ -36,21 +36,22 @@ from domotic_assets.sources.files.folders import (
 )
 
 SOURCE = "sensor_files"
-"""The source of sites.yaml from which homes' files come."""
+"""The source in sites.yaml of the homes' files."""
 
 SETTLE = timedelta(seconds=2)
-"""A file whose last write is younger is left for the next look. A slower sender costs a version more:
-what it had written is quarantined, and the completed file, being another version, is loaded."""
+"""A file written more recently is left for the next look. A slower sender costs one more version: its
+incomplete file is quarantined, and the completed file, being another version, is loaded."""
 
 _HELD = ("name", "window", "file_id", "arrived_at", "modified_at", "size_bytes")
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """What the share holds that bronze does not, and names left where they are.
+    """Files that the share holds and Bronze lacks, and names that were skipped.
 
-    rows: `files.as_rows` with `window`, each minute that a file may belong to. irregular: minutes of files
-    that only a whole listing shows. listed: names looked at.
+    rows: `folders.as_rows` with `window`; one row for each minute that a file may belong to. irregular:
+    minutes of files that only a whole listing shows. left: number of skipped names by reason. listed: number
+    of names looked at.
     """
 
     rows: pl.DataFrame
@@ -60,21 +61,21 @@ class Discovery:
 
     @property
     def minutes(self) -> Counter[datetime]:
-        """How many files are new, by minute."""
+        """Number of new files by minute."""
         return Counter(dict(self.rows.group_by("window").len().iter_rows()))
 
     @property
     def files(self) -> int:
-        """How many files are new."""
+        """Number of new files; one that may belong to two minutes counts twice."""
         return self.rows.height
 
 
 def discover_sensor_files(
     work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None = None
 ) -> Discovery:
-    """List the share and compare with bronze; nothing is written.
+    """List the share and compare it with Bronze; writes nothing.
 
-    With spans of time, only the names that homes give to their minutes are listed.
+    spans_of_time: list only the names that homes give to minutes of these [start, end) spans; None for all.
     """
     now = work.now()
     listed = _share(work).listing(_patterns(work, spans_of_time))
@@ -105,7 +106,7 @@ def discover_sensor_files(
                     found.append(entry)
                     if not is_regular(named, window):
                         irregular.add(window)
-    # A name that says nothing: only a look inside tells whether a home sent it.
+    # A name in another format: only a look inside tells whether a home sent it.
     nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
     landed = Landing(work.registry, nothing, now).land(_share(work).read([*odd.values()]))
     left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
@@ -119,14 +120,14 @@ def discover_sensor_files(
 
 
 def _share(work: Workspace) -> FileFolder:
-    """Where the homes' files come from; sites.yaml is refused without it."""
+    """Return the folder of the homes' files; the registry refuses a sites.yaml without it."""
     share = work.folder(SOURCE)
     assert share is not None
     return share
 
 
 def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime) -> pl.Series:
-    """The minute of each listed file that is done and has a plain name; null where a closer look tells."""
+    """Find the minute of each listed file that is complete and has a plain name; null for all others."""
     written = rows["modified_at"]
     window = names.plain(texts(rows["name"]), arrivals(written, now))["window"]
     doubtful = written.is_between(now - SETTLE, now, closed="right") | (rows["size_bytes"] > MAX_FILE_BYTES)
@@ -134,15 +135,15 @@ def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime) -> pl.S
 
 
 def is_settling(entry: Entry, now: datetime) -> bool:
-    """Whether a file was written to a moment ago: its sender may not be done with it."""
+    """Return whether a file was written less than SETTLE ago, so that its sender may not be done with it."""
     return now - SETTLE < entry.modified_at <= now
 
 
 def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bool = False) -> Outcome:
-    """Share → bronze/sensor_files: append every file version of these windows that bronze does not hold.
+    """Append to bronze/sensor_files every file version of these windows that Bronze lacks.
 
-    What was found just now is not looked for again. by_name: else list only the names that homes give to
-    these windows; without it the whole share.
+    Files in the listing cache are not listed again. by_name: otherwise list only the names that homes give to
+    these windows, instead of the whole share.
     """
     outcome = Outcome()
     now = work.now()
@@ -160,7 +161,7 @@ def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bo
 def _source(
     work: Workspace, windows: Sequence[Window], now: datetime, *, by_name: bool
 ) -> tuple[FileSource, FilePosition]:
-    """The files of these windows, and what bronze says of those of their names."""
+    """Return a source of these windows' files, and the position with what Bronze holds of their names."""
     found = work.listing_cache.take(windows)
     if found is not None:
         named = found["name"].cast(pl.String()).implode()
@@ -188,7 +189,7 @@ def _source(
 
 
 def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Iterator[tuple[Landed, int]]:
-    """Batch after batch of the source as bronze rows, and how many files wait behind it."""
+    """Yield the source batch by batch as bronze rows, each with the number of files that remain."""
     while True:
         batch = source.pull(position, FILES_AT_ONCE)
         position = batch.position
@@ -204,20 +205,20 @@ def _patterns(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]
 
 
 def _held(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None) -> pl.DataFrame:
-    """What bronze says of the files it holds: all, or those whose names the spans' patterns may show."""
+    """Read what Bronze holds: all files, or those whose names the patterns of the spans may match."""
     if spans_of_time is None:
         return work.lake.read(bronze.SENSOR_FILES, columns=_HELD)
     wider = [
         Window(start - margin, end + margin)
         for start, end in spans_of_time
-        # Patterns of hours show up to an hour more on both sides, and a clock may change; of days, a day.
+        # Patterns of hours match up to an hour more on both sides, and a clock may change; of days, a day.
         for margin in [timedelta(hours=3) if end - start < timedelta(hours=12) else timedelta(days=2)]
     ]
     return read_within(work, bronze.SENSOR_FILES, "window", wider, _HELD)
 
 
 def homes_heard(work: Workspace, start: datetime, end: datetime) -> pl.DataFrame:
-    """home and window of the files that bronze holds of [start, end), one row each."""
+    """Read home and window of the files that Bronze holds of [start, end), one row per pair."""
     span = Window(start, end)
     held = read_within(work, bronze.SENSOR_FILES, "window", [span], ["home", "window"])
     return held.drop_nulls().unique()

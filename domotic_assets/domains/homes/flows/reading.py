@@ -1,6 +1,6 @@
 """Flattens sensor files: Bronze to Silver events, definitions, rejects and file statuses, window by window.
 
-A step works through its windows in pieces that fit the memory, and may be repeated.
+A step works through its windows in pieces that fit in memory, and may be repeated.
 
 Why: docs/decisions/0003-whole-minutes-and-anchors.md
 """
@@ -28,10 +28,10 @@ COUNTING = ("loaded", "partial")
 
 
 def flatten_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
-    """Bronze → silver events, definitions, rejects and file statuses of these windows.
+    """Rebuild Silver's events, definitions, rejects and file statuses of these windows from Bronze.
 
-    Every minute that their files (and the versions they replace) touch is rebuilt from all bronze
-    files that have it, and replaced whole; silver/sensor_files comes last, as it says what is done.
+    Every minute that their files, or the versions that they replace, touch is rebuilt from all bronze files
+    of that minute, and replaced whole. silver/sensor_files is written last, as it records what is done.
     """
     outcome = Outcome()
     pieces = _pieces(work, windows)
@@ -46,7 +46,7 @@ def flatten_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
 
 
 def unflattened_minutes(work: Workspace) -> list[datetime]:
-    """Windows of bronze file versions that silver has not taken in at their latest arrival."""
+    """Find the windows of bronze file versions that Silver has not processed at their latest arrival."""
     on = ["file_id", "window", "arrived_at"]
     landed = work.lake.read(bronze.SENSOR_FILES, columns=on).group_by(on[:2]).agg(pl.col("arrived_at").max())
     taken = work.lake.read(silver.SENSOR_FILES, columns=on)
@@ -54,7 +54,7 @@ def unflattened_minutes(work: Workspace) -> list[datetime]:
 
 
 def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, int]]:
-    """Consecutive pieces of the windows, of about FILES_AT_ONCE bronze rows each."""
+    """Cut the windows into consecutive pieces of about FILES_AT_ONCE bronze rows, each with its row count."""
     rows = read_within(work, bronze.SENSOR_FILES, "window", windows, ["window"])
     pieces: list[tuple[Window, int]] = []
     for start, end in spans(windows):
@@ -67,7 +67,7 @@ def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, in
 
 
 def _flattened(work: Workspace, piece: Window) -> tuple[Flattened, Naming]:
-    """A piece's own files with the events that count among them, and what these name."""
+    """Flatten a piece's own files, keep the events that count, and collect what these name."""
     flat = flatten(versions(read_within(work, bronze.SENSOR_FILES, "window", [piece])), work.registry)
     flat = flat.counting()
     return flat, Naming.of(flat.events)
@@ -94,7 +94,7 @@ def _write_piece(work: Workspace, piece: Window, flat: Flattened, naming: Naming
 
 
 def _write_events(work: Workspace, events: pl.DataFrame, naming: Naming, minutes: pl.Series) -> None:
-    """Put these events in place of what silver holds of the minutes, and register what they name."""
+    """Replace Silver's events of these minutes, and update the definitions that depend on them."""
     dates = minutes.dt.date()
     definitions = DateDefinitions.of(work.lake, dates.unique().sort().to_list(), len(work.registry.homes))
     before = work.lake.read(
@@ -111,7 +111,7 @@ def _write_events(work: Workspace, events: pl.DataFrame, naming: Naming, minutes
 
 
 def _events_of_other_windows(work: Workspace, piece: Window, minutes: pl.Series) -> pl.DataFrame:
-    """Events of these minutes that come from files whose own window lies elsewhere."""
+    """Read the events of these minutes that come from files whose own window is outside the piece."""
     elsewhere = work.lake.read(
         silver.SENSOR_FILES,
         between=("minute", minutes.min(), minutes.max()),

@@ -1,7 +1,7 @@
-"""Dimensions of homes, rooms and devices: current state, one row each.
+"""Builds the dimensions of homes, rooms and devices: current state, one row each.
 
-What exists comes from sites.yaml and the feed; the register only adds what is certain: a row joins where
-exactly one matches on both sides. Tariffs have a module of their own.
+What exists comes from sites.yaml and the feed. The register only adds what is certain: a row joins if exactly
+one matches on both sides. Tariffs belong in `tariffs`.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from domotic_assets.schemas.table import NO_KEY, surrogate_key
 from domotic_assets.star.keys import key_of
 
 RegisterFrames = Mapping[str, pl.DataFrame]
-"""Register table to its silver frame; a table that is absent counts as empty."""
+"""Register table to its Silver frame; a missing table counts as empty."""
 
 UNKNOWN_ROOM_TYPE = "unknown"
 PLUG = "plug"
 
-# The register's words for sensors, and the feed's device types.
+# The register's words for sensors to the feed's device types.
 DEVICE_TYPE_OF_SENSOR = {
     "plug": "plug",
     "door": "door",
@@ -43,7 +43,7 @@ DEVICE_NOUN = {
 
 @dataclass(frozen=True)
 class Matches:
-    """How many rows of the register and devices of the feed found each other, and how many did not."""
+    """How many register rows and feed devices matched each other, and how many did not."""
 
     matched: int
     register_unmatched: int
@@ -52,7 +52,7 @@ class Matches:
 
 @dataclass(frozen=True)
 class DeviceDimension:
-    """`DIM_DEVICE`, and how the register's sensors and appliances joined the feed's devices and plugs."""
+    """`DIM_DEVICE`, and how many register sensors and appliances matched the feed's devices and plugs."""
 
     devices: pl.DataFrame
     sensors: Matches
@@ -60,9 +60,9 @@ class DeviceDimension:
 
 
 def dim_apartment(registry: Registry, register: RegisterFrames, devices: pl.DataFrame) -> pl.DataFrame:
-    """One row per home of sites.yaml, or that has left it and whose data are still here: `DIM_APARTMENT`.
+    """Build `DIM_APARTMENT`: one row per home of sites.yaml, or that has left it but still has data.
 
-    devices: silver `DEVICES`.
+    devices: Silver `DEVICES`.
     """
     buildings = _register_table(register, "buildings")
     of_home: dict[str, list[int]] = {}
@@ -93,9 +93,9 @@ def dim_apartment(registry: Registry, register: RegisterFrames, devices: pl.Data
 
 
 def dim_room(registry: Registry, devices: pl.DataFrame) -> pl.DataFrame:
-    """One row per room of sites.yaml or of the feed: `DIM_ROOM`.
+    """Build `DIM_ROOM`: one row per room of sites.yaml or of the feed.
 
-    devices: silver `DEVICES`.
+    devices: Silver `DEVICES`.
     """
     rooms = {
         (home.id, f"{home.id}/{room.id}"): (room.name, room.type)
@@ -116,10 +116,11 @@ def dim_room(registry: Registry, devices: pl.DataFrame) -> pl.DataFrame:
 def dim_device(
     registry: Registry, devices: pl.DataFrame, register: RegisterFrames, newest_window: datetime | None
 ) -> DeviceDimension:
-    """One row per device of the feed: `DIM_DEVICE`, with what the register matched.
+    """Build `DIM_DEVICE`: one row per device of the feed, with what the register adds.
 
-    devices: silver `DEVICES`; a device's type is that of the newest date, as a sensor may be moved from a
-    door to a window. newest_window: start of the data's newest minute; activity is counted back from it.
+    devices: Silver `DEVICES`; a device's type is that of its newest date, as a sensor may be moved from a
+    door to a window. newest_window: start of the data's newest minute, from which activity is counted back;
+    None makes every device inactive.
     """
     current = (
         devices.sort("utc_date")
@@ -159,7 +160,7 @@ def dim_device(
 
 
 def _named(devices: pl.DataFrame, rooms: pl.DataFrame) -> pl.DataFrame:
-    """`devices` and device_name: "Kitchen plug"; "Office window 2" where a room has several of the category.
+    """Add device_name to devices: "Kitchen plug"; "Office window 2" if a room has several of the category.
 
     rooms: `DIM_ROOM`.
     """
@@ -178,7 +179,7 @@ def _register_table(register: RegisterFrames, name: str) -> pl.DataFrame:
 
 
 def _rooms_of(rows: pl.DataFrame, register: RegisterFrames, registry: Registry) -> pl.DataFrame:
-    """Register rows with id_room, and `room`: its id in the feed's terms; null where no home has it."""
+    """Add `room` to register rows with id_room: the room's id in the feed's terms; null if no home has it."""
     spellings = {
         (home.id, spelling): room.id for home in registry.homes for spelling, room in home.rooms.items()
     }
@@ -196,7 +197,7 @@ def _rooms_of(rows: pl.DataFrame, register: RegisterFrames, registry: Registry) 
 
 
 def _pairs(feed: pl.DataFrame, register_rows: pl.DataFrame, on: list[str]) -> pl.DataFrame:
-    """Feed rows joined to register rows where exactly one of each has the same values in `on`."""
+    """Join feed rows to register rows if exactly one of each has the same values in `on`."""
     only_feed = feed.filter(pl.len().over(on) == 1)
     only_register = register_rows.drop_nulls(on).filter(pl.len().over(on) == 1)
     return only_feed.join(only_register, on=on)

@@ -1,7 +1,7 @@
-"""Energy of a minute: counter differences of plugs, integrated power of house meters, cost by tariff.
+"""Computes energy by minute: counter differences of plugs, integrated power of house meters, cost by tariff.
 
-A counter is judged against its neighbours in the data, before and after, never against "the
-previous run": that is what makes the result the same however the feed was cut into runs.
+A counter is judged against its neighbours in the data, before and after, never against "the previous run". So
+the result is the same however the feed was cut into runs.
 
 Why: docs/decisions/0003-whole-minutes-and-anchors.md
 """
@@ -35,15 +35,15 @@ def counter_steps(
     bound_w: float,
     level: tuple[int, float] | None = None,
 ) -> list[tuple[float, bool]]:
-    """Energy in Wh since the reading before, and whether the reading is sound, for each reading of a counter.
+    """Compute for each reading of a counter its energy in Wh since the one before, and whether it is sound.
 
-    minutes: when, in minutes; strictly rising. counters: accepted readings in Wh. bound_w: the most
-    that the device can draw. level: the reading that counts before the first, None at the very
+    minutes: minute of each reading, strictly rising. counters: accepted readings in Wh. bound_w: the most
+    power that the device can draw. level: minute and Wh of the reading before the first; None at the very
     first reading, which adds nothing.
 
-    A lower reading is a restart at 0 and adds its own value, unless the next one is back at or
-    above the level: then it was a glitch. A step that needs more power than the bound adds nothing
-    and becomes the level only if the next reading goes on from it.
+    A lower reading is a restart at 0 and adds its own value, unless the next one is back at or above the
+    level: then it was a glitch and adds nothing. A step that needs more power than the bound adds nothing,
+    and becomes the level only if the next reading continues from it.
     """
     steps: list[tuple[float, bool]] = []
     last = len(counters) - 1
@@ -73,10 +73,10 @@ def _goes_on(minute: int, counter: float, next_minute: int, following: float, bo
 
 
 def plug_readings(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per plug and minute: ts, home, room, device, power_w, counter_total, is_valid.
+    """Pivot plug events to one row per plug and minute.
 
-    An invalid plug reading gives neither power nor counter; power out of bounds is left out, and a
-    counter below zero, which no meter shows.
+    Columns: ts, home, room, device, power_w, counter_total, is_valid. An invalid reading gives neither power
+    nor counter. Power out of bounds is null, and so is a counter below zero, which no meter shows.
     """
     power, total, valid = PLUG_VARIABLES
     sound = pl.col(valid).fill_null(1.0) == 1.0
@@ -95,9 +95,9 @@ def plug_readings(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def house_readings(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per house meter and minute, shaped as `plug_readings`; it has no counter.
+    """Pivot house-meter events to one row per meter and minute, shaped as `plug_readings`, without a counter.
 
-    With an invalid phase the power is the sum of the valid ones; a power out of bounds is left out.
+    If a phase is invalid, the power is the sum of the valid ones. Power out of bounds is null.
     """
     total, *rest = HOUSE_VARIABLES
     phases, valids = rest[:3], rest[3:]
@@ -106,7 +106,7 @@ def house_readings(events: pl.DataFrame) -> pl.DataFrame:
     good = [
         pl.when(pl.col(phase).is_not_null() & ~pl.col(f"{phase} outlier")).then(phase) for phase in phases
     ]
-    # A null among the valid phases makes the sum null: part of a house is not the house.
+    # A null among the valid phases makes the sum null: without that phase it is not the house's power.
     valid_sum = pl.sum_horizontal(
         *(pl.when(ok).then(value).otherwise(0.0) for ok, value in zip(valid, good, strict=True)),
         ignore_nulls=False,
@@ -127,7 +127,7 @@ def house_readings(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _pivot(events: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
-    """One row per device and minute with a column a variable, and `<variable> outlier` beside it."""
+    """Pivot events to one row per device and minute: a column per variable, and `<variable> outlier`."""
     of = {name: pl.col("variable") == name for name in variables}
     return (
         events.filter(pl.col("variable").is_in(variables))
@@ -143,13 +143,14 @@ def _pivot(events: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
 
 
 def anchors(readings: pl.DataFrame, bound_w: float) -> pl.DataFrame:
-    """Accepted counter readings (device, ts, counter_total), by device and time: when the one `before`
-    was read, and `is_anchor`.
+    """Mark the anchors among accepted counter readings, one row per reading, by device and time.
 
-    A reading that goes on from the one before it is the level after it whatever came earlier, so
-    a recalculation may start behind any anchor and end at the second one after the change.
+    Columns: device, ts, counter_total, `before` (ts of the device's previous reading, null for the first) and
+    is_anchor. An anchor is at or above the reading before it and within the bound. The level after it does
+    not depend on anything earlier, so a recalculation may start after any anchor and end at the second one
+    after the change.
     """
-    # In order of devices the row before is a device's reading before, where it is of the same device.
+    # Sorted by device and time, the row before is the device's previous reading if it is of the same device.
     follows = pl.col("device") == pl.col("device").shift()
     minutes = (pl.col("ts") - pl.col("before")).dt.total_minutes()
     rise = pl.col("counter_total") - pl.col("counter_total").shift()
@@ -164,26 +165,26 @@ def anchors(readings: pl.DataFrame, bound_w: float) -> pl.DataFrame:
 
 
 def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_w: float) -> pl.DataFrame:
-    """Energy of every counter reading that a change in [first, last] can reach.
+    """Compute the energy of every counter reading that a change in [first, last] can affect.
 
-    readings: `plug_readings` from the reading that an anchor before `first` goes on from (or the very
-    first) to the first anchor behind `last` whose own reading before lies behind `last` (or the very
-    last). One row per device and reading: device, ts, energy_wh, is_sound.
+    readings: `plug_readings` from the reading before an anchor earlier than `first` (or the very first) to
+    the first anchor after `last` whose previous reading is also after `last` (or the very last). Returns one
+    row per device and reading: device, ts, energy_wh, is_sound.
     """
     place, begin = pl.col("place"), pl.col("begin")
     marked = anchors(readings, bound_w).with_columns(place=pl.int_range(pl.len()).over("device"))
     reach = marked.group_by("device").agg(
-        # The first to be judged comes after the reading that counts before it: none at the very first.
+        # Judging begins after the last anchor before `first`, or at the very first reading.
         begin=place.filter("is_anchor", pl.col("ts") < first).max().add(1).fill_null(0),
         end=place.filter("is_anchor", pl.col("before") > last).min().fill_null(pl.len() - 1),
     )
     judged = (
         marked.join(reach, on="device", maintain_order="left")
         .filter(place.is_between(begin - 1, "end"))
-        # The first of them is the level that the others go on from.
+        # The first row is the level from which the others continue.
         .with_columns(goes_on=(pl.col("is_anchor") | (place == (begin - 1).clip(0))).all().over("device"))
     )
-    # Nearly every counter only rises: all of those are one subtraction of columns.
+    # Nearly every counter only rises: all of those need one subtraction of columns.
     rises = (
         judged.filter("goes_on")
         .with_columns(energy_wh=pl.col("counter_total").diff().over("device").fill_null(0.0), is_sound=True)
@@ -196,7 +197,7 @@ def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_
 
 
 def _steps_of(readings: pl.DataFrame, from_first: bool, bound_w: float) -> pl.DataFrame:
-    """The steps of one device's readings, one by one; unless from the very first, the first is the level."""
+    """Compute one device's steps reading by reading; unless `from_first`, the first one is only the level."""
     minutes = (readings["ts"].dt.epoch("s") // 60).to_list()
     counters = readings["counter_total"].to_list()
     level = None if from_first else (minutes[0], counters[0])
@@ -213,7 +214,7 @@ def _steps_of(readings: pl.DataFrame, from_first: bool, bound_w: float) -> pl.Da
 def lacking_context(
     readings: pl.DataFrame, devices: Collection[str], first: datetime, last: datetime, bound_w: float
 ) -> tuple[set[str], set[str]]:
-    """The devices with no anchor before `first`, and those with none behind `last`, in these readings."""
+    """Find the devices without an anchor before `first`, and those without one after `last`."""
     marked = anchors(readings, bound_w)
     early = marked.filter("is_anchor", pl.col("ts") < first)["device"]
     late = marked.filter("is_anchor", pl.col("before") > last)["device"]
@@ -228,10 +229,10 @@ def energy_minutes(
     last: datetime,
     registry: Registry,
 ) -> pl.DataFrame:
-    """FACT_ENERGY_MINUTE rows of the given minutes, and of the readings that a change in them reaches.
+    """Build FACT_ENERGY_MINUTE rows of the given minutes, and of the readings that a change in them affects.
 
-    events: of VARIABLES, with the context that `energy_steps` asks for. plugs: their `plug_readings`.
-    minutes: those to rebuild, all within [first, last].
+    events: of VARIABLES, with the context that `energy_steps` needs. plugs: their `plug_readings`. minutes:
+    those to rebuild, all within [first, last].
     """
     steps = energy_steps(plugs, first, last, registry.settings.plug_power_bound_w)
     inside = pl.col("ts").is_in(minutes.implode())

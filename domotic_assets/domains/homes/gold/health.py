@@ -1,4 +1,4 @@
-"""Device health by local day: what was expected of a device, what came, and what was wrong with it."""
+"""Computes device health by local day: minutes expected, minutes missing, errors and battery charge."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ _DEVICE_DAY = ["device", "local_date"]
 
 
 def lifetimes(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    """One row per device: home, room, first_ts, its first local date, and its home's last local date.
+    """Build one row per device: home, room, first_ts, first_date (local), and last_date, its home's last one.
 
-    devices: silver devices, one row per device and UTC date.
+    devices: Silver `DEVICES`, one row per device and UTC date.
     """
     zones = registry.time_zones()
     last_day = devices.group_by("home").agg(pl.col("last_ts").max())
@@ -34,7 +34,10 @@ def lifetimes(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
 
 
 def expected_days(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    """One row per device and local date that health must have: device, home, room, first_ts, local_date."""
+    """List the health rows that must exist, one per device and local date.
+
+    Columns: device, home, room, first_ts, local_date.
+    """
     return (
         lifetimes(devices, registry)
         .with_columns(local_date=pl.date_ranges("first_date", "last_date"))
@@ -46,12 +49,12 @@ def expected_days(devices: pl.DataFrame, registry: Registry) -> pl.DataFrame:
 def days_to_refresh(
     devices: pl.DataFrame, held: pl.DataFrame, touched: Collection[date], registry: Registry
 ) -> list[date]:
-    """Local dates whose health rows may differ from those held, oldest first.
+    """List the local dates whose health rows may differ from those held, oldest first.
 
-    Those whose devices are not the ones held (a home that fell silent); the first date of a device
-    that began earlier or later than it did, before and now; and where minutes changed, their dates,
-    and those from the newest reading's on, before or now, where that is earlier.
-    held: local_date and device_key of FACT_DEVICE_HEALTH_DAY.
+    These are: dates whose devices are not the ones held (a home fell silent); the old and the new first date
+    of a device that begins earlier or later than before; and the touched dates, whose minutes changed. If any
+    date was touched, also all dates from that of the newest reading on, as held or as wanted, whichever is
+    earlier: the expected minutes end there. held: local_date and device_key of FACT_DEVICE_HEALTH_DAY.
     """
     wanted = expected_days(devices, registry).select("local_date", device_key=key_of("device"))
     on = ["local_date", "device_key"]
@@ -64,7 +67,7 @@ def days_to_refresh(
     if touched and not held.is_empty() and not wanted.is_empty():
         last = min(max(held["local_date"].to_list()), max(wanted["local_date"].to_list()))
         if len(set(registry.time_zones().values())) > 1:
-            # The same moment lies on the date before for a home further west.
+            # For a home further west the same moment is on the date before.
             last -= timedelta(days=1)
         days |= {day for day in wanted["local_date"].unique().to_list() if day >= last}
     return sorted(days)
@@ -72,10 +75,10 @@ def days_to_refresh(
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of devices by local date, in some minutes; of disjoint minutes it adds up.
+    """Counts of what devices sent, by local date, in some minutes; counts of disjoint minutes add up.
 
-    counts: device, local_date, present (minutes with a reading), wrong (outliers and readings that call
-    themselves invalid). levels: device, local_date, value, readings: how often each charge was read.
+    counts: device, local_date, present (minutes with a reading), wrong (outliers and readings that the feed
+    marks invalid). levels: device, local_date, value (battery charge), readings (how often it was read).
     """
 
     counts: pl.DataFrame
@@ -83,7 +86,7 @@ class Seen:
 
 
 def seen_in(events: pl.DataFrame, registry: Registry) -> Seen:
-    """What came in the minutes of these silver events; all events of a minute are among them."""
+    """Count what devices sent in the minutes of these Silver events, which hold all events of each minute."""
     dated = local_date(registry.time_zones()).alias("local_date")
     present = (
         events.select("ts", "home", "device")
@@ -111,7 +114,7 @@ def seen_in(events: pl.DataFrame, registry: Registry) -> Seen:
 
 
 def seen_together(parts: Iterable[Seen]) -> Seen:
-    """What came in the minutes of all parts."""
+    """Add up the counts of disjoint minutes."""
     counts, levels = zip(*((part.counts, part.levels) for part in parts), strict=True)
     return Seen(
         pl.concat(counts).group_by(_DEVICE_DAY).agg(pl.col("present", "wrong").sum()),
@@ -126,16 +129,16 @@ def health_days(
     days: Collection[date],
     registry: Registry,
 ) -> pl.DataFrame:
-    """FACT_DEVICE_HEALTH_DAY rows of the given local dates.
+    """Build FACT_DEVICE_HEALTH_DAY rows of the given local dates.
 
-    seen, rejects: of all minutes of these dates in every home's zone. devices: silver, whole.
+    seen, rejects: of all minutes of these dates in every home's zone. devices: all of Silver `DEVICES`.
     """
     zones = registry.time_zones()
     expected = expected_days(devices, registry).filter(pl.col("local_date").is_in(list(days)))
     newest: datetime = devices["last_ts"].max()  # type: ignore[assignment]
     expected = expected.with_columns(expected=_expected_minutes(expected, newest, zones))
     charges = (
-        # In one order, whatever came first: a sum of floats depends on it.
+        # Sorted, as a sum of floats depends on the order.
         seen.levels.sort(*_DEVICE_DAY, "value")
         .group_by(_DEVICE_DAY, maintain_order=True)
         .agg(
@@ -168,7 +171,7 @@ def health_days(
 
 
 def _expected_minutes(expected: pl.DataFrame, newest: datetime, zones: dict[str, str]) -> pl.Series:
-    """Minutes of each row's local day between the device's first reading and the newest of all data."""
+    """Count the minutes of each row's local day from the device's first reading to the newest of all data."""
     numbers: list[int] = []
     for home, day, first in expected.select("home", "local_date", "first_ts").iter_rows():
         start, end = local_day_bounds(day, zones.get(home, "UTC"))
@@ -178,7 +181,7 @@ def _expected_minutes(expected: pl.DataFrame, newest: datetime, zones: dict[str,
 
 
 def local_days_of(minutes: pl.DataFrame, registry: Registry) -> list[date]:
-    """The local dates of (home, minute) pairs, oldest first."""
+    """List the local dates of (home, minute) pairs, oldest first."""
     if minutes.is_empty():
         return []
     return sorted(
@@ -187,6 +190,6 @@ def local_days_of(minutes: pl.DataFrame, registry: Registry) -> list[date]:
 
 
 def utc_dates_of(days: Collection[date]) -> list[date]:
-    """The UTC dates that can hold minutes of these local dates, whatever the zone."""
+    """List the UTC dates that can hold minutes of these local dates, whatever the zone."""
     around = {day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)}
     return sorted(around)

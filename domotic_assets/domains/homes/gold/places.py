@@ -1,7 +1,7 @@
-"""Where and when events are, as whole numbers.
+"""Encodes the room, device and minute of events as whole numbers.
 
-What lies in the same room or device and minute is put together again and again. A number is sorted, grouped
-and joined in a fraction of the time that a time and texts take.
+Events of one room or device and minute are brought together again and again. A number is sorted, grouped and
+joined in a fraction of the time that a time and texts take.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ _MINUTES_EVER = 2**32
 
 @dataclass(frozen=True)
 class Placed:
-    """Events by number of place and minute: that of the minute in µs, plus that of the room or device.
+    """Events with numbered places: the minute in µs plus the number of the room or device.
 
-    events: without ts and device, but with `room_minute` and `device_minute`. seen: room_minute
-    and feed category of every device and minute, of silent devices too; some may repeat. rooms: room ids in
-    order of their numbers.
+    events: with `room_minute` and `device_minute` instead of ts and device. seen: room_minute and feed
+    category of every device and minute, silent devices included; rows may repeat. rooms: room ids in order of
+    their numbers.
     """
 
     events: pl.DataFrame
@@ -28,11 +28,11 @@ class Placed:
     rooms: pl.Series
 
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with ts, home and the keys of both places instead of their room_minute."""
+        """Replace room_minute by ts, home, room_key and apartment_key."""
         minute = pl.col("room_minute") // _MINUTE_US * _MINUTE_US
         number = pl.col("room_minute") % _MINUTE_US
         homes = [room.split("/")[0] for room in self.rooms]
-        # Of the few rooms, not of each row.
+        # Computed for the few rooms, not for each row.
         of_rooms = pl.DataFrame(
             {
                 "home": homes,
@@ -49,12 +49,12 @@ class Placed:
 
 
 def by_room() -> pl.Expr:
-    """A number that orders rows by room, then minute. A minute more is 1, another room more than any hold."""
+    """Build a number that orders rows by room, then minute: a minute adds 1, a room more than any hold."""
     return pl.col("room_minute") % _MINUTE_US * _MINUTES_EVER + pl.col("room_minute") // _MINUTE_US
 
 
 def placed(events: pl.DataFrame, silent: pl.DataFrame | None = None) -> Placed:
-    """Events (ts, device and more) and silent devices (ts, device), by number of place and minute."""
+    """Encode room, device and minute of events (ts, device and more) and of silent devices (ts, device)."""
     begins = begins_of_runs(events)
     runs = events.select("ts", "device").filter(begins)
     every = runs if silent is None else pl.concat([runs, silent.select("ts", "device")])
@@ -81,10 +81,10 @@ def placed(events: pl.DataFrame, silent: pl.DataFrame | None = None) -> Placed:
 
 
 def begins_of_runs(events: pl.DataFrame) -> pl.Series:
-    """Of each event whether the one before it is of another device or minute.
+    """Mark the events whose device or minute is not that of the row before.
 
-    Readings of a device and minute mostly stand together: to tell where and when something was seen, the
-    first of each run says as much as all.
+    Readings of a device and minute are mostly adjacent. So the first of each run is enough to tell where and
+    when something was seen.
     """
     differs = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in ("device", "ts"))
     return events.select(differs.fill_null(True)).to_series()

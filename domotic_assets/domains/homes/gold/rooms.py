@@ -1,4 +1,4 @@
-"""What a room was like in a minute: climate, doors and windows, motion and presence."""
+"""Builds the minute facts of rooms: climate, doors and windows, motion and presence."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,7 +12,7 @@ from domotic_assets.star.keys import minute_fact
 
 OPENING_VARIABLES = ("doorsWindows.type", "doorsWindows.switch")
 MOTION_VARIABLE = "motions.motion"
-# The order is the order of trust: the first category that the minute holds for a room speaks for it.
+# In order of trust: a room's climate comes from the first category that the minute's files name for it.
 CLIMATE_SOURCES: Mapping[str, tuple[str | None, str | None]] = {
     "meteos": ("meteos.Temperature", "meteos.Humidity"),
     "humidities": ("humidities.temperature", "humidities.humidity"),
@@ -27,16 +27,17 @@ ENVIRONMENT_CATEGORIES = ("meteos", "humidities", "motions", "doorsWindows")
 
 
 def of_environment() -> pl.Expr:
-    """Whether the device is of ENVIRONMENT_CATEGORIES, or of a room that is called like one."""
+    """Build the filter for devices of ENVIRONMENT_CATEGORIES, or of a room that is named like one."""
     return pl.any_horizontal(
         pl.col("device").str.contains(f"/{category}/", literal=True) for category in ENVIRONMENT_CATEGORIES
     )
 
 
 def openings(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per door or window and minute: room_minute, window_open_flag, door_open_flag.
+    """Build one row per door or window and minute: room_minute, window_open_flag, door_open_flag.
 
-    The flag of the other kind is null, and both are of what says it is neither. events: of `placed`.
+    The flag of the other kind is null. Both are null if the sensor says that it is neither. events: those of
+    `Placed`.
     """
     kind, switch = OPENING_VARIABLES
     kinds = events.filter(pl.col("variable") == kind).select("device_minute", kind="value_text")
@@ -51,16 +52,16 @@ def openings(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _any_or_null(flag: str) -> pl.Expr:
-    """Whether any sensor of the kind is open; null where none of the kind reported."""
+    """Build the flag whether any sensor of the kind is open; null if none of the kind reported."""
     return pl.when(pl.col(flag).count() > 0).then(pl.col(flag).any()).alias(flag)
 
 
 def climate(placed: Placed) -> pl.DataFrame:
-    """The readings that speak for a room: room_minute, one column a measure, is_anomaly.
+    """Select the readings that count for a room, one row each: room_minute, a column per measure, is_anomaly.
 
-    Temperature and humidity come from the first category that the minute's files hold for the room,
-    even where that one's reading is missing or refused: sensors are never mixed. An outlier gives no
-    measure, and is an anomaly.
+    Temperature and humidity come from the first category that the minute's files name for the room, even if
+    its reading is missing or refused: sensors are never mixed. An outlier gives no measure, but is an
+    anomaly.
     """
     order = pl.Enum(list(CLIMATE_SOURCES))
     source = (
@@ -96,10 +97,10 @@ def climate(placed: Placed) -> pl.DataFrame:
 
 
 def environment_minutes(events: pl.DataFrame, silent: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    """FACT_ENVIRONMENT_MINUTE: one row per room and minute of the events.
+    """Build FACT_ENVIRONMENT_MINUTE: one row per room and minute of the events.
 
-    events: of ENVIRONMENT_CATEGORIES at least, whole minutes. silent: ts and device of those that a
-    file names without a reading.
+    events: whole minutes, of ENVIRONMENT_CATEGORIES at least. silent: ts and device of devices that a file
+    names without a reading.
     """
     by_place = placed(events, silent)
     rows = (
@@ -117,11 +118,11 @@ def environment_minutes(events: pl.DataFrame, silent: pl.DataFrame, registry: Re
 
 
 def presence_minutes(events: pl.DataFrame, minutes: pl.Series, registry: Registry) -> pl.DataFrame:
-    """FACT_PRESENCE_MINUTE: one row per room and given minute with a motion or door reading.
+    """Build FACT_PRESENCE_MINUTE: one row per room and given minute with a motion or door reading.
 
-    events: motions and doorsWindows of these minutes and of the hold before them. Presence holds
-    for the minute of a motion and the nine after it; it is null where no motion sensor reported in
-    all that time.
+    events: motions and doorsWindows of these minutes and of the hold before them. Presence holds for
+    `presence_hold_minutes`, the minute of the motion included. It is null if no motion sensor reported in all
+    that time.
     """
     hold = registry.settings.presence_hold_minutes
     by_place = placed(events)
@@ -160,6 +161,6 @@ def presence_minutes(events: pl.DataFrame, minutes: pl.Series, registry: Registr
 
 
 def reach_of_presence(minutes: pl.Series, hold_minutes: int) -> pl.Series:
-    """The given minutes and those after them whose presence they can change."""
+    """List the given minutes and those after them whose presence they can change, sorted and distinct."""
     reached = pl.concat([minutes + timedelta(minutes=ahead) for ahead in range(hold_minutes)])
     return reached.unique().sort().rename("ts")

@@ -1,6 +1,6 @@
-"""Tariffs: the price list as a dimension, and the price of a minute at a home.
+"""Builds the tariff dimension, and looks up the price of a minute at a home.
 
-Prices come from the registry, which refuses overlaps; what a minute's energy is, is decided elsewhere.
+Prices come from the registry, which refuses overlaps. The energy of a minute is computed in `energy`.
 """
 
 import polars as pl
@@ -12,7 +12,7 @@ from domotic_assets.schemas.homes.gold import DIM_TARIFF
 
 
 def dim_tariff(registry: Registry) -> pl.DataFrame:
-    """One row per provider, validity and time-of-use band: `DIM_TARIFF`."""
+    """Build `DIM_TARIFF`: one row per provider, validity and time-of-use band."""
     rows = [
         (
             tariff.provider,
@@ -31,16 +31,16 @@ def dim_tariff(registry: Registry) -> pl.DataFrame:
 
 
 def price_of_minutes(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    """`rows` (with ts in UTC and home) and `chf_per_kwh`: the price at that local minute of that home.
+    """Add `chf_per_kwh` to rows with ts (UTC) and home: the price at that local minute of that home.
 
     The tariff is that of the home's provider on the local date, the band that of the local weekday and
-    minute. Null where the home has no provider, no tariff is valid or no band holds.
+    minute. Null if the home has no provider, no tariff is valid or no band applies.
     """
     homes_alike: dict[tuple[str, str], list[str]] = {}
     for home in registry.homes:
         if home.tariff is not None:
             homes_alike.setdefault((home.time_zone, home.tariff), []).append(home.id)
-    # Many rows have the same minute: each is looked up once.
+    # Many rows have the same minute: each minute is looked up once.
     minutes = rows.lazy().select("ts").unique()
     prices: list[pl.Expr] = []
     for (zone_name, provider), homes in homes_alike.items():
@@ -59,7 +59,7 @@ _PRICE = DIM_TARIFF.column("chf_per_kwh").name
 
 
 def _price(tariffs: tuple[Tariff, ...], provider: str, zone_name: str) -> pl.Expr:
-    """The price of a provider at column `ts` on a clock of that zone."""
+    """Build the expression for a provider's price at column `ts`, by a clock of that zone; null if none."""
     local = pl.col("ts").dt.convert_time_zone(zone_name)
     day, weekday = local.dt.date(), local.dt.weekday()
     minute = local.dt.hour().cast(pl.Int32) * 60 + local.dt.minute()
@@ -77,7 +77,7 @@ def _price(tariffs: tuple[Tariff, ...], provider: str, zone_name: str) -> pl.Exp
 
 
 def _covers(band: Band, weekday: pl.Expr, minute: pl.Expr) -> pl.Expr:
-    """`Band.covers` for columns: weekday 1 = Monday, minute of the local day."""
+    """Build `Band.covers` as an expression. weekday: 1 = Monday. minute: minute of the local day."""
     on_its_days = weekday.is_in([WEEKDAYS.index(day) + 1 for day in band.days])
     if band.start < band.end:
         return on_its_days & (minute >= band.start) & (minute < band.end)

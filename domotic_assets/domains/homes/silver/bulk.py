@@ -1,7 +1,7 @@
-"""Files that decoders read, as columns: whose they are, and the minutes they measure.
+"""Collects the files that decoders read as columns, and finds the minutes that they measure.
 
-Only what a whole column can tell stands here. A header that is not as the feed writes it is left to
-`flatten`, which reads such a file by itself.
+Only what works on whole columns belongs here. A file whose header is not as the feed writes it is left to
+`flatten`, which reads it value by value.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,16 @@ from domotic_assets.schemas.table import UTC_TIME
 _LOCAL = r"^[0-9]{2}\.[0-9]{2}\.[0-9]{4} [0-9]{2}:[0-5][0-9]$"
 
 Sender = tuple[str, str, str, tuple[str, ...]]
-"""What repeats from file to file: the home, the user, the token, and the texts in the decoder's order."""
+"""What repeats from file to file: home, user, token, and the texts in the decoder's order."""
 
 
 @dataclass(slots=True)
 class Batch:
     """Files of one structure, in the order in which a decoder read them.
 
-    first_leaf: the number of the structure's first leaf. names: all that its leaves are called. senders: the
-    number of each. Of each file: its number, its sender's, its local time and its packed numbers.
+    first_leaf: number of the structure's first leaf. names: all names of its leaves, as one text. senders:
+    each sender's number. files, sent_by, local, packed: each file's number, its sender's number, its local
+    time and its packed numbers.
     """
 
     decoder: Decoder
@@ -39,7 +40,7 @@ class Batch:
     packed: list[bytes] = field(default_factory=list)
 
     def take(self, file: int, home: str, content: bytes) -> bool:
-        """Read a file of a home, which then belongs to the batch; False where the decoder refuses it."""
+        """Read a file of a home and add it to the batch; returns False if the decoder refuses it."""
         try:
             user, token, local, packed, texts = self.decoder.read(content)
         except REFUSALS:
@@ -56,11 +57,12 @@ _BLOCK = {"begin": pl.UInt32, "events": pl.UInt32, "said": pl.UInt32}
 
 @dataclass(frozen=True)
 class Taken:
-    """Files of batches that belong where they say, and what they hold.
+    """Files of batches whose home and minute are known, and their readings.
 
-    files: one row each: file, home, minute, and of its readings: `begin`, the number of the first one's name,
-    where the names go in the decoder's order; `events`, how many; `said`, the row of the first in `texts`.
-    packed: the numbers of each file. texts: SPOKEN of each sender's readings, null where they are numbers.
+    files: one row each: file, home, minute, begin, events, said. `begin` is the number of the name of its
+    first reading; the others follow in the decoder's order. `events` is the number of readings, `said` the
+    row of the first one in `texts`. packed: the numbers of each file. texts: SPOKEN of each sender's
+    readings, null for numbers.
     """
 
     files: pl.DataFrame
@@ -68,7 +70,7 @@ class Taken:
     texts: pl.DataFrame
 
     def keeping(self, kept: pl.Series) -> "Taken":
-        """Without the files of which `kept` does not hold."""
+        """Keep only the files for which `kept` is true."""
         return Taken(self.files.filter(kept), list(compress(self.packed, kept)), self.texts)
 
 
@@ -80,10 +82,9 @@ NOTHING_TAKEN = Taken(
 
 
 def files_of(batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
-    """One row per file of the batches: file, begin, events and said.
+    """Build one row per file of the batches: file, begin, events and said.
 
-    begins: of each sender of these batches the number of the first of its names; None where its files do not
-    belong there.
+    begins: number of the first name of each sender of these batches; None if its files are not the home's.
     """
     events = [len(batch.decoder.leaves) for batch in batches for _ in batch.senders]
     said = list(accumulate(events, initial=0))[:-1]
@@ -97,9 +98,9 @@ def files_of(batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataF
 
 
 def minutes_of(local: pl.Series, zones: pl.Series) -> pl.Series:
-    """The UTC minutes of local times `DD.MM.YYYY HH:MM` of clocks of these zones.
+    """Convert local times `DD.MM.YYYY HH:MM` of clocks in these zones to UTC minutes.
 
-    Null where a time is written otherwise, and on days on which the clock is changed.
+    Null for a time in another format, and on days on which the clock is changed.
     """
     written = pl.when(pl.col("local").str.contains(_LOCAL)).then("local")
     times = pl.DataFrame({"local": local, "zone": zones}).select(

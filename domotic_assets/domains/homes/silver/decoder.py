@@ -1,8 +1,8 @@
-"""Decoders: of files that are built alike, from bytes straight to numbers and texts.
+"""Builds decoders, which turn the bytes of files with one structure straight into numbers and texts.
 
-A decoder is made from one document. It reads the files that hold the same names and fitting values alone,
-and refuses all others: those are read value by value, in `document` and `judgement`. What a value means is
-decided in `shape`, whose order it keeps to; whose file it is and what becomes of it, in `bulk`.
+A decoder is made from one document. It reads only files with the same names and fitting values, and refuses
+all others: those are read value by value, in `document` and `judgement`. What a value means is decided in
+`shape`, whose order the decoder keeps. Homes and minutes of the files belong in `bulk`.
 
 Why: docs/decisions/0025-decoders-of-structures.md
 """
@@ -19,30 +19,31 @@ from domotic_assets.domains.homes.silver.shape import HEADER, Leaf, split
 _Said = TypeVar("_Said")
 
 Decoded = tuple[str, str, str, bytes, tuple[str, ...]]
-"""User, token and local time as a file says them; its numbers as doubles, end to end; its texts."""
+"""User, token and local time as the file states them; its numbers as doubles, end to end; its texts."""
 
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError)
-"""What a decoder raises for a file that is built otherwise or is no JSON at all."""
+"""What a decoder raises for a file of another structure, or one that is no JSON at all."""
 
 _HEADER_ORDER = ("user", "api_token", "datetime")
 
 _TYPES: Mapping[str, Any] = {
     "number": float, "counter": float, "unix_time": float, "flag": bool, "state": State, "text": str,
 }  # fmt: skip
-"""What a kind of variable takes; flags and states stand for numbers."""
+"""Type that a decoder accepts for a kind of variable; flags and states become numbers."""
 _TYPES_OF_UNKNOWN: Mapping[type, Any] = {int: float, float: float, bool: bool, str: str}
-"""Of an unknown variable anything is kept: what the document has is what its decoder takes."""
+"""Everything is kept of an unknown variable: its decoder accepts the type that the document has."""
 
 _AS_NUMBER: Mapping[Any, str] = {str: "0.0", bool: "1.0 if {} else 0.0"}
-"""A flag is told from here: to turn it into a double takes `pack` three times as long as to pack one."""
+"""Source of the number that is packed for a text or a flag: `pack` takes three times as long to turn a flag
+into a double as to pack a double."""
 
 
 class Decoder:
     """Reads the files of one structure.
 
-    leaves: places of the structure's values, in the order in which a file's numbers stand: by device and
-    variable. texts: which of these are read as texts, among the numbers 0 stands for them.
-    read: raises one of REFUSALS.
+    leaves: places of the structure's values, in the order of a file's numbers: by device and variable. texts:
+    positions in that order that are read as texts; their number is 0. read: decodes the bytes of a file;
+    raises one of REFUSALS.
     """
 
     def __init__(self, leaves: Sequence[int], texts: Sequence[int], read: Callable[[bytes], Decoded]) -> None:
@@ -51,14 +52,14 @@ class Decoder:
         self.read = read
 
     def at_places(self, texts: Iterable[_Said]) -> list[_Said | None]:
-        """What there is of each text of a file, at the places of these among all of its readings."""
+        """Spread one item for each text over all readings of a file: None at the places of numbers."""
         found: list[_Said | None] = [None] * len(self.leaves)
         for place, text in zip(self.texts, texts, strict=True):
             found[place] = text
         return found
 
     def reads(self, content: bytes) -> bool:
-        """Whether it reads a file, or refuses it."""
+        """Return whether the decoder can read a file."""
         try:
             self.read(content)
         except REFUSALS:
@@ -67,10 +68,10 @@ class Decoder:
 
 
 def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder | None:
-    """The decoder of files that are built like this document; None where there can be none.
+    """Build the decoder of files with the structure of this document; None if there can be none.
 
-    There is none where a header is missing or a value stands where none belongs. leaves: what each value of
-    the document's shape is a reading of, no two of the same device and variable.
+    There is none if a header is missing, or a value is found where none belongs. leaves: what each value of
+    the document's shape measures, no two of the same device and variable.
     """
     if not document.keys() >= HEADER:
         return None
@@ -90,7 +91,7 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
     try:
         structure = _structure(skeleton, dict.fromkeys(header, str) | dict(zip(places, types, strict=True)))
     except (KeyError, ValueError):
-        # A header in another letter case, which is no value; or a name with a quote, which no field may have.
+        # A header in another letter case is no value of the shape; a name with a quote cannot be a field.
         return None
     order = sorted(range(len(leaves)), key=lambda leaf: (leaves[leaf].device, leaves[leaf].variable))
     texts = [at for at, leaf in enumerate(order) if types[leaf] is str]
@@ -100,7 +101,7 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
 
 
 def _skeleton(node: Any, place: str, lines: list[str]) -> Any:
-    """The document with each value's place instead of it; lines: code that names its dicts and lists."""
+    """Replace each value of a document by its place; adds code to `lines` that names its dicts and lists."""
     if type(node) not in (dict, list):
         return place
     name = f"part_{len(lines)}"
@@ -111,7 +112,7 @@ def _skeleton(node: Any, place: str, lines: list[str]) -> Any:
 
 
 def _structure(node: Any, types: Mapping[str, Any]) -> Any:
-    """The type of documents of a skeleton; raises KeyError for a place without a type."""
+    """Build the type of documents of a skeleton; raises KeyError for a place without a type."""
     if type(node) is dict:
         fields = {f"f{at}": key for at, key in enumerate(node)}
         return msgspec.defstruct(
@@ -129,10 +130,10 @@ def _structure(node: Any, types: Mapping[str, Any]) -> Any:
 def _reader(
     structure: Any, lines: Sequence[str], taken: Sequence[str], numbers: int
 ) -> Callable[[bytes], Decoded]:
-    """A function that decodes a file and takes what stands at these places.
+    """Compile the function that decodes a file and returns the values at these places.
 
-    Compiled, as field access by generic means costs as much again as the parsing. Its source holds nothing of
-    a file: parts and fields are numbered.
+    Compiled, as generic access to fields costs as much again as the parsing. Its source holds nothing from a
+    file: parts and fields are numbered.
     """
     source = "\n    ".join(["def read(content):", *lines, f"return {', '.join(taken)}"])
     names: dict[str, Any] = {

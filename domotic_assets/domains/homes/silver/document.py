@@ -1,7 +1,7 @@
-"""From the bytes of one sensor file to one JSON object, or the reason why there is none.
+"""Parses the bytes of one sensor file into a JSON object, or gives the reason why it is unreadable.
 
-Lenient where leniency loses nothing (byte-order marks, UTF-16, NaN literals, numbers of any length),
-so that one odd value does not cost the file. What the object means is decided elsewhere.
+It is lenient if nothing is lost by it (byte-order marks, UTF-16, NaN literals, numbers of any length), so
+that one odd value does not cost the file. What the object means is decided in `shape`.
 """
 
 import json
@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 256
-"""Deeper nesting is no reading; the same limit for every parser, whatever stack it is called from."""
+"""Deepest nesting that is read; the same limit for every parser, whatever stack it is called from."""
 
 MOST_BYTES = 8 * 1024 * 1024
-"""A sensor file has some 5 KB; one a thousand times as large would hold up all others for seconds."""
+"""Largest file that is read. A sensor file has some 5 KB; one a thousand times as large would delay all
+others for seconds."""
 
 
 class Unreadable(Exception):
@@ -26,7 +27,7 @@ class Unreadable(Exception):
 
 
 def read_document(content: bytes) -> dict[str, Any]:
-    """The JSON object that the bytes hold; raises Unreadable."""
+    """Parse the bytes as one JSON object; raises Unreadable."""
     if len(content) > MOST_BYTES:
         raise Unreadable("too_large")
     try:
@@ -35,7 +36,7 @@ def read_document(content: bytes) -> dict[str, Any]:
         document = _read_leniently(content)
     if type(document) is not dict:
         raise Unreadable("not_an_object")
-    # Without that many brackets no document is that deep: the others need no closer look.
+    # A document with fewer brackets cannot be too deep and needs no closer look.
     if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_too_deep(document):
         raise Unreadable("too_deep")
     return document
@@ -50,7 +51,7 @@ def _is_too_deep(document: dict[str, Any]) -> bool:
 
 
 def _read_leniently(content: bytes) -> Any:
-    """What strict JSON refuses: other encodings, NaN and Infinity, huge integers, lone surrogates."""
+    """Parse what strict JSON refuses: other encodings, NaN and Infinity, huge integers, lone surrogates."""
     text = content.decode(json.detect_encoding(content), errors="replace")
     try:
         return json.loads(text.removeprefix("\ufeff"), parse_int=_integer, strict=False)
@@ -61,5 +62,5 @@ def _read_leniently(content: bytes) -> Any:
 
 
 def _integer(digits: str) -> float:
-    """An integer of any length; beyond what a double holds it is infinite, and refused as such later."""
+    """Parse an integer of any length; beyond a double's range it becomes infinite, and is refused later."""
     return int(digits) if len(digits) < 300 else math.copysign(math.inf, -1 if digits[0] == "-" else 1)

@@ -1,4 +1,4 @@
-"""Which events of which files make up a minute, and the definitions that are read off them."""
+"""Selects the events that make up a minute, and derives definitions of devices and variables from them."""
 
 from dataclasses import dataclass
 
@@ -32,8 +32,9 @@ _KNOWN_VARIABLES = pl.DataFrame(
 class Naming:
     """What events name.
 
-    sightings: one row per device and minute: where and when it was heard, and what it says a door or window
-    is; `spoken`: whether it says so, as a word may be null. readings: by variable and UTC date.
+    sightings: one row per device and minute: ts, device, home, room, utc_date, `spoken` (whether a door or
+    window says what it is) and `word` (what it says, which may be null). readings: number by variable and UTC
+    date.
     """
 
     sightings: pl.DataFrame
@@ -41,16 +42,19 @@ class Naming:
 
     @classmethod
     def of(cls, events: pl.DataFrame) -> "Naming":
-        """What these events, whose texts may be categories, name; of any minute they hold, they hold all."""
+        """Collect what these events name.
+
+        events: all events of each of their minutes; texts may be categories.
+        """
         return cls(as_texts(_sightings(events)), as_texts(_readings(events)))
 
 
 def merge(events: pl.DataFrame, shared_minutes: pl.Series | None = None) -> pl.DataFrame:
-    """One event per device, variable and minute, in the given order: of two files the greater
-    (arrived_at, name) counts.
+    """Keep one event per device, variable and minute, in the given order: that of the later file.
 
-    events: SENSOR_EVENTS with `arrived_at` and `name`. Within one file the later field counts (two
-    spellings of one room). shared_minutes: the minutes in which two may meet; all, where it is not known.
+    events: SENSOR_EVENTS with `arrived_at` and `name`. Of two files the greater (arrived_at, name) is the
+    later. Within one file the later field counts (two spellings of one room). shared_minutes: the minutes in
+    which two events may meet; None for all.
     """
     return without(superseded_among(candidates_in(events, shared_minutes)), events).select(
         SENSOR_EVENTS.schema.names()
@@ -58,7 +62,7 @@ def merge(events: pl.DataFrame, shared_minutes: pl.Series | None = None) -> pl.D
 
 
 def candidates_in(events: pl.DataFrame, shared_minutes: pl.Series | None) -> pl.DataFrame:
-    """The events of minutes that files share, with the `index` of each among all."""
+    """Select the events of minutes that files share (None: of all), with the `index` of each among all."""
     numbered = events.with_row_index()
     return (
         numbered if shared_minutes is None else numbered.filter(pl.col("ts").is_in(shared_minutes.implode()))
@@ -66,7 +70,7 @@ def candidates_in(events: pl.DataFrame, shared_minutes: pl.Series | None) -> pl.
 
 
 def superseded_among(candidates: pl.DataFrame) -> pl.Series:
-    """The index of each candidate in whose place another counts."""
+    """Find the indexes of candidates that are superseded by another one."""
     counting = candidates.sort("arrived_at", "name", maintain_order=True).unique(
         subset=["ts", "device", "variable"], keep="last"
     )["index"]
@@ -74,14 +78,14 @@ def superseded_among(candidates: pl.DataFrame) -> pl.Series:
 
 
 def without(lost: pl.Series, events: pl.DataFrame) -> pl.DataFrame:
-    """The events but those of these indexes."""
+    """Drop the events with these indexes."""
     if lost.is_empty():
         return events
     return events.with_row_index().filter(~pl.col("index").is_in(lost.implode())).drop("index")
 
 
 def devices(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per device and UTC date, from all events of those dates.
+    """Build DEVICES: one row per device and UTC date, from all events of those dates.
 
     A door or window says in each reading what it is; the last word of the date counts.
     """
@@ -111,10 +115,11 @@ def _devices(sightings: pl.DataFrame) -> pl.DataFrame:
 
 
 def devices_changed(held: pl.DataFrame, before: Naming, after: Naming) -> tuple[pl.DataFrame, list[str]]:
-    """`devices` of dates of which DEVICES rows are held, once the events of `after` stand in for `before`'s.
+    """Update the DEVICES rows of some dates, now that the events of `after` replace those of `before`.
 
-    before, after: of all events of some minutes. Comes with the devices whose row that does not tell:
-    they lost a reading, or an earlier one now says another thing of a door than the last word known.
+    held: DEVICES before the change. before, after: of all events of some minutes. Returns the rows, and the
+    devices whose row this leaves open: they lost a reading, or an earlier reading now states another kind of
+    opening than the last word known.
     """
     key, minute = ["device", "utc_date"], ["device", "ts"]
     said, says = before.sightings, after.sightings
@@ -146,7 +151,7 @@ def _sightings(events: pl.DataFrame) -> pl.DataFrame:
     key = ("ts", "device", "variable")
     ordered = events if is_ordered(events, key) else events.sort(key)
     begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("ts", "device"))
-    # Only what is kept is filtered: each column of so many rows costs.
+    # Only the columns that are kept are filtered: with so many rows each one costs.
     words = ordered.select("ts", "device", spoken=pl.col("variable") == _OPENING, word="value_text").filter(
         "spoken"
     )
@@ -159,7 +164,7 @@ def _sightings(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def device_types(devices: pl.DataFrame) -> pl.DataFrame:
-    """One row per device type and UTC date, from all devices of those dates."""
+    """Build DEVICE_TYPES: one row per device type, category and UTC date, from all devices of those dates."""
     return (
         devices.group_by("device_type", "category", "utc_date")
         .agg(devices=pl.len().cast(pl.Int64))
@@ -171,12 +176,15 @@ def device_types(devices: pl.DataFrame) -> pl.DataFrame:
 
 
 def variables(events: pl.DataFrame) -> pl.DataFrame:
-    """One row per variable and UTC date, from all events of those dates; a new one is `unknown`."""
+    """Build VARIABLES: one row per variable and UTC date, from all events of those dates.
+
+    A variable that `schemas` does not declare is of kind `unknown`.
+    """
     return _described(_readings(events))
 
 
 def variables_changed(held: pl.DataFrame, before: Naming, after: Naming) -> pl.DataFrame:
-    """`variables` of dates of which VARIABLES rows are held, once `after` stands in for `before`."""
+    """Update the VARIABLES rows of some dates, now that the events of `after` replace those of `before`."""
     gone = before.readings.with_columns(-pl.col("readings"))
     parts = [held.select(after.readings.columns), gone, after.readings]
     changed = pl.concat(parts).group_by("variable", "utc_date").agg(pl.col("readings").sum())
@@ -188,7 +196,7 @@ def _readings(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _described(counts: pl.DataFrame) -> pl.DataFrame:
-    """VARIABLES rows of (variable, utc_date, readings)."""
+    """Build VARIABLES rows from variable, utc_date and readings."""
     parts = pl.col("variable").str.splitn(".", 2)
     return (
         counts.join(_KNOWN_VARIABLES, on="variable", how="left")

@@ -1,8 +1,8 @@
-"""From bronze file versions to clean events, rejects and one status row per file version.
+"""Flattens bronze file versions into clean events, rejects and one status row per file version.
 
-Pure: frames in, frames out. Which files and minutes a run works on is decided by its caller;
-what a value means is decided in `shape`, whether it fits in `judgement`, and what bytes mean in `document`.
-Files that are built like many before them go through a `decoder`, which comes to the same.
+Pure: frames in, frames out. The caller decides which files and minutes a run works on. What a value means is
+decided in `shape`, whether it fits in `judgement`, and what bytes mean in `document`. Files of a frequent
+structure go through a `decoder`, with the same result.
 """
 
 from collections import Counter, defaultdict
@@ -34,12 +34,13 @@ from domotic_assets.schemas.table import UTC_TIME, as_texts
 CLOCK_SLACK = timedelta(days=1)
 
 MOST_VALUES = 5_000
-"""A sensor file has some hundred; each costs about 0.1 ms, and a file may not hold up the others."""
+"""Most values of one file. A sensor file has some hundred; each costs about 0.1 ms, and a file must not delay
+the others."""
 
 ALIKE_BEFORE_DECODER = 100
 """Files of one structure read one by one before a decoder is made, which costs as much as these."""
 MOST_DECODERS = 8
-"""Of homes that spell their rooms alike; a file that none of them reads has asked each."""
+"""Most decoders of homes that spell their rooms alike: a file that none of them reads was tried with each."""
 
 CONTENTS_AT_ONCE = 128
 """Files whose bytes are copied together: half a megabyte, which stays in the caches until it is read."""
@@ -47,13 +48,13 @@ CONTENTS_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class Flattened:
-    """What file versions became.
+    """The result of flattening file versions.
 
-    events: SENSOR_EVENTS plus `file`, the row of its file in `files`, texts that repeat as categories; one
-    row per accepted reading, by minute, device and variable. Of one file a device and variable may come twice
+    events: SENSOR_EVENTS plus `file`, the row of its file in `files`; texts that repeat are categories. One
+    row per accepted reading, by minute, device and variable. One file may have a device and variable twice
     (two spellings of a room), in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file
     version. sources: arrived_at and name of each of these. shared_minutes: the minutes in which a device and
-    variable may stand more than once.
+    variable may occur more than once.
     """
 
     events: pl.DataFrame
@@ -63,14 +64,14 @@ class Flattened:
     shared_minutes: pl.Series
 
     def counting(self) -> "Flattened":
-        """The same with the events alone that count, as `events.merge` tells: no minute is shared_minutes."""
+        """Keep only the events that count, as `events.merge` does; shared_minutes is empty afterwards."""
         if self.shared_minutes.is_empty():
             return self
         lost = superseded_among(self._with_sources(candidates_in(self.events, self.shared_minutes)))
         return replace(self, events=without(lost, self.events), shared_minutes=self.shared_minutes.clear())
 
     def events_with_sources(self) -> pl.DataFrame:
-        """SENSOR_EVENTS plus `arrived_at` and `name`, which tell which of two events counts."""
+        """Return SENSOR_EVENTS plus `arrived_at` and `name`, which decide which of two events counts."""
         return as_texts(self._with_sources(self.events).drop("file"))
 
     def _with_sources(self, events: pl.DataFrame) -> pl.DataFrame:
@@ -79,7 +80,7 @@ class Flattened:
 
 @dataclass(slots=True)
 class _File:
-    """A file version while it is read by itself."""
+    """A file version while it is read value by value."""
 
     number: int
     arrived_at: datetime
@@ -95,14 +96,14 @@ class _File:
 
 
 _Rooms = tuple[tuple[str, str], ...]
-"""Spelling to room id: homes that spell their rooms alike share the plans of their shapes."""
+"""Spelling to room id; homes that spell their rooms alike share the plans of their shapes."""
 
 
 @dataclass(slots=True)
 class _Plan:
-    """A shape read without masks, and all its texts: it is right for files whose secrets are not in these.
+    """A shape interpreted without masks, and all its texts; valid for files whose secrets are not in these.
 
-    decoder: that of the last document of this shape for which one was made.
+    decoder: made from the last document of this shape that needed one.
     """
 
     leaves: tuple[Leaf, ...]
@@ -112,18 +113,18 @@ class _Plan:
 
 @lru_cache(maxsize=64)
 def _plan(rooms: _Rooms, shape: Shape) -> _Plan:
-    """The plan of a shape; files to come have it, too."""
+    """Interpret a shape as a plan, which is cached for the files to come."""
     leaves = interpret(shape, "", dict(rooms), ())
     texts = (text for leaf in leaves for text in (leaf.device, leaf.variable, leaf.json_path))
     return _Plan(leaves, "\n".join(texts))
 
 
 def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
-    """Flatten file versions.
+    """Flatten file versions into events, rejects and statuses.
 
-    versions: file_id, name, arrived_at, window, window_source, home and content, one row per file
-    version, and all versions of every (name, window) it holds any of. Of one name only the latest
-    readable version counts; the others come back as superseded or quarantined.
+    versions: file_id, name, arrived_at, window, window_source, home and content, one row per file version; of
+    each (name, window) either all versions or none. Of one name only the latest readable version counts; the
+    others are returned as superseded or quarantined.
     """
     newest_first = versions.sort("name", "window", "arrived_at", descending=[False, False, True])
     work = _Flattening(registry, newest_first)
@@ -132,9 +133,9 @@ def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
 
 
 class _Flattening:
-    """Collects files by shape, so that whole columns of values are judged at once.
+    """Collects files by shape, so that values are judged as whole columns.
 
-    A file is known by its number, its place among the versions given.
+    A file is identified by its number, which is its row among the given versions.
     """
 
     def __init__(self, registry: Registry, versions: pl.DataFrame) -> None:
@@ -150,7 +151,7 @@ class _Flattening:
         self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
         self._files: dict[int, _File] = {}
         self._settled: tuple[str, datetime] | None = None
-        # Files that decoders read, and by the beginning of a sender's names its secrets.
+        # Files that decoders read, and the secrets of each sender by the number of its first name.
         self._taken = NOTHING_TAKEN
         self._batches: dict[_Rooms, list[Batch]] = defaultdict(list)
         self._latest: dict[str | None, Batch] = {}
@@ -158,11 +159,11 @@ class _Flattening:
         self._groups: dict[tuple[_Rooms, frozenset[str], Shape], Group] = {}
         self._places: dict[tuple[str, frozenset[str], Shape], tuple[Group, int]] = {}
         self._leaves: list[Leaf] = []
-        # Each leaf of a shape once for each home that sends it: the leaf's number, and the home.
+        # Numbers of leaves and their homes: each leaf of a shape once for each home that sends it.
         self._named: tuple[list[int], list[str]] = ([], [])
 
     def read(self) -> None:
-        """Read all file versions, each by the decoder that read the home's file before it, if that can."""
+        """Read all file versions, each with the decoder that read the home's file before it, if that can."""
         homes = self._homes_of_plain_files()
         for file, (home, content) in enumerate(zip(homes, self._contents(), strict=True)):
             batch = self._latest.get(home)
@@ -172,12 +173,12 @@ class _Flattening:
             self._read_singly(file, self._versions["content"][file])
 
     def _contents(self) -> Iterator[bytes]:
-        """The bytes of all file versions, CONTENTS_AT_ONCE at a time."""
+        """Yield the bytes of all file versions, copied CONTENTS_AT_ONCE at a time."""
         for part in self._versions.select("content").iter_slices(CONTENTS_AT_ONCE):
             yield from part.to_series().to_list()
 
     def _homes_of_plain_files(self) -> list[str | None]:
-        """The home of each file that is the only version of its name and no longer than files may be."""
+        """Return the home of each file that is its name's only version and not too large; None for others."""
         version = pl.struct("name", "window")
         return (
             self._versions.select(
@@ -188,7 +189,7 @@ class _Flattening:
         )
 
     def _read_otherwise(self, file: int, home: str | None, content: bytes) -> None:
-        """Read a file by another decoder, else by itself."""
+        """Read a file with another decoder, or else value by value."""
         if home is not None and home in self._rooms:
             for batch in self._batches[self._rooms[home]]:
                 if batch.take(file, home, content):
@@ -197,7 +198,7 @@ class _Flattening:
         self._read_singly(file, content)
 
     def _read_singly(self, number: int, content: bytes) -> None:
-        """Read one file version value by value; where it is readable it settles its name."""
+        """Read one file version value by value; a readable one supersedes older versions of its name."""
         name, window, arrived_at, source, home = self._facts.row(number)
         file = self._files[number] = _File(
             number, arrived_at, window, source == "name", self._homes.get(home)
@@ -230,9 +231,9 @@ class _Flattening:
     def _begin_batch(
         self, home: Home, group: Group, shape: Shape, document: dict[str, Any], content: bytes
     ) -> None:
-        """Have files like this decoded from now on, if a decoder is known or the group has grown so far.
+        """Have files like this decoded from now on, if a decoder is known or the group is large enough.
 
-        Not where two values are of one device and variable, or where the names hold a secret of the file.
+        Not if two values are of one device and variable, or if the names hold a secret of the file.
         """
         batches = self._batches[self._rooms[home.id]]
         plan = _plan(self._rooms[home.id], shape)
@@ -247,7 +248,10 @@ class _Flattening:
             batches.append(self._latest[home.id])
 
     def _admit(self) -> list[int]:
-        """Say whose the decoded files are and which minute they measure; returns those of an odd header."""
+        """Set home and minute of the decoded files; returns those that must be read value by value after all.
+
+        These have a header that is foreign to the home, or a time that is odd or not plausible.
+        """
         batches = list(chain.from_iterable(self._batches.values()))
         if not batches:
             return []
@@ -266,7 +270,7 @@ class _Flattening:
         return files.filter(~kept).to_list()
 
     def _begins_of(self, batch: Batch) -> list[int | None]:
-        """Where the names of each sender begin; None where another home sent its files."""
+        """Return the number of each sender's first name; None if its files must not be decoded."""
         known: dict[tuple[str, str, str], int | None] = {}
         for home, user, token, _ in batch.senders:
             if (home, user, token) not in known:
@@ -274,7 +278,7 @@ class _Flattening:
         return [known[sender[:3]] for sender in batch.senders]
 
     def _texts(self, batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
-        """SPOKEN of each reading of each sender, without the secrets of its files."""
+        """Build SPOKEN of each reading of each sender, with the secrets of its files masked."""
         texts: list[str | None] = []
         lengths: list[int | None] = []
         senders = ((batch.decoder, said) for batch in batches for *_, said in batch.senders)
@@ -285,7 +289,11 @@ class _Flattening:
         return pl.DataFrame({"value_text": texts, "value_text_length": lengths}, schema=SPOKEN)
 
     def _begin_of_batch(self, batch: Batch, home: str, user: str, token: str) -> int | None:
-        """Where a home's names for the leaves of a batch begin; None where this is no sender of its files."""
+        """Name a batch's leaves for a sender and return the number of the first name.
+
+        None if the user is not the home's, the secrets are more than any feed sends, or the names hold one of
+        them.
+        """
         inside = self._users.get(user)
         if inside is None or inside.id != home:
             return None
@@ -308,16 +316,16 @@ class _Flattening:
         return begin
 
     def _begin(self, home: Home, own_secrets: frozenset[str], shape: Shape) -> tuple[Group, int]:
-        """The group of a home's files of this shape, and where the home's own names for its leaves begin."""
+        """Return the group of a home's files of this shape, and the number of the home's first name in it."""
         group = self._group(shape, home, own_secrets)
         return group, self._name(home.id, range(group.first_leaf, group.first_leaf + len(group.leaves)))
 
     def _group(self, shape: Shape, home: Home, own_secrets: frozenset[str]) -> Group:
-        """The group of a file; one whose names hold a secret goes with files of the same secrets only."""
+        """Return the group of a file; if the names hold a secret, only files with the same ones share it."""
         rooms = self._rooms[home.id]
         plan = _plan(rooms, shape)
         leaves, secrets = plan.leaves, frozenset[str]()
-        # A secret may hold a control character or be cut, which the plan shows no longer.
+        # A secret that holds a control character, or was cut, is no longer visible in the plan.
         if any(sign in plan.texts for sign in (REPLACEMENT_CHARACTER, CUT)) or self._masker.holds(
             plan.texts, own_secrets
         ):
@@ -330,12 +338,12 @@ class _Flattening:
         return group
 
     def _conceal(self, file: int, text: str, most: int | None = None) -> str:
-        """A text of a file without its secrets, or the beginning of it."""
+        """Mask the secrets of a file in a text. most: return only so many characters of it."""
         own = self._files[file].own_secrets
         return self._masker.mask(text, own) if most is None else self._masker.beginning(text, own, most)
 
     def _place(self, file: _File, document: dict[str, Any]) -> None:
-        """Whose file it is and which minute it measures; raises Unreadable where that cannot be told."""
+        """Set the home and the minute of a file; raises Unreadable if either cannot be found."""
         user = document.get("user")
         file.own_secrets = own_secrets_of(document)
         inside = self._users.get(user) if type(user) is str else None
@@ -361,7 +369,7 @@ class _Flattening:
         file.time_note = "unreadable_inside" if document.get("datetime") is not None else "missing_inside"
 
     def result(self) -> Flattened:
-        """Judge all values taken so far."""
+        """Judge all values collected so far, and build the result."""
         judged = judge(list(self._groups.values()), self._conceal)
         facts = self._file_facts()
         names = self._names()
@@ -383,7 +391,7 @@ class _Flattening:
         )
 
     def _names(self) -> pl.DataFrame:
-        """What each leaf of each home is called, and what its values may be.
+        """Build one row for each leaf of each home: what it is called, and the unit and bounds of its values.
 
         `rank` puts devices and variables in order: whole numbers are sorted faster than texts.
         """
@@ -397,7 +405,7 @@ class _Flattening:
         )
 
     def _file_facts(self) -> pl.DataFrame:
-        """One row per file, in their order, with what its events and rejects repeat."""
+        """Build one row per file, in order, with what its events and rejects repeat."""
         files = self._files.values()
         singly = pl.DataFrame(
             [
@@ -424,7 +432,7 @@ class _Flattening:
         ).with_columns(utc_date=pl.col("window").dt.date(), source=pl.lit("sensor_files"))
 
     def _shared_minutes(self, facts: pl.DataFrame) -> pl.Series:
-        """Minutes of two files of a home that count, and of a file that names a device and variable twice."""
+        """Find minutes of two counting files of a home, and of files with a device and variable twice."""
         counting = facts.filter(pl.col("status") == "loaded")
         shared = counting.filter(pl.struct("home", "minute").is_duplicated())["minute"]
         twice = [file for group in self._groups.values() if group.repeats for file in group.files]
@@ -461,15 +469,15 @@ class _Flattening:
         )
 
     def _silent_devices(self, ordered: Ordered, lacking: set[int]) -> dict[int, list[str]]:
-        """By file, devices that it names and gives no reading of: they still say which sensor a room has.
+        """Find by file the devices that it names without a reading: they still tell which sensor a room has.
 
-        By file, not by file_id: the same bytes may come in both passes of the autumn hour. lacking:
-        the files with a null or a refused value, as no others can have such a device.
+        By file, not by file_id: the same bytes may come in both passes of the autumn hour. lacking: the files
+        with a null or a refused value, as no others can have such a device.
         """
         if not lacking:
             return {}
         blocks = ordered.blocks.with_row_index("block").filter(pl.col("file").is_in(sorted(lacking)))
-        # Readings are many, and those of a file need not stand together.
+        # Readings are many, and those of a file need not be adjacent.
         theirs = pl.col("block").is_in(blocks["block"].implode())
         incomplete = ordered.readings.select("block", "leaf").filter(theirs).join(blocks, on="block")
         spoken = incomplete.select("file", device=ordered.names["device"][incomplete["leaf"]]).unique()
@@ -488,7 +496,10 @@ class _Flattening:
 
 
 def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
-    """Rejects with one row a path: names may be spelled, or masked, so that the paths of two values agree."""
+    """Number json_paths that repeat, so that the key of rejects is unique.
+
+    The paths of two values may agree by their spelling, or once they are masked.
+    """
     key = list(REJECTS.primary_key)
     while rejects.select(key).is_duplicated().any():
         nth = pl.int_range(1, pl.len() + 1).over(key)

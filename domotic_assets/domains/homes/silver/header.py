@@ -1,6 +1,6 @@
-"""What a sensor file says of itself: the secrets that it holds, and the time on its home's clock.
+"""Reads the header of a sensor file: the secrets that it holds, and the time on its home's clock.
 
-What follows from that, which home and which minute, is decided in `flatten`.
+Which home and which minute follow from that is decided in `flatten`.
 """
 
 import json
@@ -16,24 +16,25 @@ from domotic_assets.domains.homes.silver.shape import SECRET_HEADER
 from domotic_assets.localtime import clock_reading
 
 SHORTEST_SECRET = 3
-"""A shorter user or token tells nothing, and replacing it would spoil every other text."""
+"""Length from which a user or token is masked: a shorter one tells nothing, and masking it would spoil every
+other text."""
 MOST_SECRETS, LONGEST_SECRET = 100, 10_000
-"""Of one file's header; every text of the file is searched for them."""
+"""Most secrets of one header, and the longest: every text of the file is searched for them."""
 _LONGEST_HEADER = max(map(len, SECRET_HEADER))
 
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
 
 
 def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
-    """Every text of the file's user and token; raises Unreadable where these are more than any feed sends."""
+    """Collect every text of the file's user and token; raises Unreadable for more than any feed sends."""
     waiting = [
         value
         for key, value in document.items()
-        # Another letter case is never longer than the plain one, and most keys are.
+        # Cheap test first: a header in another letter case is never longer than the plain one.
         if len(key) <= _LONGEST_HEADER and key.casefold() in SECRET_HEADER
     ]
     if len(waiting) <= len(SECRET_HEADER) and set(map(type, waiting)) <= {str}:
-        # As in nearly every file; the files of a home share them.
+        # The usual case, cached, as the files of a home have the same texts.
         return _own_texts(tuple(waiting))
     found: set[str] = set()
     while waiting:
@@ -51,7 +52,7 @@ def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _own_texts(texts: tuple[str, ...]) -> frozenset[str]:
-    """All spellings of some texts; raises Unreadable where one is longer than any feed sends."""
+    """Collect all spellings of some texts; raises Unreadable if one is longer than any feed sends."""
     if any(len(text) > LONGEST_SECRET for text in texts):
         raise Unreadable("too_large")
     return frozenset[str]().union(*map(spellings, texts))
@@ -59,11 +60,11 @@ def _own_texts(texts: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def spellings(secret: str) -> frozenset[str]:
-    """A secret as it is, and as JSON inside a text would spell it."""
+    """List the spellings of a secret: as it is, and as JSON inside a text has it; none of one too short."""
     bare = secret.strip()
     if len(bare) < SHORTEST_SECRET:
         return frozenset()
-    # Other letter cases are told here where a mask that ignores case cannot: `ß` as `SS`, `Ü` as `\u00dc`.
+    # Letter cases that a mask misses although it ignores case are listed here: `ß` as `SS`, `Ü` as `\u00dc`.
     forms = {bare} if bare.isascii() else {bare, bare.upper(), bare.lower()}
     return frozenset(forms | {json.dumps(form)[1:-1] for form in forms})
 
@@ -78,12 +79,12 @@ def _parse_local(text: str) -> datetime | None:
 
 
 def read_local(value: Any) -> datetime | None:
-    """`DD.MM.YYYY HH:MM` as the home's clock wrote it; None for anything else."""
+    """Parse `DD.MM.YYYY HH:MM` as a naive local time; None for anything else."""
     return _parse_local(value) if type(value) is str and len(value) < 64 else None
 
 
 def unix_times(document: Mapping[str, Any]) -> list[float]:
-    """The unix seconds that plugs and the house meter measured at."""
+    """Collect the unix times, in seconds, at which plugs and the house meter measured."""
     found: list[float] = []
     for category, key in (("plugs", "timePlug"), ("consumptions", "timeConsumption")):
         rooms = document.get(category)

@@ -1,4 +1,4 @@
-"""Values against the kind of their variable: whole columns of files of one shape, odd values one by one."""
+"""Judges values against the kind of their variable: whole columns of one shape, odd values one by one."""
 
 import json
 import math
@@ -18,13 +18,13 @@ RAW_TEXT_LIMIT = 200
 
 
 class Conceal(Protocol):
-    """Takes the secrets of a file (by its number) out of a text of it, of which it gives the first `most`."""
+    """Masks the secrets of a file (by number) in one of its texts; returns the first `most` characters."""
 
     def __call__(self, file: int, text: str, most: int | None = None) -> str: ...
 
 
 class State(float, Enum):
-    """A word that the feed says of a door, a window or a switch, and the number that stands for it."""
+    """A word of the feed for the state of a door, window or switch, and the number that represents it."""
 
     def __new__(cls, number: float, word: str) -> "State":
         state = float.__new__(cls, number)
@@ -52,9 +52,10 @@ _FITTING: Mapping[str, frozenset[type]] = {
 
 @dataclass(slots=True)
 class Group:
-    """Files of one shape: their numbers, where each one's leaves begin, and their values end to end.
+    """Files of one shape: their numbers, the number of each one's first name, and their values end to end.
 
-    leaves: rooms and devices without the home, which each file adds.
+    leaves: with rooms and devices without the home, which each file adds. first_leaf: number of the first
+    leaf.
     """
 
     leaves: tuple[Leaf, ...]
@@ -64,20 +65,20 @@ class Group:
     values: list[Any] = field(default_factory=list)
 
     def column(self, place: int) -> list[Any]:
-        """The values of one leaf, a file after the other."""
+        """Return the values of one leaf, file by file."""
         return self.values[place :: len(self.leaves)]
 
     @property
     def repeats(self) -> bool:
-        """Whether a device and variable stand twice in it: two spellings of one room."""
+        """True if it holds a device and variable twice: two spellings of one room."""
         return len({(leaf.device, leaf.variable) for leaf in self.leaves}) < len(self.leaves)
 
 
 @dataclass(slots=True)
 class Judged:
-    """Values judged.
+    """Judged values.
 
-    readings: READINGS. refused: file, leaf, raw text and reason of each. nulls: JSON nulls by file.
+    readings: READINGS. refused: file, leaf, raw text and reason of each. nulls: number of JSON nulls by file.
     """
 
     readings: pl.DataFrame
@@ -92,7 +93,7 @@ REFUSED = {**_PLACES, "raw_text": pl.String, "reason": pl.String}
 
 
 class _Reading(NamedTuple):
-    """One judged value: exactly one of number, text and reason is set, or none for a null."""
+    """One judged value: exactly one of number, text and reason is set; none of them for a null."""
 
     number: float | None = None
     text: Any = None
@@ -100,7 +101,7 @@ class _Reading(NamedTuple):
 
 
 def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
-    """Judge groups column by column: what fits the kind at once, any other value by itself."""
+    """Judge groups column by column: the values that fit their kind together, any other value by itself."""
     numbers, texts = _Stack(), _Stack()
     lengths: list[int | None] = []
     odd: list[_Origin] = []
@@ -115,7 +116,7 @@ def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
                 kept, unfit = _numbers(leaf.kind, column)
                 numbers.add(group, place, kept)
             odd += [(group, place, at) for at in unfit]
-    # Not strict, as whole numbers and flags stand among the others.
+    # Not strict, as there are whole numbers and flags among the values.
     measured = pl.Series(numbers.values, dtype=pl.Float64, strict=False)
     if not (finite := measured.is_finite()).all():
         odd += [numbers.origin(row) for row in (~finite).arg_true()]
@@ -132,7 +133,7 @@ def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
 
 
 _Origin = tuple[Group, int, int]
-"""Where a value is from: its group, its leaf's place there, and its file's."""
+"""Where a value comes from: its group, the place of its leaf in the group, and that of its file."""
 
 
 class _Stack:
@@ -144,19 +145,19 @@ class _Stack:
         self._ends: list[int] = []
 
     def add(self, group: Group, place: int, column: list[Any]) -> None:
-        """Put the column of a leaf at the end; None stands for no reading."""
+        """Append the column of a leaf; None means no reading."""
         self.values += column
         self.columns.append((group, place))
         self._ends.append(len(self.values))
 
     def origin(self, row: int) -> _Origin:
-        """Where the value of a row is from."""
+        """Find where the value of a row comes from."""
         column = bisect_right(self._ends, row)
         return *self.columns[column], row - (self._ends[column - 1] if column else 0)
 
 
 def _origins(columns: Sequence[tuple[Group, int]]) -> pl.DataFrame:
-    """file and leaf of all values of these columns."""
+    """Build file and leaf of all values of these columns, one row a value."""
     starts: dict[int, int] = {}
     files: list[int] = []
     begins: list[int] = []
@@ -175,10 +176,13 @@ def _origins(columns: Sequence[tuple[Group, int]]) -> pl.DataFrame:
 
 
 def _numbers(kind: str, values: list[Any]) -> tuple[list[Any], list[int]]:
-    """The values that are numbers, or stand for one, with None for all others, and where these stand."""
+    """Keep values that are numbers or represent one; returns them, None for others, and the others' places.
+
+    A null is one of the others.
+    """
     fitting = _FITTING.get(kind)
     if fitting is None:
-        # Of an unknown variable anything is kept; numbers or flags alone are kept together.
+        # Anything is kept of an unknown variable; only numbers, or only flags, are kept as a column.
         types = set(map(type, values)) - {type(None)}
         fitting = next((known for known in (_NUMBERS, _FLAGS) if types <= known), _NOTHING)
     kept, odd = _parted(values, fitting)
@@ -189,7 +193,7 @@ def _numbers(kind: str, values: list[Any]) -> tuple[list[Any], list[int]]:
 
 
 def _concealed(texts: list[Any], group: Group, conceal: Conceal) -> list[str | None]:
-    """The texts without secrets. Files that begin alike have the same ones, and texts repeat."""
+    """Mask the texts. Files with the same first name have the same secrets, so that texts are masked once."""
     known: dict[tuple[int, str], str] = {}
     found: list[str | None] = []
     for file, begin, text in zip(group.files, group.begins, texts, strict=True):
@@ -205,7 +209,7 @@ def _concealed(texts: list[Any], group: Group, conceal: Conceal) -> list[str | N
 def _one_by_one(
     odd: Sequence[_Origin], conceal: Conceal
 ) -> tuple[pl.DataFrame, list[tuple[int, int, str, str]], Counter[int]]:
-    """Readings, refused values and nulls of values that do not fit: by where they are from."""
+    """Judge values that do not fit, one by one; returns readings, refused values, and nulls by file."""
     singly: list[tuple[int, int, float | None, str | None, int | None]] = []
     refused: list[tuple[int, int, str, str]] = []
     nulls: Counter[int] = Counter()
@@ -226,7 +230,7 @@ def _one_by_one(
 
 
 def _parted(values: list[Any], fitting: frozenset[type]) -> tuple[list[Any], list[int]]:
-    """The values with None for those of no fitting type, and where these stand."""
+    """Replace values of no fitting type by None; returns the values and the places of the replaced ones."""
     if set(map(type, values)) <= fitting:
         return values, []
     odd = [at for at, value in enumerate(values) if type(value) not in fitting]
@@ -237,7 +241,7 @@ def _parted(values: list[Any], fitting: frozenset[type]) -> tuple[list[Any], lis
 
 
 def _judge_value(kind: str, value: Any) -> _Reading:
-    """One value against the kind of its variable; a null is nothing at all."""
+    """Judge one value against the kind of its variable; a null gives an empty reading."""
     if value is None:
         return _Reading()
     if kind == "no_device":
@@ -263,9 +267,9 @@ def _judge_value(kind: str, value: Any) -> _Reading:
 
 
 def _as_text(value: Any, file: int, conceal: Conceal, most: int) -> tuple[str, int]:
-    """The beginning of a text, or of anything else as JSON, concealed, and the length of the whole.
+    """Return the beginning of a text, masked, and the length of the whole; any other value as JSON.
 
-    Texts inside are concealed before quoting could hide a secret.
+    Texts inside are masked before quoting could hide a secret.
     """
     if type(value) is str:
         return conceal(file, value, most), len(value)

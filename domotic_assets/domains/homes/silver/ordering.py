@@ -1,7 +1,7 @@
-"""Readings of many files put in the order of their table, and described.
+"""Puts the readings of many files in the order of their table, and describes them.
 
-The files are put in order first. Where each says what is known of its structure, its numbers go into their
-column as they were packed: no row is moved, which costs more than to read it.
+The files are put in order first. Unless files of one minute mix their readings, the numbers of each go into
+their column as they were packed: no row is moved, which costs more than reading it.
 """
 
 import math
@@ -22,10 +22,10 @@ _DESCRIBED = ("room", "device", "variable", "unit")
 
 @dataclass(frozen=True)
 class Ordered:
-    """Readings by minute, device and variable; of two of these, in the order of files.
+    """Readings by minute, device and variable; equal ones in the order of files.
 
-    readings: `block` and `leaf`, numbers of rows of these two, value, value_text and value_text_length.
-    blocks: file and events, one row for each file with readings. names: what each leaf is called.
+    readings: `block` and `leaf` (numbers of rows of these two), value, value_text and value_text_length.
+    blocks: file and events, one row for each file with readings. names: description of each leaf.
     """
 
     readings: pl.DataFrame
@@ -34,10 +34,13 @@ class Ordered:
 
 
 def in_order(singly: pl.DataFrame, taken: Taken, names: pl.DataFrame, facts: pl.DataFrame) -> Ordered:
-    """Put readings in order: those judged singly, and those of the files that decoders read."""
+    """Put readings in order: those judged one by one, and those of the files that decoders read.
+
+    singly: READINGS. names: one row for each leaf of a home. facts: one row a file.
+    """
     singly = _by_file(singly, names)
     runs = singly["file"].rle().struct.unnest()
-    # Of the readings judged singly each has a name of its own, so that those of a file stand together.
+    # Each reading judged one by one gets a name of its own, so that the names of a file are adjacent.
     named = pl.concat([names, names[singly["leaf"]]], rechunk=True)
     texts = pl.concat([taken.texts, singly.select(*SPOKEN)], rechunk=True)
     files = pl.concat(
@@ -56,17 +59,21 @@ def in_order(singly: pl.DataFrame, taken: Taken, names: pl.DataFrame, facts: pl.
 
 
 def _by_file(readings: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
-    """Readings file after file, each by device and variable; of two spellings of a room in its order."""
+    """Sort readings by file, device and variable; two spellings of a room keep the order of the file."""
     rank = names["rank"][readings["leaf"]]
     return readings.hstack([rank]).sort("file", "rank", "leaf").drop("rank").rechunk()
 
 
 _BLOCK = ("file", "begin", "events", "said")
-"""A file, the name of its first reading, how many it has, and the row of the first in the texts."""
+"""A file, the number of its first reading's name, how many readings it has, and the row of the first in the
+texts."""
 
 
 def _read_singly(runs: pl.DataFrame, first_name: int, first_text: int) -> pl.DataFrame:
-    """The files whose readings were judged singly; runs: `value` a file and `len` its readings."""
+    """Build the blocks of files whose readings were judged one by one.
+
+    runs: `value`, a file, and `len`, the number of its readings.
+    """
     events = runs["len"].cast(pl.UInt32)
     before = (events.cum_sum() - events).cast(pl.UInt32)
     return pl.DataFrame(
@@ -80,7 +87,7 @@ def _read_singly(runs: pl.DataFrame, first_name: int, first_text: int) -> pl.Dat
 
 
 def _packed(values: pl.Series, lengths: pl.Series) -> list[memoryview]:
-    """The numbers of each file of so many, as doubles end to end, 0 where a text stands."""
+    """Cut the values into each file's doubles, end to end, 0 for texts. lengths: readings of each file."""
     doubles = values.fill_null(0.0).to_arrow()
     numbers = memoryview(doubles.buffers()[1] or b"")[doubles.offset * _DOUBLE :]
     ends = list(accumulate(lengths, initial=0))
@@ -88,10 +95,10 @@ def _packed(values: pl.Series, lengths: pl.Series) -> list[memoryview]:
 
 
 def _rows(blocks: pl.DataFrame, packed: bytes, texts: pl.DataFrame) -> pl.DataFrame:
-    """A row for each reading of the blocks."""
+    """Build one row for each reading of the blocks."""
     height = len(packed) // _DOUBLE
     events = blocks["events"].to_list()
-    # Bytes are repeated and joined here five times as fast as Polars repeats rows and counts them.
+    # Repeating and joining bytes is five times as fast as repeating and counting rows in Polars.
     numbers = [number.to_bytes(4, sys.byteorder) * many for number, many in enumerate(events)]
     block = _column(pa.uint32(), height, b"".join(numbers))
     counted = {many: b"".join(nth.to_bytes(4, sys.byteorder) for nth in range(many)) for many in set(events)}
@@ -107,22 +114,22 @@ def _column(dtype: pa.DataType, height: int, packed: bytes) -> pl.Series:
 
 
 def _stand_apart(names: pl.DataFrame) -> bool:
-    """Whether all devices of a home stand together and in the order of homes, whatever these are called."""
+    """Return whether the order of devices is also an order of homes, whatever the homes are called."""
     return names.sort("rank")["home"].is_sorted()
 
 
 def _sorted(readings: pl.DataFrame, blocks: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
-    """Readings row by row by minute, device and variable; the order of equals stays."""
+    """Sort readings one by one by minute, device and variable; equal ones keep their order."""
     minute = blocks["minute"].rank("dense").cast(pl.Int64)[readings["block"]]
     places = minute * (names.height + 1) + names["rank"][readings["leaf"]]
-    # One number for the key, and for the place among equals: sorted many times faster than columns.
+    # One number holds the key and the place among equals: it is sorted many times faster than columns.
     return readings[
         (places * readings.height + pl.int_range(readings.height, eager=True)).sort() % readings.height
     ]
 
 
 def events_of(ordered: Ordered, facts: pl.DataFrame) -> pl.DataFrame:
-    """SENSOR_EVENTS of readings, and the `file` that each is of; categories stand for texts that repeat."""
+    """Build SENSOR_EVENTS of the readings, and the `file` of each; texts that repeat are categories."""
     readings = ordered.readings
     is_outlier = _outside_bounds(readings, ordered.names)
     described = ordered.names.select(_as_categories(*_DESCRIBED))[readings["leaf"]]
@@ -134,16 +141,16 @@ def events_of(ordered: Ordered, facts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_categories(*columns: str) -> list[pl.Expr]:
-    """Texts as numbers that are known by a list of each column's own, which goes when the frame does.
+    """Cast texts to categories with a list of each column's own, which is freed with the frame.
 
-    Polars' common list would hold the file ids of all frames, as long as there is always one.
+    Polars' common list would hold the file ids of all frames, as long as any of them exists.
     """
     return [pl.col(name).cast(pl.Categorical(pl.Categories.random())) for name in columns]
 
 
 def _outside_bounds(readings: pl.DataFrame, names: pl.DataFrame) -> pl.Series:
-    """Whether each value lies outside of what is said of its leaf; a text never does."""
-    # Bounds that are always there: a column without nulls is taken, and compared, in half the time.
+    """Return whether each value lies outside the bounds of its leaf; False for a text."""
+    # Missing bounds become infinite: a column without nulls is gathered and compared in half the time.
     bounds = names.select(pl.col("minimum").fill_null(-math.inf), pl.col("maximum").fill_null(math.inf))
     lowest, highest = bounds[readings["leaf"]].get_columns()
     value = readings["value"]

@@ -1,8 +1,8 @@
-"""The structure of a sensor file, and what each of its values means.
+"""Splits a sensor file into structure and values, and finds what each value measures.
 
-Thousands of files share a few structures. A file is split into its shape (names only) and its
-values (in the same order); each shape of a home is interpreted once into a plan, and a plan turns
-whole columns of values into readings. Values are judged elsewhere.
+Thousands of files share a few structures. A file is split into its shape (names only) and its values (in the
+same order). Each shape of a home is interpreted once into a plan, and a plan turns whole columns of values
+into readings. Whether a value fits is decided in `judgement`.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,26 +14,26 @@ from typing import Any
 from domotic_assets.ingest.masking import mask
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
-# One part of a shape: JSON path of what holds the rooms, category, room as spelled, place in a list
-# (0 = no list) and the fields held; fields None = a bare value stands where a device's readings belong.
+# One part of a shape: JSON path of the object with the rooms, category, room as spelled, place in a list or
+# 0, and field names; None instead of these for a bare value where a device's readings belong.
 Part = tuple[str, str, str | None, int, tuple[str, ...] | None]
 Shape = tuple[Part, ...]
 
 SECRET_HEADER = frozenset({"user", "api_token"})
 HEADER = SECRET_HEADER | {"datetime"}
 FEED = "feed"
-"""Category and room type of what the file says of itself beyond its header."""
+"""Category of a bare value that the file has beside its header, under an unknown name."""
 
 DEVICE_ROOM = "house"
 
 NAME_LIMIT = 200
 CUT = "…"
-"""Stands where a name was cut. A name is repeated in each of its values: a long one would fill the memory."""
+"""Marks where a name was cut. A name is repeated in each of its values: a long one would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What one value of a shape is a reading of. `kind` is a Kind of the feed, `unknown` or `no_device`."""
+    """What one value of a shape measures. `kind` is a Kind of the feed, `unknown` or `no_device`."""
 
     room: str
     device: str
@@ -46,7 +46,7 @@ class Leaf:
 
 
 def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
-    """The shape of a document and its values in the shape's order; the header is left out."""
+    """Split a document into its shape and its values, in the shape's order and without the header."""
     parts: list[Part] = []
     values: list[Any] = []
     for category, rooms in document.items():
@@ -58,7 +58,7 @@ def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
             values.append(rooms)
             continue
         if category == "meteos" and type(rooms.get("meteo")) is dict and _holds_rooms(rooms["meteo"]):
-            # The stations stand one level deeper in most files, and directly in others.
+            # The stations are one level deeper in most files, and directly here in others.
             _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
             path, rooms = f"{path}.meteo", rooms["meteo"]
         _split_rooms(path, category, rooms, parts, values)
@@ -92,12 +92,13 @@ def _holds_rooms(stations: dict[str, Any]) -> bool:
 def interpret(
     shape: Shape, home: str, rooms: Mapping[str, str], secrets: Collection[str]
 ) -> tuple[Leaf, ...]:
-    """One leaf for each value of the shape, in order. Names are masked: a feed could put anything there.
+    """Build one leaf for each value of the shape, in order.
 
-    rooms: the id of each spelling that sites.yaml knows.
+    Names are masked, as a feed could put anything there. rooms: the id of each spelling that sites.yaml
+    knows.
     """
     leaves: list[Leaf] = []
-    # A name stands in many parts, and a long one takes long.
+    # Cached: a name occurs in many parts, and shortening a long one is slow.
     brief = cache(partial(_brief, secrets=secrets))
     for long_holder, long_category, long_spelling, place, long_fields in shape:
         holder, category = brief(long_holder), brief(long_category)
@@ -123,21 +124,21 @@ def interpret(
 
 
 def _brief(name: str, secrets: Collection[str]) -> str:
-    """A name, or of a long one its beginning and what tells it from others of the same beginning."""
+    """Shorten a long name to its beginning and a hash that distinguishes it from others; short ones stay."""
     if len(name) <= NAME_LIMIT:
         return name
-    # Masked before: of a secret that the cut goes through, a readable piece would stay.
+    # Masked before the cut: of a secret that is cut in two, a readable piece would stay.
     masked = mask(name, secrets)
     return f"{masked[: NAME_LIMIT // 2]}{CUT}{sha256(masked.encode()).hexdigest()[:12]}"
 
 
 def room_id(home: str, spelling: str, rooms: Mapping[str, str], secrets: Collection[str]) -> str:
-    """`home/room`: the id of the spelling map, else the spelling in lower case."""
+    """Build `home/room`: the id of the spelling, else the spelling in lower case."""
     return f"{home}/{rooms.get(spelling) or _part(spelling, secrets).lower()}"
 
 
 def _part(name: str, secrets: Collection[str]) -> str:
-    """A name as one part of an id: masked, and without the separators of ids."""
+    """Turn a name into one part of an id: masked, and without the separators of ids."""
     return mask(name, secrets).replace("/", "_") or "_"
 
 
@@ -159,7 +160,7 @@ def _no_device(room: str, category: str, place: int, path: str, secrets: Collect
 
 
 def _bare_category(home: str, category: str, known: bool, secrets: Collection[str]) -> Leaf:
-    """A value where rooms belong: of a known category it is refused, of an unknown one kept."""
+    """Build the leaf of a value where rooms belong: refused in a known category, kept in an unknown one."""
     room = f"{home}/{DEVICE_ROOM}"
     if known:
         return _no_device(room, category, 1, f"$.{category}", secrets)
