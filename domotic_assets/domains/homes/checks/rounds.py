@@ -61,7 +61,7 @@ def remember_days(work: Workspace, end: datetime) -> int:
     """Write silver/reading_days of the last seven whole UTC dates before `end`, for later comparisons.
 
     Dates held already are skipped, except the last two, which late files may have changed: these are written
-    only where they differ. Returns the number of dates written.
+    only where they differ. Returns the number of dates examined.
     """
     last = (end - MINUTE).date() - timedelta(days=1)
     wanted = [last - timedelta(days=back) for back in range(PAST.days)]
