@@ -15,7 +15,7 @@ NAMED = 3
 """How many items are named; the others are only counted."""
 
 _DO: dict[Kind, str] = {
-    "run": "open the run's first red step; what it was to carry is asked for again by itself",
+    "run": "open the run's first red step; what it was to process is requested again by itself",
     "check": "the check's page shows the figures and a sample; `domotic status` shows each home's feed",
     "silence": "see whether the home's box has power and network, and whether it still writes to the share",
     "source": "see to the source's server, network and credentials; the feed goes on once it answers",

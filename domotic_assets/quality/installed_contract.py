@@ -115,7 +115,7 @@ def _no_readings(work: Workspace, what: str) -> LakeError:
         what,
         where=work.lake.uri(silver.VARIABLES),
         expected="a UTC date with readings that is over",
-        remedy="carry one with `domotic build`, or name another with --day",
+        remedy="build one with `domotic build`, or name another with --day",
     )
 
 
