@@ -107,6 +107,10 @@ def _kind_of(error: Exception) -> str:
 
 
 def _send_email(channel: EmailChannel, message: Message, sites: Sites, settings: Settings) -> str | None:
+    """Send the message by e-mail; return a line that counts refused recipients, None if there are none.
+
+    Raises ConfigurationError for a missing setting. Errors of the connection and of SMTP are not translated.
+    """
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = message.title, channel.sender, ", ".join(channel.recipients)
     mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=channel.sender.partition("@")[2])
@@ -145,6 +149,10 @@ def _connected(channel: EmailChannel, trust: ssl.SSLContext) -> Iterator[smtplib
 
 
 def _ca_file(channel: EmailChannel, sites: Sites) -> str | None:
+    """Return the path of the channel's certificate file; None if the channel names none.
+
+    Raises ConfigurationError if the file does not exist.
+    """
     if channel.ca_file is None:
         return None
     file = sites.path(channel.ca_file)
@@ -199,6 +207,11 @@ def _trusted() -> str | bool:
 
 
 def _send_by_apprise(url: str, variable: str, message: Message) -> None:
+    """Send the message through apprise to the service at `url`.
+
+    variable: the environment variable that holds `url`, for errors. Raises ConfigurationError if apprise
+    cannot read the address, and ChannelError if the service fails or does not accept the message.
+    """
     with _silenced():
         # Importing it takes half a second, which an installation without such a channel need not spend.
         import apprise
@@ -222,6 +235,10 @@ def _send_by_apprise(url: str, variable: str, message: Message) -> None:
 
 
 def _no_address(variable: str, expected: str) -> ConfigurationError:
+    """Make the error for an address that cannot be used.
+
+    variable: the environment variable that holds it. expected: the form of a valid address, in words.
+    """
     return ConfigurationError(
         "not an address that can be used", where=variable, expected=expected, remedy=f"set {variable} anew"
     )

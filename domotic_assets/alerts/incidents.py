@@ -122,6 +122,7 @@ def _matters(one: Incident, channels: Iterable[Channel], told: Mapping[str, Told
 
 
 def _without(told: Told, kept: Collection[str]) -> Told:
+    """Return a channel's record without the incidents whose ids are not in `kept`."""
     return replace(told, incidents={id_: what for id_, what in told.incidents.items() if id_ in kept})
 
 

@@ -62,4 +62,5 @@ def without(memory: Memory, spoken_of: Callable[[str], bool]) -> Memory:
 
 
 def _texts(problem: Problem) -> str:
+    """Return the values of all fields of a problem as one text, one value a line."""
     return "\n".join(str(value) for value in asdict(problem).values())

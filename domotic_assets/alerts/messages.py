@@ -43,6 +43,7 @@ def message_for(channel: Channel, news: News, registry: Registry, now: datetime)
 
 
 def _for_engineer(news: News, registry: Registry, now: datetime) -> Message:
+    """Write the news for engineers, by job or check; times are in the registry's calendar time zone."""
     started, ended = len(news.started), len(news.ended)
     counts = {"started": started, "ended": ended, "came and went": len(news.passed)}
     title = ", ".join(f"{_count(number)} {what}" for what, number in counts.items() if number)
@@ -102,6 +103,7 @@ def _lasted(some: Sequence[Incident], family: Sequence[Problem], clock: Callable
 
 
 def _for_tenant(news: News, registry: Registry, now: datetime) -> Message:
+    """Write the news for tenants, with a line per home and incident; times are in the home's time zone."""
     homes = {home.id: home for home in registry.homes}
 
     def say(some: Sequence[Incident], words: str) -> str:
@@ -145,4 +147,5 @@ def _some(names: Sequence[str], between: str = ", ") -> str:
 
 
 def _count(number: int) -> str:
+    """Write a number of problems, such as `1 problem` or `2 problems`."""
     return f"{number} problem{'' if number == 1 else 's'}"

@@ -51,6 +51,7 @@ def _cell(value: Any) -> str:
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> Table:
+    """Make a table for the terminal from column headings and rows of texts; texts are shown as they are."""
     table = Table(*columns)
     for row in rows:
         table.add_row(*map(Text, row))
@@ -69,6 +70,7 @@ def summary(sites: Path, lake: str) -> None:
 
 
 def _show(found: "Summary") -> None:
+    """Print a table of figures by home and local date, then totals and the path of the published file."""
     table = Table(
         title="What Gold answers, by home and local date",
         caption="data h: hours with readings. kWh and CHF: of the house meter, else of the plugs. "
@@ -96,4 +98,5 @@ def _show(found: "Summary") -> None:
 
 
 def _figure(value: float | None, digits: int) -> str:
+    """Format a figure with this many decimals and commas between thousands; None becomes `–`."""
     return "–" if value is None else f"{value:,.{digits}f}"

@@ -50,6 +50,10 @@ def build(sites: Path, lake: str, since: datetime | None, until: datetime | None
 
 
 def _show_build(done: "BuildReport", work: "Workspace", took: float) -> None:
+    """Print what a build processed, the files left on the share, failed checks, and whether it published.
+
+    took: duration of the build in seconds.
+    """
     counts = {
         "window": (len(done.windows), " of sensor files"),
         "forecast": (len(done.issues), ""),
@@ -71,8 +75,10 @@ def _show_build(done: "BuildReport", work: "Workspace", took: float) -> None:
 
 
 def _count(number: int, what: str) -> str:
+    """Write a number with its noun, such as `1 file` or `1,200 files`. what: the noun in the singular."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _date(moment: datetime | None) -> date | None:
+    """Return the date of a moment; None for None."""
     return None if moment is None else moment.date()

@@ -73,12 +73,20 @@ def accept(sites: Path, lake: str, day: datetime | None) -> None:
 
 
 def _date(work: "Workspace", day: datetime | None) -> date:
+    """Return the date of `day`, or the newest finished UTC date with readings if `day` is None.
+
+    Raises LakeError if no such date has readings.
+    """
     from domotic_assets.quality.installed_contract import newest_whole_day
 
     return newest_whole_day(work, work.now()) if day is None else day.date()
 
 
 def _show(found: "Verdict", what: str) -> None:
+    """Print whether a comparison found differences, then each difference with its severity.
+
+    what: what was compared with what, in words.
+    """
     from domotic_assets.quality.drift import describe
 
     click.echo(f"{what}: {'as agreed' if found.passed else f'{len(found.breaches):,} differences'}")

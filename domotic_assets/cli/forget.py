@@ -62,6 +62,7 @@ def forget(sites: Path, lake: str, home: str, yes: bool, receipt: Path | None) -
 
 
 def _publish_from_nothing(work: "Workspace") -> None:
+    """Refresh the dimensions, then build the published file from nothing."""
     # Imports Dagster and dbt, which takes seconds: only once there is something to publish.
     from domotic_assets.orchestration.build import publish_from_nothing
 

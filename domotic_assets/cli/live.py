@@ -159,6 +159,7 @@ def _make_databases(settings: Settings) -> None:
 
 
 def _start(part: Part, settings: Settings) -> None:
+    """Start the part's process and set the time of its start."""
     part.process = _popen(part.command, settings)
     part.started_at = time.monotonic()
 
@@ -238,6 +239,7 @@ def _end(process: subprocess.Popen[bytes] | None) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, so that a signal ends the program as Ctrl+C does."""
     raise KeyboardInterrupt
 
 

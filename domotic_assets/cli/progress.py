@@ -27,6 +27,7 @@ class _RateColumn(ProgressColumn):
     """Units per second."""
 
     def render(self, task: Task) -> Text:
+        """Return the task's speed in units per second; an empty text if there is none yet."""
         return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
 
 
@@ -52,5 +53,6 @@ def progress(console: Console) -> Iterator["Report"]:
 
 
 def _plain(console: Console, step: str, done: int, total: int) -> None:
+    """Print a line for a step that is finished, with its number of units; print nothing before."""
     if done == total:
         console.print(f"{step}: {done:,} done", highlight=False)

@@ -84,6 +84,10 @@ def show(sites: Path, lake: str, file_id: str, raw: bool, output: BinaryIO) -> N
 
 
 def _show(file: "RefusedFile", work: "Workspace") -> None:
+    """Print a file: its name, time of arrival, size, refused values, and text without secrets.
+
+    At most SHOWN_VALUES refused values and SHOWN_CHARACTERS of text are printed.
+    """
     from domotic_assets.operate.rejects import masked_text, meaning
 
     click.echo(f"name     {file.name!r}")
@@ -122,16 +126,19 @@ def replay(sites: Path, lake: str, home: str | None, day: datetime | None, reaso
 
 
 def _open(sites: Path, lake: str) -> "Workspace":
+    """Open the workspace of a sites.yaml and a lake. sites: path of the file. lake: root of the lake."""
     from domotic_assets.flow.workspace import Workspace
 
     return Workspace.open(Settings.of(sites, lake))
 
 
 def _selection(home: str | None, day: datetime | None, reason: str | None) -> "Selection":
+    """Make the filter for refusals; None matches any. day: only its date is used."""
     from domotic_assets.operate.rejects import Selection
 
     return Selection(home, None if day is None else day.date(), reason)
 
 
 def _cell(value: Any) -> str:
+    """Format a value as text; None becomes an empty text."""
     return "" if value is None else str(value)

@@ -211,6 +211,11 @@ def _write_history(
     live: bool,
     again: bool,
 ) -> None:
+    """Write the next `minutes` without waiting, show the progress, and print what was written.
+
+    live: whether a live feed follows. again: these minutes may have been written before; existing files are
+    kept. If both are false, what arrives after these minutes is written too.
+    """
     began = time.monotonic()
     columns = (
         TextColumn("{task.description}"),
@@ -246,6 +251,10 @@ def _go_live(
     speed: float,
     minutes: int | None,
 ) -> None:
+    """Write the live feed and show its moment; Ctrl+C ends it.
+
+    speed: simulated minutes per real minute. minutes: how many minutes to simulate; None for no limit.
+    """
     with console.status("live; Ctrl+C ends it") as status:
 
         def show(moment: datetime, files: int) -> None:

@@ -32,6 +32,7 @@ def render_sources() -> str:
 
 
 def _table(table: Table) -> dict[str, Any]:
+    """Return dbt's declaration of a Gold table: its description, asset key, tests and columns."""
     return {
         "name": table.name,
         "description": describe_table(table),
@@ -49,6 +50,7 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def _table_tests(table: Table) -> list[dict[str, Any]]:
+    """Return the tests that a table's columns share: unique primary key, no nulls, values in range."""
     columns = published_columns(table)
     tests = [
         _test(f"{table.name}_unique", "unique_key", columns=list(table.primary_key)),
@@ -65,11 +67,13 @@ def _table_tests(table: Table) -> list[dict[str, Any]]:
 
 
 def _reference_tests(table: Table, column: str) -> dict[str, Any]:
+    """Return `data_tests` with a test per foreign key of this column; empty if it has none."""
     tests = [_reference_test(table, key) for key in table.foreign_keys if key.column == column]
     return {"data_tests": tests} if tests else {}
 
 
 def _reference_test(table: Table, key: ForeignKey) -> dict[str, Any]:
+    """Return the test that a foreign key's values exist in its target, or are NO_KEY where allowed."""
     none = {"none_key": NO_KEY} if key.allow_none else {}
     return _test(
         f"{table.name}_{key.column}_in_{key.table}",
@@ -81,6 +85,10 @@ def _reference_test(table: Table, key: ForeignKey) -> dict[str, Any]:
 
 
 def _test(name: str, kind: str, **arguments: Any) -> dict[str, Any]:
+    """Return dbt's declaration of a test.
+
+    kind: the generic test that it uses, such as `key_in`. arguments: the arguments of the generic test.
+    """
     return {kind: {"name": name, "arguments": arguments}}
 
 
@@ -103,6 +111,10 @@ from {{{{ source('gold', '{table.name}') }}}}
 
 
 def _date(function: str, table: Table) -> str:
+    """Return the SQL for a table's first or last `date_key`; null if it has no such column.
+
+    function: `min` or `max`.
+    """
     return f"{function}(date_key)" if "date_key" in table.schema else "null::integer"
 
 

@@ -47,6 +47,7 @@ def render_page() -> str:
 
 
 def _refers_to(table: Table, target: Table) -> bool:
+    """Return whether `table` has a foreign key to `target`."""
     return any(key.table == target.name for key in table.foreign_keys)
 
 
@@ -63,6 +64,10 @@ def _with_dimensions(facts: Iterable[Table]) -> list[Table]:
 
 
 def _diagram(tables: Sequence[Table]) -> str:
+    """Draw an entity-relationship diagram of tables and their foreign keys, as a Mermaid block.
+
+    Columns that end in one of _UNDRAWN_ENDINGS are left out.
+    """
     lines = ["```mermaid", "erDiagram"]
     lines += [f"    {_relation(table, key)}" for table in tables for key in table.foreign_keys]
     for table in tables:
@@ -83,12 +88,17 @@ def _relation(table: Table, key: ForeignKey) -> str:
 
 
 def _key_marks(table: Table, column: Column) -> str:
+    """Return ` PK`, ` FK` or ` PK, FK` for a column of the primary key, of a foreign key, or of both.
+
+    The text is empty for any other column.
+    """
     marks = ["PK"] if column.name in table.primary_key else []
     marks += ["FK"] if any(key.column == column.name for key in table.foreign_keys) else []
     return f" {', '.join(marks)}" if marks else ""
 
 
 def _listing(table: Table) -> str:
+    """Write a table's section of the page in Markdown: its description and its columns."""
     lines = [f"### {table.name}", "", describe_table(table), "", "| column | type | unit | meaning | key |"]
     lines.append("|---|---|---|---|---|")
     for column in published_columns(table):

@@ -40,6 +40,7 @@ def page() -> str:
 
 
 def _models() -> list[dict[str, Any]]:
+    """Read the entries of dbt's models from every `schema.yml` of the dbt project."""
     described = [yaml.safe_load(file.read_text("utf-8")) for file in DBT_PROJECT.glob("models/*/schema.yml")]
     return [model for one in described for model in one["models"]]
 
@@ -73,6 +74,10 @@ def _drawn(graph: dict[AssetKey, frozenset[AssetKey]]) -> str:
 
 
 def _section(model: dict[str, Any], graph: dict[AssetKey, frozenset[AssetKey]]) -> str:
+    """Write a mart's section of the page: its description, its sources and its columns.
+
+    model: the mart's entry in `schema.yml`. graph: the tables that each table is made from.
+    """
     mart = dg.AssetKey(["marts", str(model["name"])])
     columns = [f"| `{column['name']}` | {column['description']} |" for column in model["columns"]]
     sources = _names(found for found in _upstream(graph, mart) if found.path[0] == "bronze")
@@ -89,6 +94,7 @@ def _section(model: dict[str, Any], graph: dict[AssetKey, frozenset[AssetKey]]) 
 
 
 def _names(found: Iterable[AssetKey]) -> str:
+    """List tables as `layer/name` in backticks, sorted and separated by commas."""
     return ", ".join(f"`{'/'.join(one.path)}`" for one in sorted(found))
 
 

@@ -35,6 +35,11 @@ def profiles(uses: tuple[Use, ...], scale: float, rng: Random) -> dict[str, list
 
 
 def _program(use: Use, rng: Random) -> list[float]:
+    """Return the power of one run of an appliance, in W by minute from its start.
+
+    The washer and the dishwasher have a fixed program; others run for `use.minutes`. Raises KeyError for a
+    shower.
+    """
     if use.appliance == "washer":
         return [watts for minutes, watts in WASHER_PROGRAM for _ in range(minutes)]
     if use.appliance == "dishwasher":
@@ -55,7 +60,11 @@ class Fridge:
         self._watts = rng.uniform(62.0, 88.0)
 
     def step(self, room_c: float, opened: bool) -> float:
-        """Advance by a minute and return the mean watts in it."""
+        """Advance by one minute and return the fridge's mean power in it, in W.
+
+        room_c: temperature around the fridge. opened: whether its door is opened in this minute, which warms
+        it.
+        """
         self._inside_c += (room_c - self._inside_c) * 0.0035 + (0.25 if opened else 0.0)
         if self._running:
             self._inside_c -= 0.16

@@ -98,22 +98,30 @@ def _leaf(draft: Draft, rng: Random) -> tuple[dict[str, Any], str]:
 
 
 def _stations(message: Message) -> dict[str, dict[str, Any]]:
+    """Return the message's own climate stations by room, whether or not they are inside `meteo`."""
     meteos: dict[str, Any] = message["meteos"]
     stations: dict[str, dict[str, Any]] = meteos.get("meteo", meteos)
     return stations
 
 
 def _bad_number(draft: Draft, rng: Random) -> None:
+    """Set one random numeric reading to NaN, an infinity or a text that is no valid number."""
     holder, key = _leaf(draft, rng)
     holder[key] = rng.choice((float("nan"), float("inf"), float("-inf"), "21,5", "n/a", ""))
 
 
 def _null(draft: Draft, rng: Random) -> None:
+    """Set one random numeric reading to null."""
     holder, key = _leaf(draft, rng)
     holder[key] = None
 
 
 def _outlier(draft: Draft, rng: Random) -> None:
+    """Set one random reading to a value that is physically out of bounds.
+
+    It is temperature, CO2, humidity or noise of the living-room station, or temperature of the kitchen's
+    motion sensor.
+    """
     station = _stations(draft.message)["Livingroom"]
     kind, value = rng.choice((("Temperature", 85.3), ("CO2", 65_535), ("Humidity", 255), ("Noise", 182)))
     if rng.random() < 0.2:
@@ -123,11 +131,16 @@ def _outlier(draft: Draft, rng: Random) -> None:
 
 
 def _invalid_plug(draft: Draft, rng: Random) -> None:
+    """Set `is_valid` of one random plug to false, its power to a wrong value and its counter to 0."""
     plug = draft.message["plugs"][rng.choice(sorted(draft.message["plugs"]))]
     plug.update(is_valid=False, power=9_876.5, total=0.0)
 
 
 def _invalid_phase(draft: Draft, rng: Random) -> None:
+    """Set `is_valid` of one random phase of the house meter to false, and its power to a wrong value.
+
+    The total power includes the wrong value.
+    """
     house, phase = draft.message["consumptions"]["House"], rng.randint(1, 3)
     garbage = 6_553.5
     meter = draft.world.meter
@@ -137,23 +150,28 @@ def _invalid_phase(draft: Draft, rng: Random) -> None:
 
 
 def _unknown_room(draft: Draft, rng: Random) -> None:
+    """Add a climate station in `Wintergarden`, a room that no home has."""
     _stations(draft.message)["Wintergarden"] = {"Temperature": round(rng.uniform(8, 30), 1), "Humidity": 51}
 
 
 def _unknown_field(draft: Draft, rng: Random) -> None:
+    """Add the unknown field `Formaldehyde` to the living-room station."""
     _stations(draft.message)["Livingroom"]["Formaldehyde"] = round(rng.uniform(5, 60), 1)
 
 
 def _unknown_category(draft: Draft, rng: Random) -> None:
+    """Add the unknown category `waters`, with one device, to the message."""
     flow = round(rng.uniform(0, 9), 2)
     draft.message["waters"] = {"Bhroom": {"flow": flow, "leak": False, "serial": "W-17"}}
 
 
 def _bare_meteos(draft: Draft, rng: Random) -> None:  # noqa: ARG001
+    """Put the climate stations directly into `meteos`, without the inner `meteo`."""
     draft.message["meteos"] = _stations(draft.message)
 
 
 def _single_opening(draft: Draft, rng: Random) -> None:  # noqa: ARG001
+    """Replace each list of exactly one door or window by the object in it."""
     rooms = draft.message["doorsWindows"]
     for room, openings in rooms.items():
         if isinstance(openings, list) and len(openings) == 1:
@@ -161,6 +179,7 @@ def _single_opening(draft: Draft, rng: Random) -> None:  # noqa: ARG001
 
 
 def _unreadable_datetime(draft: Draft, rng: Random) -> None:
+    """Set the message's `datetime` to an unreadable or absurd text, or remove the field."""
     text = rng.choice(("", "soon", "32.13.2023 25:61", "01.01.1970 00:00", "01.01.2099 00:00", None))
     if text is None:
         del draft.message["datetime"]
@@ -169,10 +188,12 @@ def _unreadable_datetime(draft: Draft, rng: Random) -> None:
 
 
 def _user_mismatch(draft: Draft, rng: Random) -> None:  # noqa: ARG001
+    """Set the user inside the message to FOREIGN_USER; the file's name keeps the home's user."""
     draft.message["user"] = FOREIGN_USER
 
 
 def _nul_in_name(draft: Draft, rng: Random) -> None:  # noqa: ARG001
+    """Add a motion sensor in a room whose name contains the character U+0000."""
     draft.message["motions"]["Cel\0lar"] = {"motion": False, "light": 1.0, "temperature": 12.5}
 
 
@@ -184,19 +205,26 @@ def _deep_nesting(draft: Draft, rng: Random) -> None:
 
 
 def _huge(draft: Draft, rng: Random) -> None:  # noqa: ARG001
+    """Add an unknown field `trace` with 5,000,000 characters to the file's text."""
     padding = "x" * 5_000_000
     draft.content = draft.content[:-1] + f', "trace": "{padding}"}}'.encode()
 
 
 def _byte_order_mark(draft: Draft, rng: Random) -> None:  # noqa: ARG001
+    """Put a UTF-8 byte-order mark before the file's text."""
     draft.content = b"\xef\xbb\xbf" + draft.content
 
 
 def _utf16(draft: Draft, rng: Random) -> None:  # noqa: ARG001
+    """Encode the file's text in UTF-16 with a byte-order mark, instead of UTF-8."""
     draft.content = draft.content.decode("utf-8-sig").encode("utf-16")
 
 
 def _truncated(draft: Draft, rng: Random) -> None:
+    """Cut the file off at a random byte; in half of the cases, deliver the whole file later.
+
+    The whole file has the same name. It never follows in a minute that the clock shows twice.
+    """
     main = draft.main
     whole = main.content
     main.content = whole[: rng.randint(0, len(whole) - 2)]
@@ -205,6 +233,7 @@ def _truncated(draft: Draft, rng: Random) -> None:
 
 
 def _resent_identical(draft: Draft, rng: Random) -> None:
+    """Deliver the same bytes under the same name once more, 1 to 40 minutes later."""
     _again(draft, draft.main.content, rng)
 
 
@@ -219,6 +248,7 @@ def _resent_changed(draft: Draft, rng: Random) -> None:
 
 
 def _copy(message: Message) -> Message:
+    """Return a deep copy of the message."""
     copy: Message = json.loads(json.dumps(message))
     return copy
 
@@ -229,11 +259,13 @@ def _repeats(world: World) -> bool:
 
 
 def _again(draft: Draft, content: bytes, rng: Random) -> None:
+    """Add a delivery of `content` under the file's name, 1 to 40 minutes after the file's arrival."""
     later = draft.main.arrived_at + timedelta(seconds=rng.randint(60, 2400))
     draft.deliveries.append(Delivery(draft.main.name, later, content, again=True))
 
 
 def _late(draft: Draft, rng: Random) -> None:
+    """Delay all deliveries of the draft by the same random time, from one minute to about six hours."""
     delay = timedelta(seconds=60 + round(min(rng.expovariate(1 / 3600), 6 * 3600)))
     for delivery in draft.deliveries:
         delivery.arrived_at += delay
@@ -253,6 +285,7 @@ def _foreign_name(draft: Draft, rng: Random) -> None:
 
 
 def _foreign_user(draft: Draft, rng: Random) -> None:  # noqa: ARG001
+    """Add a file with the same readings, but the name and token of a user that no home has."""
     user = f"{FOREIGN_USER}-{draft.world.home.id}"
     message = draft.message | {"user": user, "api_token": FOREIGN_TOKEN}
     name = file_name(draft.world, user)
@@ -357,6 +390,11 @@ class Carrier:
         return draft.deliveries, struck
 
     def _strikes(self, name: str) -> bool:
+        """Decide at random whether a defect strikes the current minute; call it once a minute.
+
+        An outage that has begun makes `missing` strike until it ends. Resends never strike a minute that the
+        clock shows twice.
+        """
         share, rng = self._active[name]
         if name != "missing":
             return rng.random() < share and not (name in RESENDS and _repeats(self._world))
@@ -371,6 +409,10 @@ class Carrier:
         return True
 
     def _strike(self, draft: Draft, struck: Mapping[str, str], stage: Stage) -> None:
+        """Apply to the draft, in place, those defects in `struck` that belong to this stage.
+
+        struck: names of the defects that strike this minute, as keys. Defects without `act` are skipped.
+        """
         for name in struck:
             act = DEFECTS[name].act
             if act is not None and DEFECTS[name].stage == stage:
@@ -392,6 +434,11 @@ class Carrier:
         return shown
 
     def _pick(self, name: str, struck: dict[str, str]) -> str | None:
+        """Pick a random plug for a counter defect and return its room; None if no plug can be struck.
+
+        A plug can be struck if its counter was not struck within COUNTER_REST and shows more than
+        RESET_ABOVE_MWH. Sets `struck[name]` to the room, or removes `name` from `struck` if there is none.
+        """
         world = self._world
         rooms = [
             room

@@ -64,6 +64,10 @@ def forecast_file(seed: int, issued: date, sites: Sequence[Site]) -> bytes:
 
 
 def _site_rows(seed: int, issued: date, site: Site) -> list[str]:
+    """Return a site's CSV lines of one date of issue, without header and line ends.
+
+    They are ordered by measurement, variant, run and step.
+    """
     rng = Random(f"{seed}/forecast/{issued.isoformat()}/{site.name}")
     midnight = datetime(issued.year, issued.month, issued.day, tzinfo=UTC)
     spelling = f'"{site.name}"' if "," in site.name else site.name
@@ -134,10 +138,15 @@ def _hourly_truth(seed: int, site: Site, issued: date, measurement: str) -> list
 
 @lru_cache(maxsize=8192)
 def _hour(seed: int, site: Site, unix_hour: int) -> Weather:
+    """Return the true weather of a site at a full hour, given as hours since the unix epoch; cached."""
     return Sky(seed, site).hour(unix_hour)
 
 
 def _measure(measurement: str, weather: Weather) -> float:
+    """Return the value of a measurement in this weather, in its unit of UNITS.
+
+    Sunshine and rain are amounts for one hour of this weather.
+    """
     if measurement == "PRED_DURSUN":
         return 60.0 * (1 - weather.cloud) if weather.radiation_w_m2 > 120 else 0.0
     return {

@@ -69,6 +69,7 @@ def write_sites(file: Path, registry: Registry) -> None:
 
 
 def _clock(minute: int) -> str:
+    """Write a minute of the day, counted from midnight, as `HH:MM`; 1440 is `24:00`."""
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 

@@ -68,6 +68,7 @@ def compose(world: World) -> Message:
 
 
 def _plugs(world: World) -> Message:
+    """Return the fields of the smart plugs in the current minute, by room."""
     return {
         room: {
             "timePlug": plug.read_at_unix,
@@ -87,6 +88,10 @@ def _plugs(world: World) -> Message:
 
 
 def _stations(world: World) -> Message:
+    """Return the fields of the climate stations in the current minute, by room, and of `Outdoor`.
+
+    Only the living-room station has noise and pressure.
+    """
     weather = world.weather
     stations: Message = {}
     for room in world.household.stations:
@@ -111,6 +116,7 @@ def _stations(world: World) -> Message:
 
 
 def _house(world: World) -> Message:
+    """Return the fields of the house meter in the current minute: those of each phase, then the total."""
     meter = world.meter
     house: Message = {"timeConsumption": world.unix}
     for phase in range(3):

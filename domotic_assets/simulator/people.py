@@ -61,6 +61,11 @@ def plan_day(seed: int, household: Household, day: date) -> DayPlan:
 
 
 def _person(rng: Random, household: Household, weekend: bool, works: bool) -> list[int]:
+    """Plan where one person is on a day: an index into ROOMS, AWAY or ASLEEP for each local minute.
+
+    weekend: whether the day is a Saturday or Sunday. works: whether the person works on weekdays, away or at
+    home.
+    """
     wake = round(min(max(rng.gauss(500 if weekend else 402, 28), 300), 660))
     bed = round(min(max(rng.gauss(1375, 25), 1290), 1434))
     place = [ASLEEP] * wake
@@ -88,6 +93,10 @@ def _person(rng: Random, household: Household, weekend: bool, works: bool) -> li
 
 
 def _put(place: list[int], code: int, start: int, end: int) -> None:
+    """Set the codes in `place` from minute `start` to before minute `end`, at most to the day's end.
+
+    Does nothing if `end` is not after `start`.
+    """
     end = min(end, MINUTES)
     if start < end:
         place[start:end] = [code] * (end - start)

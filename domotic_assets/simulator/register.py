@@ -110,6 +110,10 @@ def building_numbers(homes: Sequence[Home]) -> list[int]:
 
 
 def _add_building(rows: Rows, seed: int, home: Home, building: int, user: int) -> None:
+    """Add the home's row to `buildings` in `rows`, with marked personal values.
+
+    building, user: its numbers in the register.
+    """
     rng = Random(f"{seed}/{home.id}/register")
     household = furnish(seed, home)
     rows["buildings"].append(
@@ -138,6 +142,7 @@ def _coordinates(building: int) -> tuple[float, float]:
 
 
 def _add_people(rows: Rows, user: int) -> None:
+    """Add the user with this number to `users` in `rows`, and one row of that user to each app table."""
     rows["users"].append(
         (
             user,
@@ -154,6 +159,10 @@ def _add_people(rows: Rows, user: int) -> None:
 
 
 def _add_rooms(rows: Rows, seed: int, home: Home, building: int) -> None:
+    """Add the home's rooms, sensors and appliances to `rooms`, `sensors` and `devices` in `rows`.
+
+    building: the home's number in the register.
+    """
     rng = Random(f"{seed}/{home.id}/register-rooms")
     sensors = sensors_of(seed, home)
     for room in (*ROOMS, "Outdoor", "House"):
@@ -185,6 +194,11 @@ def sensors_of(seed: int, home: Home) -> list[tuple[str, str]]:
 
 
 def _add_logs(rows: Rows, seed: int, home: Home, building: int, start: datetime) -> None:
+    """Add the home's `profile`, `parameters` and `dierrors` to `rows`.
+
+    Profiles are every 15 minutes from `start` on, errors within 24 hours of it. building: the home's number
+    in the register.
+    """
     rng = Random(f"{seed}/{home.id}/{start:%Y-%m-%d}/register-logs")
     for snapshot in range(PROFILES_PER_HOME):
         at = start + timedelta(minutes=15 * snapshot)
@@ -217,6 +231,7 @@ def personal_values(seed: int, homes: Sequence[Home]) -> tuple[str, ...]:
 
 
 def _personal(seed: int, homes: Sequence[Home]) -> Iterator[str]:
+    """Yield the texts of `personal_values`; a text may come more than once."""
     yield from (FOREIGN_USER, FOREIGN_TOKEN)
     rows = register_rows(seed, homes, datetime(2000, 1, 1))
     for home in homes:

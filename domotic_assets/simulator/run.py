@@ -70,6 +70,7 @@ class Conditions:
 
 
 def _conditions_file(folders: "Folders") -> Path:
+    """Return the path of the file that keeps a simulation's conditions, beside the share."""
     return folders.share.parent / "simulation.json"
 
 
@@ -121,6 +122,11 @@ class Folders:
 
 
 def _folder(sites: Sites, name: str) -> Path:
+    """Return the local path of the source that sites.yaml has under this name: a folder or a SQLite file.
+
+    Raises ConfigurationError if the source is of another kind, such as a server, and KeyError if there is
+    none.
+    """
     source = sites.registry.sources[name]
     if not isinstance(source, FolderFiles | SqliteDatabase):
         raise ConfigurationError(
@@ -186,10 +192,15 @@ class Simulation:
         yield from self.rest()
 
     def _expect(self, delivery: Delivery) -> None:
+        """Add a delivery to those that wait for their time of arrival."""
         self._number += 1
         heapq.heappush(self._waiting, (delivery.arrived_at, self._number, delivery))
 
     def _forecast(self) -> None:
+        """Add today's forecast file to the waiting deliveries if this is its hour of issue.
+
+        Today and ISSUE_HOUR_LOCAL are those of the registry's calendar time zone.
+        """
         local = self.now.astimezone(zone(self.registry.calendar_time_zone))
         if local.hour == ISSUE_HOUR_LOCAL:
             issued = local.date()

@@ -98,7 +98,10 @@ def _day(seed: int, ordinal: int) -> _Day:
 
 
 def named_site(name: str) -> Site:
-    """Return the site of this spelling; a site unknown here is placed in the valley."""
+    """Return the known site with exactly this name, or make one if there is none.
+
+    A made site is in the middle of Switzerland, at VALLEY_ALTITUDE_M.
+    """
     return next((site for site in KNOWN_SITES if site.name == name), Site(name))
 
 

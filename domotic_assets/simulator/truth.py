@@ -82,6 +82,7 @@ class TruthFiles:
             self._defects.writerow((world.home.id, row["minute_utc"], defect, room))
 
     def _file(self, name: str) -> TextIO:
+        """Open an empty text file of this name in the folder, replacing an old one; `__exit__` closes it."""
         file = (self._folder / name).open("w", newline="", encoding="utf-8")
         self._open.append(file)
         return file

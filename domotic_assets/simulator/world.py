@@ -136,6 +136,7 @@ class World:
         self._sense()
 
     def _wake_up(self, day: date) -> None:
+        """Plan a local day: what people do, the power that appliances then draw, and when showers run."""
         self._plan_date = day
         self._plan = plan_day(self._seed, self.household, day)
         rng = Random(f"{self._seed}/{self.home.id}/{day.isoformat()}/machines")
@@ -148,6 +149,10 @@ class World:
         )
 
     def _place_people(self, minute: int) -> None:
+        """Count who is awake in each room and who is asleep, by the day's plan.
+
+        minute: minute of the local day.
+        """
         awake = dict.fromkeys(ROOMS, 0)
         asleep = 0
         for place in self._plan.places:
@@ -201,6 +206,10 @@ class World:
         return rng.randint(5, 14) if chance and rng.random() < chance else 0
 
     def _running(self, appliance: str, minute: int) -> bool:
+        """Return whether the day's plan has the appliance in use and drawing power in this minute.
+
+        minute: minute of the local day.
+        """
         line = self._profiles.get(appliance)
         return line is not None and line[minute] > 0
 
@@ -226,6 +235,10 @@ class World:
         return loads
 
     def _measure_energy(self, loads: dict[str, float]) -> None:
+        """Advance the plugs and the house meter by one minute.
+
+        loads: mean power in W, by name of the load.
+        """
         unix = self.unix
         for room, plug in self.plugs.items():
             plug.step(loads[PLUG_APPLIANCES[room]], unix)
@@ -235,6 +248,11 @@ class World:
         self.meter.step(phases, self._rng)
 
     def _move_air(self, minute: int, loads: dict[str, float]) -> None:
+        """Advance the air of every room by one minute.
+
+        minute: minute of the local day, which decides whether a shower runs. loads: mean power in W, by name
+        of the load; some of it heats the rooms.
+        """
         weather = self.weather
         outdoor_water = saturation_g_m3(weather.temperature_c) * weather.humidity_pct / 100
         home_c = sum(air.temperature_c for air in self.air.values()) / len(self.air)
@@ -265,6 +283,10 @@ class World:
             )
 
     def _sense(self) -> None:
+        """Set the minute's motion, light, temperature and noise readings.
+
+        Drains the batteries of climate and humidity sensors by one minute.
+        """
         rng = self._rng
         for room, motion in self.motions.items():
             people = self.people_awake[room]
@@ -280,4 +302,5 @@ class World:
 
 
 def _battery(rng: Random, least_pct_per_day: float, most_pct_per_day: float) -> Battery:
+    """Make a battery with a random level of 12 to 100 %, and a random drain between the two bounds."""
     return Battery(rng.uniform(12.0, 100.0), rng.uniform(least_pct_per_day, most_pct_per_day) / 1440)
