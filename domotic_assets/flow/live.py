@@ -47,4 +47,5 @@ def is_kept_live(home: Path) -> bool:
 
 
 def _lock(home: Path) -> Path:
+    """Return the path of the file that holds the live lock."""
     return home / "live.lock"

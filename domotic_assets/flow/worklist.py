@@ -147,6 +147,7 @@ class WorkList:
 
 
 def _encode(work: PendingWork) -> dict[str, Any]:
+    """Convert pending work to the JSON content of its file."""
     return {
         "keys": {
             job: {
@@ -161,6 +162,7 @@ def _encode(work: PendingWork) -> dict[str, Any]:
 
 
 def _decode(kept: Mapping[str, Any]) -> PendingWork:
+    """Convert the JSON content of the file, also one of version 0.1, to pending work."""
     return PendingWork(
         {
             job: {

@@ -97,6 +97,10 @@ class Workspace:
             folder.close()
 
     def _other_family(self, name: str, found: str, family: UnionType) -> ConfigurationError:
+        """Make the error of a source in sites.yaml that is of a wrong kind.
+
+        found: the kind that it has. family: union of the source types that are expected.
+        """
         kinds = [get_args(entry.model_fields["kind"].annotation)[0] for entry in get_args(family)]
         return ConfigurationError(
             f"sources.{name} is of kind {found!r}",

@@ -26,7 +26,7 @@ class Part:
 
     @classmethod
     def of(cls, text: str) -> "Part":
-        """Parse a text of the file, such as `optional number`."""
+        """Parse a text of the contract file, such as `optional number`."""
         return cls(text.removeprefix(OPTIONAL).strip(), text.startswith(OPTIONAL))
 
     def __str__(self) -> str:
@@ -95,6 +95,7 @@ def parse_contract(text: str, name: str) -> Contract:
 
 
 def _unusable(where: str, what: str) -> ConfigurationError:
+    """Make the error of a contract that cannot be read. where: its file and line. what: what is wrong."""
     return ConfigurationError(
         what,
         where=where,
@@ -104,6 +105,7 @@ def _unusable(where: str, what: str) -> ConfigurationError:
 
 
 def _parsed(texts: _Texts) -> Groups:
+    """Parse the texts of a section of the contract file into parts."""
     return {
         group: {name: Part.of(text) for name, text in members.items()} for group, members in texts.items()
     }
@@ -143,6 +145,7 @@ def render_contract(contract: Contract) -> str:
 
 
 def _texts(groups: Groups) -> _Texts:
+    """Format parts as the texts of a section of the contract file, sorted by group and name."""
     return {
         group: {name: str(part) for name, part in sorted(parts.items())}
         for group, parts in sorted(groups.items())

@@ -51,6 +51,7 @@ def difference(
 
 
 def _alike(one: str, other: str) -> float:
+    """Compute how similar two names are, from 0 to 1, by their first COMPARED characters in any case."""
     return SequenceMatcher(None, one[:COMPARED].casefold(), other[:COMPARED].casefold()).ratio()
 
 

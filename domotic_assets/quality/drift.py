@@ -44,6 +44,7 @@ def drift(contract: Contract, observed: Shape) -> Verdict:
 
 
 def _feed_drift(contract: Contract, seen: FeedShape) -> list[Breach]:
+    """Find the breaches of the contract in a day's sensor files: categories, fields, kinds, rooms."""
     lost = {name: kind for name, kind in seen.bare.items() if name in contract.feed}
     agreed = {category: fields for category, fields in contract.feed.items() if category not in lost}
     breaches = [
@@ -75,6 +76,10 @@ def resting_fields(contract: Contract, seen: FeedShape) -> set[str]:
 
 
 def _forecast_drift(contract: Contract, seen: ForecastShape) -> list[Breach]:
+    """Find the breaches of the contract in a forecast file: header, order of columns, variants and units.
+
+    If the first line holds no agreed column, the missing header is the only breach.
+    """
     if contract.columns and not set(contract.columns) & set(seen.columns):
         # The line found instead is no header and could hold anything: no message repeats it.
         return [Breach(FORECAST, "removed_header", "ERROR", {"contract": ",".join(contract.columns)})]
@@ -90,6 +95,7 @@ def _forecast_drift(contract: Contract, seen: ForecastShape) -> list[Breach]:
 
 
 def _short(text: str) -> str:
+    """Cut a text to LONGEST characters; `…` replaces the end."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
@@ -133,15 +139,21 @@ def _breaches(prefix: str, before: Parts, now: Parts, found: Difference, noun: s
 
 
 def _named(part: Part, key: str, other: str | None) -> dict[str, Figure]:
+    """Build the figures of a part that is gone or new: its kind, and under `key` its other name if renamed.
+
+    other: its new or old name in a probable rename, else None.
+    """
     figures: dict[str, Figure] = {"kind": _short(part.kind)}
     return figures if other is None else figures | {key: _short(other)}
 
 
 def _changed(noun: str, subject: str, agreed: str, found: str) -> Breach:
+    """Build the breach (ERROR) of a subject that the contract and the source describe differently."""
     return Breach(subject, f"type_changed_{noun}", "ERROR", {"contract": agreed, "observed": found})
 
 
 def _size(groups: Groups) -> int:
+    """Count the parts of all groups."""
     return sum(map(len, groups.values()))
 
 

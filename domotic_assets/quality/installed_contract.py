@@ -87,6 +87,10 @@ def register_drift(work: Workspace) -> Verdict:
 
 
 def _judged(work: Workspace, observed: Shape) -> Verdict:
+    """Compare an observed shape with the contract; UNAGREED if there is no contract.
+
+    Raises ConfigurationError if the contract cannot be read.
+    """
     contract = load_contract(work)
     return UNAGREED if contract is None else drift(contract, observed)
 
@@ -111,6 +115,7 @@ def newest_whole_day(work: Workspace, now: datetime) -> date:
 
 
 def _no_readings(work: Workspace, what: str) -> LakeError:
+    """Make the error of missing readings. what: which ones are missing, in words."""
     return LakeError(
         what,
         where=work.lake.uri(silver.VARIABLES),
@@ -151,7 +156,10 @@ def _unknown_events(work: Workspace, day: date, variables: Iterable[str]) -> pl.
 
 
 def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
-    """List the variables that homes sent on the last date with readings, at most REMEMBERED before `day`."""
+    """List the variables that these homes sent on the last date on which each was heard before `day`.
+
+    Dates more than REMEMBERED before `day` are not searched.
+    """
     before = [held for held in work.lake.dates(silver.DEVICES) if day - REMEMBERED <= held < day]
     seen = work.lake.read(
         silver.DEVICES, dates=before, where=pl.col("home").is_in(homes), columns=["home", "utc_date"]

@@ -26,6 +26,7 @@ class Round:
 
     @cached_property
     def _made(self) -> dict[Callable[["Round"], Any], Any]:
+        """Results that `once` computed, by the function that computed them."""
         return {}
 
     def once(self, make: "Callable[[Round], Made]") -> "Made":

@@ -194,6 +194,7 @@ def _presence(devices: pl.DataFrame, rejects: pl.DataFrame, silent: Collection[s
 
 
 def _rooms(seen: pl.DataFrame) -> Groups:
+    """Build home to room; a room is optional if all its devices are rare. seen: as `_presence` returns it."""
     rooms: dict[str, dict[str, Part]] = {}
     for home, room, rare in seen.group_by("home", "room").agg(pl.col("is_rare").all()).iter_rows():
         rooms.setdefault(home, {})[room] = Part("room", rare)

@@ -91,6 +91,7 @@ def table_checks(tables: Sequence[Table]) -> tuple[Check, ...]:
 
 
 def _keys_check(table: Table) -> Check:
+    """Build the check `keys` of a table: columns and types, unique keys, nulls only where allowed."""
     return Check(
         "keys",
         table,
@@ -102,6 +103,7 @@ def _keys_check(table: Table) -> Check:
 
 
 def _references_check(table: Table) -> Check:
+    """Build the check `references` of a fact: each of its keys has a row in its dimension."""
     return Check(
         "references",
         table,

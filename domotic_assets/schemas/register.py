@@ -18,14 +18,17 @@ NEVER_READ = frozenset(
 
 
 def _int(name: str, description: str, *, required: bool = True) -> RecordColumn:
+    """Declare a column of whole numbers that may be read; required: its absence raises ContractError."""
     return RecordColumn(name, pl.Int64(), description, required)
 
 
 def _float(name: str, description: str, *, required: bool = True) -> RecordColumn:
+    """Declare a column of numbers that may be read; required: its absence raises ContractError."""
     return RecordColumn(name, pl.Float64(), description, required)
 
 
 def _text(name: str, description: str, *, required: bool = True) -> RecordColumn:
+    """Declare a column of texts that may be read; required: its absence raises ContractError."""
     return RecordColumn(name, pl.String(), description, required)
 
 

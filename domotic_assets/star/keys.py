@@ -13,6 +13,7 @@ def key_of(column: str) -> pl.Expr:
 
 
 def _keys(ids: pl.Series) -> pl.Series:
+    """Compute the surrogate key of each natural id, null for null; each distinct id is hashed once."""
     distinct = ids.drop_nulls().unique()
     keys = pl.Series([surrogate_key(natural_id) for natural_id in distinct], dtype=pl.Int64)
     return ids.replace_strict(distinct, keys, default=None, return_dtype=pl.Int64)

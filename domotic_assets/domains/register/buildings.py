@@ -11,7 +11,10 @@ from domotic_assets.ingest.changes import Row
 def rows_of_buildings(
     state: Mapping[str, Mapping[str, Row]], buildings: Collection[int]
 ) -> dict[str, dict[str, Row]]:
-    """Select the rows that belong to one of these buildings, and those that belong to no building at all."""
+    """Select the rows that belong to one of these buildings, and those that belong to no building at all.
+
+    state: by register table, the rows by primary key. Returns the same with the selected rows.
+    """
     rooms = {row["idRoom"] for row in state.get("rooms", {}).values() if row.get("idBuilding") in buildings}
     return {
         table: {key: row for key, row in rows.items() if _leads_to_none(row) or _leads(row, buildings, rooms)}
@@ -45,8 +48,10 @@ def leads_to(rows: pl.DataFrame, buildings: Collection[int], rooms: Collection[i
 
 
 def _leads(row: Row, buildings: Collection[int], rooms: Collection[int]) -> bool:
+    """Return whether a register row names one of these buildings (`idBuilding`) or rooms (`idRoom`)."""
     return row.get("idBuilding") in buildings or row.get("idRoom") in rooms
 
 
 def _leads_to_none(row: Row) -> bool:
+    """Return whether a register row names neither a building nor a room."""
     return row.get("idBuilding") is None and row.get("idRoom") is None

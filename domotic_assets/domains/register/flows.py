@@ -77,10 +77,12 @@ REGISTER_JOB = Job("register", "The building register to Silver.")
 
 
 def _land(work: Workspace, _asked: Asked) -> Made:
+    """Land the register's changes in Bronze; yields the table with counts of changes and refused values."""
     yield REGISTER_ROWS, land_register(work, work.now())
 
 
 def _read(work: Workspace, asked: Asked) -> Made:
+    """Rebuild the Silver register tables from Bronze; yields each requested table with its row count."""
     rows = read_register(work)
     for table in asked.tables:
         yield table, {"dagster/row_count": rows[table.name]}

@@ -24,11 +24,16 @@ class RowVersion(Protocol):
     """A version of a register row and when it was valid, as replayed from Bronze."""
 
     @property
-    def row(self) -> Row: ...
+    def row(self) -> Row:
+        """The values of the row, by register column."""
+
     @property
-    def valid_from(self) -> datetime: ...
+    def valid_from(self) -> datetime:
+        """When this version was first seen, UTC."""
+
     @property
-    def valid_to(self) -> datetime | None: ...
+    def valid_to(self) -> datetime | None:
+        """When this version was seen changed or gone (exclusive), UTC; None while it is current."""
 
 
 def register_history(
@@ -54,6 +59,11 @@ def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
 def _history(
     table: RecordTable, versions: Collection[RowVersion], homes: "BuildingHomes", secrets: Collection[str]
 ) -> pl.DataFrame:
+    """Build the `SILVER_REGISTER_HISTORY` frame of a register table, one row per row version.
+
+    The column `houseName` becomes `home`, the id of the building's home or null. The secrets are masked in
+    all texts; in the error log also whatever looks like a token, user or contact.
+    """
     silver = SILVER_REGISTER_HISTORY[table.name]
     texts = (value for version in versions for value in version.row.values() if isinstance(value, str))
     masked = mask_all(texts, secrets)
@@ -74,9 +84,10 @@ def _history(
 
 
 class BuildingHomes:
-    """Finds the home of a building: the one that names it, else that of its user unless that names another.
+    """Finds the home of a register building: the home whose entry in sites.yaml names the building.
 
-    If two homes match, the first of sites.yaml counts.
+    Else it is the home whose feed user is the building's `houseName`, unless that home names another
+    building. If two homes match, the first of sites.yaml counts.
     """
 
     def __init__(self, registry: Registry) -> None:

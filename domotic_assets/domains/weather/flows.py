@@ -142,6 +142,10 @@ def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
 def _weather_facts(
     work: Workspace, table: Table, issues: Sequence[date], facts: Callable[[pl.DataFrame, str], pl.DataFrame]
 ) -> int:
+    """Write a weather fact of these dates of issue, some dates at a time; returns the row count.
+
+    facts: builds the rows from Silver forecasts and the calendar's time zone.
+    """
     written = 0
     for piece in _pieces(issues):
         forecasts = work.lake.read(weather.WEATHER_FORECASTS, dates=piece)
@@ -158,7 +162,11 @@ def write_dims(work: Workspace, _asked: Asked) -> Made:
 
 
 def _issue(work: Workspace, entry: Entry) -> date | None:
-    """Find the date of issue in a file's name; None if there is none, or it is not plausible."""
+    """Find the date of issue in a forecast file's name; None if the name has none, or it is not plausible.
+
+    It is plausible unless it lies before `history_start`, or its UTC midnight over a day after the file
+    arrived.
+    """
     issued = read_forecast_name(entry.name)
     if issued is None:
         return None
@@ -168,6 +176,7 @@ def _issue(work: Workspace, entry: Entry) -> date | None:
 
 
 def _known_forecasts(work: Workspace) -> pl.DataFrame:
+    """Read name, size_bytes and modified_at of the forecast files that Bronze holds."""
     return work.lake.read(weather.WEATHER_FILES, columns=NOTHING_KNOWN.columns)
 
 
@@ -176,18 +185,22 @@ ONE_A_DAY = (timedelta(hours=27), timedelta(hours=50))
 
 
 def _land(work: Workspace, asked: Asked) -> Made:
+    """Land the forecast files of the requested dates of issue in Bronze; yields the table with its counts."""
     yield weather.WEATHER_FILES, land_forecast_files(work, asked.dates)
 
 
 def _read(work: Workspace, asked: Asked) -> Made:
+    """Rebuild Silver forecasts of the requested dates of issue; yields the table with its counts."""
     yield weather.WEATHER_FORECASTS, read_forecasts(work, asked.dates)
 
 
 def _hours(work: Workspace, asked: Asked) -> Made:
+    """Write gold/fact_weather_hour of the requested dates of issue; yields the table with its row count."""
     yield weather.FACT_WEATHER_HOUR, {"rows": weather_hour_facts(work, asked.dates)}
 
 
 def _days(work: Workspace, asked: Asked) -> Made:
+    """Write gold/fact_weather_day of the requested dates of issue; yields the table with its row count."""
     yield weather.FACT_WEATHER_DAY, {"rows": weather_day_facts(work, asked.dates)}
 
 

@@ -167,10 +167,12 @@ def _day_bounds(days: Iterable[date], zone_name: str) -> pl.DataFrame:
 
 
 def _of(measurement: str, figure: str) -> pl.Expr:
+    """Select column `figure` of a measurement's row in each group; null if the group has no such row."""
     return pl.col(figure).filter(pl.col("measurement") == measurement).first()
 
 
 def _hours(duration: pl.Expr) -> pl.Expr:
+    """Convert a duration to hours."""
     return divided(duration.dt.total_microseconds(), 3.6e9)
 
 

@@ -157,10 +157,10 @@ def _fields(texts: pl.Series, pattern: str) -> pl.DataFrame:
 
 
 def _parts(lines: pl.DataFrame) -> tuple[dict[str, pl.Series], pl.DataFrame]:
-    """Find the distinct texts of each part of the lines, and for each line the places of its own among them.
+    """Find the distinct texts of each column in _PARTS, and for each line the indexes of its own texts.
 
     A line is cut at its first commas: a third of the work of a pattern, with the same result if its head
-    holds no quote. The place of a part that a line lacks is null.
+    holds no quote. The index of a part that a line lacks is null.
     """
     cut = pl.col("text").str.splitn(",", len(_PARTS)).struct.rename_fields(_PARTS)
     parts = lines.select(cut.alias("cut")).unnest("cut")
@@ -182,7 +182,7 @@ def _distinct(columns: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 def _times(texts: pl.Series, issue: date) -> pl.DataFrame:
-    """Parse the UTC time of each text, and find its place among all of them; null if it is refused."""
+    """Parse each text as a UTC time (`valid_at`), and rank the times (`moment`); null if it is refused."""
     times = texts.str.strip_chars()
     valid_at = _mapped(times, lambda text: _valid_time(text, issue), UTC_TIME)
     return pl.DataFrame({"Time": times, "valid_at": valid_at, "moment": valid_at.rank("dense")})
@@ -305,7 +305,10 @@ def _refused(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _together(forecasts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Concatenate the rows of files, each in the table's order, by date of issue and in that order."""
+    """Concatenate the forecasts of files by date of issue; rows of one issue are in the table's order.
+
+    forecasts: rows of one file each, in the table's order.
+    """
     by_issue = sorted((rows for rows in forecasts if rows.height), key=_issue)
     together = pl.concat([WEATHER_FORECASTS.empty(), *by_issue])
     if len(set(map(_issue, by_issue))) == len(by_issue):
@@ -314,6 +317,7 @@ def _together(forecasts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _issue(rows: pl.DataFrame) -> date:
+    """Return the date of issue of one file's forecasts, which must have at least one row."""
     issue: date = rows["utc_date"].item(0)
     return issue
 

@@ -95,10 +95,11 @@ class Landing:
         return home.id if home else None, said or floor_minute(arrived_at), "name" if said else "arrival"
 
     def _follow(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-        """Make the rows the next versions after those held; also count those that repeat the version before.
+        """Set when each version arrived, after those held of its name and window; drop bytes that are held.
 
-        A version arrives strictly later than the one before it: of two with the same time, the one landed
-        later is the later version. Bytes that an earlier version has are not stored twice.
+        Returns the rows, and how many of them repeat the bytes of the version before. Of two versions with
+        the same time of arrival, the one landed later is the later version, and its arrival is moved a
+        microsecond on. Bytes that an earlier version of the window has are not stored twice.
         """
         before = self._held.filter(pl.col("name").is_in(rows["name"].implode())).sort("arrived_at")
         if before.is_empty() and rows["name"].is_unique().all():
@@ -118,7 +119,7 @@ class Landing:
 
 
 def _delivered(files: Sequence[tuple[str, int, datetime, bytes]]) -> pl.DataFrame:
-    """Build columns from files, and add their identities."""
+    """Build one row per file, with the fields of `File` as columns and its `file_id`."""
     names, sizes, moments, contents = zip(*files, strict=True) if files else ((),) * len(_DELIVERED)
     # Polars converts a time span from Python in a tenth of the time of a moment with a zone.
     since = [moment - EPOCH for moment in moments]

@@ -121,6 +121,11 @@ class NameReader:
         return Named(user, home, (midnight + since,))
 
     def _take_apart(self, name: str) -> Named:
+        """Parse a name in full, as `read` returns it.
+
+        If the clock of the name's home does not change on that day, `read` looks up later names of the home
+        and day.
+        """
         parsed = read_sensor_name(name)
         if parsed is None:
             return _FOREIGN
@@ -156,7 +161,11 @@ class NameReader:
         return pl.DataFrame([said["home"], window.set(~believed, None).alias("window")])
 
     def _plain_days(self, senders: pl.DataFrame) -> pl.DataFrame:
-        """Find `home` and `midnight` (UTC) of each day and sender of names, if the day is within history."""
+        """Find `home` and `midnight` (UTC) of each day and sender; those that are not plain get no row.
+
+        senders: `day` and `sender`, the texts before and after the time of day in a name. Not plain are
+        unknown users, days of a clock change, and days that begin before `history_start`.
+        """
         days: list[tuple[str, str, str, datetime]] = []
         for day, sender in senders.iter_rows():
             self.read(f"{day}0000{sender}")
@@ -168,7 +177,7 @@ class NameReader:
     def windows(self, named: Named, arrived_at: datetime) -> tuple[datetime, ...]:
         """List the minutes that a file may belong to before its bytes are read: two in the repeated hour.
 
-        If the name has no plausible time, that is the minute of arrival.
+        If the name has no plausible time, the only one is the minute of arrival.
         """
         return named.minutes if self._is_believed(named, arrived_at) else (floor_minute(arrived_at),)
 
@@ -184,6 +193,11 @@ class NameReader:
         return which_pass(named.minutes, arrived_at, unix_hints)
 
     def _is_believed(self, named: Named, arrived_at: datetime) -> bool:
+        """Return whether all UTC minutes that a name may mean are plausible; False if it means none.
+
+        A minute is plausible unless it lies before `history_start`, or more than FUTURE_SLACK after
+        `arrived_at`.
+        """
         for minute in named.minutes:
             if not is_plausible(minute, arrived_at, self._history_start):
                 return False

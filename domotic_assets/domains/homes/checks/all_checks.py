@@ -13,6 +13,7 @@ from domotic_assets.schemas.homes import bronze, gold, silver
 
 
 def _each_home(judge: Callable[[Piece], Verdict]) -> Callable[[Round], Verdict]:
+    """Turn a function that judges a `Piece` (some homes) into one that judges all homes of a round."""
     return lambda judged: together(judge(piece) for piece in judged.once(steps.pieces_of))
 
 

@@ -41,6 +41,7 @@ def clocks(readings: pl.DataFrame) -> Verdict:
 
 
 def _spread(offsets: pl.DataFrame) -> float:
+    """Compute the largest `offset` less the smallest, in seconds."""
     spread: float = offsets.select(pl.col("offset").max() - pl.col("offset").min()).item()
     return spread
 
@@ -52,4 +53,5 @@ def _reason(seconds: float) -> str:
 
 
 def _figures(seconds: float) -> dict[str, str | float]:
+    """Build a breach's figures from seconds: by how many minutes the clock is ahead (negative: behind)."""
     return {"minutes ahead": round(seconds / 60, 1)}

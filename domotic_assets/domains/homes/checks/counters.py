@@ -48,7 +48,11 @@ def counters(readings: pl.DataFrame, bound_w: float) -> Verdict:
 
 
 def _fall(row: Mapping[str, Any], risen: pl.DataFrame) -> tuple[str, str | None]:
-    """Classify a lower reading: its reason code, and for swapped rooms the other device."""
+    """Classify a lower reading: its reason code, and for swapped rooms the other device, else None.
+
+    row: ts, home, value, the readings before and after, and `most`, the Wh that it may rise since the one
+    before. risen: readings of all devices that rose by more than their `most`.
+    """
     if row["after"] is not None and row["after"] >= row["before"]:
         return "counter_glitch", None
     goes_on_here = pl.col("before").is_between(row["value"] - row["most"], row["value"])
@@ -61,6 +65,10 @@ def _fall(row: Mapping[str, Any], risen: pl.DataFrame) -> tuple[str, str | None]
 
 
 def _by_device(found: Iterable[tuple[Mapping[str, Any], str, str | None]]) -> list[Breach]:
+    """Build one breach per device and reason, with the number of its readings and figures of the first.
+
+    found: readings, each with its reason code and, for swapped rooms, the other device.
+    """
     grouped: dict[tuple[str, str], list[tuple[Mapping[str, Any], str | None]]] = {}
     for row, reason, other in found:
         grouped.setdefault((row["device"], reason), []).append((row, other))

@@ -81,16 +81,22 @@ def remember_days(work: Workspace, end: datetime) -> int:
 
 
 def _homes_in_pieces(work: Workspace) -> Iterator[list[str]]:
+    """Yield the ids of the registry's homes, HOMES_PER_PIECE at a time."""
     homes = [home.id for home in work.registry.homes]
     for start in range(0, len(homes), HOMES_PER_PIECE):
         yield homes[start : start + HOMES_PER_PIECE]
 
 
 def _numbers(work: Workspace, span: Window, homes: Sequence[str]) -> pl.DataFrame:
+    """Read the readings of all variables of kind `number`, with the columns of `_events`."""
     return _events(work, span, homes, readings.NUMBERS)
 
 
 def _events(work: Workspace, span: Window, homes: Sequence[str], variables: Sequence[str]) -> pl.DataFrame:
+    """Read silver/sensor_events of these homes and variables whose minute lies in the span.
+
+    Columns: ts, home, device, variable, value, is_outlier.
+    """
     columns = ["ts", "home", "device", "variable", "value", "is_outlier"]
     mine = pl.col("home").is_in(homes) & pl.col("variable").is_in(variables)
     return read_within(work, silver.SENSOR_EVENTS, "ts", [span], columns, mine)
@@ -106,23 +112,30 @@ class Piece:
 
     @cached_property
     def present(self) -> pl.DataFrame:
-        """`reading_days` of the span."""
+        """Summary of the homes' numeric readings in the span, as `readings.reading_days` builds it."""
         return readings.reading_days(_numbers(self.work, self.span, self.homes))
 
     @cached_property
     def past(self) -> pl.DataFrame:
-        """`reading_days` of whole dates before the span."""
+        """Rows of silver/reading_days of the piece's homes, of the seven UTC dates before the span."""
         first = self.span.start.date()
         dates = [first - timedelta(days=back) for back in range(1, PAST.days + 1)]
         return self.work.lake.read(silver.READING_DAYS, dates=dates, where=self._mine)
 
     def files(self) -> pl.DataFrame:
-        """Read silver/sensor_files of the span's windows, of these homes."""
+        """Read silver/sensor_files of the piece's homes whose window lies in the span.
+
+        Columns: home, window, minute, arrived_at, status, reason; one row per file version.
+        """
         columns = ["home", "window", "minute", "arrived_at", "status", "reason"]
         return self._of_windows(silver.SENSOR_FILES, columns)
 
     def energy(self, *more: str) -> pl.DataFrame:
-        """Read gold/fact_energy_minute of the span, with home, device and category. more: further columns."""
+        """Read gold/fact_energy_minute of the piece's homes in the span, one row per device and minute.
+
+        Columns: device_key, power_w, energy_wh, those named in `more`, and from silver/devices device, home
+        and category.
+        """
         devices = self.work.lake.read(
             silver.DEVICES, where=self._mine, columns=["device", "home", "category"]
         ).unique()
@@ -133,7 +146,7 @@ class Piece:
         return rows.join(devices.with_columns(keys), on="device_key", how="inner")
 
     def fact(self, table: Table, columns: Sequence[str]) -> pl.DataFrame:
-        """Read columns of a minute fact in the span, of these homes."""
+        """Read the given columns of a minute fact, of the piece's homes in the span."""
         homes = [surrogate_key(home) for home in self.homes]
         return self.work.lake.read(
             table,
@@ -149,27 +162,35 @@ class Piece:
         return int((self.span.end - self.span.start) / MINUTE)
 
     def events(self, *variables: str) -> pl.DataFrame:
-        """Read the readings of these variables in the span, of these homes."""
+        """Read silver/sensor_events of the given variables, of the piece's homes in the span.
+
+        Columns: ts, home, device, variable, value, is_outlier.
+        """
         return _events(self.work, self.span, self.homes, variables)
 
     def rejects(self) -> pl.DataFrame:
-        """Read home and variable of the span's refused values, one row a value."""
+        """Read home and variable of refused values in the span, of the piece's homes, one row a value."""
         return self._of_windows(refusals.REJECTS, ["home", "variable"])
 
     def sent(self) -> pl.DataFrame:
-        """Read home, window and arrived_at of the span's file versions and sightings, one row each."""
+        """Read bronze/sensor_files of the piece's homes in the span, one row per file version or sighting.
+
+        Columns: home, window, arrived_at.
+        """
         return self._of_windows(bronze.SENSOR_FILES, ["home", "window", "arrived_at"])
 
     def first_minutes(self) -> dict[str, datetime]:
-        """Find the first reading ever (UTC) of each home."""
+        """Find the minute (UTC) of the first reading ever of each of the piece's homes."""
         seen = self.work.lake.read(silver.DEVICES, where=self._mine, columns=["home", "first_ts"])
         return dict(seen.group_by("home").agg(pl.col("first_ts").min()).iter_rows())
 
     @property
     def _mine(self) -> pl.Expr:
+        """Filter for the rows whose `home` is one of the piece's."""
         return pl.col("home").is_in(self.homes)
 
     def _of_windows(self, table: Table, columns: Sequence[str]) -> pl.DataFrame:
+        """Read the given columns of a table's rows whose `window` lies in the span, of the piece's homes."""
         return read_within(self.work, table, "window", [self.span], columns, self._mine)
 
 
@@ -203,48 +224,59 @@ def _last_minutes(
 
 
 def outliers(piece: Piece) -> Verdict:
+    """Find variables of the piece's homes with too many readings out of bounds."""
     return readings.outliers(piece.present, piece.past)
 
 
 def scales(piece: Piece) -> Verdict:
+    """Find devices of the piece's homes whose readings are in another unit than in the days before."""
     return readings.scales(piece.present, piece.past)
 
 
 def flat_lines(piece: Piece) -> Verdict:
+    """Find sensors of the piece's homes that report one exact value for hours, unlike in the days before."""
     return readings.flat_lines(piece.present, piece.past)
 
 
 def refused(piece: Piece) -> Verdict:
+    """Find variables of the piece's homes with too many refused values."""
     return readings.refused(piece.present, piece.rejects())
 
 
 def clocks_of(piece: Piece) -> Verdict:
+    """Find devices, or whole homes, of the piece whose clock is off by more than `clocks.DRIFT_SECONDS`."""
     return clocks.clocks(piece.events(*clocks.CLOCKS))
 
 
 def counters_of(piece: Piece) -> Verdict:
+    """Find plugs of the piece's homes whose meter readings (`plugs.total`, Wh) fall."""
     totals = piece.events("plugs.total")
     return counters.counters(totals, piece.work.registry.settings.plug_power_bound_w)
 
 
 def power_against_meter(piece: Piece) -> Verdict:
+    """Find plugs of the piece's homes whose summed power does not fit their meter's rise: another unit."""
     return counters.power_against_meter(piece.energy())
 
 
 def balance(piece: Piece) -> Verdict:
+    """Find homes of the piece whose plugs together used more than their house meter shows."""
     return counters.balance(piece.energy(), piece.minutes)
 
 
 def completeness(piece: Piece) -> Verdict:
+    """Find homes of the piece with too few of their minutes, or too many late files."""
     counting = piece.files().filter(pl.col("status").is_in(COUNTING))
     return files.completeness(counting, piece.sent(), piece.first_minutes(), piece.span.start, piece.span.end)
 
 
 def readable(piece: Piece) -> Verdict:
+    """Find homes of the piece with too many files that cannot be read."""
     return files.readable(piece.files())
 
 
 def doubled(piece: Piece) -> Verdict:
+    """Find homes of the piece that sent many minutes in more than one file."""
     return files.doubled(piece.sent())
 
 
@@ -300,6 +332,7 @@ def feed_as_agreed(judged: Round) -> Verdict:
 
 
 def _sum(rows: pl.DataFrame, column: str) -> float:
+    """Sum a column; 0 if there are no rows."""
     return float(rows.select(pl.col(column).sum()).item())
 
 

@@ -20,17 +20,20 @@ are gone. One silent home is found by the check `freshness`."""
 
 
 def _land(work: Workspace, asked: Asked) -> Made:
+    """Land the sensor files of the requested windows in Bronze; yields the table with its counts of files."""
     outcome = landing.land_sensor_files(work, asked.windows, by_name=asked.by_name)
     yield bronze.SENSOR_FILES, outcome.counts
 
 
 def _flatten(work: Workspace, asked: Asked) -> Made:
+    """Rebuild Silver of the requested windows from Bronze; yields each requested table and the counts."""
     outcome = reading.flatten_sensor_files(work, asked.windows)
     for table in asked.tables:
         yield table, outcome.counts
 
 
 def _facts(work: Workspace, asked: Asked) -> Made:
+    """Write the requested minute facts of the requested windows; yields each table with its row count."""
     steps = {
         gold.FACT_ENERGY_MINUTE: facts.energy_facts,
         gold.FACT_ENVIRONMENT_MINUTE: facts.environment_facts,
@@ -41,12 +44,17 @@ def _facts(work: Workspace, asked: Asked) -> Made:
 
 
 def _health(work: Workspace, asked: Asked) -> Made:
+    """Write device health of the requested local dates, and remove these dates from the work list.
+
+    Yields the table with its row count.
+    """
     rows = health.health_facts(work, asked.dates)
     work.worklist.change(lambda held: held.done_dates(HEALTH.name, asked.dates))
     yield gold.FACT_DEVICE_HEALTH_DAY, {"rows": rows}
 
 
 def _reading_days(work: Workspace, _asked: Asked) -> Made:
+    """Write silver/reading_days of the last whole UTC dates; yields the table with the number of dates."""
     judged = rounds.present_round(work)
     yield silver.READING_DAYS, {"dates": rounds.remember_days(work, judged.span.end)}
 

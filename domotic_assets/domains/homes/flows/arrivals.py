@@ -50,7 +50,11 @@ RECENT_DAYS = 2
 
 @dataclass(frozen=True)
 class RunChoice:
-    """One run to request: its keys in order, those to register before, its kind, and whether it lists all."""
+    """One run to request. keys: partition keys of its windows, in order. register: those that Dagster lacks.
+
+    kind: as `choose` describes it. whole_listing: whether the run must list the whole share to find its
+    files.
+    """
 
     keys: tuple[str, ...]
     register: tuple[str, ...]
@@ -59,11 +63,12 @@ class RunChoice:
 
 
 def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
-    """Look for the names that are due, and add what is new to the work list.
+    """Look for the file names that are due on the share, and add the windows of new files to the work list.
 
     Once a minute it lists the names since a quarter of an hour before the last look. In between it lists only
-    while a home heard lately has not sent the present minute or the one before. Returns `listing needed` if
-    there was no last look, or if the gap exceeds CATCH_UP or CATCH_UP_FILES.
+    while a home that sent a file in the last quarter hour has not sent the present minute or the one before.
+    Returns `listing needed` if there was no last look, or if the gap since it exceeds CATCH_UP or
+    CATCH_UP_FILES.
     """
     looked_until = work.worklist.read().looked_until
     if looked_until is None or now - looked_until > CATCH_UP:
@@ -105,7 +110,12 @@ def _remember(
     mark: str | None = None,
     more_minutes: Iterable[datetime] = (),
 ) -> None:
-    """Add the found files, and minutes known otherwise, to the work list; note when this look was made."""
+    """Add the windows of found files and of `more_minutes` to the work list, and record that a look was made.
+
+    registered: partition keys that Dagster has. looked_until: up to when the due names were looked for. mark:
+    name of the mark to set to `now`; None for none. more_minutes: minutes whose files or facts are missing in
+    a later layer.
+    """
     minutes = dict(found.minutes)
     for minute in more_minutes:
         minutes.setdefault(minute, 1)
@@ -139,12 +149,23 @@ NOTHING_UNDER_WAY = UnderWay()
 def choose(
     held: PendingWork, registered: Sequence[str], now: datetime, under_way: UnderWay = NOTHING_UNDER_WAY
 ) -> RunChoice | None:
-    """Choose the run to request now: live minutes, then late files, then history; None if nothing is ready.
+    """Choose the next run of pending windows; None if no key is ready, or runs under way exclude all.
 
-    A run is bounded by FILES_PER_RUN. Keys that Dagster does not have yet run together, in order. Keys that
-    it has run together only if no other key lies between them. A window that was requested before and is
-    still pending runs alone, as it may be what fails. One run of a kind is under way at a time, and no late
-    run is chosen beside a live one.
+    held: the pending windows by partition key. registered: the keys that Dagster has, in order of
+    registration. A key is ready once its back-off is over, unless a run under way has it. The first choice
+    that is possible is made:
+
+    live: minutes and hours that Dagster does not have yet, oldest first.
+
+    late: minutes and hours that Dagster has; else one key of any length that was requested before, alone, as
+    it may be what fails.
+
+    history: days that Dagster does not have yet, newest first; else days that it has.
+
+    Keys that Dagster has run together only if it registered no other key between them, as it runs them as a
+    range. Apart from that one late key, only keys that were never requested are taken. A run takes the first
+    keys up to FILES_PER_RUN, but at least one. One run of a kind is under way at a time, and no late run is
+    chosen while a live one is under way.
     """
     ready = {
         key: task
@@ -184,6 +205,7 @@ def _first_range(keys: Sequence[str], registered: Sequence[str]) -> list[str]:
 
 
 def _bounded(keys: Sequence[str], held: PendingWork) -> list[str]:
+    """Take the first keys that together have at most FILES_PER_RUN new files, but at least one key."""
     taken: list[str] = []
     files = 0
     for key in keys:
@@ -221,10 +243,10 @@ def listing_due(held: PendingWork, settings: Tunables, now: datetime) -> Literal
 
 
 def days_to_seal(work: Workspace, held: PendingWork, registered: Sequence[str], now: datetime) -> list[date]:
-    """List the days to seal, oldest first.
+    """List the UTC days to seal, oldest first.
 
-    These have minute or hour keys, have been over for `seal_after_hours`, have no pending window, and had no
-    arrival for `seal_quiet_minutes`.
+    A day is sealed if it has minute or hour keys, has been over for `seal_after_hours`, has no pending
+    window, and had no file arrive for `seal_quiet_minutes`.
     """
     settings = work.registry.settings
     pending = {read_key(key).start.date() for key in held.windows}

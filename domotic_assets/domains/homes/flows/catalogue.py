@@ -79,7 +79,10 @@ class DateDefinitions:
         self.lake.replace_dates(silver.VARIABLES, counted, self.dates, marks)
 
     def _changed(self, before: Naming, after: Naming) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Update devices and variables by what changed; re-reads the few devices that this leaves open."""
+        """Update devices and variables by what changed between `before` and `after`; returns both frames.
+
+        Devices whose row does not follow from the change alone are derived anew from their events.
+        """
         held = self.lake.read(silver.DEVICES, dates=self.dates)
         seen, unsettled = devices_changed(held, before, after)
         if unsettled:

@@ -44,15 +44,21 @@ def environment_facts(work: Workspace, windows: Sequence[Window]) -> int:
 
 
 def presence_facts(work: Workspace, windows: Sequence[Window]) -> int:
-    """Write gold/fact_presence_minute of these windows and of the hold after them; returns the row count."""
+    """Write gold/fact_presence_minute of these windows; returns the row count.
+
+    Later minutes in which presence still holds are written too where they change.
+    """
     return _minute_facts(work, windows, gold.FACT_PRESENCE_MINUTE, _presence)
 
 
 def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
-    """List (minute, home) of the files of these windows, whatever their status, and of the windows.
+    """List the minutes (UTC) and homes whose facts may change with the files of these windows.
 
-    A superseded version still names the minutes that it once filled. A file of the repeated autumn hour may
-    have been placed in the other pass before, as a later sighting can move it.
+    Listed are the minute of readings of every file version, whatever its status, and also its window where
+    the two differ. A superseded version counts too, as its readings may have been in the facts before. For a
+    file in the repeated autumn hour, the minutes an hour before and after are listed as well: a later arrival
+    of the same bytes can move it to the other pass, and its old minute must be rebuilt. Columns: minute, home
+    (null if unknown); one row a pair.
     """
     columns = ["window", "minute", "home", "time_note"]
     files = read_within(work, silver.SENSOR_FILES, "window", windows, columns)
@@ -73,6 +79,10 @@ def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
 
 
 def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebuild: Rebuild) -> int:
+    """Write a minute fact of these windows and of what they affect, piece by piece; returns the row count.
+
+    rebuild: computes the rows of a piece, and the minutes that they replace.
+    """
     touched = touched_minutes(work, windows)
     all_minutes = touched["minute"].unique().sort()
     written = 0
@@ -102,12 +112,18 @@ def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
 
 
 def _environment(work: Workspace, minutes: pl.Series, _run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Compute FACT_ENVIRONMENT_MINUTE rows of these minutes; returns them and the minutes they replace."""
     events = _events(work, minutes, rooms.of_environment())
     silent = _silent_devices(work, minutes)
     return rooms.environment_minutes(events, silent, work.registry), minutes
 
 
 def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Compute FACT_PRESENCE_MINUTE rows of a piece; returns them and the minutes that they replace.
+
+    minutes: those of the piece. run: those of all pieces. Later minutes in which presence still holds are
+    included where their rows differ from Gold's, unless another piece of the run rebuilds them.
+    """
     hold = work.registry.settings.presence_hold_minutes
     reached = rooms.reach_of_presence(minutes, hold)
     # Minutes of the same run are rebuilt in their own piece.
@@ -123,6 +139,12 @@ def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.D
 
 
 def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Compute FACT_ENERGY_MINUTE rows of a piece; returns them and the minutes that they replace.
+
+    minutes: those of the piece. run: those of all pieces. Other minutes with readings that a change in the
+    piece affects are included where their rows differ from Gold's, unless another piece of the run rebuilds
+    them.
+    """
     first, last = _first(minutes), _last(minutes)
     events, plugs = _events_with_context(work, first, last)
     rows = energy.energy_minutes(events, plugs, minutes, first, last, work.registry)
@@ -138,10 +160,10 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
 def _replacing(
     rows: pl.DataFrame, minutes: pl.Series, reached: pl.DataFrame, held: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """Combine the rows of a piece with those it changes elsewhere; returns rows and the minutes they replace.
+    """Combine rows of a piece with those it changes in other minutes; returns rows and minutes replaced.
 
-    reached: rows in the other minutes. held: what Gold holds of them. Only those that differ are written, as
-    writing a minute again would rewrite the file of its day.
+    rows, minutes: those of the piece. reached: new rows in the other minutes. held: what Gold holds of those
+    minutes. Of these only minutes that differ are written, as each one written rewrites the file of its day.
     """
     both = pl.concat([reached, held])
     changed = both.filter(both.is_unique())["datetime_key"].unique()
@@ -272,6 +294,7 @@ def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame
 def _events_between(
     work: Workspace, first: datetime, last: datetime, where: pl.Expr, columns: Sequence[str]
 ) -> pl.DataFrame:
+    """Read silver/sensor_events that meet `where`, from minute `first` to minute `last`, both included."""
     span = Window(first, last + MINUTE)
     return read_within(work, silver.SENSOR_EVENTS, "ts", [span], columns, where)
 
@@ -289,10 +312,12 @@ def _silent_devices(work: Workspace, minutes: pl.Series) -> pl.DataFrame:
 
 
 def _first(minutes: pl.Series) -> datetime:
+    """Return the earliest of the minutes."""
     return minutes.min()  # type: ignore[return-value]
 
 
 def _last(minutes: pl.Series) -> datetime:
+    """Return the latest of the minutes."""
     return minutes.max()  # type: ignore[return-value]
 
 

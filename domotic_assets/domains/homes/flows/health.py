@@ -43,6 +43,7 @@ def health_facts(work: Workspace, days: Sequence[date]) -> int:
 
 
 def _health_of(work: Workspace, devices: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame:
+    """Build FACT_DEVICE_HEALTH_DAY rows of these local dates. devices: all of Silver `DEVICES`."""
     around = health.utc_dates_of(days)
     columns = ["ts", "home", "device", "variable", "value", "is_outlier"]
     seen = health.seen_together(
@@ -59,4 +60,5 @@ def _health_of(work: Workspace, devices: pl.DataFrame, days: Sequence[date]) -> 
 
 
 def _runs_of(days: Sequence[date], length: int) -> list[list[date]]:
+    """Cut the dates, in order, into lists of at most `length`."""
     return [list(days[start : start + length]) for start in range(0, len(days), length)]

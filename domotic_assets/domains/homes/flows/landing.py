@@ -199,6 +199,7 @@ def _landed(source: FileSource, landing: Landing, position: FilePosition) -> Ite
 
 
 def _patterns(work: Workspace, spans_of_time: Sequence[tuple[datetime, datetime]] | None) -> Sequence[str]:
+    """Build patterns of the names to list for these [start, end) spans; EVERYTHING if the spans are None."""
     if spans_of_time is None:
         return EVERYTHING
     return name_patterns(spans_of_time, {home.clock_zone for home in work.registry.homes})

@@ -67,13 +67,21 @@ def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, in
 
 
 def _flattened(work: Workspace, piece: Window) -> tuple[Flattened, Naming]:
-    """Flatten a piece's own files, keep the events that count, and collect what these name."""
+    """Flatten the files whose window lies in the piece, and collect what their events name.
+
+    Of each device, variable and minute only the event that counts is kept.
+    """
     flat = flatten(versions(read_within(work, bronze.SENSOR_FILES, "window", [piece])), work.registry)
     flat = flat.counting()
     return flat, Naming.of(flat.events)
 
 
 def _write_piece(work: Workspace, piece: Window, flat: Flattened, naming: Naming, outcome: Outcome) -> None:
+    """Write events, definitions, rejects and file statuses of a piece; adds its counts to `outcome`.
+
+    flat: the piece's flattened files, with only the events that count. naming: what these events name. Events
+    in the same minutes that come from files of other windows are merged with them.
+    """
     before = read_within(work, silver.SENSOR_FILES, "window", [piece], ["minute"])
     minutes = (
         pl.concat([flat.files["window"], flat.files["minute"], before["minute"]]).drop_nulls().unique().sort()

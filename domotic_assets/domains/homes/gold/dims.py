@@ -175,11 +175,12 @@ def _named(devices: pl.DataFrame, rooms: pl.DataFrame) -> pl.DataFrame:
 
 
 def _register_table(register: RegisterFrames, name: str) -> pl.DataFrame:
+    """Return the Silver frame of a register table; an empty frame if there is none."""
     return register.get(name, SILVER_REGISTER[name].empty())
 
 
 def _rooms_of(rows: pl.DataFrame, register: RegisterFrames, registry: Registry) -> pl.DataFrame:
-    """Add `room` to register rows with id_room: the room's id in the feed's terms; null if no home has it."""
+    """Add `room`, the id `home/room`, to register rows with id_room; null if no home has the room."""
     spellings = {
         (home.id, spelling): room.id for home in registry.homes for spelling, room in home.rooms.items()
     }
@@ -204,4 +205,5 @@ def _pairs(feed: pl.DataFrame, register_rows: pl.DataFrame, on: list[str]) -> pl
 
 
 def _matches(pairs: pl.DataFrame, register_rows: pl.DataFrame, feed: pl.DataFrame) -> Matches:
+    """Count the pairs, and the register rows and feed rows that are in no pair."""
     return Matches(pairs.height, register_rows.height - pairs.height, feed.height - pairs.height)

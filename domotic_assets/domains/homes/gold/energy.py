@@ -69,6 +69,11 @@ def counter_steps(
 
 
 def _goes_on(minute: int, counter: float, next_minute: int, following: float, bound_w: float) -> bool:
+    """Return whether a counter's next reading rises no faster than the bound allows, and does not fall.
+
+    minute, next_minute: minutes of the two readings. counter, following: the two readings in Wh. bound_w:
+    most power in W.
+    """
     return 0 <= (following - counter) * 60 <= bound_w * (next_minute - minute)
 
 
@@ -197,7 +202,11 @@ def energy_steps(readings: pl.DataFrame, first: datetime, last: datetime, bound_
 
 
 def _steps_of(readings: pl.DataFrame, from_first: bool, bound_w: float) -> pl.DataFrame:
-    """Compute one device's steps reading by reading; unless `from_first`, the first one is only the level."""
+    """Compute one device's steps reading by reading: device, ts, energy_wh, is_sound.
+
+    from_first: whether the readings begin with the device's very first one. If not, the first reading has no
+    step: it is only what the next one is compared with.
+    """
     minutes = (readings["ts"].dt.epoch("s") // 60).to_list()
     counters = readings["counter_total"].to_list()
     level = None if from_first else (minutes[0], counters[0])
@@ -214,7 +223,11 @@ def _steps_of(readings: pl.DataFrame, from_first: bool, bound_w: float) -> pl.Da
 def lacking_context(
     readings: pl.DataFrame, devices: Collection[str], first: datetime, last: datetime, bound_w: float
 ) -> tuple[set[str], set[str]]:
-    """Find the devices without an anchor before `first`, and those without one after `last`."""
+    """Find the devices that need readings from further back, and those that need readings from further on.
+
+    The first set has no anchor before `first`, the second no anchor whose previous reading is after `last`.
+    devices: those to judge, with or without readings.
+    """
     marked = anchors(readings, bound_w)
     early = marked.filter("is_anchor", pl.col("ts") < first)["device"]
     late = marked.filter("is_anchor", pl.col("before") > last)["device"]

@@ -49,7 +49,7 @@ class Placed:
 
 
 def by_room() -> pl.Expr:
-    """Build a number that orders rows by room, then minute: a minute adds 1, a room more than any hold."""
+    """Build a number that orders rows by room, then minute: a minute adds 1, the next room 2³²."""
     return pl.col("room_minute") % _MINUTE_US * _MINUTES_EVER + pl.col("room_minute") // _MINUTE_US
 
 

@@ -52,7 +52,7 @@ def openings(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _any_or_null(flag: str) -> pl.Expr:
-    """Build the flag whether any sensor of the kind is open; null if none of the kind reported."""
+    """Build the column `flag` of a group: whether it is true in any row; null if it is null in all rows."""
     return pl.when(pl.col(flag).count() > 0).then(pl.col(flag).any()).alias(flag)
 
 

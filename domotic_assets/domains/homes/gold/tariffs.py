@@ -12,7 +12,11 @@ from domotic_assets.schemas.homes.gold import DIM_TARIFF
 
 
 def dim_tariff(registry: Registry) -> pl.DataFrame:
-    """Build `DIM_TARIFF`: one row per provider, validity and time-of-use band."""
+    """Build `DIM_TARIFF`: one row for each time-of-use band of each tariff in sites.yaml.
+
+    Columns: provider, the local dates valid_from and valid_to (exclusive; null while it holds), band, days
+    (its weekdays, comma-separated), local_from and local_to (HH:MM, exclusive), chf_per_kwh.
+    """
     rows = [
         (
             tariff.provider,
@@ -85,4 +89,5 @@ def _covers(band: Band, weekday: pl.Expr, minute: pl.Expr) -> pl.Expr:
 
 
 def _clock(minute: int) -> str:
+    """Format a minute of the day as HH:MM."""
     return f"{minute // 60:02d}:{minute % 60:02d}"

@@ -59,10 +59,10 @@ _BLOCK = {"begin": pl.UInt32, "events": pl.UInt32, "said": pl.UInt32}
 class Taken:
     """Files of batches whose home and minute are known, and their readings.
 
-    files: one row each: file, home, minute, begin, events, said. `begin` is the number of the name of its
-    first reading; the others follow in the decoder's order. `events` is the number of readings, `said` the
-    row of the first one in `texts`. packed: the numbers of each file. texts: SPOKEN of each sender's
-    readings, null for numbers.
+    files: one row each: file, home, minute, begin, events, said. `begin` is the row of its first reading in
+    the table of names that `flatten` builds; the others follow in the decoder's order. `events` is the number
+    of readings, `said` the row of the first one in `texts`. packed: the numbers of each file. texts: text and
+    length (SPOKEN) of each sender's readings, null for numbers.
     """
 
     files: pl.DataFrame
@@ -82,9 +82,10 @@ NOTHING_TAKEN = Taken(
 
 
 def files_of(batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
-    """Build one row per file of the batches: file, begin, events and said.
+    """Build one row per file of the batches: file, begin, events and said, as in `Taken`.
 
-    begins: number of the first name of each sender of these batches; None if its files are not the home's.
+    begins: for each sender of these batches, the row of its first reading in the table of names; None if the
+    files of the sender must not be decoded.
     """
     events = [len(batch.decoder.leaves) for batch in batches for _ in batch.senders]
     said = list(accumulate(events, initial=0))[:-1]

@@ -43,6 +43,7 @@ def read_document(content: bytes) -> dict[str, Any]:
 
 
 def _is_too_deep(document: dict[str, Any]) -> bool:
+    """Return whether objects and lists are nested more than MAX_DEPTH levels deep."""
     layer: list[Any] = [document]
     for _ in range(MAX_DEPTH):
         nodes = (node.values() if type(node) is dict else node for node in layer)

@@ -93,6 +93,7 @@ def devices(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _devices(sightings: pl.DataFrame) -> pl.DataFrame:
+    """Build DEVICES rows, one per device and UTC date. sightings: as in `Naming`."""
     return (
         sightings.sort("ts")
         .group_by("device", "utc_date")
@@ -118,8 +119,8 @@ def devices_changed(held: pl.DataFrame, before: Naming, after: Naming) -> tuple[
     """Update the DEVICES rows of some dates, now that the events of `after` replace those of `before`.
 
     held: DEVICES before the change. before, after: of all events of some minutes. Returns the rows, and the
-    devices whose row this leaves open: they lost a reading, or an earlier reading now states another kind of
-    opening than the last word known.
+    devices whose row is not certain: they lost a reading, or an earlier reading now states another kind of
+    opening (door or window) than the last one known. Derive these from their events.
     """
     key, minute = ["device", "utc_date"], ["device", "ts"]
     said, says = before.sightings, after.sightings
@@ -148,6 +149,7 @@ def devices_changed(held: pl.DataFrame, before: Naming, after: Naming) -> tuple[
 
 
 def _sightings(events: pl.DataFrame) -> pl.DataFrame:
+    """Build the sightings of `Naming`, one row per device and minute, sorted by minute and device."""
     key = ("ts", "device", "variable")
     ordered = events if is_ordered(events, key) else events.sort(key)
     begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("ts", "device"))
@@ -192,6 +194,7 @@ def variables_changed(held: pl.DataFrame, before: Naming, after: Naming) -> pl.D
 
 
 def _readings(events: pl.DataFrame) -> pl.DataFrame:
+    """Count the events by variable and UTC date: variable, utc_date, readings."""
     return events.group_by("variable", "utc_date").agg(readings=pl.len().cast(pl.Int64))
 
 

@@ -75,6 +75,7 @@ class Flattened:
         return as_texts(self._with_sources(self.events).drop("file"))
 
     def _with_sources(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Add `arrived_at` and `name` of each event's file."""
         return pl.concat([events, self.sources[events["file"]]], how="horizontal")
 
 
@@ -270,7 +271,7 @@ class _Flattening:
         return files.filter(~kept).to_list()
 
     def _begins_of(self, batch: Batch) -> list[int | None]:
-        """Return the number of each sender's first name; None if its files must not be decoded."""
+        """Apply `_begin_of_batch` to each sender of a batch, once per home, user and token."""
         known: dict[tuple[str, str, str], int | None] = {}
         for home, user, token, _ in batch.senders:
             if (home, user, token) not in known:
@@ -289,10 +290,10 @@ class _Flattening:
         return pl.DataFrame({"value_text": texts, "value_text_length": lengths}, schema=SPOKEN)
 
     def _begin_of_batch(self, batch: Batch, home: str, user: str, token: str) -> int | None:
-        """Name a batch's leaves for a sender and return the number of the first name.
+        """Add a batch's leaves to `_names` for a sender; returns the row of the first one.
 
-        None if the user is not the home's, the secrets are more than any feed sends, or the names hold one of
-        them.
+        None if the files must not be decoded: the user is not one of the home, there are more secrets than a
+        header may have, or the leaves' names hold one of them.
         """
         inside = self._users.get(user)
         if inside is None or inside.id != home:
@@ -308,7 +309,7 @@ class _Flattening:
         return begin
 
     def _name(self, home: str, leaves: Sequence[int]) -> int:
-        """Name leaves for a home; returns the number of the first name."""
+        """Add leaves to the rows of `_names` for a home; returns the row of the first one."""
         numbers, homes = self._named
         begin = len(numbers)
         numbers.extend(leaves)
@@ -316,12 +317,16 @@ class _Flattening:
         return begin
 
     def _begin(self, home: Home, own_secrets: frozenset[str], shape: Shape) -> tuple[Group, int]:
-        """Return the group of a home's files of this shape, and the number of the home's first name in it."""
+        """Return the group of a home's files of a shape, and the row of its first leaf in `_names`."""
         group = self._group(shape, home, own_secrets)
         return group, self._name(home.id, range(group.first_leaf, group.first_leaf + len(group.leaves)))
 
     def _group(self, shape: Shape, home: Home, own_secrets: frozenset[str]) -> Group:
-        """Return the group of a file; if the names hold a secret, only files with the same ones share it."""
+        """Return the group that collects files of this shape from homes that spell their rooms alike.
+
+        If names in the shape hold a secret, they are masked, and only files with the same secrets share the
+        group.
+        """
         rooms = self._rooms[home.id]
         plan = _plan(rooms, shape)
         leaves, secrets = plan.leaves, frozenset[str]()
@@ -356,6 +361,11 @@ class _Flattening:
         self._set_minute(file, file.home, document)
 
     def _set_minute(self, file: _File, home: Home, document: dict[str, Any]) -> None:
+        """Set a file's minute, time_source and time_note, by the time inside it, or else by its name.
+
+        A time inside counts if it is not before the history, nor more than CLOCK_SLACK after the file's
+        arrival. Raises Unreadable if it does not, and the name has no time.
+        """
         local = read_local(document.get("datetime"))
         if local is not None:
             hints = unix_times(document) if len(candidates(local, home.clock_zone)) > 1 else ()
@@ -405,7 +415,7 @@ class _Flattening:
         )
 
     def _file_facts(self) -> pl.DataFrame:
-        """Build one row per file, in order, with what its events and rejects repeat."""
+        """Build one row per file version, in order: name, window, home, minute, status and more."""
         files = self._files.values()
         singly = pl.DataFrame(
             [
@@ -441,6 +451,11 @@ class _Flattening:
     def _statuses(
         self, ordered: Ordered, refused: pl.DataFrame, nulls: Counter[int], facts: pl.DataFrame
     ) -> pl.DataFrame:
+        """Build SENSOR_FILES: one row per file version, with its counts and its silent devices.
+
+        A loaded file with refused values is `partial`. refused: rows of REFUSED. nulls: number of JSON nulls
+        by file.
+        """
         silent = self._silent_devices(ordered, {*nulls, *refused["file"]})
         rejects = refused["file"].value_counts(name="rejects")
         counts = {

@@ -26,7 +26,10 @@ _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
 
 
 def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
-    """Collect every text of the file's user and token; raises Unreadable for more than any feed sends."""
+    """Collect the spellings of every text in a file's user and token, to be masked in all its texts.
+
+    Raises Unreadable for more than MOST_SECRETS spellings, or a text longer than LONGEST_SECRET.
+    """
     waiting = [
         value
         for key, value in document.items()
@@ -52,7 +55,10 @@ def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _own_texts(texts: tuple[str, ...]) -> frozenset[str]:
-    """Collect all spellings of some texts; raises Unreadable if one is longer than any feed sends."""
+    """Collect the `spellings` of a file's user and token. texts: these as the file's header has them.
+
+    Raises Unreadable if one is longer than LONGEST_SECRET characters.
+    """
     if any(len(text) > LONGEST_SECRET for text in texts):
         raise Unreadable("too_large")
     return frozenset[str]().union(*map(spellings, texts))
@@ -60,7 +66,10 @@ def _own_texts(texts: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def spellings(secret: str) -> frozenset[str]:
-    """List the spellings of a secret: as it is, and as JSON inside a text has it; none of one too short."""
+    """List the spellings of a secret: as it is, and as JSON writes it inside a text.
+
+    Empty if the secret is shorter than SHORTEST_SECRET.
+    """
     bare = secret.strip()
     if len(bare) < SHORTEST_SECRET:
         return frozenset()
@@ -71,6 +80,7 @@ def spellings(secret: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8192)
 def _parse_local(text: str) -> datetime | None:
+    """Parse the text `DD.MM.YYYY HH:MM` as a naive local time; None for any other text."""
     match = _INSIDE_TIME.fullmatch(text.strip())
     if match is None:
         return None

@@ -278,6 +278,7 @@ def _as_text(value: Any, file: int, conceal: Conceal, most: int) -> tuple[str, i
 
 
 def _masked(value: Any, file: int, conceal: Conceal) -> Any:
+    """Copy a JSON value with the secrets of a file masked in all its texts, names of fields included."""
     if type(value) is str:
         return conceal(file, value)
     if type(value) is dict:

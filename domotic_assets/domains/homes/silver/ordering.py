@@ -95,7 +95,10 @@ def _packed(values: pl.Series, lengths: pl.Series) -> list[memoryview]:
 
 
 def _rows(blocks: pl.DataFrame, packed: bytes, texts: pl.DataFrame) -> pl.DataFrame:
-    """Build one row for each reading of the blocks."""
+    """Build one row for each reading of the blocks, in their order: block, leaf, value and SPOKEN.
+
+    packed: the numbers of all blocks as doubles, end to end. texts: SPOKEN of readings, which `said` numbers.
+    """
     height = len(packed) // _DOUBLE
     events = blocks["events"].to_list()
     # Repeating and joining bytes is five times as fast as repeating and counting rows in Polars.
@@ -110,11 +113,12 @@ def _rows(blocks: pl.DataFrame, packed: bytes, texts: pl.DataFrame) -> pl.DataFr
 
 
 def _column(dtype: pa.DataType, height: int, packed: bytes) -> pl.Series:
+    """Make a series of `height` values of a type from their packed bytes."""
     return pl.Series(pa.Array.from_buffers(dtype, height, [None, pa.py_buffer(packed)]))
 
 
 def _stand_apart(names: pl.DataFrame) -> bool:
-    """Return whether the order of devices is also an order of homes, whatever the homes are called."""
+    """Return whether names in the order of devices are also in the order of homes."""
     return names.sort("rank")["home"].is_sorted()
 
 

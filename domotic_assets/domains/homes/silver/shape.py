@@ -68,6 +68,10 @@ def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
 def _split_rooms(
     path: str, category: str, rooms: dict[str, Any], parts: list[Part], values: list[Any]
 ) -> None:
+    """Append the parts of a category's shape to `parts`, and its values to `values`.
+
+    path: JSON path of `rooms`. rooms: by room as spelled, a device, a list of devices or a bare value.
+    """
     for spelling, device in rooms.items():
         if type(device) is dict:
             parts.append((path, category, spelling, 0, tuple(device)))
@@ -86,6 +90,7 @@ def _split_rooms(
 
 
 def _holds_rooms(stations: dict[str, Any]) -> bool:
+    """Return whether an object holds stations by room: one of its values is an object, or it is empty."""
     return any(type(station) is dict for station in stations.values()) or not stations
 
 
@@ -143,10 +148,15 @@ def _part(name: str, secrets: Collection[str]) -> str:
 
 
 def _device(room: str, category: str, place: int, secrets: Collection[str]) -> str:
+    """Build a device's id, `home/room/category/place`. room: `home/room`. An unknown category is masked."""
     return f"{room}/{category if category in CATEGORIES else _part(category, secrets)}/{place}"
 
 
 def _leaf(room: str, category: str, place: int, field: str, path: str, secrets: Collection[str]) -> Leaf:
+    """Build the leaf of a field of a device, with the kind, unit and bounds of its variable.
+
+    room: `home/room`. path: JSON path of the value. An undeclared variable is masked, and of kind `unknown`.
+    """
     variable, device = f"{category}.{field}", _device(room, category, place, secrets)
     spec = VARIABLES.get(variable)
     if spec is None:
@@ -155,6 +165,10 @@ def _leaf(room: str, category: str, place: int, field: str, path: str, secrets: 
 
 
 def _no_device(room: str, category: str, place: int, path: str, secrets: Collection[str]) -> Leaf:
+    """Build the leaf, of kind `no_device`, of a bare value where the readings of a device belong.
+
+    room: `home/room`. path: JSON path of the value.
+    """
     device = _device(room, category, place, secrets)
     return Leaf(room, device, mask(category, secrets), "no_device", None, None, None, mask(path, secrets))
 
