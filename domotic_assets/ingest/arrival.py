@@ -12,19 +12,20 @@ FUTURE_SLACK = timedelta(days=1)
 def arrival(modified_at: datetime, now: datetime) -> datetime:
     """Return when a file arrived: its last write, unless that lies more than a day after `now`.
 
-    Such a clock is not trusted. The start of the present UTC day is used instead: it is the same all day
-    long, so that a listing and the read after it agree.
+    A last write further in the future is not trusted. The start of the present UTC day is used instead: it is
+    the same all day long, so that a listing and the read after it agree.
     """
     return modified_at if modified_at <= now + FUTURE_SLACK else _start_of_day(now)
 
 
 def arrivals(modified_at: pl.Series, now: datetime) -> pl.Series:
-    """Apply `arrival` to each value."""
+    """Return when each file arrived: `arrival` of each last write (UTC) in a column."""
     ahead = modified_at > now + FUTURE_SLACK
     return modified_at.set(ahead, _start_of_day(now)) if ahead.any() else modified_at
 
 
 def _start_of_day(now: datetime) -> datetime:
+    """Return 00:00 of the UTC day that contains `now`."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 

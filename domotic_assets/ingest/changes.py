@@ -21,15 +21,29 @@ class ChangeRecord(Protocol):
     """A change of a row as a source delivers it."""
 
     @property
-    def table(self) -> str: ...
+    def table(self) -> str:
+        """Name of the changed table, in any letter case."""
+        ...
+
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Primary key of the changed row, as text."""
+        ...
+
     @property
-    def op(self) -> str: ...
+    def op(self) -> str:
+        """Kind of the change: insert, update or delete."""
+        ...
+
     @property
-    def before(self) -> Row | None: ...
+    def before(self) -> Row | None:
+        """The row before the change; None for an insert."""
+        ...
+
     @property
-    def after(self) -> Row | None: ...
+    def after(self) -> Row | None:
+        """The row after the change; None for a delete."""
+        ...
 
 
 def change_rows(
@@ -64,4 +78,5 @@ def current_state(rows: pl.DataFrame) -> State:
 
 
 def _as_json(row: Row | None) -> str | None:
+    """Serialise a row as JSON with sorted keys; None stays None."""
     return None if row is None else json.dumps(row, ensure_ascii=False, sort_keys=True)

@@ -39,7 +39,11 @@ def identify(source: str, name: str, content: bytes) -> str:
 
 
 def versions(rows: pl.DataFrame) -> pl.DataFrame:
-    """Fold sightings: one row per file_id (and window, if present), with its bytes and its latest arrival."""
+    """Fold bronze rows, one for each time a file version was seen, into one row per version.
+
+    A version is a file_id, or a file_id and window if the rows have a window. Its row has its bytes and its
+    latest arrival.
+    """
     keys = [column for column in ("window", "file_id") if column in rows.columns]
     return (
         rows.sort("arrived_at")

@@ -106,7 +106,7 @@ class Masker:
         return masked[:most]
 
     def secrets(self, own: frozenset[str]) -> frozenset[str]:
-        """Return the shared secrets and the file's own."""
+        """Return the secrets to mask in one file: the shared ones of all files, and `own`, this file's."""
         return self._shared | own
 
 
@@ -146,6 +146,7 @@ def mask_suspicious(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    """Compile a pattern that matches any secret in any letter case, longest first; None if all are empty."""
     longest_first = sorted((secret for secret in secrets if secret), key=lambda s: (-len(s), s))
     if not longest_first:
         return None

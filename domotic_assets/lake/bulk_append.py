@@ -63,7 +63,10 @@ def write_files(folder: Path, table: Table, rows: pl.DataFrame) -> list[AddActio
 
 
 def _parts(table: Table, rows: pl.DataFrame) -> Iterator[tuple[date | None, pl.DataFrame]]:
-    """Yield each value of the physical partition with its rows, less that column; None without partitions."""
+    """Yield each value of the physical partition with its rows, without the partition's column.
+
+    For a table without partitions it yields None with all rows.
+    """
     if table.partition is None:
         yield None, rows
         return
@@ -79,6 +82,10 @@ def _parts(table: Table, rows: pl.DataFrame) -> Iterator[tuple[date | None, pl.D
 
 
 def _write_file(folder: Path, table: Table, value: date | None, rows: pl.DataFrame) -> AddAction:
+    """Write rows to one new Parquet file of a table, and return its add action for a Delta commit.
+
+    folder: the table's. value: the physical partition of all these rows; None if the table has no partitions.
+    """
     name = f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
     path = name if table.partition is None else f"{table.partition}={value}/{name}"
     file = folder / path

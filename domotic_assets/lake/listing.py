@@ -61,7 +61,10 @@ class Listing:
     def scan(
         self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
     ) -> pl.LazyFrame:
-        """Scan the rows of some dates of the physical partition, and of a range of a column; None for all."""
+        """Scan lazily the rows of some dates of the physical partition that lie in a range of a column.
+
+        partition: its column; None if the table has none. dates, between: None for no restriction.
+        """
         files = self.files_of(partition, dates, between)
         rows = pl.LazyFrame(schema=self.schema)
         if files:
@@ -77,9 +80,10 @@ class Listing:
         return rows if between is None else rows.filter(pl.col(between[0]).is_between(*between[1:]))
 
     def lies_within(self, partition: str, span: tuple[date, date], between: Between) -> bool:
-        """Tell whether, by the log, all rows of the dates in `span` lie in a range; False without bounds.
+        """Tell whether, by the log, all rows of the dates in `span` lie in a range.
 
-        span: first and last value of the physical partition.
+        False if the log has no least and greatest values of the column. span: first and last value of the
+        physical partition.
         """
         if between[0] not in self.bounds:
             return False

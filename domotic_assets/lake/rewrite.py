@@ -136,7 +136,7 @@ def tidy(lake: Lake, table: Table) -> None:
 
 
 def _gathered(rows: Batches) -> Batches:
-    """Gather the rows into frames of at most FILE_BYTES and one batch; none is empty."""
+    """Join small frames until they reach FILE_BYTES in memory, and yield them; empty frames are left out."""
     held: list[pl.DataFrame] = []
     size = 0
     for frame in rows:
@@ -151,10 +151,12 @@ def _gathered(rows: Batches) -> Batches:
 
 
 def _staging(lake: Lake, table: Table) -> Path:
+    """Return the folder that a table is rewritten into before it replaces the present table."""
     return Path(lake.root, table.layer, f".{table.name}.rewritten")
 
 
 def _replaced(lake: Lake, table: Table) -> Path:
+    """Return the folder that the old table is moved to if two folders cannot be swapped in one step."""
     return Path(lake.root, table.layer, f".{table.name}.replaced")
 
 
@@ -173,11 +175,13 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _sync_tree(folder: Path) -> None:
+    """Flush a folder and everything below it to disk; raises OSError."""
     for path in [folder, *folder.rglob("*")]:
         sync(path)
 
 
 def _unwritable(where: Path, error: Exception) -> LakeError:
+    """Make the error for a table that cannot be rewritten. where: the folder. error: the cause."""
     said = str(error).partition("\n")[0][:300]
     return LakeError(
         f"the table cannot be written anew ({type(error).__name__}: {said})",

@@ -77,6 +77,10 @@ class Lake:
         return None if opened is None else opened.snapshot
 
     def _open(self, table: Table) -> "_Open | None":
+        """Open a table, or update the snapshot that this thread has open; None if the table does not exist.
+
+        A table whose folder was replaced by another one is opened again.
+        """
         uri = self.uri(table)
         place = _place(uri)
         opened = self._opened.tables.get(uri)
@@ -155,7 +159,7 @@ class Lake:
     def scan(
         self, table: Table, *, dates: Iterable[date] | None = None, between: Between | None = None
     ) -> pl.LazyFrame:
-        """Scan the rows that `read` reads, lazily.
+        """Scan lazily the rows of some dates of the physical partition and of a range; None for all.
 
         Polars' own scan does not find files below a folder with a space in its name.
         """
@@ -382,10 +386,12 @@ def consecutive(days: Sequence[date]) -> list[tuple[date, date]]:
 
 
 def _literal(value: Any) -> str:
+    """Format a UTC moment or a whole number as a literal in Delta's SQL."""
     if isinstance(value, datetime):
         return f"'{value.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}'"
     return str(int(value))
 
 
 def _first_line(error: Exception) -> str:
+    """Return the first line of an error's text, at most 300 characters; empty if it has no text."""
     return str(error).splitlines()[0][:300] if str(error) else ""

@@ -35,7 +35,7 @@ class Needles:
 
     @cached_property
     def _long(self) -> "Needles":
-        """The needles that bytes do not contain by chance."""
+        """The needles that are long enough not to be in bytes by chance, and all keys."""
         words, parts = (
             [text for text in texts if len(text) >= WORD_SIGNS] for texts in (self.words, self.parts)
         )
@@ -43,6 +43,11 @@ class Needles:
 
     @cached_property
     def _precise(self) -> re.Pattern[str]:
+        """The regular expression that decides whether a text contains a needle.
+
+        Words, and parts shorter than WORD_SIGNS, match only as separate words. Longer parts match inside
+        other words too, in any letter case. Keys match only as whole numbers.
+        """
         alone = [*self.words, *(part for part in self.parts if len(part) < WORD_SIGNS)]
         inside = [part for part in self.parts if len(part) >= WORD_SIGNS]
         forms = []
@@ -67,6 +72,7 @@ class Needles:
 
     @cached_property
     def _little_endian(self) -> list[bytes]:
+        """The keys as eight bytes each, the least significant byte first."""
         return [key.to_bytes(8, "little") for key in self.keys]
 
     def in_text(self, text: str) -> bool:
@@ -94,6 +100,10 @@ class Needles:
         return any(map(self.in_bytes, likely))
 
     def _in_encoded(self, data: bytes, encoding: str) -> bool:
+        """Tell whether bytes, decoded by this encoding, contain a needle.
+
+        If they are not valid in the encoding, short words and parts are not searched for.
+        """
         try:
             return self.in_text(data.decode(encoding))
         except UnicodeDecodeError:
@@ -154,4 +164,5 @@ def _statistics(metadata: pq.FileMetaData) -> Iterator[str]:
 
 
 def _any_of(texts: Collection[str] | Iterator[str]) -> str:
+    """Return a regular expression that matches any of these literal texts, longest first."""
     return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))

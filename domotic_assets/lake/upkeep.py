@@ -44,12 +44,14 @@ def keep_up(
     *,
     retention_hours: int = RETENTION_HOURS,
 ) -> Upkept | None:
-    """Compact dates of a table, remove replaced files and clean its log; None if the table does not exist.
+    """Compact dates of a table, delete old data files and log files; None if the table does not exist.
 
-    dates: those to compact; a table without partitions is compacted whole. Each date gets one file, up to
-    the size that Delta aims at (100 MB). A compacted date keeps its rows in order of writing; the
-    materialisation of a sealed day sorts it. Delta itself writes a checkpoint every hundred commits and
-    cleans its log then, as `PROPERTIES` say. Raises LakeError if it fails, as in a conflict with a writer.
+    dates: those to compact; a table without partitions is always compacted whole. Each date gets one file, up
+    to the size that Delta aims at (100 MB). Rows keep the order in which they were written; only the rewrite
+    of a sealed day sorts them.
+    retention_hours: how long a data file is kept after a newer version of the table replaced it. Log files
+    older than `delta.logRetentionDuration` in `PROPERTIES` are deleted here. Delta deletes them as well, at
+    every hundredth commit. Raises LakeError if it fails, as in a conflict with a writer.
     """
     delta = lake.delta(table)
     if delta is None:
@@ -75,7 +77,7 @@ def keep_up(
 
 
 def _set_properties(delta: DeltaTable) -> None:
-    """Set the `PROPERTIES` that a table lacks, as it was made before they were."""
+    """Set the `PROPERTIES` that a table lacks or has with other values, as older code may have made it."""
     held = delta.metadata().configuration
     if lacking := {name: value for name, value in PROPERTIES.items() if held.get(name) != value}:
         delta.alter.set_table_properties(lacking)
@@ -91,9 +93,9 @@ def _compact(delta: DeltaTable, table: Table, dates: Collection[date]) -> None:
 
 
 def _vacuum(delta: DeltaTable, retention_hours: int) -> int:
-    """Remove files that no snapshot of the last hours needs, those of killed writers included.
+    """Delete data files that no snapshot of the last `retention_hours` needs, and files of killed writers.
 
-    Returns their number. Nothing is committed if there is nothing to remove.
+    Returns their number. Nothing is committed if there is nothing to delete.
     """
     removed = delta.vacuum(retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
     return len(removed)

@@ -70,6 +70,7 @@ def export_home(work: Workspace, home: str, folder: Path | None = None) -> Expor
 
 
 def _unusable(folder: Path, what: str) -> ConfigurationError:
+    """Make the error for an export folder that cannot be used. what: what is wrong with it."""
     return ConfigurationError(
         what,
         where=str(folder),
@@ -142,6 +143,10 @@ def _describe(folder: Path, home: str, now: datetime, tables: tuple[ExportedTabl
 
 
 def _manifest_of(folder: Path, one: ExportedTable) -> dict[str, Any]:
+    """Describe an exported table for the manifest: grain, number of rows, columns, SHA-256 of its files.
+
+    folder: the export's.
+    """
     return {
         "grain": one.table.grain,
         "rows": one.rows,
@@ -157,6 +162,10 @@ def _manifest_of(folder: Path, one: ExportedTable) -> dict[str, Any]:
 
 
 def _readme(home: str, now: datetime, tables: tuple[ExportedTable, ...], files: int) -> Iterator[str]:
+    """Yield the lines of `README.txt`: what the export holds, and the meaning of each table and column.
+
+    now: when it was made (UTC). files: number of file versions in the archive.
+    """
     yield f"The data of the home {home}, as of {now:%Y-%m-%d %H:%M} UTC"
     yield ""
     yield f"{RAW}: {files:,} files exactly as they were received, under the names that they had. The folder"
@@ -177,5 +186,6 @@ def _readme(home: str, now: datetime, tables: tuple[ExportedTable, ...], files: 
 
 
 def _sha256(file: Path) -> str:
+    """Compute the SHA-256 of a file, as hex."""
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

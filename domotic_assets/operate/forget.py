@@ -123,11 +123,13 @@ def _in_order() -> list[Table]:
 
 
 def _rows_to_forget(work: Workspace, home: str) -> HomeRows:
-    """Find the home's rows, by the journal's ids if its erasure has begun.
+    """Find the rows that an erasure must remove; raise an error if the home may not be erased now.
 
+    Once an erasure has begun, the home's ids (feed users, rooms, devices, buildings) are read from the
+    journal, as the rows that show them may already be erased.
     Raises ConfigurationError if sites.yaml or the contract still names the home, or another home has its feed
-    user. Raises LakeError if the lake is remote, live, or in the middle of another home's erasure. Raises
-    QueryError if nothing is known of the home.
+    user. Raises LakeError if the lake is in an object store, if `domotic live` is running on it, or if the
+    erasure of another home is unfinished. Raises QueryError if the lake holds nothing of the home.
     """
     rewrite.require_folder(work.lake)
     begun = forget_journal.recall(work.lake.root)
@@ -167,10 +169,12 @@ def _rows_to_forget(work: Workspace, home: str) -> HomeRows:
 
 
 def _day(value: object) -> date | None:
+    """Return the value if it is a date; otherwise None."""
     return value if isinstance(value, date) else None
 
 
 def _receipt(journal: Journal) -> Path:
+    """Return the default path of a receipt: in `receipts/`, named by the home's hash and the start (UTC)."""
     return Path("receipts", f"forget-{journal.home_hash[:12]}-{journal.started:%Y%m%dT%H%M%SZ}.json")
 
 
@@ -337,6 +341,7 @@ def scan(work: Workspace, journal: Journal) -> Counter[str]:
 
 
 def _traces(folder: Path, needles: Needles) -> Iterator[str]:
+    """Yield the places in the files below a folder that contain one of the needles, as `traces_in` does."""
     for file in folder.rglob("*"):
         if file.is_file():
             yield from traces_in(file, needles)

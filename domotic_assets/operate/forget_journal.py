@@ -124,4 +124,5 @@ def write_receipt(file: Path, journal: Journal, ended: datetime, scanned: Mappin
 
 
 def _file(lake_root: str) -> Path:
+    """Return the path of the journal in a lake."""
     return Path(lake_root, FILE)

@@ -177,7 +177,7 @@ def _files_without_home(work: Workspace, users: Iterable[str]) -> pl.Series:
 
 
 def _buildings(work: Workspace, home: str, users: Iterable[str]) -> set[int]:
-    """Return ids of buildings that silver ever joined to the home, or that bronze has under a feed user."""
+    """Return ids of buildings that silver ever joined to the home, or that bronze names like a feed user."""
     found: set[int] = set()
     for tables in (SILVER_REGISTER, SILVER_REGISTER_HISTORY):
         joined = work.lake.read(tables["buildings"], where=pl.col("home") == home, columns=["id_building"])

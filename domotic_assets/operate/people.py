@@ -31,7 +31,12 @@ def admin_is_present(work: Workspace) -> bool:
 
 
 def publish_scopes(work: Workspace) -> files.PublishedScopes:
-    """Rebuild the files that are behind, and remove those that belong to no scope."""
+    """Rebuild the DuckDB files of people that are missing, older than the admin's, or built for other rights.
+
+    A scope is what one person who is not an admin may see, by sites.yaml as it is now. Files of login ids
+    that have no scope any more are removed. Returns the files built, and how many others were current or
+    removed.
+    """
     return files.publish_scopes(work.serve, scopes_now(work))
 
 

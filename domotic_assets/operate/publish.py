@@ -37,10 +37,10 @@ def is_day_untested(work: Workspace) -> bool:
 
 
 def takes_changes(work: Workspace) -> bool:
-    """Return whether the published file can be brought up instead of built from nothing.
+    """Return whether the published file can be updated with what changed, not built from nothing.
 
-    It can if it has the present schemas and models and holds every date of Gold's minute facts. Otherwise
-    it is built from nothing, so that dbt tests the whole file once for each date.
+    It can if it has the present schemas and models and holds every date of Gold's minute facts. Otherwise it
+    is built from nothing, so that dbt tests the whole file once for each date.
     """
     file = publish.published_file(work.serve)
     current = publish.is_of(file, fingerprint_of(DBT_PROJECT))
@@ -55,9 +55,10 @@ def publish_present(
     built: Path | None = None,
     tested: bool = False,
 ) -> Refreshed | None:
-    """Bring the published file, or one built in staging, up to the present Gold and swap it in.
+    """Update a copy of the published file, or one built in staging, to the present Gold and swap it in.
 
-    Arguments and result are those of `refresh.publish_present`. checks: failing checks that the file shows.
+    checks: failing checks that the file shows. purpose, built, tested: as in `refresh.publish_present`.
+    Returns the new file and counts; None if a file must first be built from nothing.
     """
 
     def present() -> Snapshot:

@@ -139,6 +139,10 @@ def masked_text(file: RefusedFile, users: Collection[str]) -> str:
 
 
 def _shown(escape: re.Match[str]) -> str:
+    """Decode a JSON escape such as `\\u00fc` into its character.
+
+    The escape itself is returned if the character is not printable, a quote or a backslash.
+    """
     sign = chr(int(escape[1], 16))
     return sign if sign.isprintable() and sign not in '"\\' else escape[0]
 

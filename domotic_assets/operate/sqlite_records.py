@@ -47,7 +47,7 @@ def cells(file: Path) -> Iterator[tuple[str, int, str | None, list[Any]]]:
 
 
 def says(needles: Needles, row: list[Any]) -> bool:
-    """Return whether a row mentions the home."""
+    """Return whether a cell of a row contains one of the needles."""
     for cell in row:
         if isinstance(cell, str) and needles.in_text(cell):
             return True
@@ -63,7 +63,7 @@ def is_sqlite(file: Path) -> bool:
 
 
 def clean(folder: Path, needles: Needles) -> Cleaned:
-    """Remove everything that mentions the home from the records in a folder."""
+    """Remove everything that contains a needle from Dagster's records in a folder; count what was removed."""
     databases = [file for file in sorted(folder.rglob("*")) if file.is_file() and is_sqlite(file)]
     runs: set[str] = set()
     rows: dict[Path, list[tuple[str, int]]] = {}

@@ -95,6 +95,7 @@ def feed_status(work: Workspace, now: datetime) -> FeedStatus:
 
 
 def _home_status(work: Workspace, home: Home, now: datetime) -> HomeStatus:
+    """Read the status of one home today, its local date at `now` (UTC), from silver."""
     today = now.astimezone(zone(home.time_zone)).date()
     start, _ = local_day_bounds(today, home.time_zone)
     end = floor_minute(now)

@@ -15,6 +15,7 @@ def database_is_behind(work: Workspace) -> bool:
     """Return whether the database differs from the admin's file or from people's rights; connects to it.
 
     False if sites.yaml names none, nothing is to be published, or the admin's file is not current itself.
+    Raises PublishError if the server cannot be used.
     """
     entry = work.registry.postgresql
     if entry is None or not work.publishes:
@@ -23,7 +24,10 @@ def database_is_behind(work: Workspace) -> bool:
 
 
 def publish_database(work: Workspace) -> Published | None:
-    """Bring the database up to the admin's file; None if it is current or not wanted. Raises PublishError."""
+    """Update the database to the admin's file and people's rights, and return what was changed.
+
+    None if it is current, or sites.yaml names none. Raises PublishError.
+    """
     entry = work.registry.postgresql
     return None if entry is None else publish_to(*_arguments(work, entry))
 
@@ -40,6 +44,10 @@ def forget_database(work: Workspace) -> None:
 
 
 def _arguments(work: Workspace, entry: PostgresqlServer) -> tuple[Server, Path, Sequence[Scope]]:
+    """Return the server, the folder of published files, and the scopes of people by the present sites.yaml.
+
+    Raises ConfigurationError if a credential is not set in the environment or sites.yaml is invalid.
+    """
     server = Server(
         entry.address,
         work.settings.secret(entry.user_env),

@@ -34,7 +34,7 @@ class FinishedWindows:
     compacted: int
 
     def covered_keys(self, registered: Iterable[str]) -> list[str]:
-        """Return those registered keys of minutes and hours that a finished day or hour of these covers."""
+        """Return the registered keys of minutes and hours that lie within a day or hour in `keys`."""
         return [
             key
             for key in registered
@@ -48,9 +48,12 @@ class FinishedWindows:
 
 
 def finish_windows(work: Workspace, windows: Sequence[Window], now: datetime) -> FinishedWindows:
-    """Take windows off the work list, and compact the dates of those that are finished days.
+    """Remove processed windows from the work list; compact the tables of live minutes for days among them.
 
-    The local dates that the windows touch are added to the work list, to compute device health again.
+    Where a window is a whole UTC day, each table that live minutes write to is compacted on that date. The
+    local dates that the windows touch are added to the work list, so that device health is computed again.
+    now: when the windows were done. Returns their keys, number of files and lag, and by how many data files
+    compaction reduced the tables.
     """
     days = [window.start.date() for window in windows if is_day(window.key)]
     compacted = _keep_up(work, _by_minute(), days).get("data files compacted", 0) if days else 0
@@ -86,7 +89,11 @@ def _by_minute() -> list[Table]:
 
 
 def _keep_up(work: Workspace, tables: Iterable[Table], days: Sequence[date]) -> dict[str, int]:
-    """Compact these days of tables that live minutes write to, and clean up all of these tables; counts."""
+    """Compact these UTC days of the tables that live minutes write to; delete old files of all tables given.
+
+    Old log files are deleted as well. Returns counts over all tables: data files compacted, data files
+    removed, log files removed.
+    """
     counts: Counter[str] = Counter()
     for table in tables:
         done = upkeep.keep_up(work.lake, table, days if table.cadence is Cadence.MINUTE else ())

@@ -154,6 +154,7 @@ def _is_retried(run: dg.DagsterRun) -> bool:
 
 
 def _ended_run(work: Workspace, instance: dg.DagsterInstance, run: dg.DagsterRun, at: datetime) -> EndedRun:
+    """Describe a run that ended at `at` (UTC): its job, windows and result, and a failure's masked error."""
     keys = tuple(dict.fromkeys(tags.keys_of(run.tags) or ()))
     succeeded = run.status is dg.DagsterRunStatus.SUCCESS
     return EndedRun(
@@ -177,9 +178,9 @@ def _span(keys: tuple[str, ...]) -> Span | None:
 
 
 def _error_of(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Return a run's first error: the message if the error is ours, otherwise only its type.
+    """Return a run's first error: the message of a DomoticError, or only the type of any other error.
 
-    The text of a foreign error may hold anything, so it is not repeated.
+    The text of another library's error may hold anything, so it is not repeated.
     """
     records = instance.get_records_for_run(run_id, of_type=_FAILURES, limit=10).records
     for record in records:

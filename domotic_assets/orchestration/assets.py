@@ -62,6 +62,7 @@ def spec(
 
 
 def _columns(table: Table) -> dg.TableSchema:
+    """Describe a table's columns for Dagster: name, type, meaning with unit, whether nulls are allowed."""
     return dg.TableSchema(
         [
             dg.TableColumn(
@@ -154,6 +155,11 @@ def grain_checks(flows: Sequence[Flow]) -> list[dg.AssetCheckKey]:
 def _definition(
     flow: Flow, partitions: Partitions, cut_by: Mapping[Table, Partition | None]
 ) -> dg.AssetsDefinition:
+    """Build the Dagster definition of one flow, with an asset for each table that the flow writes.
+
+    cut_by: how each table of all flows is partitioned; None if it is not.
+    """
+
     def dep(source: Table) -> dg.AssetDep:
         """Depend on a table; on all its partitions if it is partitioned differently from this flow."""
         other = cut_by[source] is not None and cut_by[source] != flow.partition
@@ -207,10 +213,12 @@ def windows_of(context: dg.AssetExecutionContext) -> list[Window]:
 
 
 def _is_by_date(flow: Flow) -> bool:
+    """Return whether a flow's partition keys are dates: dates of issue or local dates."""
     return flow.partition in ("issue", "local date")
 
 
 def _freshness(flow: Flow) -> dg.FreshnessPolicy | None:
+    """Make Dagster's freshness policy for the tables of a flow; None if the flow sets no time limits."""
     if flow.fresh_within is None:
         return None
     warn, fail = flow.fresh_within

@@ -118,7 +118,7 @@ def _publish(work: Workspace, runner: "_Runner", *, is_new: bool, is_untested: b
 def publish_from_nothing(work: Workspace) -> None:
     """Refresh the dimensions from Silver and sites.yaml, then build the published file from nothing.
 
-    People's files are built where they are missing or behind.
+    Then each person's file is built that is missing, older than the published file or built for other rights.
     """
     with _running(work) as runner:
         for job in (tags.DIMS_JOB, tags.PUBLISH_JOB, tags.SCOPES_JOB):

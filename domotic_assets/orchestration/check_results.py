@@ -44,6 +44,7 @@ def check_result(asset: dg.AssetKey, name: str, verdict: Verdict, uri: str) -> d
 
 
 def _in_words(verdict: Verdict) -> str:
+    """Describe a verdict in one line: its three worst breaches, and the number of the others."""
     if verdict.passed:
         return "nothing wrong"
     worst = sorted(verdict.breaches, key=lambda breach: breach.severity)
@@ -53,11 +54,13 @@ def _in_words(verdict: Verdict) -> str:
 
 
 def _breach_in_words(breach: Breach) -> str:
+    """Describe a breach in one line: what is wrong, the reason, and the figures that are known."""
     figures = ", ".join(f"{name} {figure}" for name, figure in breach.figures.items() if figure is not None)
     return f"{breach.subject}: {breach.reason}" + (f" ({figures})" if figures else "")
 
 
 def _as_markdown(verdict: Verdict) -> str:
+    """Render the first BREACHES_SHOWN breaches as a Markdown table, with the number of the others."""
     lines = ["| severity | what | reason | figures |", "|---|---|---|---|"]
     for breach in verdict.breaches[:BREACHES_SHOWN]:
         figures = ", ".join(f"{name}: {figure}" for name, figure in breach.figures.items())

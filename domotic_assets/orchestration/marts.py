@@ -52,11 +52,13 @@ class Translator(DagsterDbtTranslator):
         )
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return the key `marts/<name>` for a model; for anything else the key that Dagster makes."""
         if dbt_resource_props["resource_type"] == "model":
             return dg.AssetKey(["marts", dbt_resource_props["name"]])
         return super().get_asset_key(dbt_resource_props)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Return `marts`, the group of every asset that is made from the dbt project."""
         return "marts"
 
 
@@ -113,6 +115,8 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
 
 
 def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
+    """Define the marts, which dbt builds and tests in a staging file, and the file that is swapped in."""
+
     @dbt_assets(manifest=dbt_project.manifest_path, project=dbt_project, dagster_dbt_translator=Translator())
     def marts(
         context: dg.AssetExecutionContext, work: WorkspaceResource, dbt: DbtCliResource
@@ -150,7 +154,7 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
 
 
 def _tables(published: DuckDBResource) -> dg.TableMetadataValue:
-    """What the published file holds: rows and dates of each Gold table."""
+    """Read the number of rows and the first and last date of each Gold table in the published file."""
     with published.get_connection() as connection:
         columns = ("table_name", "row_count", "first_date_key", "last_date_key")
         rows = connection.execute(f"SELECT {', '.join(columns)} FROM marts.mart_gold_tables").fetchall()  # noqa: S608

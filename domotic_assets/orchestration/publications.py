@@ -18,7 +18,7 @@ from domotic_assets.orchestration.sensors import running_sensor, runs_under_way
 
 
 def publication_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.Definitions:
-    """Assemble the assets, their jobs and their sensors; none of them needs dbt."""
+    """Assemble assets, jobs and sensors of people's files and of the database; none of them needs dbt."""
     people = scopes_job()
     shared = database_job() if work.registry.postgresql else None
     return dg.Definitions(
@@ -78,7 +78,10 @@ def database_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
 
 
 def database_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
-    """Request a run if the database is behind; a server that does not answer is asked at the next tick."""
+    """Request a run if the database is not that of the admin's file and of people's present rights.
+
+    A server that does not answer is asked again at the next tick.
+    """
     if runs_under_way(instance, tags.DATABASE_JOB):
         return dg.SensorResult(skip_reason="the database is being published to")
     try:
@@ -146,7 +149,10 @@ def scopes_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
 
 
 def scopes_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
-    """Request a run if a person's file is behind; an invalid sites.yaml is read again at the next tick."""
+    """Request a run if a person's file is missing, older than the admin's, or built for other rights.
+
+    If sites.yaml is invalid, the tick is skipped, and the next one reads it again.
+    """
     try:
         behind = people.are_behind(work)
     except ConfigurationError as error:

@@ -40,10 +40,10 @@ class Replayed:
 
 
 def replay(work: Workspace, chosen: Selection, now: datetime) -> Replayed:
-    """Process the windows of these refusals again, from bronze to Gold, with the present code and registry.
+    """Process the windows of the chosen refusals again, up to Gold, with the present code and registry.
 
-    If a live feed is running, it processes the windows and this waits for it. Otherwise, or if there are
-    forecasts among them, a build does. Sealed days are processed whole, as days.
+    If a live feed is running, it processes the windows, and this call waits for it. A build does it if no
+    live feed is running, or if a forecast is among the refusals. Sealed days are processed whole, as days.
     """
     before = refusals(work, chosen)
     forecasts = before.filter(pl.col("source") == FORECASTS)["utc_date"].unique().to_list()
@@ -75,6 +75,7 @@ def is_live(instance: dg.DagsterInstance, now: datetime) -> bool:
 
 
 def _wait(work: Workspace, keys: Collection[str]) -> None:
+    """Wait until none of these windows is on the work list any more, at most LIVE_WAIT_SECONDS."""
     deadline = time.monotonic() + LIVE_WAIT_SECONDS
     while time.monotonic() < deadline and not work.worklist.read().windows.keys().isdisjoint(keys):
         time.sleep(1)

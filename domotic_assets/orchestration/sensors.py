@@ -88,7 +88,11 @@ def running_sensor(
     description: str,
     tick: Callable[[dg.SensorEvaluationContext], dg.SensorResult],
 ) -> dg.SensorDefinition:
-    """Define a sensor that is running from the start."""
+    """Define a sensor that is running from the start.
+
+    seconds: the shortest time between two ticks. jobs: those that it may request. tick: what it does each
+    time.
+    """
 
     @dg.sensor(
         name=name,
@@ -158,6 +162,11 @@ def arrivals_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) 
 
 
 def _windows_under_way(instance: dg.DagsterInstance, registered: Sequence[str]) -> arrivals.UnderWay:
+    """Return the kinds and keys of windows whose runs are queued or running.
+
+    registered: the window keys that Dagster knows. Of a run whose keys are not among them, only the kind is
+    returned.
+    """
     kinds: set[arrivals.Kind] = set()
     keys: set[str] = set()
     for run in runs_under_way(instance, tags.WINDOWS_JOB):
@@ -169,6 +178,7 @@ def _windows_under_way(instance: dg.DagsterInstance, registered: Sequence[str]) 
 
 
 def _quiet(held: PendingWork) -> str:
+    """Explain that a tick found nothing new, with the number of windows on the work list if there are any."""
     waiting = len(held.windows)
     return f"nothing new; {waiting} windows under way or waiting" if waiting else "nothing new"
 
@@ -242,6 +252,7 @@ def _lacks_dims(work: Workspace) -> bool:
 
 
 def _range_request(job: str, first: date, last: date) -> dg.RunRequest:
+    """Make a request for one run of a job over the dates from `first` to `last`."""
     return tags.ask_for(job, tags.of_keys(first.isoformat(), last.isoformat()))
 
 
@@ -274,6 +285,7 @@ def _guarded(
 
 
 def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
+    """Make a result of a table's check `reachable`. error: why its source cannot be read; None if it can."""
     return dg.AssetCheckEvaluation(
         asset_key=key(table),
         check_name=REACHABLE,

@@ -20,6 +20,7 @@ class Channel(Entry):
 
     @model_validator(mode="after")
     def _homes_are_a_tenants(self) -> Self:
+        """Raise ValueError unless a tenant's channel names homes and an engineer's names none."""
         if (self.audience == "tenant") != bool(self.homes):
             raise ValueError("allowed are homes for the audience tenant, and none for engineer")
         return self
@@ -40,6 +41,7 @@ class EmailChannel(Channel):
 
     @model_validator(mode="after")
     def _has_user_and_password_or_neither(self) -> Self:
+        """Raise ValueError if only one of user_env and password_env is given."""
         if (self.user_env is None) != (self.password_env is None):
             raise ValueError("allowed are user_env and password_env together, or neither")
         return self
@@ -79,6 +81,7 @@ class PostgresqlServer(Entry):
 
     @model_validator(mode="after")
     def _knows_whom_to_trust(self) -> Self:
+        """Raise ValueError unless ca_file is given with tls `required` and not given with tls `off`."""
         if (self.tls == "required") != (self.ca_file is not None):
             raise ValueError("allowed is ca_file with tls: required, or tls: off")
         return self

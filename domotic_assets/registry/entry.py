@@ -15,6 +15,7 @@ UNSPOKEN_KEYS = frozenset({"feed_user", "user", "sender", "recipients"})
 
 
 def _known_zone(name: str) -> str:
+    """Return the name of an IANA time zone as it is; raise ValueError if there is no such zone."""
     try:
         zone(name)
     except (KeyError, ValueError, OSError):

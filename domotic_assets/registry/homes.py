@@ -68,6 +68,7 @@ class Tariff(Entry):
 
     @model_validator(mode="after")
     def _bands_do_not_overlap(self) -> Self:
+        """Raise ValueError if two bands cover the same minute, or if valid_to is not after valid_from."""
         if self.valid_to is not None and self.valid_to <= self.valid_from:
             raise ValueError("valid_to is exclusive and must lie after valid_from")
         edges = sorted({0} | {band.start for band in self.bands} | {band.end for band in self.bands})

@@ -102,6 +102,7 @@ def parse_registry(text: str, name: str = "sites.yaml") -> Registry:
 
 
 def _no_yaml(where: str, what: str) -> ConfigurationError:
+    """Make the error for text that is not valid YAML. where: file and line. what: the mistake."""
     return ConfigurationError(
         f"not valid YAML: {what}",
         where=where,

@@ -47,6 +47,11 @@ class Registry(Entry):
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:
+        """Raise a `finding` if the source sensor_files is missing or entries contradict each other.
+
+        Ids, feed users, codes and channel names must be unique. Homes and providers that entries refer to
+        must exist. Tariffs of one provider must not overlap in time.
+        """
         if "sensor_files" not in self.sources:
             raise finding(("sources",), "nothing found at sensor_files; homes send their files there")
         _refuse_twice(("homes",), "id", [home.id for home in self.homes])
@@ -85,6 +90,10 @@ class Registry(Entry):
 
 
 def _refuse_twice(section: tuple[str, ...], key: str, values: list[str]) -> None:
+    """Raise a `finding` if two entries of a section have the same value of a key.
+
+    values: that of each entry, in order. The error repeats the value unless the key is in UNSPOKEN_KEYS.
+    """
     for place, value in enumerate(values):
         if value in values[:place]:
             found = "" if key in UNSPOKEN_KEYS else f"found {value!r} a second time; "

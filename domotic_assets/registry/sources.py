@@ -38,6 +38,7 @@ class SftpFiles(Entry):
 
     @model_validator(mode="after")
     def _has_one_credential(self) -> Self:
+        """Raise ValueError unless exactly one of password_env and key_file_env is given."""
         if (self.password_env is None) == (self.key_file_env is None):
             raise ValueError("allowed is one of password_env and key_file_env")
         return self

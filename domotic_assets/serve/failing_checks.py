@@ -51,14 +51,17 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def replace(connection: duckdb.DuckDBPyConnection, present: Collection[Row]) -> None:
-    """Replace all rows of the table by these."""
+    """Replace all rows of `meta.failing_checks` by the given rows."""
     connection.execute("DELETE FROM meta.failing_checks")
     if present:
         connection.executemany("INSERT INTO meta.failing_checks VALUES (?, ?, ?, ?, ?, ?)", list(present))
 
 
 def read(connection: duckdb.DuckDBPyConnection, catalog: str | None = None) -> list[Row]:
-    """Read the rows of an open file, or of one that is attached as `catalog`, sorted by all columns."""
+    """Read the rows of `meta.failing_checks`, sorted by all columns.
+
+    catalog: the name under which the file is attached; None for the file that is open.
+    """
     table = _TABLE if catalog is None else f"{catalog}.{_TABLE}"
     return connection.execute(f"FROM {table} ORDER BY ALL").fetchall()
 
@@ -69,7 +72,7 @@ def home_of(row: Row) -> object:
 
 
 def rows(checks: Collection[FailingCheck]) -> list[Row]:
-    """Convert failing checks to rows of the table, in no particular order."""
+    """Convert failing checks to rows of `meta.failing_checks`, in no particular order."""
     return [
         (
             table,

@@ -15,7 +15,10 @@ from domotic_assets.serve.tables import paths
 
 
 def place_of(table: Table) -> str:
-    """Return the place of a fact's row in DuckDB's SQL: a number, in another range for each partition."""
+    """Return DuckDB's SQL that computes the place of a fact's row: a whole number that grows with time.
+
+    The rows of each partition have a range of places of their own.
+    """
     place = table.place
     assert place is not None
     if place.less_days is None:
@@ -56,7 +59,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def record(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> None:
-    """Record that the table now also holds the rows of these files."""
+    """Record these Parquet files in `meta.parts`, as the table now holds their rows too."""
     ranges: dict[str, tuple[int, int]] = {}
     fact = next((fact for fact in gold.FACTS if fact.name == table), None)
     if files and fact is not None:
@@ -76,7 +79,7 @@ def record(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[st
 
 
 def forget(connection: duckdb.DuckDBPyConnection, table: str, lost: Collection[str]) -> None:
-    """Remove these files' records, as the table holds none of their rows any more."""
+    """Delete the lost Parquet files from `meta.parts`, as the table holds none of their rows any more."""
     connection.execute("DELETE FROM meta.parts WHERE table_name = ? AND file IN ?", [table, list(lost)])
 
 
@@ -149,4 +152,5 @@ def _short(file: str) -> str:
 
 
 def _folder(file: str) -> str:
+    """Return the name of the folder that directly contains a file."""
     return file.rpartition("/")[0].rpartition("/")[2]

@@ -95,7 +95,10 @@ def read_manifest(file: Path) -> tuple[dict[str, int], str]:
 
 
 def manifest_of(connection: duckdb.DuckDBPyConnection, catalog: str) -> tuple[dict[str, int], str]:
-    """Read the same from a file attached as `catalog`; both are empty unless it states one definition."""
+    """Read Delta versions by table, and the definition, that a file attached as `catalog` states.
+
+    Both are empty unless it states exactly one definition.
+    """
     rows = connection.execute(
         f"SELECT table_name, delta_version, definition FROM {catalog}.meta.published"  # noqa: S608
     ).fetchall()
@@ -309,6 +312,7 @@ def _versions(serve: Path, scope: str) -> dict[int, Path]:
 
 
 def _next_version(serve: Path, scope: str) -> int:
+    """Return the number after the newest version of a scope's file; 1 if there is none."""
     return max(_versions(serve, scope), default=0) + 1
 
 

@@ -200,9 +200,9 @@ def _bring_up_dimensions(
 def _lacks_rows(
     connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[str], columns: Sequence[str] = ()
 ) -> bool:
-    """Return whether the Parquet files lack a row of the table, comparing these columns or all.
+    """Return whether the table holds a row that the Parquet files do not.
 
-    True if there are no files.
+    columns: compare rows by these only; by default by all. True if there are no files.
     """
     if not files:
         return True

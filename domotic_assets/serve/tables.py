@@ -72,7 +72,11 @@ def insert_missing(connection: duckdb.DuckDBPyConnection, table: Table, files: S
 def require_keys(
     connection: duckdb.DuckDBPyConnection, table: Table, where: str = "true", bounds: Sequence[int] = ()
 ) -> None:
-    """Raise ContractError if a key of these rows is there twice, or refers to a row that does not exist."""
+    """Raise ContractError if a primary key occurs twice, or a foreign key refers to a missing row.
+
+    where: condition in SQL for the table's rows to check; by default all. bounds: values of its parameters. A
+    foreign key may be null, and may be NO_KEY where the schema allows it.
+    """
     columns = ", ".join(map(identifier, table.primary_key))
     twice = connection.execute(
         f"SELECT {columns} FROM {name_of(table.name)} WHERE {where} "  # noqa: S608
@@ -96,7 +100,10 @@ def require_keys(
 def require_ranges(
     connection: duckdb.DuckDBPyConnection, table: Table, where: str = "true", bounds: Sequence[int] = ()
 ) -> None:
-    """Raise ContractError if a value of these rows lies outside its column's range."""
+    """Raise ContractError if a value lies outside the range that the schema declares for its column.
+
+    where, bounds: as in `require_keys`.
+    """
     outside = {
         column.name: " OR ".join(
             f"{identifier(column.name)} {beyond} {limit}"
@@ -170,6 +177,7 @@ def _plain(column: Column) -> str:
 
 
 def _broken(table: Table, what: str) -> ContractError:
+    """Make the error for rows that do not fit their table's schema. what: the mistake found."""
     return ContractError(
         what,
         where=table.id,

@@ -66,12 +66,16 @@ def _newest(
 
 
 def _by_home(evaluation: dg.AssetCheckEvaluation, name: str) -> Mapping[str | None, Any]:
-    """Return a check's JSON metadata of this name, keyed by home; empty if it has none."""
+    """Return a check's JSON metadata of this name, by home id; empty if it has none.
+
+    No key is None: to look up None, for a check that names no home, finds nothing.
+    """
     value = evaluation.metadata.get(name)
     return value.value if isinstance(value, dg.JsonMetadataValue) and isinstance(value.value, dict) else {}
 
 
 def _moment(text: Any) -> datetime | None:
+    """Parse an ISO 8601 time into UTC; None if it is no such text."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (TypeError, ValueError):

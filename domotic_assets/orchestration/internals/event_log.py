@@ -63,6 +63,10 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
+        """Open a transaction on a database, which is created if it is missing; commit it at the end.
+
+        shard: the id of a run, or the name of the index. One thread at a time has a transaction.
+        """
         with self._db_lock:
             engine = self._engine(shard)
             if shard not in self._initialized_dbs:

@@ -43,7 +43,7 @@ def opened(admin_file: Path, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]
 
 
 def marts_of(connection: duckdb.DuckDBPyConnection) -> list[Mart]:
-    """Read the marts, each after those that it is made from."""
+    """Read the marts of the admin's file; a mart comes after all marts that its own query reads."""
     found = connection.execute(
         "SELECT view_name, sql, comment FROM duckdb_views() "
         "WHERE database_name = ? AND schema_name = ? ORDER BY view_oid",
@@ -96,6 +96,7 @@ class Views:
         return f"{VIEWS}.{name}"
 
     def _make(self, name: str, statement: str) -> None:
+        """Run the statement that creates the view `name`, unless the same statement created it last."""
         if self._created.get(name) != statement:
             self._connection.execute(statement)
             self._created[name] = statement
@@ -190,8 +191,10 @@ def _device_seen(windows: Sequence[RowFilter]) -> str:
 
 
 def _any_of(column: str, values: Sequence[object]) -> str:
+    """Return a condition in SQL: the column has one of the values (in SQL); `false` if there are none."""
     return f"{column} IN ({', '.join(map(str, values))})" if values else "false"
 
 
 def _either(conditions: Iterator[str]) -> str:
+    """Return a condition in SQL: at least one of the conditions holds; `false` if there are none."""
     return f"({' OR '.join(f'({condition})' for condition in conditions) or 'false'})"

@@ -36,13 +36,19 @@ class PublishedScopes:
 
 
 def are_current(serve: Path, scopes: Sequence[Scope]) -> bool:
-    """Return whether the folder has exactly these scopes' files, and each is of the admin's present file."""
+    """Return whether the folder has a current file for each scope, and files for no other scope.
+
+    A file is current if it was built from the admin's present file and for the scope's present rights.
+    """
     of_nobody = publish.published_scopes(serve) - {publish.ADMIN} - {scope.user for scope in scopes}
     return not of_nobody and not _behind(serve, scopes)
 
 
 def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
-    """Return the scopes whose file is not of the admin's present file; all if that cannot be read."""
+    """Return the scopes whose file is missing, or not of the admin's present file and the present rights.
+
+    Returns all scopes if the admin's file cannot be read.
+    """
     try:
         with cut.opened(publish.published_file(serve), serve / _SPILL) as connection:
             versions, definition = publish.manifest_of(connection, cut.SOURCE)
@@ -61,9 +67,10 @@ def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
 
 
 def publish_scopes(serve: Path, scopes: Sequence[Scope]) -> PublishedScopes:
-    """Build the files that are not of the admin's present file; first remove files of any other scope.
+    """Build the files that are missing or not current; first remove the files of any other scope.
 
-    One process at a time does this, so that a slower one never restores what another has removed.
+    A file is current as in `are_current`. One process at a time does this, so that a slower one never
+    restores what another has removed.
     """
     built: list[Path] = []
     with publish.alone(serve, _LOCK):
@@ -146,6 +153,7 @@ def _kept(mart: cut.Mart) -> str:
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, mart: cut.Mart, columns: dict[str, str]) -> None:
+    """Write the comments of a mart and its columns to the file. columns: comment by column name."""
     connection.execute(f"COMMENT ON TABLE {_kept(mart)} IS {literal(mart.comment or '')}")
     for column, words in columns.items():
         connection.execute(f"COMMENT ON COLUMN {_kept(mart)}.{identifier(column)} IS {literal(words)}")

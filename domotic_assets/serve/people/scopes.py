@@ -63,7 +63,10 @@ class HomeRole:
     daily_energy: tuple[Span, ...] = ()
 
     def spans(self, reach: Reach, newest: datetime) -> tuple[Span, ...]:
-        """Return the local dates within a reach. newest: the UTC minute of the newest data."""
+        """Return the local dates on which this role sees rows of a table with this reach.
+
+        newest: the UTC minute of the newest data; its local date counts as today.
+        """
         today = self._today(newest)
         if reach is Reach.NOTHING:
             return ()
@@ -82,6 +85,7 @@ class HomeRole:
         return self.span.since <= self._today(newest) < self.span.until
 
     def _today(self, newest: datetime) -> date:
+        """Return the local date of the home at the UTC minute `newest`."""
         return newest.astimezone(zone(self.time_zone)).date()
 
 
@@ -120,7 +124,12 @@ class Scope:
     home_roles: tuple[HomeRole, ...]
 
     def cut(self, name: str, newest: datetime) -> Cut | None:
-        """Return what is seen of a Gold table or mart; None if the person does not have the table at all."""
+        """Return which rows the person sees of a Gold table or mart; None if it is not published for them.
+
+        The cut holds ranges of dates and minutes for each home, and the providers whose tariffs are seen.
+        newest: the UTC minute of the newest data. It counts as the present: days and months that are over,
+        and the last 24 hours, are counted from it.
+        """
         rule = MATRIX[name]
         windows: set[RowFilter] = set()
         providers: set[str] = set()
@@ -153,7 +162,7 @@ class Scope:
     def definition(self, definition: str, checks: Iterable[object] = ()) -> str:
         """Hash all that decides this person's file besides the data.
 
-        definition: that of the admin's file. checks: the failing ones that the person sees.
+        definition: the hash that the admin's file states. checks: the failing ones that the person sees.
         """
         rights = repr((definition, *checks, sorted(MATRIX.items()), sorted(WITHHELD.items()), self))
         return hashlib.sha256(rights.encode()).hexdigest()
@@ -181,11 +190,13 @@ def scopes_of(registry: Registry) -> tuple[Scope, ...]:
 
 
 def _home_roles(registry: Registry, person: Person) -> list[HomeRole]:
+    """Return the roles that one entry of sites.yaml gives a person, one for each of its homes."""
     homes = {home.id: home for home in registry.homes}
     return [_home_role(registry, person, homes[name]) for name in person.homes]
 
 
 def _home_role(registry: Registry, person: Person, home: Home) -> HomeRole:
+    """Build the role that one entry of sites.yaml gives a person in a home, with the residents' consents."""
     span = _span(person)
     residents = [
         other
@@ -207,12 +218,14 @@ _RESIDENTS = (Role.RESIDENT_OWNER, Role.RENTER)
 
 
 def _role(person: Person) -> Role:
+    """Return what a person is to a home. An owner's role depends on whether the owner lives there."""
     if person.role == "owner":
         return Role.RESIDENT_OWNER if person.lives_there else Role.OWNER
     return Role.RENTER if person.role == "renter" else Role.TECHNICIAN
 
 
 def _span(person: Person) -> Span:
+    """Return the local dates on which a person's entry is valid; without a limit where it gives none."""
     return Span(person.since or date.min, person.until or date.max)
 
 
@@ -228,9 +241,11 @@ def _consented(
 
 
 def _window(home_role: HomeRole, span: Span, reach: Reach, newest: datetime) -> RowFilter:
+    """Make the filter for a home's rows on the dates of a span; for LAST_DAY only 24 h up to `newest`."""
     after = int((newest - _LAST_DAY_IS).strftime("%Y%m%d%H%M")) if reach is Reach.LAST_DAY else 0
     return RowFilter(surrogate_key(home_role.home), _date_key(span.since), _date_key(span.until), after)
 
 
 def _date_key(day: date) -> int:
+    """Return a date as a whole number, YYYYMMDD."""
     return day.year * 10_000 + day.month * 100 + day.day

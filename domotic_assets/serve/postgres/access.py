@@ -116,6 +116,10 @@ def _note_table(
 
 
 def _note_keys(connection: duckdb.DuckDBPyConnection, role: str, name: str, keys: str) -> None:
+    """Add the keys that a query returns to the temporary table `access_keys`.
+
+    name: the table that the role may read by these keys. keys: a SELECT of one column.
+    """
     connection.execute(f"INSERT INTO access_keys SELECT DISTINCT ?, ?, * FROM ({keys})", [role, name])  # noqa: S608
 
 

@@ -80,7 +80,10 @@ def part_name(table: str, column: str) -> str:
 
 
 def base_of(table: Table) -> str:
-    """Return the table that holds the rows: the one that people query, or the one behind its view."""
+    """Return the table, with its schema, that stores the rows of a Gold table.
+
+    It is the table that people query, or the one in `access` behind the view that they query.
+    """
     return qualified(ACCESS_SCHEMA if withheld_of(table) else GOLD_SCHEMA, table.name)
 
 
@@ -180,6 +183,10 @@ def _mart(mart: MartShape) -> Iterator[str]:
 
 
 def _comments(relation: str, kind: str, words: str, columns: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the statements that describe a relation and its columns.
+
+    kind: TABLE or VIEW. words: the relation's description. columns: name and description of each.
+    """
     yield f"COMMENT ON {kind} {relation} IS {literal(words)}"
     for name, meaning in columns:
         yield f"COMMENT ON COLUMN {relation}.{identifier(name)} IS {literal(meaning)}"
@@ -194,6 +201,7 @@ def _guarded(relation: str, condition: str) -> list[str]:
 
 
 def _everything_to_admin(relation: str) -> str:
+    """Return the statement that lets the admin's role see every row of a relation."""
     return f"CREATE POLICY every_row ON {relation} FOR SELECT TO {identifier(ADMIN_ROLE)} USING (true)"
 
 
@@ -242,6 +250,7 @@ def _dated(table: Table) -> str:
 
 
 def _type_of(duckdb_type: str) -> str:
+    """Return PostgreSQL's name of a DuckDB type; raises KeyError for a type that no table here uses."""
     if duckdb_type in _SAME_TYPES:
         return duckdb_type
     return _TYPES[duckdb_type]

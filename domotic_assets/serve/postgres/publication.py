@@ -73,7 +73,10 @@ def is_behind(server: Server, serve: Path, scopes: Sequence[Scope]) -> bool:
 
 
 def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Published | None:
-    """Bring the database up to the admin's present file; None if it is current. Raises PublishError."""
+    """Update the database to the admin's present file and the rights in `scopes`; None if it is current.
+
+    Raises PublishError.
+    """
     readers = access.readers_of(scopes)
     with dialled(server) as target:
         target.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -110,7 +113,7 @@ def _stated(target: Connection) -> tuple[dict[str, int], str, str] | None:
 
 
 def _definition(definition: str) -> str:
-    """Hash what decides the schemas: the definition of the admin's file, and our own layout."""
+    """Hash what decides the schemas: the definition of the admin's file, and the statements of `layout`."""
     return _hash(definition, *layout.statements(()), *layout.indexes())
 
 
@@ -120,6 +123,7 @@ def _rights(scopes: Sequence[Scope], definition: str) -> str:
 
 
 def _hash(*texts: str) -> str:
+    """Compute the SHA-256 of several texts in this order, as hex."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
@@ -169,11 +173,15 @@ class _Publication:
         return Published(version, rebuilt, rows, ranges, replaced)
 
     def _version(self) -> int:
+        """Return the version number of the last publication into the database; 0 if none is recorded."""
         found = self._target.execute("SELECT version FROM meta.state").fetchone()
         return 0 if found is None else int(found[0])
 
     def _make_schemas(self, marts: Sequence[MartShape]) -> None:
-        """Rename our schemas and create new ones; raises PublishError if one of these names is not ours."""
+        """Rename the schemas of the last publication, and create new ones.
+
+        Raises PublishError if one of their names belongs to a schema that publishing did not make.
+        """
         ours = roles.mark(self._server.database)
         found = self._target.execute(
             "SELECT nspname, coalesce(obj_description(oid, 'pg_namespace'), '') = %s "
@@ -238,7 +246,10 @@ class _Publication:
             )
 
     def _bring_up_marts(self, marts: Sequence[MartShape], newest: datetime) -> int:
-        """Replace each role's marts whose rows changed, and return their number; clear those it lost."""
+        """Replace each role's marts whose rows changed, and return the number of marts replaced.
+
+        A mart that a role may no longer read is emptied of its rows.
+        """
         views = cut.Views(self._source)
         held = {
             (role, mart): fingerprint
@@ -284,6 +295,7 @@ class _Publication:
         return True
 
     def _clear_mart(self, role: str, name: str) -> None:
+        """Delete a role's rows of a mart, and the fingerprint that was recorded for them."""
         self._target.execute(
             f"DELETE FROM {qualified(ACCESS_SCHEMA, name)} WHERE role_name = %s",  # noqa: S608
             [role],

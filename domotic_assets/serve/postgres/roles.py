@@ -32,7 +32,7 @@ class Grant:
 
 
 def mark(database: str) -> str:
-    """Return the comment by which roles and schemas are recognised as ours."""
+    """Return the comment by which publishing recognises the roles and schemas that it made."""
     return f"made by domotic for the database {database}"
 
 
@@ -50,9 +50,9 @@ def role_of(user: str) -> str:
 
 
 def settle(connection: Connection, database: str, roles: Collection[str]) -> None:
-    """Create the missing roles, and let exactly these of our roles log in.
+    """Create the missing roles; let exactly the given ones log in, of all roles that publishing made.
 
-    Raises PublishError if a role of one of these names is not ours, or has rights of its own.
+    Raises PublishError if somebody else made a role of one of these names, or gave it rights of its own.
     """
     ours = mark(database)
     found = connection.execute(
@@ -98,7 +98,7 @@ def shut(connection: Connection, database: str, schema: str) -> None:
 
 
 def grant(connection: Connection, database: str, wanted: Iterable[Grant]) -> None:
-    """Give our roles exactly these rights on the database and our schemas, and revoke any others."""
+    """Give the roles that publishing made exactly the wanted rights on the database and its schemas."""
     held = {
         Grant(*row)
         for row in connection.execute(
@@ -124,5 +124,6 @@ def grant(connection: Connection, database: str, wanted: Iterable[Grant]) -> Non
 
 
 def _sentence(template: str, right: Grant) -> sql.Composed:
+    """Fill the kind, names and role of a right into the template of a GRANT or REVOKE statement."""
     names = [name for name in (right.schema, right.relation) if name]
     return sql.SQL(template).format(sql.SQL(right.kind), sql.Identifier(*names), sql.Identifier(right.role))

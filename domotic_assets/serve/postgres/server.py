@@ -85,6 +85,7 @@ def _verifying(ca_file: Path, place: str) -> dict[str, Any]:
 
 
 def _refuse_old(connection: Connection, place: str) -> None:
+    """Raise PublishError if the server is older than OLDEST_VERSION. place: its address, for the error."""
     if connection.info.server_version < OLDEST_VERSION:
         raise PublishError(
             f"the server is version {connection.info.server_version // 10_000}",

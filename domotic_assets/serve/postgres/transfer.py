@@ -81,7 +81,10 @@ def copy(
 def bring_up(
     source: duckdb.DuckDBPyConnection, target: Connection, relation: str, columns: str, key: str, query: str
 ) -> RowCounts:
-    """Make a relation hold exactly the rows of a DuckDB query; rows that are the same are not touched."""
+    """Make a relation hold exactly the rows of a DuckDB query; rows that are the same are not touched.
+
+    columns, key: names of columns in SQL, separated by commas; the key identifies a row.
+    """
     target.execute(
         f"CREATE TEMP TABLE arriving ON COMMIT DROP AS SELECT {columns} FROM {relation} WITH NO DATA"  # noqa: S608
     )
@@ -101,7 +104,7 @@ def bring_up(
 def bring_up_dimension(source: duckdb.DuckDBPyConnection, target: Connection, table: Table) -> RowCounts:
     """Make a dimension, and the tables of its withheld columns, hold the rows of the admin's file.
 
-    The counts are those of the dimension.
+    Returns the numbers of rows deleted and copied in the dimension alone.
     """
     held_back = withheld_of(table)
     names = [identifier(c.name) for c in published_columns(table) if c.name not in held_back]

@@ -133,6 +133,7 @@ def texts(names: pl.Series) -> pl.Series:
 
 
 def _text(name: bytes) -> str | None:
+    """Decode a file name; None if it is not UTF-8."""
     try:
         return name.decode("utf-8")
     except UnicodeDecodeError:
@@ -140,7 +141,10 @@ def _text(name: bytes) -> str | None:
 
 
 def unknown(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Return the LISTED rows that are not known with the same size and time of last write, in order."""
+    """Return the LISTED rows of files that bronze does not hold, in order.
+
+    known: the files that it holds. A file is the same if name, size and last write are the same.
+    """
     if known.is_empty():
         return rows
     held = known.select(pl.col("name").cast(pl.Binary()), "size_bytes", "modified_at")
@@ -176,9 +180,10 @@ class FileSource:
     patterns: Sequence[str] = EVERYTHING
 
     def pull(self, position: FilePosition, limit: int) -> Batch[Payload, FilePosition]:
-        """Read at most `limit` files that are not known with the same size and time of last write.
+        """Read at most `limit` files that bronze does not hold with the same size and time of last write.
 
-        A file that vanished or cannot be read is skipped; the next listing shows it again.
+        position: what bronze holds, and what is still to be read. A file that vanished or cannot be read is
+        skipped; the next listing shows it again.
         """
         waiting = position.waiting
         if waiting is None:

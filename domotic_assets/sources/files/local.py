@@ -44,6 +44,11 @@ class LocalFolder(FileFolder):
             ) from None
 
     def _files(self, matches: Callable[[str], object]) -> Iterator[tuple[str, int, int]]:
+        """Yield name, size (bytes) and last write (unix microseconds) of the regular files that match.
+
+        matches: a function that tells whether a name is wanted. Raises OSError if the folder cannot be
+        listed.
+        """
         with os.scandir(self.folder) as found:
             for file in found:
                 status = _status(file) if matches(file.name) else None

@@ -108,6 +108,10 @@ class SftpFolder(FileFolder):
             pause *= 2
 
     def _attempt(self, action: Callable[[paramiko.SFTPClient], Result]) -> Result:
+        """Run `action` once, on the kept connection or a new one.
+
+        Raises Broken if the connection breaks or the server stops answering.
+        """
         if self._session is None or not self._session.is_alive:
             self.close()
             self._session = self._server.sign_in()
@@ -120,6 +124,10 @@ class SftpFolder(FileFolder):
             raise Broken("the connection broke") from None
 
     def _list(self, sftp: paramiko.SFTPClient, patterns: Sequence[str]) -> list[Entry]:
+        """List the regular files that match a pattern, sorted by name.
+
+        Raises SourceError if the server refuses to list the folder, and OSError if the connection fails.
+        """
         try:
             found = list(_names(sftp, str(self._path)))
         except OSError as error:
@@ -177,6 +185,7 @@ class _Transfer:
         return content
 
     def _rest(self, file: paramiko.SFTPFile) -> bytes | None:
+        """Read the bytes that are still missing; return the whole content, None if the file changed."""
         if not self._is_as_listed(file):
             return None
         file.seek(len(self._content))
@@ -191,6 +200,7 @@ class _Transfer:
         return bytes(self._content) if self._is_as_listed(file) else None
 
     def _is_as_listed(self, file: paramiko.SFTPFile) -> bool:
+        """Return whether the open file still has the size and last write of its entry in the listing."""
         return _entry_of(self._entry.name, file.stat()) == self._entry
 
 
@@ -200,6 +210,10 @@ def _is_answer(error: OSError, sftp: paramiko.SFTPClient) -> bool:
 
 
 def _entry_of(name: str, attributes: paramiko.SFTPAttributes) -> Entry:
+    """Make a listing's entry from a file's attributes: size in bytes, and last write in UTC.
+
+    Where the server gives none, the size is 0 and the last write is 1970-01-01.
+    """
     return Entry(name, attributes.st_size or 0, datetime.fromtimestamp(attributes.st_mtime or 0, UTC))
 
 

@@ -61,7 +61,11 @@ class SmbFolder(FileFolder):
             session.close()
 
     def _ask(self, question: Callable[[SmbSession], Answer], pauses: Iterator[float]) -> Answer:
-        """Return the share's answer; reconnect if the connection breaks, but not if the first one fails."""
+        """Put a question to the share and return its answer; reconnect if the connection breaks in between.
+
+        question: a function that sends requests on a session. pauses: seconds to wait before each further
+        attempt to reconnect. Raises SourceError; a first connection that fails is not tried again.
+        """
         if self._session is None:
             self._session = self._dial()
         while True:
@@ -75,6 +79,11 @@ class SmbFolder(FileFolder):
                 raise
 
     def _dial_again(self, lost: ConnectionLost, pauses: Iterator[float]) -> SmbSession:
+        """Reconnect, after a pause (seconds) before each attempt, until one succeeds or no pause is left.
+
+        lost: the error of the broken connection. Raises it, or the error of the last attempt, if none
+        succeeds.
+        """
         for pause in pauses:
             time.sleep(pause)
             try:
@@ -84,4 +93,5 @@ class SmbFolder(FileFolder):
         raise lost
 
     def _dial(self) -> SmbSession:
+        """Open a new session on the share; raises ConnectionLost if a retry may help, else SourceError."""
         return SmbSession(self._place, self._user, self._password)

@@ -91,7 +91,11 @@ class SmbSession:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Turn a broken connection and a silent server into SourceErrors."""
+        """Convert errors of the requests in a `with` block to SourceErrors with a remedy.
+
+        A request without an answer in time becomes a SourceError. Any other error of the protocol or the
+        network becomes ConnectionLost.
+        """
         try:
             yield
         except TimeoutError:
@@ -110,6 +114,11 @@ class SmbSession:
             ) from None
 
     def _negotiate(self) -> None:
+        """Connect to the server and require encryption.
+
+        Raises ConnectionLost if it cannot be reached, TimeoutError if it does not answer, and SourceError if
+        it offers no encryption.
+        """
         try:
             self.connection.connect(timeout=DIAL_SECONDS)
         except ValueError as error:
@@ -132,6 +141,7 @@ class SmbSession:
             )
 
     def _log_on(self, user: str, password: str) -> Any:
+        """Log on and return the encrypted session; raises SourceError if user or password is refused."""
         session = Session(self.connection, user, password, require_encryption=True)
         try:
             session.connect()
@@ -148,6 +158,10 @@ class SmbSession:
         return session
 
     def _open_share(self, session: Any) -> Any:
+        """Open the share in a logged-on session; return the protocol's tree, which requests refer to.
+
+        Raises SourceError if the server refuses, as for a share that does not exist.
+        """
         tree = TreeConnect(session, rf"\\{self.place.host}\{self.place.share}")
         try:
             tree.connect()

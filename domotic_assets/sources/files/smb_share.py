@@ -129,6 +129,7 @@ def _files(block: bytes) -> Iterator[Entry]:
 
 
 def _not_listed(session: SmbSession, refusal: SMBResponseException) -> SourceError:
+    """Make the error for a folder that the server does not let us open or list. refusal: its answer."""
     return SourceError(
         f"the folder cannot be listed ({status_name(refusal)})",
         where=session.place.address,

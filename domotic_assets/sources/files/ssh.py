@@ -80,6 +80,10 @@ class SshServer:
             limit.cancel()
 
     def _load_known_hosts(self, client: paramiko.SSHClient) -> None:
+        """Load the keys of known hosts into a client; without the file, no host is known.
+
+        Raises SourceError if the file cannot be read.
+        """
         try:
             client.load_system_host_keys(str(self.known_hosts))
         except FileNotFoundError:
@@ -94,6 +98,7 @@ class SshServer:
             ) from None
 
     def _read_key(self, file: Path) -> paramiko.PKey:
+        """Read the private key; raises SourceError if it cannot be read or is protected by a passphrase."""
         try:
             return paramiko.PKey.from_path(file)
         except Exception as error:
@@ -111,7 +116,8 @@ class SshServer:
     def _explain(self, error: BaseException, signed_off: bool) -> NoReturn:
         """Raise the error that explains a failed sign-in.
 
-        The client's own texts hold user names, so none is repeated.
+        signed_off: whether the connection had ended by then, so that a refusal says nothing about the
+        password. The client's own texts hold user names, so none is repeated.
         """
         if isinstance(error, _UnknownHost):
             raise SourceError(
@@ -199,10 +205,15 @@ class _Refuse:
     """Rejects the key of an unknown host."""
 
     def missing_host_key(self, *shown: Any) -> NoReturn:
+        """Raise _UnknownHost with the key that the server showed.
+
+        The client calls this for a host without a known key. shown: client, host name and key.
+        """
         raise _UnknownHost(shown[-1])
 
 
 def _no_sftp(place: str) -> SourceError:
+    """Make the error for a server that signs the account in but offers it no sFTP."""
     return SourceError(
         "the account may sign in, but the server offers it no sFTP",
         where=place,
@@ -212,15 +223,17 @@ def _no_sftp(place: str) -> SourceError:
 
 
 def _is_active(client: paramiko.SSHClient) -> bool:
+    """Return whether a client has a connection that is open, as far as this side can tell."""
     transport = client.get_transport()
     return transport is not None and bool(transport.is_active())
 
 
 def _cut(wire: socket.socket) -> None:
+    """Shut down a socket in both directions, so that every wait for it ends; errors are ignored."""
     with suppress(OSError):
         wire.shutdown(socket.SHUT_RDWR)
 
 
 def _shown(key: Any) -> str:
-    """Format a host key as `ssh-keygen -l` does."""
+    """Format a host key for an error message: its type and fingerprint."""
     return f"{key.get_name()} {key.fingerprint}"

@@ -70,6 +70,10 @@ def mysql_source(
 
 
 def _verifying(ca_file: Path | None, place: str) -> ssl.SSLContext:
+    """Make TLS settings that verify the server's certificate against `ca_file`.
+
+    ca_file: None for what this machine trusts. Raises SourceError if the file cannot be read.
+    """
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError):

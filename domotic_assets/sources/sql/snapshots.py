@@ -163,6 +163,12 @@ def _rows(
     records: Iterable[sa.Row[Any]],
     refused: list[Refusal],
 ) -> dict[str, Row]:
+    """Convert the records of a table to rows, by primary key as text.
+
+    present: the columns of each record, in order; a declared column that is not among them is null. A value
+    that does not fit its declared type becomes null. A record without a key is left out. Of records with the
+    same key one is kept. Each such case is added to `refused`.
+    """
     rows: dict[str, Row] = {}
     nothing: dict[str, Value] = dict.fromkeys(column.name for column in table.columns)
     taken = [(column.name, _TAKEN_AS[column.dtype]) for column in present]
@@ -192,6 +198,7 @@ class _NotOfType(Exception):
 
 
 def _whole(value: Any) -> int:
+    """Convert a value to a whole number of 64 bits; raises _NotOfType if it is not one."""
     if type(value) is int and abs(value) < INT64_LIMIT:
         return value
     try:
@@ -204,6 +211,7 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
+    """Convert a value to a finite number; raises _NotOfType if it is not one."""
     if isinstance(value, str | int | float | Decimal):
         try:
             number = float(value)
@@ -215,6 +223,7 @@ def _number(value: Any) -> float:
 
 
 def _text(value: Any) -> str:
+    """Convert a text, number, date or time to text; raises _NotOfType for anything else."""
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
     if isinstance(value, date):
