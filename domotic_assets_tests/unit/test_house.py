@@ -93,3 +93,37 @@ def test_a_list_of_tables_is_found() -> None:
         names = {**tables, "g": type("Module", (), tables), "d": tables}
         assert list(tables_listed(source, names)), source
     assert not list(tables_listed("X = (A, 1)", dict(tables)))
+
+
+FRAMEWORKS = ("dg", "dbt_assets", "click", "cli")
+"""Whose decorators may show a function's docstring to users: there its description is an argument."""
+
+
+def without_docstring(source: str) -> Iterator[str]:
+    """Functions and methods that say nothing; those within a function are read with it."""
+    places: list[ast.Module | ast.ClassDef] = [ast.parse(source)]
+    while places:
+        for node in places.pop().body:
+            if isinstance(node, ast.ClassDef):
+                places.append(node)
+            elif isinstance(node, ast.FunctionDef) and not (
+                node.name.startswith("__")
+                or any(ast.unparse(name).startswith(FRAMEWORKS) for name in node.decorator_list)
+                or ast.get_docstring(node)
+            ):
+                yield node.name
+
+
+def test_every_function_says_what_it_does() -> None:
+    silent = {
+        str(file.relative_to(PACKAGE)): names
+        for file in sorted(PACKAGE.rglob("*.py"))
+        if (names := list(without_docstring(file.read_text())))
+    }
+    assert not silent
+
+
+def test_a_function_that_says_nothing_is_found() -> None:
+    one, two = "class A:\n    def one(self): ...", "def two():\n    'Says.'"
+    three = "@property\ndef three():\n    def four(): ..."
+    assert sorted(without_docstring("\n".join((one, two, three)))) == ["one", "three"]
