@@ -27,5 +27,5 @@ class Dbt(DbtCliResource):
         assert DBT_PYTHON_VERSION is not None
         return DBT_PYTHON_VERSION
 
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]  # noqa: ARG002
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
         """Set up no adapter, as columns and row counts of models are not read here."""
