@@ -156,7 +156,7 @@ def _unknown_events(work: Workspace, day: date, variables: Iterable[str]) -> pl.
 
 
 def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
-    """List the variables that these homes sent on the last date on which each was heard before `day`.
+    """List the variables that any of these homes sent on its own last date with data before `day`.
 
     Dates more than REMEMBERED before `day` are not searched.
     """
@@ -174,7 +174,7 @@ def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
 
 
 def observe_forecast(work: Workspace) -> ForecastShape | None:
-    """Observe the shape of the newest forecast file; None if none has landed."""
+    """Observe columns, measurements and units of the last forecast file by date of issue; None if none landed."""
     issues = work.lake.dates(weather.WEATHER_FILES)
     if not issues:
         return None

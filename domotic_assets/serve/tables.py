@@ -171,7 +171,7 @@ def _insert(
 
 
 def _plain(column: Column) -> str:
-    """Return a column of a Parquet file in SQL; a UTC time loses its zone."""
+    """Return the SQL that selects this column of a Parquet file; a UTC time becomes one without a zone."""
     name = identifier(column.name)
     return f"make_timestamp(epoch_us({name})) AS {name}" if column.dtype == UTC_TIME else name
 

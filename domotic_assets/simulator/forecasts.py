@@ -115,7 +115,8 @@ _BOUNDS = {
 def _values(measurement: str, truth: float, step: int, bias: float) -> tuple[str, ...]:
     """Return ctrl, q10, q90 and stde of one row as texts.
 
-    A true value of 0, such as the rain of a dry hour, is forecast without error.
+    step: hours from the forecast's start; the error grows with it. bias: the run's error, as a share of the
+    spread. A true value of 0, such as the rain of a dry hour, is forecast without error.
     """
     spread = _SPREAD[measurement] * (0.4 + 0.03 * step)
     if truth == 0.0:

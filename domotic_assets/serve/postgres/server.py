@@ -73,7 +73,10 @@ def dialled(server: Server) -> Iterator[Connection]:
 
 
 def _verifying(ca_file: Path, place: str) -> dict[str, Any]:
-    """Return the options that encrypt and verify a connection; raises PublishError without the file."""
+    """Return the options with which a connection is encrypted and the server verified.
+
+    place: the server's address, for the error. Raises PublishError if the certificate's file is missing.
+    """
     if not ca_file.is_file():
         raise PublishError(
             f"there is no file {ca_file}",

@@ -212,7 +212,7 @@ def present_homes(work: Workspace, now: datetime) -> Verdict:
 def _last_minutes(
     work: Workspace, dates: Sequence[date] | None, homes: Sequence[str] | None
 ) -> dict[str, datetime]:
-    """Find each home's newest minute with a file that counts. dates, homes: None for all."""
+    """Find each home's newest minute with a file whose status is in COUNTING. dates, homes: None for all."""
     counting = pl.col("status").is_in(COUNTING)
     held = work.lake.read(
         silver.SENSOR_FILES,

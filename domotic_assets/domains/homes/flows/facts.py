@@ -196,11 +196,12 @@ def _moments(keys: pl.Series) -> pl.Series:
 def _events_with_context(
     work: Workspace, first: datetime, last: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read energy events of [first, last] with the context that counter steps need, and their plug readings.
+    """Read the energy events from `first` to `last`, both included, and those around that they depend on.
 
-    A few minutes around settle the level of nearly every plug. For the others the rest of the day is read,
-    then the nearest day before and after on which they were seen, and further days only while no reading
-    settles it.
+    Energy is a difference of counter readings, so each plug needs a valid reading before and after. For nearly
+    every plug the minutes of USUAL_CONTEXT hold them. For the others the rest of the day is read, then the
+    nearest days on which the plug was seen, until a valid reading is found. Returns the events, and the counter
+    readings of plugs among them.
     """
     days = _plugs_reached(work, first, last)
     bound_w = work.registry.settings.plug_power_bound_w

@@ -142,8 +142,8 @@ def is_settling(entry: Entry, now: datetime) -> bool:
 def land_sensor_files(work: Workspace, windows: Sequence[Window], *, by_name: bool = False) -> Outcome:
     """Append to bronze/sensor_files every file version of these windows that Bronze lacks.
 
-    Files in the listing cache are not listed again. by_name: otherwise list only the names that homes give to
-    these windows, instead of the whole share.
+    If the listing cache holds these windows, nothing is listed. If not, by_name says how: True lists only the
+    names that homes give to files of these windows; False lists the whole share.
     """
     outcome = Outcome()
     now = work.now()
