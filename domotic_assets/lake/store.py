@@ -192,9 +192,9 @@ class Lake:
         Makes one commit for each run of consecutive dates, so that a distant value does not make everything
         in between be rewritten. Returns whether anything was written.
 
-        If the table has no row from the least to the greatest value, rows are appended, which saves the search
-        for rows to replace. If the dates hold only rows to replace, they are replaced whole, which saves the
-        search in their files. marks: names and numbers of the transactions that the commit ends.
+        If the table has no row from the least to the greatest value, rows are appended, which saves the
+        search for rows to replace. If the dates hold only rows to replace, they are replaced whole, which
+        saves the search in their files. marks: names and numbers of the transactions that the commit ends.
         """
         partition = table.partition
         assert partition is not None

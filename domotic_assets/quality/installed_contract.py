@@ -174,7 +174,7 @@ def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
 
 
 def observe_forecast(work: Workspace) -> ForecastShape | None:
-    """Observe columns, measurements and units of the last forecast file by date of issue; None if none landed."""
+    """Observe columns, measurements and units of the forecast file issued last; None if none landed."""
     issues = work.lake.dates(weather.WEATHER_FILES)
     if not issues:
         return None

@@ -198,10 +198,10 @@ def _events_with_context(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read the energy events from `first` to `last`, both included, and those around that they depend on.
 
-    Energy is a difference of counter readings, so each plug needs a valid reading before and after. For nearly
-    every plug the minutes of USUAL_CONTEXT hold them. For the others the rest of the day is read, then the
-    nearest days on which the plug was seen, until a valid reading is found. Returns the events, and the counter
-    readings of plugs among them.
+    Energy is a difference of counter readings, so each plug needs a valid reading before and after. For
+    nearly every plug the minutes of USUAL_CONTEXT hold them. For the others the rest of the day is read, then
+    the nearest days on which the plug was seen, until a valid reading is found. Returns the events, and the
+    counter readings of plugs among them.
     """
     days = _plugs_reached(work, first, last)
     bound_w = work.registry.settings.plug_power_bound_w
