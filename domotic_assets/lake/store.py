@@ -194,7 +194,7 @@ class Lake:
 
         If the table has no row from the least to the greatest value, rows are appended, which saves the
         search for rows to replace. If the dates hold only rows to replace, they are replaced whole, which
-        saves the search in their files. marks: names and numbers of the transactions that the commit ends.
+        saves the search in their files. marks: transaction versions to commit with the rows.
         """
         partition = table.partition
         assert partition is not None
