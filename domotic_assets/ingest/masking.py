@@ -7,6 +7,7 @@ Why: docs/decisions/0006-masking-after-bronze.md
 """
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
@@ -43,11 +44,23 @@ _ODD_CASES = re.compile("[\u017f\u212a\u0130\u0131\ud800-\udfff]")
 def mask(text: str, secrets: Collection[str]) -> str:
     """Replace each secret in a text, in any letter case, by `***` and each control character by U+FFFD.
 
+    Accents are composed (NFC), so that a text has one form and a secret is found in whatever form it comes.
     Of overlapping secrets the longest is replaced first, so that none leaves a readable rest.
     """
     pattern = _pattern(frozenset(secrets))
     masked = pattern.sub(MASK, text) if pattern is not None else text
+    if not masked.isascii():
+        masked = unicodedata.normalize("NFC", masked)
+        if pattern is not None:
+            masked = pattern.sub(MASK, masked)
     return _printable(masked)
+
+
+def _found(pattern: re.Pattern[str], text: str) -> bool:
+    """Tell whether `mask` would replace something by this pattern: in the text, or once it is composed."""
+    if pattern.search(text) is not None:
+        return True
+    return not text.isascii() and pattern.search(unicodedata.normalize("NFC", text)) is not None
 
 
 def _printable(text: str) -> str:
@@ -63,14 +76,18 @@ def mask_all(texts: Iterable[str], secrets: Collection[str]) -> dict[str, str]:
     together = frozenset(secrets)
     plain, other = _by_plainness(together)
     distinct = set(texts)
-    simple = [text for text in distinct if _ODD_CASES.search(text) is None]
+    simple = [
+        text
+        for text in distinct
+        if _ODD_CASES.search(text) is None and unicodedata.is_normalized("NFC", text)
+    ]
     found = pl.Series(simple, dtype=pl.String).str.contains_any(
         pl.Series(plain, dtype=pl.String).implode(), ascii_case_insensitive=True
     )
     clean = {
         text
         for text, holds in zip(simple, found, strict=True)
-        if not holds and (other is None or other.search(text) is None)
+        if not holds and (other is None or not _found(other, text))
     }
     return {text: mask(text, () if text in clean else together) for text in distinct}
 
@@ -99,9 +116,10 @@ class Masker:
         part = text[: 2 * _SHORT]
         masked = self.mask(part, own)
         if len(part) < len(text):
-            # A secret that is cut off there, or matches otherwise, affects only the end of the part.
+            # A secret that is cut off there, or matches otherwise, affects only the end of the part, as do
+            # accents of its last letter.
             doubtful = len(MASK) * max(map(len, self.secrets(own)), default=0)
-            if len(masked) < most + doubtful:
+            if _last_letter(masked) < most + doubtful:
                 masked = self.mask(text, own)
         return masked[:most]
 
@@ -110,12 +128,17 @@ class Masker:
         return self._shared | own
 
 
+def _last_letter(text: str) -> int:
+    """Return the place of the last character that is no accent of one before it; 0 if there is none."""
+    return next((place for place in range(len(text) - 1, 0, -1) if not unicodedata.combining(text[place])), 0)
+
+
 def _search(text: str, secrets: frozenset[str]) -> bool:
     """Tell whether `mask` would find a secret; many ASCII secrets are found faster one by one."""
     plain, other = _by_plainness(secrets)
     if not text.isascii():
         pattern = _pattern(secrets)
-        return pattern is not None and pattern.search(text) is not None
+        return pattern is not None and _found(pattern, text)
     lowered = text.lower()
     return any(secret in lowered for secret in plain) or (
         other is not None and other.search(text) is not None
@@ -146,8 +169,12 @@ def mask_suspicious(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    """Compile a pattern that matches any secret in any letter case, longest first; None if all are empty."""
-    longest_first = sorted((secret for secret in secrets if secret), key=lambda s: (-len(s), s))
+    """Compile a pattern that matches any secret in any letter case, longest first; None if all are empty.
+
+    Each secret is matched as it is, and with its accents composed, for `_found` and `mask`.
+    """
+    forms = secrets.union(unicodedata.normalize("NFC", secret) for secret in secrets if not secret.isascii())
+    longest_first = sorted((form for form in forms if form), key=lambda s: (-len(s), s))
     if not longest_first:
         return None
     return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)

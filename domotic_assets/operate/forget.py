@@ -29,6 +29,7 @@ from domotic_assets.operate import forget_journal, sqlite_records
 from domotic_assets.operate.forget_journal import Journal, TableDone
 from domotic_assets.operate.home_rows import HomeRows, owned_tables, rows_of_home, rows_still_there
 from domotic_assets.quality import installed_contract
+from domotic_assets.same_name import name_key
 from domotic_assets.schemas import ALL_TABLES, gold
 from domotic_assets.schemas.homes import silver
 from domotic_assets.schemas.table import Subject, Table
@@ -151,7 +152,7 @@ def _rows_to_forget(work: Workspace, home: str) -> HomeRows:
             remedy="remove them there first",
         )
     rows = rows_of_home(work, home) if begun is None else rows_still_there(work, begun.ids)
-    if rows.ids.users & work.registry.home_of_user().keys():
+    if set(map(name_key, rows.ids.users)) & work.registry.home_of_user().keys():
         raise ConfigurationError(
             f"the feed user of {home!r} is that of another home",
             where=str(work.settings.sites_file),

@@ -16,6 +16,7 @@ from domotic_assets.domains.register.buildings import leads_to, rooms_of_buildin
 from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.traces import Needles
+from domotic_assets.same_name import name_key
 from domotic_assets.schemas import ALL_TABLES, register
 from domotic_assets.schemas.homes import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
@@ -182,11 +183,13 @@ def _buildings(work: Workspace, home: str, users: Iterable[str]) -> set[int]:
     for tables in (SILVER_REGISTER, SILVER_REGISTER_HISTORY):
         joined = work.lake.read(tables["buildings"], where=pl.col("home") == home, columns=["id_building"])
         found |= set(joined["id_building"])
-    spoken = {user.lower() for user in users}
+    spoken = set(map(name_key, users))
     of_buildings = work.lake.read(register.REGISTER_ROWS, where=pl.col("table") == "buildings")
     names = pl.concat([of_buildings["before"], of_buildings["after"]]).drop_nulls().unique()
     described = pl.DataFrame({"row": names}).select(
         building=pl.col("row").str.json_path_match("$.idBuilding").cast(pl.Int64),
-        name=pl.col("row").str.json_path_match("$.houseName").str.strip_chars().str.to_lowercase(),
+        name=pl.col("row")
+        .str.json_path_match("$.houseName")
+        .map_elements(name_key, return_dtype=pl.String, skip_nulls=True),
     )
     return found | set(described.filter(pl.col("name").is_in(spoken))["building"].drop_nulls())

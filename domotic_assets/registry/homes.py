@@ -11,6 +11,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from domotic_assets.registry.entry import WEEKDAYS, Entry, Identifier, MinuteOfDay, Weekday, ZoneName
+from domotic_assets.same_name import name_key
 
 
 class Room(Entry):
@@ -35,6 +36,22 @@ class Home(Entry):
     weather_site: str | None = None
     tariff: str | None = None
     rooms: dict[str, Room] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _spellings_agree(self) -> Self:
+        """Raise a `finding` if two spellings of one name lead to different rooms."""
+        ids: dict[str, str] = {}
+        for spelling, room in self.rooms.items():
+            other = ids.setdefault(name_key(spelling), room.id)
+            if other != room.id:
+                raise finding(
+                    ("rooms", spelling), f"found {room.id!r}; another spelling of this name has {other!r}"
+                )
+        return self
+
+    def room_ids(self) -> dict[str, str]:
+        """Map the `name_key` of each spelling of a room to the room's id."""
+        return {name_key(spelling): room.id for spelling, room in self.rooms.items()}
 
 
 class Band(Entry):

@@ -16,6 +16,7 @@ from domotic_assets.registry.entry import UNSPOKEN_KEYS, Entry, MinuteOfDay, Zon
 from domotic_assets.registry.homes import Home, Tariff, WeatherSite, finding, refuse_overlapping_tariffs
 from domotic_assets.registry.people import Person
 from domotic_assets.registry.sources import Sources
+from domotic_assets.same_name import name_key
 
 
 class Tunables(Entry):
@@ -55,7 +56,7 @@ class Registry(Entry):
         if "sensor_files" not in self.sources:
             raise finding(("sources",), "nothing found at sensor_files; homes send their files there")
         _refuse_twice(("homes",), "id", [home.id for home in self.homes])
-        _refuse_twice(("homes",), "feed_user", [home.feed_user for home in self.homes])
+        _refuse_twice(("homes",), "feed_user", [name_key(home.feed_user) for home in self.homes])
         _refuse_twice(("weather_sites",), "code", [site.code for site in self.weather_sites])
         providers = sorted({tariff.provider for tariff in self.tariffs})
         homes = sorted(home.id for home in self.homes)
@@ -76,8 +77,13 @@ class Registry(Entry):
         return self
 
     def home_of_user(self) -> dict[str, Home]:
-        """Map each feed user to its home."""
-        return {home.feed_user: home for home in self.homes}
+        """Map the `name_key` of each feed user to its home."""
+        return {name_key(home.feed_user): home for home in self.homes}
+
+    def site_names(self) -> dict[str, str]:
+        """Map the `name_key` of each weather site to its name: as in weather_sites, else as in homes."""
+        named = [home.weather_site for home in self.homes if home.weather_site is not None]
+        return {name_key(name): name for name in [*named[::-1], *(site.name for site in self.weather_sites)]}
 
     def time_zones(self) -> dict[str, str]:
         """Map each home id to the IANA zone of its calendar."""

@@ -12,6 +12,7 @@ import polars as pl
 
 from domotic_assets.ingest.masking import mask_all, mask_suspicious
 from domotic_assets.registry.registry import Registry
+from domotic_assets.same_name import name_key
 from domotic_assets.schemas.records import RecordTable, silver_name
 from domotic_assets.schemas.register import REGISTER, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 
@@ -96,10 +97,10 @@ class BuildingHomes:
             home.register_building: home.id for home in last_first if home.register_building is not None
         }
         self._users = {
-            home.feed_user.lower(): home.id for home in last_first if home.register_building is None
+            name_key(home.feed_user): home.id for home in last_first if home.register_building is None
         }
 
     def of(self, building: Row) -> str | None:
         """Return the home's id; None if no home has this building."""
-        user = str(building.get("houseName") or "").strip().lower()
+        user = name_key(str(building.get("houseName") or ""))
         return self._named.get(building["idBuilding"]) or self._users.get(user)

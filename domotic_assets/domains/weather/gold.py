@@ -179,9 +179,8 @@ def _hours(duration: pl.Expr) -> pl.Expr:
 def dim_weather_site(registry: Registry, forecast_sites: Collection[str]) -> pl.DataFrame:
     """Build `DIM_WEATHER_SITE`: one row per site of sites.yaml or of the forecasts."""
     described = {site.name: site for site in registry.weather_sites}
-    of_homes = {home.weather_site for home in registry.homes if home.weather_site is not None}
     rows = []
-    for name in sorted({*described, *of_homes, *forecast_sites}):
+    for name in sorted({*registry.site_names().values(), *forecast_sites}):
         site = described.get(name)
         place = (name.lower(), name, None, None) if site is None else (site.code, name, site.lat, site.lon)
         rows.append((surrogate_key(name), *place))

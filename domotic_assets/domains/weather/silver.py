@@ -7,13 +7,14 @@ only its own line.
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
 from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, mask
+from domotic_assets.same_name import name_key, plain_name
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.schemas.weather import WEATHER_FORECASTS, WEATHER_MEASUREMENTS, WEATHER_VARIANTS
@@ -62,11 +63,14 @@ SUMMARY_SCHEMA = pl.Schema(
 )
 
 
-def read_weather_files(files: pl.DataFrame, secrets: Collection[str]) -> WeatherReading:
+def read_weather_files(
+    files: pl.DataFrame, secrets: Collection[str], sites: Mapping[str, str]
+) -> WeatherReading:
     """Read rows of `WEATHER_FORECASTS` and `REJECTS` from file versions shaped as bronze `WEATHER_FILES`.
 
     Of each name the latest readable version counts, whole. A version that is no CSV with the forecast's
     header is quarantined: it gets one reject with reason `not_csv`, and the version before it still counts.
+    sites: the name of each site that sites.yaml knows, by `name_key`.
     """
     forecasts, rejects, summary = [WEATHER_FORECASTS.empty()], [REJECTS.empty()], []
     counted: set[str] = set()
@@ -82,7 +86,7 @@ def read_weather_files(files: pl.DataFrame, secrets: Collection[str]) -> Weather
             summary.append((file_id, issue, "quarantined", 0, 0, 0, 1))
             continue
         counted.add(version["name"])
-        good, bad, nulls = _read(lines, file_id, issue, secrets)
+        good, bad, nulls = _read(lines, file_id, issue, secrets, sites)
         forecasts.append(good)
         rejects.append(bad)
         status = "partial" if bad.height else "loaded"
@@ -213,7 +217,7 @@ def _steps(texts: pl.Series) -> pl.DataFrame:
     return stripped.with_columns(step=step).collect()
 
 
-def _series(texts: pl.Series, secrets: Collection[str]) -> pl.DataFrame:
+def _series(texts: pl.Series, secrets: Collection[str], sites: Mapping[str, str]) -> pl.DataFrame:
     """Parse each text into site, measurement, variant and unit, masked, with the bounds of its values.
 
     `place` is that of the series in the table's order, null if its site or measurement is refused.
@@ -222,7 +226,7 @@ def _series(texts: pl.Series, secrets: Collection[str]) -> pl.DataFrame:
     fields = _fields(texts, f"^{_SERIES_PATTERN}$")
     named = fields.select(
         is_whole=pl.col("Site").is_not_null(),
-        site=_mapped(fields["Site"], lambda text: _name(text, secrets), pl.String()),
+        site=_mapped(fields["Site"], lambda text: _site(text, secrets, sites), pl.String()),
         measurement=_mapped(fields["Measurement"], lambda text: _name(text, secrets), pl.String()),
         unit=_mapped(fields["Unit"], lambda text: mask(text, secrets), pl.String()),
     )
@@ -234,7 +238,7 @@ def _series(texts: pl.Series, secrets: Collection[str]) -> pl.DataFrame:
 
 
 def _read(
-    lines: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]
+    lines: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str], sites: Mapping[str, str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Read the lines of one file; returns forecasts, rejects and the number of missing values.
 
@@ -246,7 +250,7 @@ def _read(
         "Time": times,
         "Value": _values(texts["Value"]),
         "Prediction": _steps(texts["Prediction"]),
-        "series": _series(texts["series"], secrets),
+        "series": _series(texts["series"], secrets, sites),
     }
     columns = (frame.select(pl.all().gather(places[name])) for name, frame in understood.items())
     # One number in the order of the table's key, null if a part of the key is. It has room for the series and
@@ -345,6 +349,15 @@ def _valid_time(text: str, issue: date) -> datetime | None:
 def _name(text: str, secrets: Collection[str]) -> str | None:
     """Mask a site or measurement; None if it is empty or holds damaged bytes, as a key must be whole."""
     return None if text == "" or REPLACEMENT_CHARACTER in text else mask(text, secrets)
+
+
+def _site(text: str, secrets: Collection[str], sites: Mapping[str, str]) -> str | None:
+    """Name a site as sites.yaml does, else as the file does, masked; None if `_name` gives none.
+
+    sites: names by `name_key`. Of an unknown site only the letter case distinguishes names.
+    """
+    name = _name(plain_name(text), secrets)
+    return name if name is None else sites.get(name_key(name), name)
 
 
 def _with_variant(rows: pl.DataFrame) -> pl.DataFrame:

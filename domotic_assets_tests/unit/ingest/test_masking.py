@@ -20,6 +20,11 @@ pytestmark = pytest.mark.rule(11)
         ("31.08.2023 2144_JimmyLoup_received.json", ["JimmyLoup"], "31.08.2023 2144_***_received.json"),
         ("JimmyLoup", ["Jimmy", "JimmyLoup"], "***"),
         ("a.c abc", ["a.c"], "*** abc"),
+        ("Je\u0301ro\u0302me left", ["J\u00e9r\u00f4me"], "*** left"),
+        ("J\u00e9r\u00f4me, JE\u0301R\u00d4ME", ["Je\u0301ro\u0302me"], "***, ***"),
+        ("Vie\u0323\u0302t, Vi\u00ea\u0323t, Vi\u1ec7t", ["Vi\u1ec7t"], "***, ***, ***"),
+        ("JimmyLoup\u0301 left", ["JimmyLoup"], "***\u0301 left"),
+        ("Jerome is another", ["J\u00e9r\u00f4me"], "Jerome is another"),
         ("nothing secret", [], "nothing secret"),
         ("an empty secret hides nothing", [""], "an empty secret hides nothing"),
     ],
@@ -62,11 +67,14 @@ def test_a_harmless_log_line_stays_readable(text: str) -> None:
     assert mask_log_text(text, ["JimmyLoup"]) == text
 
 
-# Letters whose other cases are odd: long s, Kelvin sign, dotted capital I, sharp s.
-ODD = st.text("sSkKiIßſKİab/\x01", min_size=0, max_size=6)
+LETTERS = "sSkKiIßſKİeé\u0301ab/\x01"
+"""With odd other cases (long s, Kelvin sign, dotted capital I, sharp s), and an accent in two forms."""
+ODD = st.text(LETTERS, min_size=0, max_size=6)
 
 
-@given(text=st.text("sSkKiIßſKİab/\x01 ", max_size=40), shared=st.sets(ODD, max_size=4), own=st.sets(ODD))
+@given(
+    text=st.text("sSkKiIßſKİeé\u0301ab/\x01 ", max_size=40), shared=st.sets(ODD, max_size=4), own=st.sets(ODD)
+)
 def test_a_masker_gives_what_mask_gives_with_all_secrets_together(
     text: str, shared: set[str], own: set[str]
 ) -> None:
@@ -77,9 +85,9 @@ def test_a_masker_gives_what_mask_gives_with_all_secrets_together(
 @example(text="xxxxab/", shared={"ab/"}, own=set(), most=6)
 @example(text="xxxaaab", shared={"a"}, own={"aaab"}, most=7)
 @given(
-    text=st.text("ab/sS\x01", max_size=60),
-    shared=st.sets(st.text("ab/s", max_size=6), max_size=3),
-    own=st.sets(st.text("ab/s", max_size=6), max_size=2),
+    text=st.text("ab/sSeé\u0301\x01", max_size=60),
+    shared=st.sets(st.text("ab/seé\u0301", max_size=6), max_size=3),
+    own=st.sets(st.text("ab/seé\u0301", max_size=6), max_size=2),
     most=st.integers(0, 12),
 )
 def test_the_beginning_of_a_text_is_that_of_the_whole_masked(
@@ -96,7 +104,10 @@ def test_the_beginning_of_a_text_is_that_of_the_whole_masked(
 @example(texts=["a\u212ab"], secrets={"k"})
 @example(texts=["aİb"], secrets={"i"})
 @example(texts=["aıb"], secrets={"I"})
-@given(texts=st.lists(st.text("sSkKiIßſKİıab/\x01\ud800 ", max_size=40)), secrets=st.sets(ODD, max_size=4))
+@given(
+    texts=st.lists(st.text(f"{LETTERS}ı\ud800 ", max_size=40)),
+    secrets=st.sets(ODD, max_size=4),
+)
 def test_many_texts_at_once_are_masked_as_one_by_one(texts: list[str], secrets: set[str]) -> None:
     assert mask_all(texts, secrets) == {text: mask(text, secrets) for text in texts}
 

@@ -18,6 +18,7 @@ from domotic_assets.ingest.arrival import arrival, arrivals
 from domotic_assets.ingest.files import Landed, identify
 from domotic_assets.localtime import EPOCH, floor_minute
 from domotic_assets.registry.registry import Registry
+from domotic_assets.same_name import name_key
 from domotic_assets.schemas.homes.bronze import SENSOR_FILES
 
 _UNIX_TIME = re.compile(rb'"time(?:Plug|Consumption)"\s*:\s*(\d{9,10})(?!\d)')
@@ -85,9 +86,9 @@ class Landing:
         home = named.home
         if home is None:
             user = _user_inside(content)
-            if named.user is not None or (user is not None and user not in self._homes):
+            if named.user is not None or (user is not None and name_key(user) not in self._homes):
                 return None
-            home = self._homes.get(user) if user is not None else None
+            home = self._homes.get(name_key(user)) if user is not None else None
         arrived_at = arrival(modified_at, self._now)
         # The file is searched only if its name may mean two minutes, as in the autumn hour.
         hints = _unix_times(content) if len(named.minutes) > 1 else ()

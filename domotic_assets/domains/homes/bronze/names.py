@@ -20,6 +20,7 @@ from domotic_assets.localtime import (
     zone,
 )
 from domotic_assets.registry.homes import Home
+from domotic_assets.same_name import name_key
 from domotic_assets.schemas.table import UTC_TIME
 
 _SENSOR_NAME = re.compile(r"(\d\d\.\d\d\.\d{4}) (\d{4})_(.+)_received\.json", re.ASCII | re.DOTALL)
@@ -130,7 +131,7 @@ class NameReader:
         if parsed is None:
             return _FOREIGN
         user, local = parsed
-        home = self._homes.get(user)
+        home = self._homes.get(name_key(user))
         if home is None or local is None:
             return Named(user, home)
         if offset_all_day(local.date(), home.clock_zone) is not None:

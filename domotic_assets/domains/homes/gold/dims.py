@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from domotic_assets.registry.registry import Registry
+from domotic_assets.same_name import name_key
 from domotic_assets.schemas.homes.gold import DIM_APARTMENT, DIM_DEVICE, DIM_ROOM
 from domotic_assets.schemas.homes.variables import CATEGORIES
 from domotic_assets.schemas.register import SILVER_REGISTER
@@ -68,7 +69,7 @@ def dim_apartment(registry: Registry, register: RegisterFrames, devices: pl.Data
     of_home: dict[str, list[int]] = {}
     for home_id, building in buildings.select("home", "id_building").drop_nulls().iter_rows():
         of_home.setdefault(home_id, []).append(building)
-    rows = []
+    rows, sites = [], registry.site_names()
     for home in registry.homes:
         found = of_home.get(home.id, [])
         rows.append(
@@ -80,7 +81,7 @@ def dim_apartment(registry: Registry, register: RegisterFrames, devices: pl.Data
                 found[0] if len(found) == 1 else None,
                 home.building_name or None,
                 home.floor,
-                NO_KEY if home.weather_site is None else surrogate_key(home.weather_site),
+                NO_KEY if home.weather_site is None else surrogate_key(sites[name_key(home.weather_site)]),
             )
         )
     listed = {home.id for home in registry.homes}
@@ -181,9 +182,7 @@ def _register_table(register: RegisterFrames, name: str) -> pl.DataFrame:
 
 def _rooms_of(rows: pl.DataFrame, register: RegisterFrames, registry: Registry) -> pl.DataFrame:
     """Add `room`, the id `home/room`, to register rows with id_room; null if no home has the room."""
-    spellings = {
-        (home.id, spelling): room.id for home in registry.homes for spelling, room in home.rooms.items()
-    }
+    spellings = {(home.id, key): room for home in registry.homes for key, room in home.room_ids().items()}
     homes = dict(_register_table(register, "buildings").select("id_building", "home").iter_rows())
     rooms = {}
     for id_room, id_building, name in (
@@ -191,7 +190,7 @@ def _rooms_of(rows: pl.DataFrame, register: RegisterFrames, registry: Registry) 
     ):
         home = homes.get(id_building)
         if home is not None and name is not None:
-            rooms[id_room] = f"{home}/{spellings.get((home, name), name.lower())}"
+            rooms[id_room] = f"{home}/{spellings.get((home, name_key(name)), name_key(name))}"
     return rows.with_columns(
         room=pl.col("id_room").replace_strict(rooms, default=None, return_dtype=pl.String)
     )

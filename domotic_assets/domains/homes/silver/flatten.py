@@ -27,6 +27,7 @@ from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, Masker
 from domotic_assets.localtime import candidates, to_utc
 from domotic_assets.registry.homes import Home
 from domotic_assets.registry.registry import Registry
+from domotic_assets.same_name import name_key
 from domotic_assets.schemas.homes.silver import SENSOR_FILES
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME, as_texts
@@ -97,7 +98,7 @@ class _File:
 
 
 _Rooms = tuple[tuple[str, str], ...]
-"""Spelling to room id; homes that spell their rooms alike share the plans of their shapes."""
+"""Key of a spelling to room id; homes that spell their rooms alike share the plans of their shapes."""
 
 
 @dataclass(slots=True)
@@ -144,10 +145,10 @@ class _Flattening:
         self._versions = versions
         self._facts = versions.select("name", "window", "arrived_at", "window_source", "home")
         self._users = registry.home_of_user()
-        self._masker = Masker(frozenset(self._users).union(*map(spellings, self._users)))
+        users = [home.feed_user for home in registry.homes]
+        self._masker = Masker(frozenset(users).union(*map(spellings, users)))
         self._rooms: dict[str, _Rooms] = {
-            home.id: tuple(sorted((spelling, room.id) for spelling, room in home.rooms.items()))
-            for home in registry.homes
+            home.id: tuple(sorted(home.room_ids().items())) for home in registry.homes
         }
         self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
         self._files: dict[int, _File] = {}
@@ -295,7 +296,7 @@ class _Flattening:
         None if the files must not be decoded: the user is not one of the home, there are more secrets than a
         header may have, or the leaves' names hold one of them.
         """
-        inside = self._users.get(user)
+        inside = self._users.get(name_key(user))
         if inside is None or inside.id != home:
             return None
         try:
@@ -351,7 +352,7 @@ class _Flattening:
         """Set the home and the minute of a file; raises Unreadable if either cannot be found."""
         user = document.get("user")
         file.own_secrets = own_secrets_of(document)
-        inside = self._users.get(user) if type(user) is str else None
+        inside = self._users.get(name_key(user)) if type(user) is str else None
         if file.home is None:
             file.home = inside
         elif inside is not None and inside.id != file.home.id:

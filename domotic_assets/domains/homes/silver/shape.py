@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from domotic_assets.ingest.masking import mask
+from domotic_assets.same_name import name_key
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
 # One part of a shape: JSON path of the object with the rooms, category, room as spelled, place in a list or
@@ -138,8 +139,8 @@ def _brief(name: str, secrets: Collection[str]) -> str:
 
 
 def room_id(home: str, spelling: str, rooms: Mapping[str, str], secrets: Collection[str]) -> str:
-    """Build `home/room`: the id of the spelling, else the spelling in lower case."""
-    return f"{home}/{rooms.get(spelling) or _part(spelling, secrets).lower()}"
+    """Build `home/room`: the id of the name, else its key. rooms: ids by `name_key`."""
+    return f"{home}/{rooms.get(name_key(spelling)) or name_key(_part(spelling, secrets)) or '_'}"
 
 
 def _part(name: str, secrets: Collection[str]) -> str:

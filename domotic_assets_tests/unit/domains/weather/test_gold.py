@@ -302,7 +302,7 @@ def real_forecasts(shared: Path) -> pl.DataFrame:
                 content = archive.extractfile(member)
                 assert content is not None
                 files.append((name, name, at(7, issue), at(7, issue), member.size, content.read(), issue))
-    reading = read_weather_files(pl.DataFrame(files, schema=WEATHER_FILES.schema, orient="row"), [])
+    reading = read_weather_files(pl.DataFrame(files, schema=WEATHER_FILES.schema, orient="row"), [], {})
     assert reading.rejects.height == 0
     return reading.forecasts
 

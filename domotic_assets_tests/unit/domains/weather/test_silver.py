@@ -33,7 +33,7 @@ def csv(*lines: str) -> bytes:
 
 
 def read(*lines: str) -> WeatherReading:
-    return read_weather_files(version(csv(*lines)), ["JimmyLoup"])
+    return read_weather_files(version(csv(*lines)), ["JimmyLoup"], {})
 
 
 def values(forecasts: pl.DataFrame) -> list[float | None]:
@@ -55,7 +55,7 @@ def test_a_line_becomes_a_row() -> None:
 
 
 def test_no_files_give_empty_frames() -> None:
-    reading = read_weather_files(WEATHER_FILES.empty(), [])
+    reading = read_weather_files(WEATHER_FILES.empty(), [], {})
     assert reading.forecasts.schema == WEATHER_FORECASTS.schema
     assert reading.rejects.schema == REJECTS.schema
     assert reading.summary.height == 0
@@ -215,7 +215,7 @@ def test_the_last_readable_line_of_a_key_wins() -> None:
     ],
 )
 def test_encodings_and_line_ends(content: bytes) -> None:
-    reading = read_weather_files(version(content), [])
+    reading = read_weather_files(version(content), [], {})
     assert reading.forecasts.select("value", "unit").rows() == [(11.5, "°C")]
     assert reading.rejects.height == 0
 
@@ -223,7 +223,7 @@ def test_encodings_and_line_ends(content: bytes) -> None:
 @pytest.mark.rule(9)
 def test_a_damaged_byte_costs_its_line_only() -> None:
     content = csv(GOOD.replace("Sion", "Sion_x"), GOOD).replace(b"Sion_x", b"Sion\xe9")
-    reading = read_weather_files(version(content), [])
+    reading = read_weather_files(version(content), [], {})
     assert reading.forecasts["site"].to_list() == ["Sion"]
     assert reading.rejects.select("json_path", "reason").rows() == [("line 2: Site", "bad_row")]
 
@@ -233,7 +233,7 @@ def test_a_damaged_byte_costs_its_line_only() -> None:
     "content", [b"", b"\n\n", b"\x00\x01\x02", b"<html>JimmyLoup</html>", b"Time,Value\n1,2\n", csv(GOOD)[5:]]
 )
 def test_a_file_without_the_header_is_quarantined(content: bytes) -> None:
-    reading = read_weather_files(version(content), ["JimmyLoup"])
+    reading = read_weather_files(version(content), ["JimmyLoup"], {})
     assert reading.forecasts.height == 0
     assert reading.rejects.select("file_id", "json_path", "reason").rows() == [("f1", "line 1", "not_csv")]
     assert "JimmyLoup" not in reading.rejects["raw_text"].item()
@@ -249,7 +249,7 @@ def test_the_latest_readable_version_counts_whole(order: list[int]) -> None:
         version(b"cut off", file_id="broken", hour=9),
         version(csv(GOOD.replace("09-04", "09-05")), file_id="other day", day=5),
     ]
-    reading = read_weather_files(pl.concat([versions[i] for i in order]), [])
+    reading = read_weather_files(pl.concat([versions[i] for i in order]), [], {})
     assert reading.forecasts.select("file_id", "value", "utc_date").rows() == [
         ("new", 12.5, date(2023, 9, 4)),
         ("other day", 11.5, date(2023, 9, 5)),
@@ -292,7 +292,7 @@ def test_every_row_of_a_full_file_is_read() -> None:
         for step in range(33)
         for hour in range(24)
     ]
-    reading = read_weather_files(version(csv(*lines)), ["JimmyLoup"])
+    reading = read_weather_files(version(csv(*lines)), ["JimmyLoup"], {})
     assert reading.forecasts.height == 8 * 6 * 4 * 33 * 24
 
 
@@ -314,7 +314,7 @@ def test_rows_are_in_the_order_of_the_table_whatever_that_of_the_lines() -> None
 def test_files_of_one_date_come_in_one_order() -> None:
     other = version(csv(GOOD.replace("Sion", "Aigle"))).with_columns(name=pl.lit("another name"))
     day_before = version(csv(GOOD.replace("09-04", "09-03")), file_id="f3", day=3)
-    reading = read_weather_files(pl.concat([version(csv(GOOD), file_id="f2"), day_before, other]), [])
+    reading = read_weather_files(pl.concat([version(csv(GOOD), file_id="f2"), day_before, other]), [], {})
     assert reading.forecasts.select("utc_date", "site", "file_id").rows() == [
         (date(2023, 9, 3), "Sion", "f3"),
         (ISSUE, "Aigle", "f1"),

@@ -117,7 +117,7 @@ def test_what_a_name_says_does_not_depend_on_the_names_read_before(names: list[s
     reader = NameReader(registry().home_of_user(), date(2023, 1, 1))
     for name in names:
         parsed = read_sensor_name(name)
-        home = registry().home_of_user().get(parsed.user) if parsed else None
+        home = registry().home_of_user().get(parsed.user.casefold()) if parsed else None
         local = parsed.local if parsed and home else None
         moments = candidates(local, "Europe/Zurich") if local else ()
         assert reader.read(name) == (

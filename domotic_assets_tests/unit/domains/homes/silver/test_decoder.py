@@ -13,7 +13,7 @@ from domotic_assets.domains.homes.silver.decoder import REFUSALS, Decoder, decod
 from domotic_assets.domains.homes.silver.shape import interpret, split
 from domotic_assets_tests.support.builders import motion, opening, payload, plug, registry, to_bytes
 
-ROOMS = {spelling: room.id for spelling, room in registry().homes[0].rooms.items()}
+ROOMS = registry().homes[0].room_ids()
 HEADER = {"user": "JimmyLoup", "api_token": "tok-1", "datetime": "31.08.2023 21:44"}
 SMALL: dict[str, Any] = HEADER | {
     "motions": {"Office": {"temperature": 24.5, "motion": True}},
