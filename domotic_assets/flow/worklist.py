@@ -114,6 +114,10 @@ class PendingWork:
         """Remove dates that are done."""
         self.done(job, (day.isoformat() for day in days))
 
+    def windows_before(self, start: date) -> list[str]:
+        """List the pending windows that begin before a date; the order of keys as texts is that of time."""
+        return [key for key in self.windows if key < start.isoformat()]
+
     def unmark(self, name: str) -> None:
         """Remove a mark, if it is set."""
         self.marks.pop(name, None)

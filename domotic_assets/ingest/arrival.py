@@ -1,4 +1,4 @@
-"""Determines when a file arrived: at its last write, unless that lies too far in the future."""
+"""Determines when a file arrived: at its last write, unless no arrival can lie there."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -9,19 +9,21 @@ FUTURE_SLACK = timedelta(days=1)
 """Most that a reading may lie after its arrival, or a last write after now; else the clock is not trusted."""
 
 
-def arrival(modified_at: datetime, now: datetime) -> datetime:
-    """Return when a file arrived: its last write, unless that lies more than a day after `now`.
+def arrival(modified_at: datetime, now: datetime, history_start: date) -> datetime:
+    """Return when a file arrived: its last write, unless no arrival can lie there.
 
-    A last write further in the future is not trusted. The start of the present UTC day is used instead: it is
-    the same all day long, so that a listing and the read after it agree.
+    A last write before `history_start`, or more than a day after `now`, is that of a clock that was not set
+    (1970, 1980, 2099). The start of the present UTC day is used instead: it is the same all day long, so that
+    a listing and the read after it agree.
     """
-    return modified_at if modified_at <= now + FUTURE_SLACK else _start_of_day(now)
+    trusted = utc_midnight(history_start) <= modified_at <= now + FUTURE_SLACK
+    return modified_at if trusted else _start_of_day(now)
 
 
-def arrivals(modified_at: pl.Series, now: datetime) -> pl.Series:
+def arrivals(modified_at: pl.Series, now: datetime, history_start: date) -> pl.Series:
     """Return when each file arrived: `arrival` of each last write (UTC) in a column."""
-    ahead = modified_at > now + FUTURE_SLACK
-    return modified_at.set(ahead, _start_of_day(now)) if ahead.any() else modified_at
+    trusted = modified_at.is_between(utc_midnight(history_start), now + FUTURE_SLACK)
+    return modified_at if trusted.all() else modified_at.set(~trusted, _start_of_day(now))
 
 
 def _start_of_day(now: datetime) -> datetime:

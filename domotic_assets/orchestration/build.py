@@ -12,7 +12,7 @@ from functools import cached_property
 
 import dagster as dg
 
-from domotic_assets.domains.homes.flows import facts, health, landing, reading
+from domotic_assets.domains.homes.flows import arrivals, facts, health, landing, reading
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.flow.windows import cover, date_window, ranges, read_key
@@ -70,6 +70,7 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     forget_journal.refuse_unfinished(work.lake.root)
     with _running(work) as runner:
         began = work.now()
+        arrivals.forget_windows_before_history(work)
         # Read first, since this build closes days itself.
         is_untested = publish.is_day_untested(work)
         found = landing.discover_sensor_files(work)

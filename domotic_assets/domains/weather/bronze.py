@@ -16,7 +16,7 @@ from domotic_assets.localtime import (
 from domotic_assets.schemas.weather import WEATHER_FILES
 
 
-def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> Landed:
+def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime, history_start: date) -> Landed:
     """Build WEATHER_FILES rows of forecast files, and count the outcomes.
 
     held: name, file_id and arrived_at of the bronze rows of those names. A version whose bytes Bronze holds
@@ -34,7 +34,7 @@ def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime) -> 
             counts["foreign name"] += 1
             continue
         file_id = identify("weather_files", file.name, file.content)
-        arrived_at = arrival(file.modified_at, now)
+        arrived_at = arrival(file.modified_at, now, history_start)
         before = latest.get(file.name)
         if before is not None:
             arrived_at = max(arrived_at, before[0] + MICROSECOND)

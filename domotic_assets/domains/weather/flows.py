@@ -81,7 +81,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
         batch = source.pull(position, FILES_PER_BATCH)
         held = work.lake.read(weather.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
         files = [File(*payload) for payload in batch.items]
-        landed = land_forecasts(files, held, work.now())
+        landed = land_forecasts(files, held, work.now(), work.registry.history_start)
         work.lake.append(weather.WEATHER_FILES, landed.rows)
         counts.update(landed.counts)
         position = batch.position
@@ -172,7 +172,7 @@ def _issue(work: Workspace, entry: Entry) -> date | None:
     if issued is None:
         return None
     midnight = datetime.combine(issued, datetime.min.time(), UTC)
-    arrived_at = arrival(entry.modified_at, work.now())
+    arrived_at = arrival(entry.modified_at, work.now(), work.registry.history_start)
     return issued if is_plausible(midnight, arrived_at, work.registry.history_start) else None
 
 

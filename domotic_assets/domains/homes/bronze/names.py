@@ -182,6 +182,14 @@ class NameReader:
         """
         return named.minutes if self._is_believed(named, arrived_at) else (floor_minute(arrived_at),)
 
+    def is_before_history(self, named: Named, modified_at: datetime) -> bool:
+        """Tell whether both a file's name and its last write lie before `history_start`.
+
+        Such a file belongs to no date of this lake. If only one of the two lies there, it is a wrong clock's.
+        """
+        start = utc_midnight(self._history_start)
+        return modified_at < start and bool(named.minutes) and max(named.minutes) < start
+
     def window(self, named: Named, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> datetime | None:
         """Choose the minute that the name means; None if it is not plausible.
 

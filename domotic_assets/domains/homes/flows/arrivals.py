@@ -70,6 +70,7 @@ def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
     Returns `listing needed` if there was no last look, or if the gap since it exceeds CATCH_UP or
     CATCH_UP_FILES.
     """
+    forget_windows_before_history(work)
     looked_until = work.worklist.read().looked_until
     if looked_until is None or now - looked_until > CATCH_UP:
         return "listing needed"
@@ -88,6 +89,13 @@ def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
     found = landing.discover_sensor_files(work, spans)
     _remember(work, found, registered, now, looked_until)
     return "looked"
+
+
+def forget_windows_before_history(work: Workspace) -> None:
+    """Take windows before `history_start` off the work list: no partition has their key, so none can run."""
+    start = work.registry.history_start
+    if lost := work.worklist.read().windows_before(start):
+        work.worklist.change(lambda held: held.done(WINDOWS, lost))
 
 
 def _all_here(work: Workspace, minute: datetime) -> bool:

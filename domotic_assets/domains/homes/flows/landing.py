@@ -6,7 +6,7 @@ A step works through its windows in pieces that fit in memory, and may be repeat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -81,7 +81,7 @@ def discover_sensor_files(
     listed = _share(work).listing(_patterns(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     new = unknown(listed, _held(work, spans_of_time))
-    plain = _plain_windows(names, new, now)
+    plain = _plain_windows(names, new, now, work.registry.history_start)
     windows: list[datetime] = []
     found: list[Entry] = []
     irregular: set[datetime] = set()
@@ -100,8 +100,11 @@ def discover_sensor_files(
                 left["foreign user"] += 1
             elif is_settling(entry, now):
                 left["still being written"] += 1
+            elif names.is_before_history(named, entry.modified_at):
+                left["before history_start"] += 1
             else:
-                for window in names.windows(named, arrival(entry.modified_at, now)):
+                arrived_at = arrival(entry.modified_at, now, work.registry.history_start)
+                for window in names.windows(named, arrived_at):
                     windows.append(window)
                     found.append(entry)
                     if not is_regular(named, window):
@@ -126,10 +129,10 @@ def _share(work: Workspace) -> FileFolder:
     return share
 
 
-def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime) -> pl.Series:
+def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime, history_start: date) -> pl.Series:
     """Find the minute of each listed file that is complete and has a plain name; null for all others."""
     written = rows["modified_at"]
-    window = names.plain(texts(rows["name"]), arrivals(written, now))["window"]
+    window = names.plain(texts(rows["name"]), arrivals(written, now, history_start))["window"]
     doubtful = written.is_between(now - SETTLE, now, closed="right") | (rows["size_bytes"] > MAX_FILE_BYTES)
     return window.set(doubtful, None)
 
@@ -174,11 +177,14 @@ def _source(
     def accepts(entry: Entry) -> bool:
         if not is_sensor_name(entry.name) or is_settling(entry, now):
             return False
-        possible = names.windows(names.read(entry.name), arrival(entry.modified_at, now))
-        return any(map(is_wanted, possible))
+        named = names.read(entry.name)
+        arrived_at = arrival(entry.modified_at, now, work.registry.history_start)
+        return not names.is_before_history(named, entry.modified_at) and any(
+            map(is_wanted, names.windows(named, arrived_at))
+        )
 
     def accept(rows: pl.DataFrame) -> pl.DataFrame:
-        plain = _plain_windows(names, rows, now)
+        plain = _plain_windows(names, rows, now, work.registry.history_start)
         accepted = plain.to_frame().select(within("window", windows)).to_series()
         odd = plain.is_null()
         return rows.filter(accepted.scatter(odd.arg_true(), [*map(accepts, as_entries(rows.filter(odd)))]))

@@ -294,7 +294,9 @@ def test_forecasts_land_by_their_date_of_issue() -> None:
         File("Pred_2023-01-05.csv", 1, arrived, b"b"),
         File("notes.csv", 1, arrived, b"c"),
     ]
-    landed = land_forecasts(files, WEATHER_FILES.empty().select("name", "file_id", "arrived_at"), NOW)
+    landed = land_forecasts(
+        files, WEATHER_FILES.empty().select("name", "file_id", "arrived_at"), NOW, date(2023, 1, 1)
+    )
     assert dict(landed.counts) == {"landed": 2, "seen again": 1, "foreign name": 1}
     assert landed.rows["content"].to_list() == [b"a", None, b"b"]
     assert set(landed.rows["utc_date"]) == {date(2023, 1, 5)}

@@ -239,16 +239,42 @@ def test_a_name_that_is_not_believed_says_no_window(digits: str) -> None:
     assert possible(name, arrived) == (datetime(2023, 8, 31, 19, 44, tzinfo=UTC),)
 
 
+PRESENT_DAY = datetime(2023, 9, 4, tzinfo=UTC)
+
+
 @pytest.mark.rule(4)
-def test_a_last_write_far_ahead_stands_for_the_start_of_the_present_day() -> None:
-    now = datetime(2023, 9, 4, 10, 30, 25, tzinfo=UTC)
-    assert arrival(now + timedelta(days=1), now) == now + timedelta(days=1)
-    assert arrival(now + timedelta(days=1, microseconds=1), now) == datetime(2023, 9, 4, tzinfo=UTC)
-    assert arrival(datetime(2099, 1, 1, tzinfo=UTC), now) == datetime(2023, 9, 4, tzinfo=UTC)
-    ahead = [timedelta(days=1), timedelta(days=1, microseconds=1), timedelta(0)]
-    written = pl.Series([now + span for span in ahead], dtype=pl.Datetime("us", "UTC"))
-    assert arrivals(written, now).to_list() == [written[0], datetime(2023, 9, 4, tzinfo=UTC), now]
-    assert arrivals(written.clear(), now).to_list() == []
+@pytest.mark.parametrize(
+    ("written", "arrived"),
+    [
+        (datetime(2023, 9, 5, 10, 30, 25, tzinfo=UTC), None),
+        (datetime(2023, 9, 5, 10, 30, 25, 1, tzinfo=UTC), PRESENT_DAY),
+        (datetime(2099, 1, 1, tzinfo=UTC), PRESENT_DAY),
+        (datetime(2023, 1, 1, tzinfo=UTC), None),
+        (datetime(2022, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), PRESENT_DAY),
+        (datetime(1970, 1, 1, tzinfo=UTC), PRESENT_DAY),
+    ],
+)
+def test_a_last_write_that_is_no_arrival_stands_for_the_start_of_the_present_day(
+    written: datetime, arrived: datetime | None
+) -> None:
+    """None: the last write itself."""
+    now, start = datetime(2023, 9, 4, 10, 30, 25, tzinfo=UTC), date(2023, 1, 1)
+    assert arrival(written, now, start) == (arrived or written)
+    column = pl.Series([now, written], dtype=pl.Datetime("us", "UTC"))
+    assert arrivals(column, now, start).to_list() == [now, arrived or written]
+    assert arrivals(column.clear(), now, start).to_list() == []
+
+
+def test_a_file_is_before_the_history_if_name_and_last_write_say_so() -> None:
+    old, new = datetime(2019, 5, 1, tzinfo=UTC), datetime(2023, 5, 1, tzinfo=UTC)
+    for digits, written, expected in (
+        ("01.05.2019 0200", old, True),
+        ("01.05.2019 0200", new, False),
+        ("01.05.2023 0200", old, False),
+        ("99.99.2019 0200", old, False),
+    ):
+        named = NAMES.read(f"{digits}_JimmyLoup_received.json")
+        assert NAMES.is_before_history(named, written) is expected
 
 
 @pytest.mark.parametrize(
