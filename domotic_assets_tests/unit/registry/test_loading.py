@@ -56,8 +56,8 @@ def test_relative_addresses_start_from_the_registrys_folder(tmp_path: Path) -> N
 def test_homes_are_found_by_feed_user_and_owners_by_home() -> None:
     loaded = registry()
     assert {user: home.id for user, home in loaded.home_of_user().items()} == {
-        "JimmyLoup": "jimmy",
-        "JeremieVianin": "jeremie",
+        "jimmyloup": "jimmy",
+        "jeremievianin": "jeremie",
     }
     assert loaded.owner_of("jimmy") == "u-1001"
     assert loaded.owner_of("nobody") is None
@@ -385,3 +385,11 @@ def test_the_channels_that_the_shipped_registry_has_commented_out_load() -> None
     before, example = text.split("# alerts:\n")
     shown = "alerts:\n" + "".join(f"{line[2:]}\n" for line in example.splitlines())
     assert [channel.name for channel in registry(before + shown).alerts.channels] == ["mail", "jimmy"]
+
+
+def test_spellings_of_one_room_lead_to_one_room() -> None:
+    office = "      Office: {id: office, name: Office, type: office}\n"
+    other = '      "OFFICE ": {id: bureau, name: Bureau, type: office}\n'
+    assert registry(REGISTRY.replace(office, office + other.replace("bureau", "office"))).homes
+    with pytest.raises(ConfigurationError, match="another spelling of this name has 'office'"):
+        registry(REGISTRY.replace(office, office + other))
