@@ -4,10 +4,8 @@ Why: docs/decisions/0031-names-by-one-key.md
 """
 
 import unicodedata
-from functools import lru_cache
 
 
-@lru_cache(maxsize=65_536)
 def name_key(name: str) -> str:
     """Return what all spellings of a name have in common: spellings with equal keys are one name.
 
@@ -22,3 +20,8 @@ def plain_name(name: str) -> str:
     A Mac writes `é` as two characters, and a person types `Office ` for `Office`.
     """
     return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def accent_forms(name: str) -> frozenset[str]:
+    """List the forms in which a name may be written: as it is, with accents composed, and decomposed."""
+    return frozenset({name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)})

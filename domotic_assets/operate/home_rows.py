@@ -16,7 +16,7 @@ from domotic_assets.domains.register.buildings import leads_to, rooms_of_buildin
 from domotic_assets.errors import QueryError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.traces import Needles
-from domotic_assets.same_name import name_key
+from domotic_assets.same_name import accent_forms, name_key
 from domotic_assets.schemas import ALL_TABLES, register
 from domotic_assets.schemas.homes import bronze, gold, silver
 from domotic_assets.schemas.register import SILVER_REGISTER, SILVER_REGISTER_HISTORY
@@ -47,7 +47,7 @@ class HomeIds:
     @property
     def needles(self) -> Needles:
         """Search terms that no file may contain once the home is forgotten."""
-        return Needles([self.home, *self.names], self.users, self.keys)
+        return Needles([self.home, *self.names], _spelled(self.users), self.keys)
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _users(work: Workspace, home: str, names: pl.Series) -> set[str]:
 
 def _files_without_home(work: Workspace, users: Iterable[str]) -> pl.Series:
     """Return ids of bronze files without a home whose name or content mentions one of these feed users."""
-    needles = Needles((), tuple(users), ())
+    needles = Needles((), _spelled(users), ())
     strays = work.lake.read(
         bronze.SENSOR_FILES, where=pl.col("home").is_null(), columns=["file_id", "name", "content"]
     )
@@ -175,6 +175,11 @@ def _files_without_home(work: Workspace, users: Iterable[str]) -> pl.Series:
         if users and (needles.in_text(name) or needles.in_bytes(content or b""))
     ]
     return pl.Series(found, dtype=pl.String)
+
+
+def _spelled(users: Iterable[str]) -> frozenset[str]:
+    """Return these feed users in each form of their accents, as bytes are searched for them."""
+    return frozenset[str]().union(*map(accent_forms, users))
 
 
 def _buildings(work: Workspace, home: str, users: Iterable[str]) -> set[int]:

@@ -6,7 +6,6 @@ Which home and which minute follow from that is decided in `flatten`.
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -15,11 +14,12 @@ from typing import Any
 from domotic_assets.domains.homes.silver.document import Unreadable
 from domotic_assets.domains.homes.silver.shape import SECRET_HEADER
 from domotic_assets.localtime import clock_reading
+from domotic_assets.same_name import accent_forms
 
 SHORTEST_SECRET = 3
 """Length from which a user or token is masked: a shorter one tells nothing, and masking it would spoil every
 other text."""
-MOST_SECRETS, LONGEST_SECRET = 150, 10_000
+MOST_SECRETS, LONGEST_SECRET = 100, 10_000
 """Most secrets of one header, and the longest: every text of the file is searched for them."""
 _LONGEST_HEADER = max(map(len, SECRET_HEADER))
 
@@ -77,9 +77,7 @@ def spellings(secret: str) -> frozenset[str]:
     # Letter cases that a mask misses although it ignores case are listed here: `ß` as `SS`, `Ü` as `\u00dc`.
     forms = {bare} if bare.isascii() else {bare, bare.upper(), bare.lower()}
     # A mask finds accents in either form, but not in JSON's escapes of them.
-    composed = {unicodedata.normalize("NFC", text) for text in forms}
-    escaped = forms | composed | {unicodedata.normalize("NFD", text) for text in forms}
-    return frozenset(forms | {json.dumps(text)[1:-1] for text in escaped})
+    return frozenset(forms | {json.dumps(text)[1:-1] for form in forms for text in accent_forms(form)})
 
 
 @lru_cache(maxsize=8192)
