@@ -4,7 +4,7 @@ from domotic_assets.domains.calendar import flows as calendar_flows
 from domotic_assets.domains.homes.checks import all_checks as homes_checks
 from domotic_assets.domains.homes.flows import all_flows as homes_flows
 from domotic_assets.domains.predictions import flows as predictions_flows
-from domotic_assets.domains.register import checks
+from domotic_assets.domains.register import checks as register_checks
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import checks as weather_checks
 from domotic_assets.domains.weather import flows as weather_flows
@@ -26,7 +26,7 @@ FLOWS: tuple[Flow, ...] = (
 CHECKS: tuple[Check, ...] = (
     *homes_checks.CHECKS,
     *weather_checks.CHECKS,
-    *checks.CHECKS,
+    *register_checks.CHECKS,
     *table_checks((*bronze.TABLES, *silver.TABLES, *gold.TABLES)),
 )
 """Every check of a round. `reachable` is judged by the sensors, the published file by dbt's tests."""

@@ -22,9 +22,8 @@ WorkspaceResource = dg.ResourceParam[Workspace]
 
 WINDOW = dg.DynamicPartitionsDefinition(name=tags.WINDOW)
 
-_SINGLE_RUN = dg.BackfillPolicy.single_run()
+SINGLE_RUN = dg.BackfillPolicy.single_run()
 _KINDS = {"bronze": {"deltalake"}, "silver": {"deltalake", "polars"}, "gold": {"deltalake", "polars"}}
-_GROUPS = {"bronze": "bronze", "silver": "silver", "gold": "gold"}
 OWNERS = ["team:data"]
 
 
@@ -51,7 +50,7 @@ def spec(
         key(table),
         deps=deps,
         description=f"{table.grain[0].upper()}{table.grain[1:]}. Key: {', '.join(table.primary_key)}.",
-        group_name=_GROUPS[table.layer],
+        group_name=table.layer,
         kinds=_KINDS[table.layer],
         owners=OWNERS,
         partitions_def=partitions,
@@ -180,7 +179,7 @@ def _definition(
         ],
         check_specs=grain_specs(flow.proved),
         can_subset=flow.apart,
-        backfill_policy=None if flow.partition is None else dg.BackfillPolicy.single_run(),
+        backfill_policy=None if flow.partition is None else SINGLE_RUN,
     )
     def definition(
         context: dg.AssetExecutionContext, work: WorkspaceResource

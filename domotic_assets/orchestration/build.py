@@ -70,7 +70,7 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     forget_journal.refuse_unfinished(work.lake.root)
     with _running(work) as runner:
         began = work.now()
-        arrivals.forget_windows_before_history(work)
+        arrivals.forget_windows_before_history(work, work.worklist.read())
         # Read first, since this build closes days itself.
         is_untested = publish.is_day_untested(work)
         found = landing.discover_sensor_files(work)

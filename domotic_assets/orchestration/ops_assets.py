@@ -14,6 +14,7 @@ from domotic_assets.orchestration import retention as orchestration_retention
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import (
     OWNERS,
+    SINGLE_RUN,
     WINDOW,
     WorkspaceResource,
     all_of,
@@ -38,7 +39,6 @@ CARRIED, SHARE_LISTING, LAKE_UPKEEP, RETENTION, FEED_STATUS, REJECTS_REPORT = (
     )
 )
 REPORTED = timedelta(days=7)
-_SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
 @dg.asset(
@@ -72,7 +72,7 @@ def published_file(context: dg.AssetExecutionContext, work: WorkspaceResource) -
             description="Windows carried from the share to the published file; finished days are sealed.",
         )
     ],
-    backfill_policy=_SINGLE_RUN,
+    backfill_policy=SINGLE_RUN,
 )
 def carried_windows(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Remove finished windows from the work list; compact finished days and drop keys that they cover."""

@@ -130,16 +130,6 @@ def _pieces(issues: Sequence[date]) -> list[Sequence[date]]:
     return [issues[start : start + FILES_PER_BATCH] for start in range(0, len(issues), FILES_PER_BATCH)]
 
 
-def weather_hour_facts(work: Workspace, issues: Sequence[date]) -> int:
-    """Write gold/fact_weather_hour of these dates of issue; returns the row count."""
-    return _weather_facts(work, weather.FACT_WEATHER_HOUR, issues, weather_hour)
-
-
-def weather_day_facts(work: Workspace, issues: Sequence[date]) -> int:
-    """Write gold/fact_weather_day of these dates of issue; returns the row count."""
-    return _weather_facts(work, weather.FACT_WEATHER_DAY, issues, weather_day)
-
-
 def _weather_facts(
     work: Workspace, table: Table, issues: Sequence[date], facts: Callable[[pl.DataFrame, str], pl.DataFrame]
 ) -> int:
@@ -195,14 +185,21 @@ def _read(work: Workspace, asked: Asked) -> Made:
     yield weather.WEATHER_FORECASTS, read_forecasts(work, asked.dates)
 
 
-def _hours(work: Workspace, asked: Asked) -> Made:
-    """Write gold/fact_weather_hour of the requested dates of issue; yields the table with its row count."""
-    yield weather.FACT_WEATHER_HOUR, {"rows": weather_hour_facts(work, asked.dates)}
+def _fact(table: Table, facts: Callable[[pl.DataFrame, str], pl.DataFrame], about: str) -> Flow:
+    """Make the flow of a weather fact, by date of issue. facts: as `_weather_facts` takes it."""
 
+    def run(work: Workspace, asked: Asked) -> Made:
+        yield table, {"rows": _weather_facts(work, table, asked.dates, facts)}
 
-def _days(work: Workspace, asked: Asked) -> Made:
-    """Write gold/fact_weather_day of the requested dates of issue; yields the table with its row count."""
-    yield weather.FACT_WEATHER_DAY, {"rows": weather_day_facts(work, asked.dates)}
+    return Flow(
+        name=table.name,
+        about=about,
+        writes=(table,),
+        reads=(weather.WEATHER_FORECASTS,),
+        run=run,
+        job=FORECASTS,
+        partition="issue",
+    )
 
 
 FLOWS = (
@@ -226,24 +223,8 @@ FLOWS = (
         job=FORECASTS,
         partition="issue",
     ),
-    Flow(
-        name="fact_weather_hour",
-        about="Forecasts by valid time.",
-        writes=(weather.FACT_WEATHER_HOUR,),
-        reads=(weather.WEATHER_FORECASTS,),
-        run=_hours,
-        job=FORECASTS,
-        partition="issue",
-    ),
-    Flow(
-        name="fact_weather_day",
-        about="Forecasts by local date.",
-        writes=(weather.FACT_WEATHER_DAY,),
-        reads=(weather.WEATHER_FORECASTS,),
-        run=_days,
-        job=FORECASTS,
-        partition="issue",
-    ),
+    _fact(weather.FACT_WEATHER_HOUR, weather_hour, "Forecasts by valid time."),
+    _fact(weather.FACT_WEATHER_DAY, weather_day, "Forecasts by local date."),
     Flow(
         name="weather_dims",
         about="The sites of the forecasts.",

@@ -38,7 +38,7 @@ class Landing:
 
     def __init__(self, registry: Registry, held: pl.DataFrame, now: datetime) -> None:
         """Start from `held`: name, window, file_id and arrived_at of the bronze rows of the names to come."""
-        self._now, self._history_start = now, registry.history_start
+        self._now = now
         self._homes = registry.home_of_user()
         self._names = NameReader(self._homes, registry.history_start)
         self._held = held.select(_HELD)
@@ -62,7 +62,7 @@ class Landing:
         """Add identity, home and window to the files, in order; files of foreign users are left out."""
         rows = _delivered(files)
         rows = rows.with_columns(
-            arrivals(rows["modified_at"], self._now, self._history_start).alias("arrived_at")
+            arrivals(rows["modified_at"], self._now, self._names.history_start).alias("arrived_at")
         )
         plain = self._names.plain(rows["name"], rows["arrived_at"])
         plain = plain.with_columns(window_source=pl.lit("name")).with_row_index("place")
@@ -91,7 +91,7 @@ class Landing:
             if named.user is not None or (user is not None and name_key(user) not in self._homes):
                 return None
             home = self._homes.get(name_key(user)) if user is not None else None
-        arrived_at = arrival(modified_at, self._now, self._history_start)
+        arrived_at = arrival(modified_at, self._now, self._names.history_start)
         # The file is searched only if its name may mean two minutes, as in the autumn hour.
         hints = _unix_times(content) if len(named.minutes) > 1 else ()
         said = self._names.window(named, arrived_at, hints)

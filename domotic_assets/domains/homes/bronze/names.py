@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domotic_assets.ingest.arrival import FUTURE_SLACK, is_plausible, utc_midnight
+from domotic_assets.ingest.arrival import FUTURE_SLACK, arrival, is_plausible, utc_midnight
 from domotic_assets.localtime import (
     MINUTE,
     candidates,
@@ -108,7 +108,7 @@ class NameReader:
 
     def __init__(self, homes: Mapping[str, Home], history_start: date) -> None:
         self._homes = homes
-        self._history_start = history_start
+        self.history_start = history_start
         self._days: dict[tuple[str, str], tuple[str, Home, datetime]] = {}
 
     def read(self, name: str) -> Named:
@@ -171,7 +171,7 @@ class NameReader:
         for day, sender in senders.iter_rows():
             self.read(f"{day}0000{sender}")
             known = self._days.get((day, sender))
-            if known is not None and known[2] >= utc_midnight(self._history_start) and sender.isprintable():
+            if known is not None and known[2] >= utc_midnight(self.history_start) and sender.isprintable():
                 days.append((day, sender, known[1].id, known[2]))
         return pl.DataFrame(days, schema=_PLAIN_DAYS, orient="row")
 
@@ -187,8 +187,14 @@ class NameReader:
 
         Such a file belongs to no date of this lake. If only one of the two lies there, it is a wrong clock's.
         """
-        start = utc_midnight(self._history_start)
+        start = utc_midnight(self.history_start)
         return modified_at < start and bool(named.minutes) and max(named.minutes) < start
+
+    def windows_listed(self, named: Named, modified_at: datetime, now: datetime) -> tuple[datetime, ...]:
+        """List the minutes that a listed file may belong to, as `windows`; none if it `is_before_history`."""
+        if self.is_before_history(named, modified_at):
+            return ()
+        return self.windows(named, arrival(modified_at, now, self.history_start))
 
     def window(self, named: Named, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> datetime | None:
         """Choose the minute that the name means; None if it is not plausible.
@@ -208,7 +214,7 @@ class NameReader:
         `arrived_at`.
         """
         for minute in named.minutes:
-            if not is_plausible(minute, arrived_at, self._history_start):
+            if not is_plausible(minute, arrived_at, self.history_start):
                 return False
         return bool(named.minutes)
 

@@ -70,8 +70,9 @@ def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
     Returns `listing needed` if there was no last look, or if the gap since it exceeds CATCH_UP or
     CATCH_UP_FILES.
     """
-    forget_windows_before_history(work)
-    looked_until = work.worklist.read().looked_until
+    held = work.worklist.read()
+    forget_windows_before_history(work, held)
+    looked_until = held.looked_until
     if looked_until is None or now - looked_until > CATCH_UP:
         return "listing needed"
     minute = floor_minute(now)
@@ -91,10 +92,12 @@ def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
     return "looked"
 
 
-def forget_windows_before_history(work: Workspace) -> None:
-    """Take windows before `history_start` off the work list: no partition has their key, so none can run."""
-    start = work.registry.history_start
-    if lost := work.worklist.read().windows_before(start):
+def forget_windows_before_history(work: Workspace, held: PendingWork) -> None:
+    """Take windows before `history_start` off the work list: no partition has their key, so none can run.
+
+    held: the work list as it was just read.
+    """
+    if lost := held.windows_before(work.registry.history_start):
         work.worklist.change(lambda held: held.done(WINDOWS, lost))
 
 

@@ -6,7 +6,7 @@ A step works through its windows in pieces that fit in memory, and may be repeat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -18,7 +18,7 @@ from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.ingest.arrival import arrival, arrivals
+from domotic_assets.ingest.arrival import arrivals
 from domotic_assets.ingest.files import Landed
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import UTC_TIME
@@ -81,7 +81,7 @@ def discover_sensor_files(
     listed = _share(work).listing(_patterns(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     new = unknown(listed, _held(work, spans_of_time))
-    plain = _plain_windows(names, new, now, work.registry.history_start)
+    plain = _plain_windows(names, new, now)
     windows: list[datetime] = []
     found: list[Entry] = []
     irregular: set[datetime] = set()
@@ -100,15 +100,14 @@ def discover_sensor_files(
                 left["foreign user"] += 1
             elif is_settling(entry, now):
                 left["still being written"] += 1
-            elif names.is_before_history(named, entry.modified_at):
-                left["before history_start"] += 1
-            else:
-                arrived_at = arrival(entry.modified_at, now, work.registry.history_start)
-                for window in names.windows(named, arrived_at):
+            elif possible := names.windows_listed(named, entry.modified_at, now):
+                for window in possible:
                     windows.append(window)
                     found.append(entry)
                     if not is_regular(named, window):
                         irregular.add(window)
+            else:
+                left["before history_start"] += 1
     # A name in another format: only a look inside tells whether a home sent it.
     nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
     landed = Landing(work.registry, nothing, now).land(_share(work).read([*odd.values()]))
@@ -129,10 +128,10 @@ def _share(work: Workspace) -> FileFolder:
     return share
 
 
-def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime, history_start: date) -> pl.Series:
+def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime) -> pl.Series:
     """Find the minute of each listed file that is complete and has a plain name; null for all others."""
     written = rows["modified_at"]
-    window = names.plain(texts(rows["name"]), arrivals(written, now, history_start))["window"]
+    window = names.plain(texts(rows["name"]), arrivals(written, now, names.history_start))["window"]
     doubtful = written.is_between(now - SETTLE, now, closed="right") | (rows["size_bytes"] > MAX_FILE_BYTES)
     return window.set(doubtful, None)
 
@@ -177,14 +176,10 @@ def _source(
     def accepts(entry: Entry) -> bool:
         if not is_sensor_name(entry.name) or is_settling(entry, now):
             return False
-        named = names.read(entry.name)
-        arrived_at = arrival(entry.modified_at, now, work.registry.history_start)
-        return not names.is_before_history(named, entry.modified_at) and any(
-            map(is_wanted, names.windows(named, arrived_at))
-        )
+        return any(map(is_wanted, names.windows_listed(names.read(entry.name), entry.modified_at, now)))
 
     def accept(rows: pl.DataFrame) -> pl.DataFrame:
-        plain = _plain_windows(names, rows, now, work.registry.history_start)
+        plain = _plain_windows(names, rows, now)
         accepted = plain.to_frame().select(within("window", windows)).to_series()
         odd = plain.is_null()
         return rows.filter(accepted.scatter(odd.arg_true(), [*map(accepts, as_entries(rows.filter(odd)))]))

@@ -182,7 +182,7 @@ def _register_table(register: RegisterFrames, name: str) -> pl.DataFrame:
 
 def _rooms_of(rows: pl.DataFrame, register: RegisterFrames, registry: Registry) -> pl.DataFrame:
     """Add `room`, the id `home/room`, to register rows with id_room; null if no home has the room."""
-    spellings = {(home.id, key): room for home in registry.homes for key, room in home.room_ids().items()}
+    ids = {home.id: home.room_ids() for home in registry.homes}
     homes = dict(_register_table(register, "buildings").select("id_building", "home").iter_rows())
     rooms = {}
     for id_room, id_building, name in (
@@ -190,7 +190,8 @@ def _rooms_of(rows: pl.DataFrame, register: RegisterFrames, registry: Registry) 
     ):
         home = homes.get(id_building)
         if home is not None and name is not None:
-            rooms[id_room] = f"{home}/{spellings.get((home, name_key(name)), name_key(name))}"
+            key = name_key(name)
+            rooms[id_room] = f"{home}/{ids.get(home, {}).get(key, key)}"
     return rows.with_columns(
         room=pl.col("id_room").replace_strict(rooms, default=None, return_dtype=pl.String)
     )
