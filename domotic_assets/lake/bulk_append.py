@@ -42,8 +42,7 @@ def append_many(
     """
     files = write_files(Path(uri), table, rows)
     if present is None:
-        schema = Schema.from_arrow(table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema)
-        create_table_with_add_actions(uri, schema, files, **described)
+        create_table_with_add_actions(uri, delta_schema(table), files, **described)
     else:
         present.create_write_transaction(
             [*files],
@@ -52,6 +51,11 @@ def append_many(
             described["partition_by"],
             commit_properties=described["commit_properties"],
         )
+
+
+def delta_schema(table: Table) -> Schema:
+    """Return the columns of a table as Delta declares them."""
+    return Schema.from_arrow(table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema)
 
 
 def write_files(folder: Path, table: Table, rows: pl.DataFrame) -> list[AddAction]:

@@ -59,18 +59,23 @@ class Listing:
         )
 
     def scan(
-        self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
+        self,
+        schema: pl.Schema,
+        partition: str | None,
+        dates: Iterable[date] | None = None,
+        between: Between | None = None,
     ) -> pl.LazyFrame:
         """Scan lazily the rows of some dates of the physical partition that lie in a range of a column.
 
-        partition: its column; None if the table has none. dates, between: None for no restriction.
+        schema: the columns to read; one that a file lacks is null there. partition: its column; None if the
+        table has none. dates, between: None for no restriction.
         """
         files = self.files_of(partition, dates, between)
-        rows = pl.LazyFrame(schema=self.schema)
+        rows = pl.LazyFrame(schema=schema)
         if files:
             rows = pl.scan_parquet(
                 files,
-                schema=self.schema,
+                schema=schema,
                 hive_partitioning=bool(self.partitions),
                 hive_schema={name: self.schema[name] for name in self.partitions} or None,
                 missing_columns="insert",

@@ -18,6 +18,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.lake import added_columns
 from domotic_assets.lake.bulk_append import MANY, append_many
 from domotic_assets.lake.file_format import writer_of
 from domotic_assets.lake.listing import Between, Listing
@@ -164,7 +165,9 @@ class Lake:
         Polars' own scan does not find files below a folder with a space in its name.
         """
         listing = self._listing(table)
-        return table.empty().lazy() if listing is None else listing.scan(table.partition, dates, between)
+        if listing is None:
+            return table.empty().lazy()
+        return listing.scan(added_columns.read_schema(table, listing.schema), table.partition, dates, between)
 
     def mark(self, table: Table, name: str) -> int:
         """Return the last transaction version committed under this name; 0 if there is none."""
@@ -283,6 +286,8 @@ class Lake:
         }
         try:
             present = onto or self.delta(table)
+            if present is not None:
+                added_columns.add(present, table)
             if predicate is None and not everything and fitted.height >= MANY and not is_remote(self.root):
                 append_many(self.uri(table), present, table, fitted, **described)
                 return
