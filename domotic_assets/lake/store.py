@@ -101,7 +101,7 @@ class Lake:
         if opened is None:
             return None
         if opened.listing is None or opened.listing.version != opened.snapshot.version():
-            opened.listing = Listing.of(opened.snapshot, self.uri(table))
+            opened.listing = Listing.of(opened.snapshot, self.uri(table), table.sparse_columns)
         if list(opened.listing.partitions) != ([table.partition] if table.partition else []):
             raise LakeError(
                 f"the table is partitioned by {sorted(opened.listing.partitions) or 'nothing'}",
@@ -145,29 +145,39 @@ class Lake:
         dates: Iterable[date] | None = None,
         between: Between | None = None,
         where: pl.Expr | None = None,
+        holding: str | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """Read the rows of some dates of the physical partition, of a range, and of a condition.
 
-        None means no restriction; columns: None for all. Files without rows of the dates and the range are
-        not opened; a condition alone opens all.
+        holding: only rows in which this sparse column has a value. None means no restriction; columns: None
+        for all. Files without rows of the dates and the range, or without a value, are not opened; a
+        condition alone opens all.
         """
-        rows = self.scan(table, dates=dates, between=between)
+        rows = self.scan(table, dates=dates, between=between, holding=holding)
         if where is not None:
             rows = rows.filter(where)
         return rows.select(columns or table.schema.names()).collect()
 
     def scan(
-        self, table: Table, *, dates: Iterable[date] | None = None, between: Between | None = None
+        self,
+        table: Table,
+        *,
+        dates: Iterable[date] | None = None,
+        between: Between | None = None,
+        holding: str | None = None,
     ) -> pl.LazyFrame:
         """Scan lazily the rows of some dates of the physical partition and of a range; None for all.
+
+        holding: as in `read`.
 
         Polars' own scan does not find files below a folder with a space in its name.
         """
         listing = self._listing(table)
         if listing is None:
             return table.empty().lazy()
-        return listing.scan(added_columns.read_schema(table, listing.schema), table.partition, dates, between)
+        schema = added_columns.read_schema(table, listing.schema)
+        return listing.scan(schema, table.partition, dates, between, holding)
 
     def mark(self, table: Table, name: str) -> int:
         """Return the last transaction version committed under this name; 0 if there is none."""

@@ -130,14 +130,17 @@ def rows_of_files(table: Table) -> str:
     """Return a SELECT of the published columns from the Parquet files that its first parameter lists."""
     # The partition is only in the path. A nullable column added later is missing in older files, perhaps in
     # all: it is declared by a row that is never there.
-    columns = published_columns(table)
-    declared = ", ".join(
-        f"NULL::{_stored_type(column)} AS {identifier(column.name)}" for column in columns if column.nullable
+    published = published_columns(table)
+    columns = ", ".join(map(_plain, published))
+    rows = "FROM read_parquet(?, hive_partitioning = false, union_by_name = true)"
+    names = ", ".join(
+        f"NULL::{_stored_type(column)} AS {identifier(column.name)}"
+        for column in published
+        if column.nullable
     )
-    files = "FROM read_parquet(?, hive_partitioning = false, union_by_name = true)"
-    if declared:
-        files += f" UNION ALL BY NAME (SELECT {declared} WHERE false)"
-    return f"SELECT {', '.join(map(_plain, columns))} FROM ({files})"  # noqa: S608
+    if names:
+        rows += f" UNION ALL BY NAME (SELECT {names} WHERE false)"
+    return f"SELECT {columns} FROM ({rows})"  # noqa: S608
 
 
 def paths(files: Iterable[str]) -> list[str]:

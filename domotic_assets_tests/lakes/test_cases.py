@@ -97,3 +97,58 @@ def test_files_of_before_the_history_are_counted_and_left(shared: Path, tmp_path
     (case / "share" / "settings.json").rename(case / "share" / "01.05.2019 0900_GoodX_received.json")
     found = landing.discover_sensor_files(open_lake(case / "sites.yaml", case / "lake"))
     assert (found.files, dict(found.left)) == (5, {"before history_start": 1})
+
+
+# Energy
+
+
+def energy_of_plugs(work: Workspace) -> tuple[float, list[str]]:
+    """Wh of all plugs, and what their counters did, in order of time."""
+    rows = work.lake.read(gold.FACT_ENERGY_MINUTE).sort("datetime_key")
+    return round(rows["energy_wh"].sum(), 6), rows["counter_note"].drop_nulls().to_list()
+
+
+@pytest.mark.rule(1)
+@pytest.mark.parametrize(
+    ("name", "energy_wh", "notes"),
+    [
+        pytest.param("counter_restored_after_power_cut", 0.16 + 0.25, ["set_back"], id="restored"),
+        pytest.param("plug_replaced", 0.1 + 0.1 + 0.1, ["jump"], id="replaced"),
+        pytest.param("young_counter_dips", 0.16 + 0.59, ["set_back"], id="young"),
+        pytest.param(
+            "zeros_for_twelve_hours", 413_728 - 397_090, ["dip"] * 4 + ["return"], id="zeros for hours"
+        ),
+        pytest.param("zeros_then_gap", 9_006 - 9_000, ["dip", "dip", "return"], id="zeros and a gap"),
+    ],
+)
+def test_what_a_counter_did_is_told_and_adds_what_it_should(
+    shared: Path, tmp_path: Path, name: str, energy_wh: float, notes: list[str]
+) -> None:
+    found, did = energy_of_plugs(carried(shared, tmp_path, name))
+    assert found == pytest.approx(energy_wh)
+    assert did == notes
+
+
+@pytest.mark.rule(7)
+def test_a_house_without_a_total_has_the_sum_of_its_phases(shared: Path, tmp_path: Path) -> None:
+    """Four minutes of 408 W: stated, null, missing, and as a text."""
+    rows = carried(shared, tmp_path, "house_total_missing").lake.read(gold.FACT_ENERGY_MINUTE)
+    assert rows["power_w"].to_list() == [408.0] * 4
+    assert rows["energy_wh"].sum() == pytest.approx(27.2)
+
+
+@pytest.mark.rule(1)
+def test_what_is_fed_in_is_told_apart_and_earns_the_feed_in_price(shared: Path, tmp_path: Path) -> None:
+    """Four minutes of -3,000 W and four of 1,500 W; no feed-in price is given, then 0.08 CHF/kWh."""
+    case = delivered(shared, tmp_path, "export_at_import_price")
+    sites = case / "sites.yaml"
+    for feed_in, cost in ((None, 0.1 * 0.30), (0.08, 0.1 * 0.30 - 0.2 * 0.08)):
+        if feed_in is not None:
+            priced = f"valid_from: 2026-01-01\n    feed_in_chf_per_kwh: {feed_in}"
+            sites.write_text(sites.read_text().replace("valid_from: 2026-01-01", priced))
+        work = open_lake(sites, case / f"lake {feed_in}")
+        carry(work, flows=TO_ROOMS)
+        sums = work.lake.read(gold.FACT_ENERGY_MINUTE).select(
+            pl.col("energy_kwh", "energy_import_kwh", "energy_export_kwh", "cost_chf").sum()
+        )
+        assert sums.row(0) == pytest.approx((-0.1, 0.1, 0.2, cost))

@@ -137,10 +137,11 @@ class TestContents:
         [(table,)] = ask(file, "SELECT comment FROM duckdb_tables() WHERE table_name = 'fact_energy_minute'")
         assert table == (
             "One row per plug or house meter and minute with a reading. "
-            "Sum: energy_wh, energy_kwh, cost_chf. Average, never sum: power_w. "
+            "Sum: energy_wh, energy_kwh, energy_import_kwh, energy_export_kwh, cost_chf. "
+            "Average, never sum: power_w. "
             "Only difference, never sum or average: counter_total. "
-            "House meter and plugs overlap: "
-            "a home's total is its house meter, or its plugs where it has none."
+            "House meter, sub-meters and plugs overlap: a home's total is its plugs before the house meter's "
+            "first reading other than 0, and the house meter from then on."
         )
         columns = ask(
             file,

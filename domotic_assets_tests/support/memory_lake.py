@@ -36,6 +36,7 @@ class MemoryLake(Lake):
         dates: Iterable[date] | None = None,
         between: Between | None = None,
         where: pl.Expr | None = None,
+        holding: str | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         rows = self._frame(table)
@@ -44,6 +45,8 @@ class MemoryLake(Lake):
             rows = rows.filter(pl.col(table.partition).is_in(sorted(dates)))
         if between is not None:
             rows = rows.filter(pl.col(between[0]).is_between(between[1], between[2]))
+        if holding is not None:
+            rows = rows.drop_nulls(holding)
         if where is not None:
             rows = rows.filter(where)
         return rows.select(list(columns or table.schema.names()))
