@@ -5,6 +5,7 @@ figures belong to Gold. A file is cut into lines before fields are looked for, s
 only its own line.
 """
 
+import csv
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,16 +15,30 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, mask
+from domotic_assets.ingest.units import factor_and_offset
 from domotic_assets.same_name import name_key, plain_name
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME
-from domotic_assets.schemas.weather import WEATHER_FORECASTS, WEATHER_MEASUREMENTS, WEATHER_VARIANTS
+from domotic_assets.schemas.weather import (
+    DEVIATION,
+    WEATHER_FORECASTS,
+    WEATHER_MEASUREMENTS,
+    WEATHER_VARIANTS,
+)
 
 SOURCE = "weather_files"
 HEADER = ("Time", "Value", "Prediction", "Site", "Measurement", "Unit")
+_COLUMNS = [name.casefold() for name in HEADER]
+_LONGEST_HEADER = 400
+"""Characters from which a line is no header; it may name columns beside those of HEADER."""
+
 MISSING_VALUE = -99999.0
+LARGEST = 1e300
+"""Magnitude from which a value counts as not finite: another unit of it could be too large for a number."""
 NO_VARIANT = "none"
 RAW_TEXT_LIMIT = 200
+DECIMALS = 9
+"""Decimals that a converted value keeps: 140 °F is 60 °C, and no error of rounding makes it an outlier."""
 
 # dim_datetime reaches eight days beyond the data: a valid time further off is a damaged one.
 EARLIEST_BEFORE_ISSUE = timedelta(days=1)
@@ -39,6 +54,9 @@ _HEAD_PATTERN, _SERIES_PATTERN = (
 )
 _STEPS = 10_000  # A step has at most four digits.
 _SERIES_KEY = ("site", "measurement", "variant")
+
+_REFUSED, _MISSING, _READ = range(3)
+"""Ranks of lines of one key: a line with a value counts before one without, and that before a refused one."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +87,8 @@ def read_weather_files(
     """Read rows of `WEATHER_FORECASTS` and `REJECTS` from file versions shaped as bronze `WEATHER_FILES`.
 
     Of each name the latest readable version counts, whole. A version that is no CSV with the forecast's
-    header is quarantined: it gets one reject with reason `not_csv`, and the version before it still counts.
+    header, or has no line below it, is quarantined: it gets one reject with reason `not_csv` or `no_lines`,
+    and the version before it still counts.
     sites: the name of each site that sites.yaml knows, by `name_key`.
     """
     forecasts, rejects, summary = [WEATHER_FORECASTS.empty()], [REJECTS.empty()], []
@@ -81,8 +100,9 @@ def read_weather_files(
             summary.append((file_id, issue, "superseded", 0, 0, 0, 0))
             continue
         lines = _lines(version["content"])
-        if lines is None:
-            rejects.append(_quarantine(version["content"], file_id, issue, secrets))
+        if lines is None or lines.is_empty():
+            reason = "not_csv" if lines is None else "no_lines"
+            rejects.append(_quarantine(version["content"], file_id, issue, secrets, reason))
             summary.append((file_id, issue, "quarantined", 0, 0, 0, 1))
             continue
         counted.add(version["name"])
@@ -128,7 +148,8 @@ def _text(content: bytes) -> pl.Series:
 def _lines(content: bytes) -> pl.DataFrame | None:
     """Split a file into its lines that are not blank, after the header, with their numbers.
 
-    None if the header is not the forecast's.
+    text: the line as it stands. fields: the same, with the fields of HEADER alone and in their order; null if
+    the line has not as many fields as the header. None if the header is not the forecast's.
     """
     lines = (
         _text(content)
@@ -141,8 +162,23 @@ def _lines(content: bytes) -> pl.DataFrame | None:
     )
     if lines.is_empty():
         return None
-    header = _fields(lines["text"].head(1), f"^{_HEAD_PATTERN},{_SERIES_PATTERN}$").row(0)
-    return lines.slice(1) if header == HEADER else None
+    below = lines.slice(1)
+    names = _header(lines["text"].item(0))
+    if any(names.count(column) != 1 for column in _COLUMNS):
+        return None
+    if names == _COLUMNS:
+        return below.with_columns(fields="text")
+    # Another order or further columns, as another version of the forecast may have.
+    groups = below["text"].str.extract_groups("^" + ",".join(rf"\s*({_FIELD})\s*" for _ in names) + "$")
+    places = [pl.col(groups.struct.fields[names.index(column)]) for column in _COLUMNS]
+    return below.hstack(groups.struct.unnest().select(fields=pl.concat_str(places, separator=",")))
+
+
+def _header(line: str) -> list[str]:
+    """Parse the names of the columns, in small letters; empty list if the line is longer than any header."""
+    if len(line) > _LONGEST_HEADER:
+        return []
+    return [name.strip().casefold() for name in next(csv.reader([line], skipinitialspace=True), [])]
 
 
 def _fields(texts: pl.Series, pattern: str) -> pl.DataFrame:
@@ -166,14 +202,14 @@ def _parts(lines: pl.DataFrame) -> tuple[dict[str, pl.Series], pl.DataFrame]:
     A line is cut at its first commas: a third of the work of a pattern, with the same result if its head
     holds no quote. The index of a part that a line lacks is null.
     """
-    cut = pl.col("text").str.splitn(",", len(_PARTS)).struct.rename_fields(_PARTS)
+    cut = pl.col("fields").str.splitn(",", len(_PARTS)).struct.rename_fields(_PARTS)
     parts = lines.select(cut.alias("cut")).unnest("cut")
     texts = _distinct(parts)
     if pl.concat([texts[name] for name in _HEAD]).str.contains('"', literal=True).any():
         is_quoted = pl.any_horizontal(pl.col(_HEAD).str.contains('"', literal=True)).fill_null(False)
-        numbered = lines.select("line", "text").hstack(parts)
-        quoted = numbered.filter(is_quoted).select("line", "text")
-        fields = _fields(quoted["text"], f"^{_HEAD_PATTERN},(?P<{_PARTS[-1]}>(?s:.*))$")
+        numbered = lines.select("line", "fields").hstack(parts)
+        quoted = numbered.filter(is_quoted).select("line", "fields")
+        fields = _fields(quoted["fields"], f"^{_HEAD_PATTERN},(?P<{_PARTS[-1]}>(?s:.*))$")
         parts = pl.concat([numbered.filter(~is_quoted), quoted.hstack(fields)]).sort("line").select(_PARTS)
         texts = _distinct(parts)
     return texts, parts.select(pl.col(name).cast(pl.Enum(texts[name])).to_physical() for name in _PARTS)
@@ -193,18 +229,20 @@ def _times(texts: pl.Series, issue: date) -> pl.DataFrame:
 
 
 def _values(texts: pl.Series) -> pl.DataFrame:
-    """Parse the number of each text; null if it is none or not finite. Also mark missing values.
+    """Parse the number of each text, null if it is none or not finite, and rank the text.
 
     A value is missing if its text is empty or MISSING_VALUE.
     """
     number = pl.col("Value").cast(pl.Float64, strict=False)
+    is_missing = (pl.col("Value") == "") | (number == MISSING_VALUE).fill_null(False)
+    is_read = number.abs().lt(LARGEST).fill_null(False)
     return (
         texts.to_frame("Value")
         .lazy()
         .select(pl.col("Value").str.strip_chars())
         .with_columns(
-            number=pl.when(number.is_finite()).then(number),
-            is_missing=(pl.col("Value") == "") | (number == MISSING_VALUE).fill_null(False),
+            number=pl.when(is_read).then(number),
+            rank=pl.when(is_missing).then(_MISSING).when(is_read).then(_READ).otherwise(_REFUSED),
         )
         .collect()
     )
@@ -218,10 +256,10 @@ def _steps(texts: pl.Series) -> pl.DataFrame:
 
 
 def _series(texts: pl.Series, secrets: Collection[str], sites: Mapping[str, str]) -> pl.DataFrame:
-    """Parse each text into site, measurement, variant and unit, masked, with the bounds of its values.
+    """Parse each text into site, measurement, variant and unit, masked, with what becomes of its values.
 
     `place` is that of the series in the table's order, null if its site or measurement is refused.
-    `is_whole`: whether the text has three fields.
+    `is_whole`: whether the text has three fields. Further columns: those of `_rules`.
     """
     fields = _fields(texts, f"^{_SERIES_PATTERN}$")
     named = fields.select(
@@ -232,9 +270,48 @@ def _series(texts: pl.Series, secrets: Collection[str], sites: Mapping[str, str]
     )
     series = _with_variant(named)
     places = series.select(_SERIES_KEY).drop_nulls().unique().sort(_SERIES_KEY).with_row_index("place")
-    placed = series.join(places, on=_SERIES_KEY, how="left", maintain_order="left")
+    placed = series.join(places, on=_SERIES_KEY, how="left", maintain_order="left").drop("unit")
     # In one chunk, as it is looked up for every line: in several chunks that costs three times as much.
-    return placed.join(_bounds(), on="measurement", how="left", maintain_order="left").rechunk()
+    return placed.hstack(_rules(series)).rechunk()
+
+
+_RULES = pl.Schema(
+    {
+        "unit": pl.String(),
+        "factor": pl.Float64(),
+        "offset": pl.Float64(),
+        "refused_unit": pl.String(),
+        "minimum": pl.Float64(),
+        "maximum": pl.Float64(),
+    }
+)
+
+
+def _rules(series: pl.DataFrame) -> pl.DataFrame:
+    """Build what becomes of each series' values, from measurement, variant and stated unit; one row a series.
+
+    unit: that of the values afterwards. factor, offset: value × factor + offset is the value in that unit;
+    null if nothing is converted. refused_unit: the stated unit if it is none of the measurement's, else null.
+    minimum, maximum: bounds of the values; null if there are none.
+    A series that states no unit has the declared one, and an undeclared measurement that of the file.
+    """
+    rows: list[tuple[str | float | None, ...]] = []
+    for name, variant, unit in series.select("measurement", "variant", "unit").iter_rows():
+        declared = WEATHER_MEASUREMENTS.get(name)
+        if declared is None or unit is None:
+            rows.append((unit, None, None, None, None, None))
+            continue
+        found = factor_and_offset(unit, declared.unit) if unit else (1.0, 0.0)
+        is_deviation = variant == DEVIATION
+        bounds = (None, None) if is_deviation else (declared.minimum, declared.maximum)
+        if found is None:
+            rows.append((unit, None, None, unit, *bounds))
+        elif found == (1, 0):
+            rows.append((unit or declared.unit, None, None, None, *bounds))
+        else:
+            # A deviation is a difference: one of 9 °F is one of 5 °C.
+            rows.append((declared.unit, found[0], 0.0 if is_deviation else found[1], None, *bounds))
+    return pl.DataFrame(rows, schema=_RULES, orient="row")
 
 
 def _read(
@@ -259,33 +336,69 @@ def _read(
     rows = pl.concat([lines, *columns], how="horizontal").with_columns(
         pl.col("is_whole").fill_null(False), key=series_and_time * _STEPS + pl.col("step")
     )
-    is_readable = pl.col("number").is_not_null() | pl.col("is_missing")
-    forecasts = (
+    if understood["series"]["refused_unit"].count():
+        is_refused = pl.col("refused_unit").is_not_null() & (pl.col("rank") == _READ)
+        rows = rows.with_columns(rank=pl.when(is_refused).then(_REFUSED).otherwise("rank"))
+    # A line whose value was refused stays with a null value, as its time and step are good. Of several lines
+    # of a key one with a value wins over one without, and the last over the ones before.
+    ordered = (
         rows.lazy()
         .drop_nulls("key")
-        # A line whose value was refused stays with a null value, as its time and step are good. It never
-        # replaces a readable line of the same key. Of several readable ones the last wins.
-        .sort(pl.col("key") * 2 + is_readable, maintain_order=True)
-        .filter(pl.col("key").ne_missing(pl.col("key").shift(-1)))
+        .sort(pl.col("key") * (_READ + 1) + pl.col("rank"), maintain_order=True)
+        .with_columns(value=pl.when(pl.col("rank") == _READ).then(_converted(understood["series"])))
+    )
+    forecasts = (
+        ordered.filter(_IS_LAST)
         .with_columns(
-            value=pl.when(~pl.col("is_missing")).then(pl.col("number")),
             file_id=pl.lit(file_id),
             utc_date=pl.lit(issue),
-        )
-        .with_columns(
-            is_outlier=~pl.col("value").is_between(pl.col("minimum"), pl.col("maximum")).fill_null(True)
+            is_outlier=~pl.col("value").is_between(pl.col("minimum"), pl.col("maximum")).fill_null(True),
         )
         .select(list(WEATHER_FORECASTS.schema))
         .collect()
     )
-    nulls = int(rows.select((pl.col("is_whole") & pl.col("is_missing")).sum()).item())
-    rejects = _refused(rows.filter(~pl.col("is_whole") | pl.col("key").is_null() | ~is_readable))
+    nulls = rows.filter("is_whole", rank=_MISSING).height
+    rejects = _refused(
+        rows.filter(~pl.col("is_whole") | pl.col("key").is_null() | (pl.col("rank") == _REFUSED))
+    )
+    if forecasts.height < rows["key"].count():
+        rejects = pl.concat([rejects, _contradicted(ordered)])
     return forecasts, _reject_rows(rejects, file_id, issue, secrets), nulls
+
+
+_IS_LAST = pl.col("key").ne_missing(pl.col("key").shift(-1))
+"""Whether a line is the last of its key, and so counts, among lines in the order of their keys."""
+
+
+def _converted(series: pl.DataFrame) -> pl.Expr:
+    """Build the value of a line in the unit of its series. series: as `_series` returns them."""
+    stated = pl.col("number")
+    if series["factor"].null_count() == series.height:
+        return stated
+    converted = (stated * pl.col("factor") + pl.col("offset")).round(DECIMALS)
+    return pl.when(pl.col("factor").is_null()).then(stated).otherwise(converted)
+
+
+def _contradicted(ordered: pl.LazyFrame) -> pl.DataFrame:
+    """Build json_path, raw_text and reason of lines that a later one of the same key contradicts.
+
+    ordered: lines by key, the one that counts last. A line that says what that one says is not lost.
+    """
+    lines = ordered.select("key", "line", "Value", "rank", "value", is_last=_IS_LAST).collect()
+    counting = lines.filter("is_last").select("key", counting="value")
+    return (
+        lines.filter(~pl.col("is_last"), rank=_READ)
+        .join(counting, on="key")
+        .filter(pl.col("value") != pl.col("counting"))
+        .select(
+            json_path=pl.format("line {}: Value", "line"), raw_text="Value", reason=pl.lit("contradicted")
+        )
+    )
 
 
 def _refused(rows: pl.DataFrame) -> pl.DataFrame:
     """Build json_path, raw_text and reason of all that is wrong in these lines, one row a fault."""
-    whole = pl.col("is_whole")
+    whole, is_refused = pl.col("is_whole"), pl.col("rank") == _REFUSED
     number = pl.col("Value").cast(pl.Float64, strict=False)
     refusals = (
         ("", pl.col("text"), ~whole, pl.lit("bad_row")),
@@ -293,8 +406,14 @@ def _refused(rows: pl.DataFrame) -> pl.DataFrame:
         (
             ": Value",
             pl.col("Value"),
-            whole & pl.col("number").is_null() & ~pl.col("is_missing"),
+            whole & pl.col("number").is_null() & is_refused,
             pl.when(number.is_null()).then(pl.lit("not_a_number")).otherwise(pl.lit("not_finite")),
+        ),
+        (
+            ": Unit",
+            pl.format("{} {}", "Value", "refused_unit"),
+            whole & pl.col("number").is_not_null() & is_refused,
+            pl.lit("unknown_unit"),
         ),
         (": Prediction", pl.col("Prediction"), whole & pl.col("step").is_null(), pl.lit("not_a_number")),
         (": Site", pl.col("text"), whole & pl.col("site").is_null(), pl.lit("bad_row")),
@@ -374,15 +493,6 @@ def _with_variant(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _bounds() -> pl.DataFrame:
-    """Build minimum and maximum of the measurements that have both."""
-    return pl.DataFrame(
-        [(m.name, m.minimum, m.maximum) for m in WEATHER_MEASUREMENTS.values()],
-        schema={"measurement": pl.String(), "minimum": pl.Float64(), "maximum": pl.Float64()},
-        orient="row",
-    ).drop_nulls()
-
-
 def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
     """Build `REJECTS` rows of one file from json_path, raw_text and reason."""
     raw = _mapped(refused["raw_text"], lambda text: mask(text, secrets)[:RAW_TEXT_LIMIT], pl.String())
@@ -398,8 +508,10 @@ def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Coll
     return refused.select(**{**nothing, **stated})
 
 
-def _quarantine(content: bytes, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
+def _quarantine(
+    content: bytes, file_id: str, issue: date, secrets: Collection[str], reason: str
+) -> pl.DataFrame:
     """Build the one reject of a version that cannot be read at all: its first line, masked."""
     first_line = _decode(content[: 16 * RAW_TEXT_LIMIT]).splitlines()[:1] or [""]
-    refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": ["not_csv"]})
+    refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": [reason]})
     return _reject_rows(refused, file_id, issue, secrets)
