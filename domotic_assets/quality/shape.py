@@ -5,7 +5,8 @@ comparison with the contract belongs in `drift`.
 """
 
 import csv
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -19,6 +20,9 @@ RARE = 0.5
 category, a device's minutes among those of its home."""
 
 HEADER_BYTES = 4096
+
+NO_UNIT = "none"
+"""Unit of a measurement whose lines state none."""
 
 _KINDS = {"counter": "number", "unix_time": "number"}
 """Kinds of variables that look like another kind in the feed."""
@@ -203,25 +207,52 @@ def _rooms(seen: pl.DataFrame) -> Groups:
 
 def header_of(content: bytes) -> tuple[str, ...]:
     """Parse the header of a CSV: the fields of its first line that is not blank."""
-    start = content[:HEADER_BYTES]
-    utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
-    lines = start.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()
+    lines = _decoded(content[:HEADER_BYTES]).splitlines()
     first = next((line for line in lines if line.strip()), "")
-    return tuple(name.strip() for name in next(csv.reader([first]), []))
+    return tuple(name.strip() for name in next(csv.reader([first], skipinitialspace=True), []))
+
+
+def _decoded(content: bytes) -> str:
+    """Decode the bytes of a CSV; a damaged byte becomes U+FFFD."""
+    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
 
 
 def forecast_shape(content: bytes, forecasts: pl.DataFrame) -> ForecastShape:
-    """Build the shape of a forecast file from its bytes and its rows of silver/weather_forecasts."""
+    """Build the shape of a forecast file from its bytes and its rows of silver/weather_forecasts.
+
+    Units are those that the file states, since Silver has every value in the unit of its measurement.
+    """
+    columns = header_of(content)
+    stated = _stated_units(content, columns)
     measurements: dict[str, dict[str, Part]] = {}
-    units = (
-        forecasts.group_by("measurement", "variant", "unit")
-        .len()
-        .sort("len", "unit", descending=[False, True])
-    )
-    # Damaged lines may have a unit of their own. The most frequent unit comes last and wins.
-    for measurement, variant, unit, _ in units.iter_rows():
-        measurements.setdefault(measurement, {})[variant] = Part(unit or "none")
-    return ForecastShape(header_of(content), measurements or None)
+    for measurement, variant in forecasts.select("measurement", "variant").unique().sort(pl.all()).rows():
+        # A measurement without a variant is named alone.
+        units = stated.get(f"{measurement}_{variant}") or stated.get(measurement) or Counter()
+        # Damaged lines may have a unit of their own: the most frequent one counts.
+        unit = min(units, key=lambda unit: (-units[unit], unit), default="")
+        measurements.setdefault(measurement, {})[variant] = Part(unit or NO_UNIT)
+    return ForecastShape(columns, measurements or None)
+
+
+def _stated_units(content: bytes, columns: Sequence[str]) -> dict[str, Counter[str]]:
+    """Count the lines of a forecast by measurement, as it is spelled, and by unit; empty without a header."""
+    names = [column.casefold() for column in columns]
+    if not {"measurement", "unit"} <= set(names):
+        return {}
+    counts: dict[str, Counter[str]] = {}
+    # Counted from the end, as a site may have a comma.
+    measurement, unit = (names.index(name) - len(names) for name in ("measurement", "unit"))
+    for line in _decoded(content).splitlines():
+        fields = line.split(",")
+        if len(fields) >= len(names):
+            name = fields[measurement].strip(_AROUND)
+            counts.setdefault(name, Counter())[fields[unit].strip(_AROUND)] += 1
+    return counts
+
+
+_AROUND = ' \t"'
+"""What may stand around a field."""
 
 
 def register_shape(catalogue: Mapping[str, Mapping[str, str]]) -> Groups:
