@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from domotic_assets.ingest.decoding import decode
 from domotic_assets.quality.contract import Groups, Part
 from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
@@ -207,15 +208,9 @@ def _rooms(seen: pl.DataFrame) -> Groups:
 
 def header_of(content: bytes) -> tuple[str, ...]:
     """Parse the header of a CSV: the fields of its first line that is not blank."""
-    lines = _decoded(content[:HEADER_BYTES]).splitlines()
+    lines = decode(content[:HEADER_BYTES]).splitlines()
     first = next((line for line in lines if line.strip()), "")
     return tuple(name.strip() for name in next(csv.reader([first], skipinitialspace=True), []))
-
-
-def _decoded(content: bytes) -> str:
-    """Decode the bytes of a CSV; a damaged byte becomes U+FFFD."""
-    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return content.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
 
 
 def forecast_shape(content: bytes, forecasts: pl.DataFrame) -> ForecastShape:
@@ -243,7 +238,7 @@ def _stated_units(content: bytes, columns: Sequence[str]) -> dict[str, Counter[s
     counts: dict[str, Counter[str]] = {}
     # Counted from the end, as a site may have a comma.
     measurement, unit = (names.index(name) - len(names) for name in ("measurement", "unit"))
-    for line in _decoded(content).splitlines():
+    for line in decode(content).splitlines():
         fields = line.split(",")
         if len(fields) >= len(names):
             name = fields[measurement].strip(_AROUND)

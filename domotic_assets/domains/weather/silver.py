@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from domotic_assets.ingest.decoding import decode
 from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, mask
 from domotic_assets.ingest.units import factor_and_offset
 from domotic_assets.same_name import name_key, plain_name
@@ -118,28 +119,17 @@ def read_weather_files(
     )
 
 
-def _decode(content: bytes) -> str:
-    """Decode UTF-8 or UTF-16 with or without byte-order mark; a damaged byte becomes U+FFFD."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace")
-    if content[:1] == b"\0":
-        return content.decode("utf-16-be", "replace")
-    if content[1:2] == b"\0":
-        return content.decode("utf-16-le", "replace")
-    return content.decode("utf-8-sig", "replace")
-
-
 def _text(content: bytes) -> pl.Series:
     """Decode a file into a series of one text, with one kind of line end.
 
-    Undamaged UTF-8, as in almost every file, is used directly: a fifth of the work of `_decode`.
+    Undamaged UTF-8, as in almost every file, is used directly: a fifth of the work of `decode`.
     """
     try:
         text = pl.Series([content.removeprefix(BOM_UTF8)]).cast(pl.String)
     except pl.exceptions.ComputeError:
-        text = pl.Series([_decode(content)])
+        text = pl.Series([decode(content)])
     if b"\0" in content[:2]:
-        text = pl.Series([_decode(content)])
+        text = pl.Series([decode(content)])
     if b"\r" in content:
         text = text.str.replace_all("\r\n", "\n", literal=True).str.replace_all("\r", "\n", literal=True)
     return text
@@ -382,12 +372,13 @@ def _converted(series: pl.DataFrame) -> pl.Expr:
 def _contradicted(ordered: pl.LazyFrame) -> pl.DataFrame:
     """Build json_path, raw_text and reason of lines that a later one of the same key contradicts.
 
-    ordered: lines by key, the one that counts last. A line that says what that one says is not lost.
+    ordered: lines by key, the one that counts last. A line that says what that one says, or that has no
+    value, loses nothing.
     """
-    lines = ordered.select("key", "line", "Value", "rank", "value", is_last=_IS_LAST).collect()
+    lines = ordered.select("key", "line", "Value", "value", is_last=_IS_LAST).collect()
     counting = lines.filter("is_last").select("key", counting="value")
     return (
-        lines.filter(~pl.col("is_last"), rank=_READ)
+        lines.filter(~pl.col("is_last"))
         .join(counting, on="key")
         .filter(pl.col("value") != pl.col("counting"))
         .select(
@@ -454,6 +445,9 @@ def _mapped(texts: pl.Series, function: Callable[[str], object], dtype: pl.DataT
 
 def _valid_time(text: str, issue: date) -> datetime | None:
     """Parse a time that states its offset into UTC; None if it does not, or lies far from the issue."""
+    if "," in text:
+        # Python would read what follows an offset and a comma as part of the offset.
+        return None
     try:
         moment = datetime.fromisoformat(text)
         utc = moment.astimezone(UTC) if moment.tzinfo is not None else None
@@ -512,6 +506,6 @@ def _quarantine(
     content: bytes, file_id: str, issue: date, secrets: Collection[str], reason: str
 ) -> pl.DataFrame:
     """Build the one reject of a version that cannot be read at all: its first line, masked."""
-    first_line = _decode(content[: 16 * RAW_TEXT_LIMIT]).splitlines()[:1] or [""]
+    first_line = decode(content[: 16 * RAW_TEXT_LIMIT]).splitlines()[:1] or [""]
     refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": [reason]})
     return _reject_rows(refused, file_id, issue, secrets)

@@ -133,10 +133,19 @@ def test_any_offset_is_placed_in_utc(text: str) -> None:
 
 @pytest.mark.rule(4)
 @pytest.mark.parametrize(
-    "text", ["soon", "", "2023-09-04 03:00:00", "2023-13-04 03:00:00Z", "2093-09-04 03:00:00Z"]
+    "text",
+    [
+        "soon",
+        "",
+        "2023-09-04 03:00:00",
+        "2023-13-04 03:00:00Z",
+        "2093-09-04 03:00:00Z",
+        "2023-09-04 03:00:00+00:00,50",
+    ],
 )
 def test_an_unreadable_time_is_refused(text: str) -> None:
-    reading = read(GOOD.replace("2023-09-04 03:00:00+00:00", text), GOOD.replace(",03,", ",04,"))
+    quoted = f'"{text}"' if "," in text else text
+    reading = read(GOOD.replace("2023-09-04 03:00:00+00:00", quoted), GOOD.replace(",03,", ",04,"))
     assert values(reading.forecasts) == [11.5]
     assert refusals(reading.rejects) == [("line 2: Time", text, "bad_time")]
     assert reading.summary["status"].item() == "partial"
@@ -326,6 +335,7 @@ def test_columns_are_found_by_their_names(header: str) -> None:
         csv(GOOD).decode().encode("utf-16"),
         csv(GOOD).decode().encode("utf-16-le"),
         csv(GOOD).decode().encode("utf-16-be"),
+        csv(GOOD).decode().encode("cp1252"),
     ],
 )
 def test_encodings_and_line_ends(content: bytes) -> None:
