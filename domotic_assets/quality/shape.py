@@ -235,14 +235,18 @@ def _stated_units(content: bytes, columns: Sequence[str]) -> dict[str, Counter[s
     names = [column.casefold() for column in columns]
     if not {"measurement", "unit"} <= set(names):
         return {}
-    counts: dict[str, Counter[str]] = {}
+    fields = pl.Series([decode(content).replace("\r", "\n")]).str.split("\n").explode().str.split(",").list
     # Counted from the end, as a site may have a comma.
-    measurement, unit = (names.index(name) - len(names) for name in ("measurement", "unit"))
-    for line in decode(content).splitlines():
-        fields = line.split(",")
-        if len(fields) >= len(names):
-            name = fields[measurement].strip(_AROUND)
-            counts.setdefault(name, Counter())[fields[unit].strip(_AROUND)] += 1
+    places = {name: names.index(name) - len(names) for name in ("measurement", "unit")}
+    lines = pl.DataFrame(
+        [
+            fields.get(place, null_on_oob=True).str.strip_chars(_AROUND).alias(name)
+            for name, place in places.items()
+        ]
+    )
+    counts: dict[str, Counter[str]] = {}
+    for measurement, unit, number in lines.drop_nulls().group_by("measurement", "unit").len().rows():
+        counts.setdefault(measurement, Counter())[unit] = number
     return counts
 
 
