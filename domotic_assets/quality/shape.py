@@ -223,7 +223,8 @@ def forecast_shape(content: bytes, forecasts: pl.DataFrame) -> ForecastShape:
     measurements: dict[str, dict[str, Part]] = {}
     for measurement, variant in forecasts.select("measurement", "variant").unique().sort(pl.all()).rows():
         # A measurement without a variant is named alone.
-        units = stated.get(f"{measurement}_{variant}") or stated.get(measurement) or Counter()
+        names = (f"{measurement}_{variant}".casefold(), measurement.casefold())
+        units = stated.get(names[0]) or stated.get(names[1]) or Counter()
         # Damaged lines may have a unit of their own: the most frequent one counts.
         unit = min(units, key=lambda unit: (-units[unit], unit), default="")
         measurements.setdefault(measurement, {})[variant] = Part(unit or NO_UNIT)
@@ -231,7 +232,7 @@ def forecast_shape(content: bytes, forecasts: pl.DataFrame) -> ForecastShape:
 
 
 def _stated_units(content: bytes, columns: Sequence[str]) -> dict[str, Counter[str]]:
-    """Count the lines of a forecast by measurement, as it is spelled, and by unit; empty without a header."""
+    """Count the lines of a forecast by measurement in small letters, and by unit; empty without a header."""
     names = [column.casefold() for column in columns]
     if not {"measurement", "unit"} <= set(names):
         return {}
@@ -246,7 +247,7 @@ def _stated_units(content: bytes, columns: Sequence[str]) -> dict[str, Counter[s
     )
     counts: dict[str, Counter[str]] = {}
     for measurement, unit, number in lines.drop_nulls().group_by("measurement", "unit").len().rows():
-        counts.setdefault(measurement, Counter())[unit] = number
+        counts.setdefault(measurement.casefold(), Counter())[unit] += number
     return counts
 
 

@@ -255,7 +255,7 @@ def _series(texts: pl.Series, secrets: Collection[str], sites: Mapping[str, str]
     named = fields.select(
         is_whole=pl.col("Site").is_not_null(),
         site=_mapped(fields["Site"], lambda text: _site(text, secrets, sites), pl.String()),
-        measurement=_mapped(fields["Measurement"], lambda text: _name(text, secrets), pl.String()),
+        measurement=_mapped(fields["Measurement"], lambda text: _measurement(text, secrets), pl.String()),
         unit=_mapped(fields["Unit"], lambda text: mask(text, secrets), pl.String()),
     )
     series = _with_variant(named)
@@ -471,6 +471,19 @@ def _site(text: str, secrets: Collection[str], sites: Mapping[str, str]) -> str 
     """
     name = _name(plain_name(text), secrets)
     return name if name is None else sites.get(name_key(name), name)
+
+
+_SPELLED = {
+    name_key(name): name
+    for measurement in WEATHER_MEASUREMENTS
+    for name in (measurement, *(f"{measurement}_{variant}" for variant in WEATHER_VARIANTS))
+}
+
+
+def _measurement(text: str, secrets: Collection[str]) -> str | None:
+    """Name a measurement with its variant as declared, else as the file does; None if `_name` gives none."""
+    name = _name(text, secrets)
+    return name if name is None else _SPELLED.get(name_key(name), name)
 
 
 def _with_variant(rows: pl.DataFrame) -> pl.DataFrame:
