@@ -547,6 +547,8 @@ def line_by_line(
         }
         faults = {f"line {number}: {name}": reason for name, (reason, is_bad) in bad.items() if is_bad}
         name, _, variant = measurement.rpartition("_")
+        if variant not in ("ctrl", "q10", "q90", "stde"):
+            name, variant = measurement, "none"
         # A broken quote may bring the text of another field here.
         value = float(text) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) and text != "-99999" else None
         after = unit
