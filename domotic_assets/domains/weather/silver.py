@@ -1,60 +1,41 @@
 """Reads forecast files into rows: every variant, step and issue of each name's latest readable version.
 
-Reading bytes, refusing bad values and flagging outliers belong here. Columns per measurement and daily
-figures belong to Gold. A file is cut into lines before fields are looked for, so that a broken quote costs
-only its own line.
+Refusing bad values and flagging outliers belong here, reading lines in `lines` and `series`. Columns per
+measurement and daily figures belong to Gold.
 """
 
-import csv
-import re
-from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from domotic_assets.domains.weather.lines import read_lines, read_parts
+from domotic_assets.domains.weather.series import map_texts, read_series
 from domotic_assets.ingest.decoding import decode
-from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, mask
-from domotic_assets.ingest.units import factor_and_offset
-from domotic_assets.same_name import name_key, plain_name
+from domotic_assets.ingest.masking import mask
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME
-from domotic_assets.schemas.weather import (
-    DEVIATION,
-    WEATHER_FORECASTS,
-    WEATHER_MEASUREMENTS,
-    WEATHER_VARIANTS,
-)
+from domotic_assets.schemas.weather import WEATHER_FORECASTS
 
 SOURCE = "weather_files"
-HEADER = ("Time", "Value", "Prediction", "Site", "Measurement", "Unit")
-_COLUMNS = [name.casefold() for name in HEADER]
-_LONGEST_HEADER = 400
-"""Characters from which a line is no header; it may name columns beside those of HEADER."""
 
 MISSING_VALUE = -99999.0
+
 LARGEST = 1e300
 """Magnitude from which a value counts as not finite: another unit of it could be too large for a number."""
-NO_VARIANT = "none"
+
 RAW_TEXT_LIMIT = 200
+
 DECIMALS = 9
 """Decimals that a converted value keeps: 140 °F is 60 °C, and no error of rounding makes it an outlier."""
 
 # dim_datetime reaches eight days beyond the data: a valid time further off is a damaged one.
 EARLIEST_BEFORE_ISSUE = timedelta(days=1)
+
 LATEST_AFTER_ISSUE = timedelta(days=9)
 
-# A line is cut in two: the fields that differ from line to line, and its series; a file has few series.
-_HEAD, _SERIES = HEADER[:3], HEADER[3:]
-_PARTS = (*_HEAD, "series")
-
-_FIELD = r'"(?:[^"]|"")*"|[^",]*'
-_HEAD_PATTERN, _SERIES_PATTERN = (
-    ",".join(rf"\s*(?P<{column}>{_FIELD})\s*" for column in columns) for columns in (_HEAD, _SERIES)
-)
 _STEPS = 10_000  # A step has at most four digits.
-_SERIES_KEY = ("site", "measurement", "variant")
 
 _REFUSED, _MISSING, _READ = range(3)
 """Ranks of lines of one key: a line with a value counts before one without, and that before a refused one."""
@@ -100,7 +81,7 @@ def read_weather_files(
         if version["name"] in counted:
             summary.append((file_id, issue, "superseded", 0, 0, 0, 0))
             continue
-        lines = _lines(version["content"])
+        lines = read_lines(version["content"])
         if lines is None or lines.is_empty():
             reason = "not_csv" if lines is None else "no_lines"
             rejects.append(_quarantine(version["content"], file_id, issue, secrets, reason))
@@ -119,102 +100,10 @@ def read_weather_files(
     )
 
 
-def _text(content: bytes) -> pl.Series:
-    """Decode a file into a series of one text, with one kind of line end.
-
-    Undamaged UTF-8, as in almost every file, is used directly: a fifth of the work of `decode`.
-    """
-    try:
-        text = pl.Series([content.removeprefix(BOM_UTF8)]).cast(pl.String)
-    except pl.exceptions.ComputeError:
-        text = pl.Series([decode(content)])
-    if b"\0" in content[:2]:
-        text = pl.Series([decode(content)])
-    if b"\r" in content:
-        text = text.str.replace_all("\r\n", "\n", literal=True).str.replace_all("\r", "\n", literal=True)
-    return text
-
-
-def _lines(content: bytes) -> pl.DataFrame | None:
-    """Split a file into its lines that are not blank, after the header, with their numbers.
-
-    text: the line as it stands. fields: the same, with the fields of HEADER alone and in their order; null if
-    the line has not as many fields as the header. None if the header is not the forecast's.
-    """
-    lines = (
-        _text(content)
-        .to_frame("text")
-        .lazy()
-        .select(pl.col("text").str.split("\n").explode())
-        .with_row_index("line", offset=1)
-        .filter(pl.col("text").str.strip_chars() != "")
-        .collect()
-    )
-    if lines.is_empty():
-        return None
-    below = lines.slice(1)
-    names = _header(lines["text"].item(0))
-    if any(names.count(column) != 1 for column in _COLUMNS):
-        return None
-    if names == _COLUMNS:
-        return below.with_columns(fields="text")
-    # Another order or further columns, as another version of the forecast may have.
-    groups = below["text"].str.extract_groups("^" + ",".join(rf"\s*({_FIELD})\s*" for _ in names) + "$")
-    places = [pl.col(groups.struct.fields[names.index(column)]) for column in _COLUMNS]
-    return below.hstack(groups.struct.unnest().select(fields=pl.concat_str(places, separator=",")))
-
-
-def _header(line: str) -> list[str]:
-    """Parse the names of the columns, in small letters; empty list if the line is longer than any header."""
-    if len(line) > _LONGEST_HEADER:
-        return []
-    return [name.strip().casefold() for name in next(csv.reader([line], skipinitialspace=True), [])]
-
-
-def _fields(texts: pl.Series, pattern: str) -> pl.DataFrame:
-    """Extract one column per group of the pattern, without quotes; all null if a text does not match."""
-    groups = texts.str.extract_groups(pattern).struct.unnest()
-    unquoted = [
-        pl.when(pl.col(column).str.starts_with('"'))
-        .then(pl.col(column).str.slice(1, pl.col(column).str.len_chars() - 2).str.replace_all('""', '"'))
-        .otherwise(pl.col(column))
-        .str.strip_chars()
-        .alias(column)
-        for column in HEADER
-        if column in groups.columns
-    ]
-    return groups.with_columns(unquoted)
-
-
-def _parts(lines: pl.DataFrame) -> tuple[dict[str, pl.Series], pl.DataFrame]:
-    """Find the distinct texts of each column in _PARTS, and for each line the indexes of its own texts.
-
-    A line is cut at its first commas: a third of the work of a pattern, with the same result if its head
-    holds no quote. The index of a part that a line lacks is null.
-    """
-    cut = pl.col("fields").str.splitn(",", len(_PARTS)).struct.rename_fields(_PARTS)
-    parts = lines.select(cut.alias("cut")).unnest("cut")
-    texts = _distinct(parts)
-    if pl.concat([texts[name] for name in _HEAD]).str.contains('"', literal=True).any():
-        is_quoted = pl.any_horizontal(pl.col(_HEAD).str.contains('"', literal=True)).fill_null(False)
-        numbered = lines.select("line", "fields").hstack(parts)
-        quoted = numbered.filter(is_quoted).select("line", "fields")
-        fields = _fields(quoted["fields"], f"^{_HEAD_PATTERN},(?P<{_PARTS[-1]}>(?s:.*))$")
-        parts = pl.concat([numbered.filter(~is_quoted), quoted.hstack(fields)]).sort("line").select(_PARTS)
-        texts = _distinct(parts)
-    return texts, parts.select(pl.col(name).cast(pl.Enum(texts[name])).to_physical() for name in _PARTS)
-
-
-def _distinct(columns: pl.DataFrame) -> dict[str, pl.Series]:
-    """Find the distinct texts of each column."""
-    texts = columns.select(pl.all().drop_nulls().unique().implode())
-    return {column.name: column.explode(empty_as_null=False) for column in texts}
-
-
 def _times(texts: pl.Series, issue: date) -> pl.DataFrame:
     """Parse each text as a UTC time (`valid_at`), and rank the times (`moment`); null if it is refused."""
     times = texts.str.strip_chars()
-    valid_at = _mapped(times, lambda text: _valid_time(text, issue), UTC_TIME)
+    valid_at = map_texts(times, lambda text: _valid_time(text, issue), UTC_TIME)
     return pl.DataFrame({"Time": times, "valid_at": valid_at, "moment": valid_at.rank("dense")})
 
 
@@ -245,65 +134,6 @@ def _steps(texts: pl.Series) -> pl.DataFrame:
     return stripped.with_columns(step=step).collect()
 
 
-def _series(texts: pl.Series, secrets: Collection[str], sites: Mapping[str, str]) -> pl.DataFrame:
-    """Parse each text into site, measurement, variant and unit, masked, with what becomes of its values.
-
-    `place` is that of the series in the table's order, null if its site or measurement is refused.
-    `is_whole`: whether the text has three fields. Further columns: those of `_rules`.
-    """
-    fields = _fields(texts, f"^{_SERIES_PATTERN}$")
-    named = fields.select(
-        is_whole=pl.col("Site").is_not_null(),
-        site=_mapped(fields["Site"], lambda text: _site(text, secrets, sites), pl.String()),
-        measurement=_mapped(fields["Measurement"], lambda text: _measurement(text, secrets), pl.String()),
-        unit=_mapped(fields["Unit"], lambda text: mask(text, secrets), pl.String()),
-    )
-    series = _with_variant(named)
-    places = series.select(_SERIES_KEY).drop_nulls().unique().sort(_SERIES_KEY).with_row_index("place")
-    placed = series.join(places, on=_SERIES_KEY, how="left", maintain_order="left").drop("unit")
-    # In one chunk, as it is looked up for every line: in several chunks that costs three times as much.
-    return placed.hstack(_rules(series)).rechunk()
-
-
-_RULES = pl.Schema(
-    {
-        "unit": pl.String(),
-        "factor": pl.Float64(),
-        "offset": pl.Float64(),
-        "refused_unit": pl.String(),
-        "minimum": pl.Float64(),
-        "maximum": pl.Float64(),
-    }
-)
-
-
-def _rules(series: pl.DataFrame) -> pl.DataFrame:
-    """Build what becomes of each series' values, from measurement, variant and stated unit; one row a series.
-
-    unit: that of the values afterwards. factor, offset: value × factor + offset is the value in that unit;
-    null if nothing is converted. refused_unit: the stated unit if it is none of the measurement's, else null.
-    minimum, maximum: bounds of the values; null if there are none.
-    A series that states no unit has the declared one, and an undeclared measurement that of the file.
-    """
-    rows: list[tuple[str | float | None, ...]] = []
-    for name, variant, unit in series.select("measurement", "variant", "unit").iter_rows():
-        declared = WEATHER_MEASUREMENTS.get(name)
-        if declared is None or unit is None:
-            rows.append((unit, None, None, None, None, None))
-            continue
-        found = factor_and_offset(unit, declared.unit) if unit else (1.0, 0.0)
-        is_deviation = variant == DEVIATION
-        bounds = (None, None) if is_deviation else (declared.minimum, declared.maximum)
-        if found is None:
-            rows.append((unit, None, None, unit, *bounds))
-        elif found == (1, 0):
-            rows.append((unit or declared.unit, None, None, None, *bounds))
-        else:
-            # A deviation is a difference: one of 9 °F is one of 5 °C.
-            rows.append((declared.unit, found[0], 0.0 if is_deviation else found[1], None, *bounds))
-    return pl.DataFrame(rows, schema=_RULES, orient="row")
-
-
 def _read(
     lines: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str], sites: Mapping[str, str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
@@ -311,13 +141,13 @@ def _read(
 
     Texts repeat, so each one is parsed once, and lines are sorted by numbers alone.
     """
-    texts, places = _parts(lines)
+    texts, places = read_parts(lines)
     times = _times(texts["Time"], issue)
     understood = {
         "Time": times,
         "Value": _values(texts["Value"]),
         "Prediction": _steps(texts["Prediction"]),
-        "series": _series(texts["series"], secrets, sites),
+        "series": read_series(texts["series"], secrets, sites),
     }
     columns = (frame.select(pl.all().gather(places[name])) for name, frame in understood.items())
     # One number in the order of the table's key, null if a part of the key is. It has room for the series and
@@ -361,7 +191,7 @@ _IS_LAST = pl.col("key").ne_missing(pl.col("key").shift(-1))
 
 
 def _converted(series: pl.DataFrame) -> pl.Expr:
-    """Build the value of a line in the unit of its series. series: as `_series` returns them."""
+    """Build the value of a line in the unit of its series. series: as `read_series` returns them."""
     stated = pl.col("number")
     if series["factor"].null_count() == series.height:
         return stated
@@ -436,13 +266,6 @@ def _issue(rows: pl.DataFrame) -> date:
     return issue
 
 
-def _mapped(texts: pl.Series, function: Callable[[str], object], dtype: pl.DataType) -> pl.Series:
-    """Apply a function to each text, called once per distinct text; null stays null."""
-    held = texts.to_list()
-    results = {text: function(text) for text in set(held) if text is not None}
-    return pl.Series(texts.name, [results.get(text) for text in held], dtype=dtype)
-
-
 def _valid_time(text: str, issue: date) -> datetime | None:
     """Parse a time that states its offset into UTC; None if it does not, or lies far from the issue."""
     if "," in text:
@@ -459,50 +282,9 @@ def _valid_time(text: str, issue: date) -> datetime | None:
     return utc
 
 
-def _name(text: str, secrets: Collection[str]) -> str | None:
-    """Mask a site or measurement; None if it is empty or holds damaged bytes, as a key must be whole."""
-    return None if text == "" or REPLACEMENT_CHARACTER in text else mask(text, secrets)
-
-
-def _site(text: str, secrets: Collection[str], sites: Mapping[str, str]) -> str | None:
-    """Name a site as sites.yaml does, else as the file does, masked; None if `_name` gives none.
-
-    sites: names by `name_key`. Of an unknown site only the letter case distinguishes names.
-    """
-    name = _name(plain_name(text), secrets)
-    return name if name is None else sites.get(name_key(name), name)
-
-
-_SPELLED = {
-    name_key(name): name
-    for measurement in WEATHER_MEASUREMENTS
-    for name in (measurement, *(f"{measurement}_{variant}" for variant in WEATHER_VARIANTS))
-}
-
-
-def _measurement(text: str, secrets: Collection[str]) -> str | None:
-    """Name a measurement with its variant as declared, else as the file does; None if `_name` gives none."""
-    name = _name(text, secrets)
-    return name if name is None else _SPELLED.get(name_key(name), name)
-
-
-def _with_variant(rows: pl.DataFrame) -> pl.DataFrame:
-    """Split `PRED_T_2M_ctrl` into measurement `PRED_T_2M` and variant `ctrl`; `none` if no variant is stated.
-
-    Whatever follows a known measurement is its variant; after an unknown one only a known variant is.
-    """
-    known = "|".join(map(re.escape, WEATHER_MEASUREMENTS))
-    variants = "|".join(map(re.escape, WEATHER_VARIANTS))
-    parts = pl.col("measurement").str.extract_groups(rf"^(?:({known})_(.+)|(.+)_({variants}))$").struct
-    return rows.with_columns(
-        measurement=pl.coalesce(parts["1"], parts["3"], "measurement"),
-        variant=pl.coalesce(parts["2"], parts["4"], pl.lit(NO_VARIANT)),
-    )
-
-
 def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
     """Build `REJECTS` rows of one file from json_path, raw_text and reason."""
-    raw = _mapped(refused["raw_text"], lambda text: mask(text, secrets)[:RAW_TEXT_LIMIT], pl.String())
+    raw = map_texts(refused["raw_text"], lambda text: mask(text, secrets)[:RAW_TEXT_LIMIT], pl.String())
     nothing = {name: pl.lit(None, dtype) for name, dtype in REJECTS.schema.items()}
     stated = {
         "source": pl.lit(SOURCE),
