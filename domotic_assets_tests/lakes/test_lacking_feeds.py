@@ -15,6 +15,7 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas.homes import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.schemas.weather import FACT_WEATHER_DAY, FACT_WEATHER_HOUR
+from domotic_assets.simulator.register import write_register
 from domotic_assets_tests.support import builders
 from domotic_assets_tests.support.carry import carry
 from domotic_assets_tests.support.lakes import open_lake, versions
@@ -54,6 +55,20 @@ def forecast(*lines: str) -> Send:
 FEEDS: dict[str, tuple[Send, str]] = {
     **{f"{kind} alone": (only(kind), WITHOUT_REGISTER) for kind in KINDS},
     "no kind at all": (only(), WITHOUT_REGISTER),
+    "unknown things": (
+        lambda folder: share(folder, **dict.fromkeys(KINDS), gadgets={"Office": {"x": 1}}),
+        WITHOUT_REGISTER,
+    ),
+    "refused values": (
+        lambda folder: share(
+            folder, **dict.fromkeys(KINDS) | {"humidities": {"Bhroom": {"humidity": "n/a"}}}
+        ),
+        WITHOUT_REGISTER,
+    ),
+    "the register of others": (
+        lambda folder: (share(folder), write_register(folder / "register.sqlite", 1, (), AT)),
+        builders.REGISTRY,
+    ),
     "no forecasts": (only(*KINDS), WITHOUT_FORECASTS),
     "no file": (lambda _: None, WITHOUT_REGISTER),
     "unreadable files": (
