@@ -184,6 +184,11 @@ class Lake:
         snapshot = self.delta(table)
         return 0 if snapshot is None else snapshot.transaction_version(name) or 0
 
+    def create(self, table: Table) -> None:
+        """Create the table without rows if it does not exist: a step that found none has done its work."""
+        if self.version(table) is None:
+            self._write(table, table.empty())
+
     def append(self, table: Table, rows: pl.DataFrame, marks: Marks = NO_MARKS) -> bool:
         """Append rows in one commit; nothing is written if there are none. Returns whether rows were."""
         if not rows.is_empty():

@@ -4,17 +4,19 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from domotic_assets.domains.homes.checks import rounds
 from domotic_assets.domains.homes.flows import arrivals, landing
+from domotic_assets.domains.weather.checks import CHECKS
 from domotic_assets.flow.worklist import WINDOWS, Task
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import gold, silver
-from domotic_assets_tests.support.carry import carry
+from domotic_assets.schemas import gold, refusals, silver, weather
+from domotic_assets_tests.support.carry import FORECASTS, carry
 from domotic_assets_tests.support.lakes import RIGHT_OF_BRONZE, open_lake
 
 pytestmark = pytest.mark.untraced
@@ -152,3 +154,28 @@ def test_what_is_fed_in_is_told_apart_and_earns_the_feed_in_price(shared: Path, 
             pl.col("energy_kwh", "energy_import_kwh", "energy_export_kwh", "cost_chf").sum()
         )
         assert sums.row(0) == pytest.approx((-0.1, 0.1, 0.2, cost))
+
+
+# Weather
+
+
+@pytest.mark.rule(10)
+def test_a_forecast_counts_in_the_unit_that_it_states_and_contradictions_are_told(
+    shared: Path, tmp_path: Path
+) -> None:
+    """50 °F are 10 °C and 0.001 m are 1 mm; of 10 and then 30 °C the last counts."""
+    work = open_lake(delivered(shared, tmp_path, "forecast_unit") / "sites.yaml", tmp_path / "lake")
+    carry(work, flows=(*TO_ROOMS, *FORECASTS, "weather_dims"))
+    days = work.lake.read(weather.FACT_WEATHER_DAY).filter(horizon_days=0).sort("date_key")
+    assert days.select("date_key", "temperature_c_avg").rows() == [(20261116, 10.0), (20261117, 30.0)]
+    rain = work.lake.read(weather.FACT_WEATHER_HOUR)["precipitation_mm_ctrl"].drop_nulls().unique().to_list()
+    assert rain == [1.0]
+    rejects = work.lake.read(refusals.REJECTS, where=pl.col("source") == "weather_files")
+    lines = work.lake.read(weather.WEATHER_FORECASTS, dates=[date(2026, 11, 17)]).height
+    assert rejects.select("utc_date", "raw_text", "reason").unique().rows() == [
+        (date(2026, 11, 17), "10.0", "contradicted")
+    ]
+    assert rejects.height == lines
+    [check] = [check for check in CHECKS if check.name == "refused"]
+    verdict = check.judge(rounds.present_round(work))
+    assert [breach.subject for breach in verdict.breaches] == ["forecast of 2026-11-17"]

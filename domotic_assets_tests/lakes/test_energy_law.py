@@ -144,20 +144,21 @@ def windows_of(minutes: pl.Series) -> list[Window]:
 
 
 def eventful() -> pl.DataFrame:
-    """Seven hours of a plug: a heater, an hour unread in which it ran, a dip, a restart, a set-back."""
+    """Hours of a plug: a heater days ago, an hour unread in which it ran, a dip, a restart, a set-back."""
     rows: list[tuple[datetime, str, str, float]] = []
     counter = 60_000.0
     for minute in range(420):
         power = 2_000.0 if 30 <= minute < 35 else 6.0
-        counter += 900.0 if minute == 160 else power / 60
+        counter += {40: 140.0, 160: 900.0}.get(minute, power / 60)
         if minute == 300:
             counter = 0.05
         if minute == 350:
             counter -= 0.6
         if not 100 <= minute < 160:
+            at = START + (minute if minute >= 40 else minute - 2 * meters.DAY) * MINUTE
             shown = 0.0 if 200 <= minute < 260 else counter
             for name, value in (("plugs.power", power), ("plugs.total", round(shown, 3))):
-                rows.append((START + minute * MINUTE, PLUGS[0], name, value))
+                rows.append((at, PLUGS[0], name, value))
     return as_events(rows)
 
 

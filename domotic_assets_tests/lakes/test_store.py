@@ -306,6 +306,18 @@ def test_replacing_all_by_the_same_rows_in_another_order_is_no_commit(lake: Lake
     assert held(lake, ROOMS) == [("a", 2), ("b", 2)]
 
 
+@pytest.mark.parametrize("kind", [Lake, MemoryLake])
+def test_a_table_is_created_once_and_keeps_what_it_holds(tmp_path: Path, kind: type[Lake]) -> None:
+    lake = kind(str(tmp_path))
+    assert lake.version(READINGS) is None
+    for _ in range(2):
+        lake.create(READINGS)
+        assert (lake.version(READINGS), lake.dates(READINGS)) == (0, [])
+    lake.append(READINGS, rows((1, "a", 1)))
+    lake.create(READINGS)
+    assert (lake.version(READINGS), lake.read(READINGS).height) == (1, 1)
+
+
 def test_an_empty_table_is_written_once_so_that_it_exists(lake: Lake) -> None:
     assert lake.replace_all(ROOMS, ROOMS.empty())
     assert not lake.replace_all(ROOMS, ROOMS.empty())

@@ -54,6 +54,10 @@ class MemoryLake(Lake):
     def mark(self, table: Table, name: str) -> int:
         return self._marks.get((table.id, name), 0)
 
+    def create(self, table: Table) -> None:
+        if table.id not in self._versions:
+            self._put(table, table.empty(), NO_MARKS)
+
     def append(self, table: Table, rows: pl.DataFrame, marks: Marks = NO_MARKS) -> bool:
         if not rows.is_empty():
             self._put(table, pl.concat([self._frame(table), as_texts(_fit(table, rows))]), marks)

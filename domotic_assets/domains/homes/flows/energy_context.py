@@ -118,8 +118,7 @@ def _unsettled(work: Workspace, context: Context, plugs: Collection[str]) -> tup
     returning = {
         plug
         for plug, at, note in latest.select("device", "ts", "counter_note").iter_rows()
-        if note in ("dip", "spike")
-        or (note in ("restart", "set_back") and _may_return(work, context.reach, marked, plug, at))
+        if note in ("restart", "set_back") and _may_return(work, context.reach, marked, plug, at)
     }
     return frozenset({*here.filter("breaks")["device"], *later["device"], *returning}), until
 

@@ -75,7 +75,8 @@ def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
 def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebuild: Rebuild) -> int:
     """Write a minute fact of these windows and of what they affect, piece by piece; returns the row count.
 
-    rebuild: computes the rows of a piece, and the minutes that they replace.
+    rebuild: computes the rows of a piece, and the minutes that they replace. The table exists afterwards,
+    also without a row: a feed may lack what it is made of.
     """
     touched = touched_minutes(work, windows)
     all_minutes = touched["minute"].unique().sort()
@@ -88,6 +89,7 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
         work.lake.replace_values(table, rows, "datetime_key", _keys(replaced), replaced.dt.date())
         written += rows.height
         work.report(table.id, number, len(pieces))
+    work.lake.create(table)
     return written
 
 
@@ -224,11 +226,11 @@ def _last(minutes: pl.Series) -> datetime:
 
 
 def days_without_gold(work: Workspace) -> list[Window]:
-    """List the UTC days with Silver events if a minute fact table does not exist; else none."""
-    days = set(work.lake.dates(silver.SENSOR_EVENTS))
-    missing: set[date] = set()
+    """List the UTC days with Silver events if a minute fact table does not exist; else none.
+
+    A table that exists may be empty, or lack days: then the feed has nothing for it.
+    """
     facts = (gold.FACT_ENERGY_MINUTE, gold.FACT_ENVIRONMENT_MINUTE, gold.FACT_PRESENCE_MINUTE)
-    for table in facts:
-        if work.lake.version(table) is None:
-            missing |= days
-    return [date_window(day) for day in sorted(missing)]
+    if all(work.lake.version(table) is not None for table in facts):
+        return []
+    return [date_window(day) for day in work.lake.dates(silver.SENSOR_EVENTS)]
