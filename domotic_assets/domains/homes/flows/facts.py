@@ -1,7 +1,7 @@
 """Writes Gold's minute facts from Silver, window by window."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
