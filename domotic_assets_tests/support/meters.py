@@ -46,9 +46,14 @@ class Plug:
         self.slack_wh[kind] = self.slack_wh.get(kind, 0.0) + slack_wh
 
     @property
+    def rounding_wh(self) -> float:
+        """What rounding may take or add, at the ends of a period and at each fault."""
+        return float(0.1**self.digits) * (1 + len(self.slack_wh)) + 1e-6
+
+    @property
     def bound_wh(self) -> float:
-        """How far a sum may lie from the truth: the faults, and rounding at the ends and at each fault."""
-        return sum(self.slack_wh.values()) + 0.1**self.digits * (1 + len(self.slack_wh)) + 1e-6
+        """How far a sum may lie from the truth."""
+        return sum(self.slack_wh.values()) + self.rounding_wh
 
 
 def plug(rng: Random, minutes: int) -> Plug:

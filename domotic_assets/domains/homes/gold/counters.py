@@ -149,7 +149,9 @@ class Series:
         A counter that reaches its old level by counting makes only steps that its power explains.
         """
         before, here = self._counters[place - 1], self._counters[place]
-        lacked = self._counters[level] + self._expected(level, place - 1) - before
+        fell = self._counters[level] - self._counters[level + 1]
+        # By its power it may have come to lack more since; power is not exact enough to say that it lacks less.
+        lacked = max(fell, self._counters[level] + self._expected(level, place - 1) - before)
         ends = [power for power in self._powers[place - 1 : place + 1] if power is not None]
         power = max(ends) if ends else self._usual(level)
         beyond = here - before - MARGIN * power * (self._minutes[place] - self._minutes[place - 1]) / 60
