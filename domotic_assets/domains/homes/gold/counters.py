@@ -150,7 +150,7 @@ class Series:
         """
         before, here = self._counters[place - 1], self._counters[place]
         fell = self._counters[level] - self._counters[level + 1]
-        # By its power it may have come to lack more since; power is not exact enough to say that it lacks less.
+        # By its power it may lack more since; power is not exact enough to say that it lacks less.
         lacked = max(fell, self._counters[level] + self._expected(level, place - 1) - before)
         ends = [power for power in self._powers[place - 1 : place + 1] if power is not None]
         power = max(ends) if ends else self._usual(level)
