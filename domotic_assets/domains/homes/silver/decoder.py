@@ -9,12 +9,13 @@ Why: docs/decisions/0025-decoders-of-structures.md
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
 from domotic_assets.domains.homes.silver.judgement import State
-from domotic_assets.domains.homes.silver.shape import HEADER, Leaf, split
+from domotic_assets.domains.homes.silver.shape import HEADER, Leaf, split, texts_in
+from domotic_assets.domains.homes.silver.words import DOOR, WINDOW
 
 _Said = TypeVar("_Said")
 
@@ -28,12 +29,15 @@ _HEADER_ORDER = ("user", "api_token", "datetime")
 
 _TYPES: Mapping[str, Any] = {
     "number": float, "counter": float, "unix_time": float, "flag": bool, "state": State, "text": str,
+    "word": Literal[DOOR, WINDOW],
 }  # fmt: skip
 """Type that a decoder accepts for a kind of variable; flags and states become numbers."""
 _TYPES_OF_UNKNOWN: Mapping[type, Any] = {int: float, float: float, bool: bool, str: str}
 """Everything is kept of an unknown variable: its decoder accepts the type that the document has."""
 
-_AS_NUMBER: Mapping[Any, str] = {str: "0.0", bool: "1.0 if {} else 0.0"}
+_SPOKEN = (str, _TYPES["word"])
+"""Types whose values are texts."""
+_AS_NUMBER: Mapping[Any, str] = dict.fromkeys(_SPOKEN, "0.0") | {bool: "1.0 if {} else 0.0"}
 """Source of the number that is packed for a text or a flag: `pack` takes three times as long to turn a flag
 into a double as to pack a double."""
 
@@ -75,7 +79,9 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
     """
     if not document.keys() >= HEADER:
         return None
-    if any(type(value) is not (str if name in HEADER else dict) for name, value in document.items()):
+    if any(
+        type(value) not in ((str,) if name in HEADER else (dict, list)) for name, value in document.items()
+    ):
         return None
     lines: list[str] = []
     skeleton = _skeleton(document, "decode(content)", lines)
@@ -94,10 +100,10 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
         # A header in another letter case is no value of the shape; a name with a quote cannot be a field.
         return None
     order = sorted(range(len(leaves)), key=lambda leaf: (leaves[leaf].device, leaves[leaf].variable))
-    texts = [at for at, leaf in enumerate(order) if types[leaf] is str]
+    texts = [at for at, leaf in enumerate(order) if types[leaf] in _SPOKEN]
     numbers = [_AS_NUMBER.get(types[leaf], "{}").format(places[leaf]) for leaf in order]
     taken = [*header, f"pack({', '.join(numbers)})", f"({''.join(f'{places[order[at]]}, ' for at in texts)})"]
-    return Decoder(order, texts, _reader(structure, lines, taken, len(order)))
+    return Decoder(order, texts, _reader(structure, lines, taken, len(order), 2 * texts_in(document)))
 
 
 def _skeleton(node: Any, place: str, lines: list[str]) -> Any:
@@ -128,15 +134,21 @@ def _structure(node: Any, types: Mapping[str, Any]) -> Any:
 
 
 def _reader(
-    structure: Any, lines: Sequence[str], taken: Sequence[str], numbers: int
+    structure: Any, lines: Sequence[str], taken: Sequence[str], numbers: int, quotes: int
 ) -> Callable[[bytes], Decoded]:
     """Compile the function that decodes a file and returns the values at these places.
+
+    A file with more quotes than the structure has is refused: a key may stand twice in it, of which the
+    decoder would take the last in silence. Files of a structure have as many texts, so as many quotes.
 
     Compiled, as generic access to fields costs as much again as the parsing. Its source holds nothing from a
     file: parts and fields are numbered.
     """
-    source = "\n    ".join(["def read(content):", *lines, f"return {', '.join(taken)}"])
+    check = f"if content.count(quote) != {quotes}: raise Refused"
+    source = "\n    ".join(["def read(content):", check, *lines, f"return {', '.join(taken)}"])
     names: dict[str, Any] = {
+        "quote": b'"',
+        "Refused": msgspec.DecodeError,
         "decode": msgspec.json.Decoder(structure).decode,
         "pack": struct.Struct(f"{numbers}d").pack,
     }

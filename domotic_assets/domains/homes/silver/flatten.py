@@ -22,7 +22,8 @@ from domotic_assets.domains.homes.silver.events import candidates_in, superseded
 from domotic_assets.domains.homes.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, TEXT_LIMIT, Group, judge
 from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
-from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split
+from domotic_assets.domains.homes.silver.repeats import may_repeat_keys, repeated_keys, without_repeats
+from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split_all
 from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, Masker
 from domotic_assets.localtime import candidates, to_utc
 from domotic_assets.registry.homes import Home
@@ -52,10 +53,9 @@ class Flattened:
     """The result of flattening file versions.
 
     events: SENSOR_EVENTS plus `file`, the row of its file in `files`; texts that repeat are categories. One
-    row per accepted reading, by minute, device and variable. One file may have a device and variable twice
-    (two spellings of a room), in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file
-    version. sources: arrived_at and name of each of these. shared_minutes: the minutes in which a device and
-    variable may occur more than once.
+    row per accepted reading, by minute, device and variable. rejects: REJECTS. files: SENSOR_FILES, one row
+    per file version. sources: arrived_at and name of each of these. shared_minutes: the minutes in which a
+    device and variable may occur more than once, as two files have them.
     """
 
     events: pl.DataFrame
@@ -207,8 +207,9 @@ class _Flattening:
         )
         try:
             document = read_document(content)
-            self._place(file, document)
-            shape, values = split(document)
+            lost = repeated_keys(content, MOST_VALUES) if may_repeat_keys(content, document) else []
+            self._place(file, document, lost)
+            shape, values = split_all(*lost, document)
             if len(values) > MOST_VALUES:
                 raise Unreadable("too_large")
         except Unreadable as error:
@@ -348,10 +349,20 @@ class _Flattening:
         own = self._files[file].own_secrets
         return self._masker.mask(text, own) if most is None else self._masker.beginning(text, own, most)
 
-    def _place(self, file: _File, document: dict[str, Any]) -> None:
-        """Set the home and the minute of a file; raises Unreadable if either cannot be found."""
+    def _place(self, file: _File, document: dict[str, Any], lost: Sequence[dict[str, Any]]) -> None:
+        """Set the home and the minute of a file; raises Unreadable if either cannot be found.
+
+        lost: values whose key stands twice. A file with two users or two times is that of neither.
+        """
         user = document.get("user")
-        file.own_secrets = own_secrets_of(document)
+        file.own_secrets = own_secrets_of(document).union(*map(own_secrets_of, lost))
+        for other in lost:
+            if "user" in other and not (
+                type(user) is type(other["user"]) is str and name_key(user) == name_key(other["user"])
+            ):
+                raise Unreadable("user_mismatch")
+            if other.get("datetime", document.get("datetime")) != document.get("datetime"):
+                document = document | {"datetime": _CONTRADICTED}
         inside = self._users.get(name_key(user)) if type(user) is str else None
         if file.home is None:
             file.home = inside
@@ -381,9 +392,10 @@ class _Flattening:
 
     def result(self) -> Flattened:
         """Judge all values collected so far, and build the result."""
-        judged = judge(list(self._groups.values()), self._conceal)
+        groups = list(self._groups.values())
         facts = self._file_facts()
         names = self._names()
+        judged = without_repeats(judge(groups, self._conceal), groups, names["rank"], self._conceal)
         ordered = in_order(judged.readings, self._taken, names, facts)
         refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
         rejects = (
@@ -443,11 +455,9 @@ class _Flattening:
         ).with_columns(utc_date=pl.col("window").dt.date(), source=pl.lit("sensor_files"))
 
     def _shared_minutes(self, facts: pl.DataFrame) -> pl.Series:
-        """Find minutes of two counting files of a home, and of files with a device and variable twice."""
+        """Find the minutes of two counting files of a home."""
         counting = facts.filter(pl.col("status") == "loaded")
-        shared = counting.filter(pl.struct("home", "minute").is_duplicated())["minute"]
-        twice = [file for group in self._groups.values() if group.repeats for file in group.files]
-        return pl.concat([shared, facts["minute"][twice]]).unique()
+        return counting.filter(pl.struct("home", "minute").is_duplicated())["minute"].unique()
 
     def _statuses(
         self, ordered: Ordered, refused: pl.DataFrame, nulls: Counter[int], facts: pl.DataFrame
@@ -523,6 +533,9 @@ def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
         rejects = rejects.with_columns(json_path=pl.when(nth == 1).then("json_path").otherwise(numbered))
     return rejects
 
+
+_CONTRADICTED = ()
+"""In place of a time that is stated twice, and not alike: no text that could be read."""
 
 _OUTCOMES = pl.Schema(
     [

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from domotic_assets.ingest.masking import mask
@@ -16,8 +17,9 @@ from domotic_assets.same_name import name_key
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
 # One part of a shape: JSON path of the object with the rooms, category, room as spelled, place in a list or
-# 0, and field names; None instead of these for a bare value where a device's readings belong.
-Part = tuple[str, str, str | None, int, tuple[str, ...] | None]
+# 0, path from the room to the device, and field names; None instead of these for a bare value where the
+# readings of a device belong.
+Part = tuple[str, str, str | None, int, str, tuple[str, ...] | None]
 Shape = tuple[Part, ...]
 
 SECRET_HEADER = frozenset({"user", "api_token"})
@@ -28,13 +30,15 @@ FEED = "feed"
 DEVICE_ROOM = "house"
 
 NAME_LIMIT = 200
+_LONGEST_PLACE = 4
+"""Figures of the largest place of a list that an object's keys may state."""
 CUT = "…"
 """Marks where a name was cut. A name is repeated in each of its values: a long one would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What one value of a shape measures. `kind` is a Kind of the feed, `unknown` or `no_device`."""
+    """What one value of a shape measures. `kind` is a Kind of the feed, `word`, `unknown` or `no_device`."""
 
     room: str
     device: str
@@ -47,23 +51,63 @@ class Leaf:
 
 
 def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
-    """Split a document into its shape and its values, in the shape's order and without the header."""
+    """Split a document into its shape and its values, in the shape's order and without the header.
+
+    Forms that say the same have the same readings: a list, an object with its places (from 0) as keys, and
+    for a list of one its item; an empty list or object holds nothing.
+    """
     parts: list[Part] = []
     values: list[Any] = []
     for category, rooms in document.items():
         if category in HEADER or category.casefold() in SECRET_HEADER:
             continue
         path = f"$.{category}"
-        if type(rooms) is not dict:
-            parts.append((path, category, None, 0, None))
-            values.append(rooms)
-            continue
-        if category == "meteos" and type(rooms.get("meteo")) is dict and _holds_rooms(rooms["meteo"]):
-            # The stations are one level deeper in most files, and directly here in others.
-            _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
-            path, rooms = f"{path}.meteo", rooms["meteo"]
-        _split_rooms(path, category, rooms, parts, values)
+        if type(rooms) is dict and not _begins_like_a_list(rooms):
+            _split_stations(path, category, rooms, parts, values)
+        else:
+            _split_listed(path, category, rooms, parts, values)
     return tuple(parts), values
+
+
+def split_all(*documents: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
+    """Split several documents that together make up one file, one after the other."""
+    if len(documents) == 1:
+        return split(documents[0])
+    split_up = [split(document) for document in documents]
+    return tuple(chain.from_iterable(shape for shape, _ in split_up)), [
+        value for _, values in split_up for value in values
+    ]
+
+
+def _split_listed(path: str, category: str, rooms: Any, parts: list[Part], values: list[Any]) -> None:
+    """Split a known category whose rooms lie in a list; any other value is a bare one."""
+    listed = _items(rooms) if category in CATEGORIES and not _names_rooms(rooms) else None
+    if listed is not None:
+        for _, step, item in listed:
+            if type(item) is dict:
+                _split_stations(path + step, category, item, parts, values)
+            elif item != []:
+                parts.append((path + step, category, None, 0, "", None))
+                values.append(item)
+    elif type(rooms) is dict:
+        _split_stations(path, category, rooms, parts, values)
+    else:
+        parts.append((path, category, None, 0, "", None))
+        values.append(rooms)
+
+
+def _split_stations(
+    path: str, category: str, rooms: dict[str, Any], parts: list[Part], values: list[Any]
+) -> None:
+    """Split the rooms of a category, and those that it holds one level deeper: stations in most files."""
+    inner = rooms.get("meteo") if category == "meteos" else None
+    listed = [(0, "", inner)] if type(inner) is dict else _items(inner) or []
+    if listed and all(type(item) is dict and _holds_rooms(item) for _, _, item in listed):
+        _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
+        for _, step, item in listed:
+            _split_rooms(f"{path}.meteo{step}", category, item, parts, values)
+    else:
+        _split_rooms(path, category, rooms, parts, values)
 
 
 def _split_rooms(
@@ -74,25 +118,85 @@ def _split_rooms(
     path: JSON path of `rooms`. rooms: by room as spelled, a device, a list of devices or a bare value.
     """
     for spelling, device in rooms.items():
-        if type(device) is dict:
-            parts.append((path, category, spelling, 0, tuple(device)))
+        if type(device) is dict and not _begins_like_a_list(device):
+            parts.append((path, category, spelling, 0, "", tuple(device)))
             values.extend(device.values())
-        elif type(device) is list:
-            for place, item in enumerate(device, 1):
-                if type(item) is dict:
-                    parts.append((path, category, spelling, place, tuple(item)))
-                    values.extend(item.values())
-                else:
-                    parts.append((path, category, spelling, place, None))
-                    values.append(item)
-        else:
-            parts.append((path, category, spelling, 0, None))
-            values.append(device)
+            continue
+        for place, step, item in _items(device) or [(0, "", device)]:
+            if type(item) is dict:
+                parts.append((path, category, spelling, place, step, tuple(item)))
+                values.extend(item.values())
+            elif item != []:
+                parts.append((path, category, spelling, place, step, None))
+                values.append(item)
+
+
+def _begins_like_a_list(node: dict[str, Any]) -> bool:
+    """Return whether the first key of an object begins with a figure: a cheap test before `_items`."""
+    return next(iter(node), "")[:1].isdigit()
+
+
+def _items(node: Any) -> list[tuple[int, str, Any]] | None:
+    """List place (from 1), path and value of the items of a list, or of an object that is one.
+
+    Such an object has places as keys, counted from 0 as where it comes from: a list that lost an item. So a
+    device keeps its place. At least one of its values is an object. A list within as an only item is that
+    item. None for any other value.
+    """
+    if type(node) is list:
+        items = [(place + 1, f"[{place}]", item) for place, item in enumerate(node)]
+    elif type(node) is dict and node and all(map(_is_place, node)):
+        items = [(int(key) + 1, f".{key}", item) for key, item in node.items()]
+    else:
+        return None
+    found = [
+        (place, f"{step}[0]", item[0])
+        if type(item) is list and len(item) == 1 and type(item[0]) is dict
+        else (place, step, item)
+        for place, step, item in items
+    ]
+    return found if type(node) is list or any(type(item) is dict for _, _, item in found) else None
+
+
+def _is_place(key: str) -> bool:
+    """Return whether a key is the place of an item in a list, as PHP writes it: `0`, `12`, not `012`."""
+    return key.isascii() and key.isdecimal() and len(key) <= _LONGEST_PLACE and str(int(key)) == key
+
+
+def _names_rooms(rooms: Any) -> bool:
+    """Return whether an object has rooms as keys, be they figures, and not the places of a list of rooms.
+
+    In such a list each item holds devices by room.
+    """
+    return type(rooms) is dict and not all(
+        type(item) is dict
+        and not _begins_like_a_list(item)
+        and any(type(device) in (dict, list) for device in item.values())
+        for item in rooms.values()
+    )
 
 
 def _holds_rooms(stations: dict[str, Any]) -> bool:
     """Return whether an object holds stations by room: one of its values is an object, or it is empty."""
     return any(type(station) is dict for station in stations.values()) or not stations
+
+
+def texts_in(document: Mapping[str, Any]) -> int:
+    """Count the texts of a document, keys included; its file has twice as many quotes, and escaped ones."""
+    found = 0
+    waiting: list[Any] = [document]
+    while waiting:
+        node = waiting.pop()
+        if type(node) is dict:
+            found += len(node)
+            node = node.values()
+        for value in node:
+            kind = type(value)
+            if kind is str:
+                found += 1
+            elif kind is dict or kind is list:
+                waiting.append(value)
+    return found
 
 
 def interpret(
@@ -106,20 +210,20 @@ def interpret(
     leaves: list[Leaf] = []
     # Cached: a name occurs in many parts, and shortening a long one is slow.
     brief = cache(partial(_brief, secrets=secrets))
-    for long_holder, long_category, long_spelling, place, long_fields in shape:
+    for long_holder, long_category, long_spelling, place, step, long_fields in shape:
         holder, category = brief(long_holder), brief(long_category)
         spelling = None if long_spelling is None else brief(long_spelling)
         fields = None if long_fields is None else tuple(map(brief, long_fields))
         known = category in CATEGORIES
         if spelling is None:
-            leaves.append(_bare_category(home, category, known, secrets))
+            leaves.append(_bare_category(home, category, holder, known, secrets))
         elif fields is None and not known and place == 0:
             # An unknown category without rooms: its values are fields of one device of the house.
             room = f"{home}/{DEVICE_ROOM}"
             leaves.append(_leaf(room, category, 1, spelling, f"{holder}.{spelling}", secrets))
         else:
             room = room_id(home, spelling, rooms, secrets)
-            path = f"{holder}.{spelling}" + (f"[{place - 1}]" if place else "")
+            path = f"{holder}.{spelling}{step}"
             if fields is None:
                 leaves.append(_no_device(room, category, place or 1, path, secrets))
             else:
@@ -162,7 +266,8 @@ def _leaf(room: str, category: str, place: int, field: str, path: str, secrets: 
     spec = VARIABLES.get(variable)
     if spec is None:
         return Leaf(room, device, mask(variable, secrets), "unknown", None, None, None, mask(path, secrets))
-    return Leaf(room, device, variable, spec.kind, spec.unit, spec.minimum, spec.maximum, mask(path, secrets))
+    kind = "word" if spec.is_word else spec.kind
+    return Leaf(room, device, variable, kind, spec.unit, spec.minimum, spec.maximum, mask(path, secrets))
 
 
 def _no_device(room: str, category: str, place: int, path: str, secrets: Collection[str]) -> Leaf:
@@ -174,9 +279,9 @@ def _no_device(room: str, category: str, place: int, path: str, secrets: Collect
     return Leaf(room, device, mask(category, secrets), "no_device", None, None, None, mask(path, secrets))
 
 
-def _bare_category(home: str, category: str, known: bool, secrets: Collection[str]) -> Leaf:
+def _bare_category(home: str, category: str, path: str, known: bool, secrets: Collection[str]) -> Leaf:
     """Build the leaf of a value where rooms belong: refused in a known category, kept in an unknown one."""
     room = f"{home}/{DEVICE_ROOM}"
     if known:
-        return _no_device(room, category, 1, f"$.{category}", secrets)
+        return _no_device(room, category, 1, path, secrets)
     return _leaf(room, FEED, 1, category, f"$.{category}", secrets)
