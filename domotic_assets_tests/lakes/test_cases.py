@@ -3,6 +3,7 @@
 import os
 import shutil
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from domotic_assets.domains.homes.flows import arrivals, landing
 from domotic_assets.flow.worklist import WINDOWS, Task
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas import gold, refusals, silver
+from domotic_assets.schemas.table import surrogate_key
 from domotic_assets_tests.support.carry import carry
 from domotic_assets_tests.support.lakes import RIGHT_OF_BRONZE, open_lake
 
@@ -97,3 +99,40 @@ def test_files_of_before_the_history_are_counted_and_left(shared: Path, tmp_path
     (case / "share" / "settings.json").rename(case / "share" / "01.05.2019 0900_GoodX_received.json")
     found = landing.discover_sensor_files(open_lake(case / "sites.yaml", case / "lake"))
     assert (found.files, dict(found.left)) == (5, {"before history_start": 1})
+
+
+# Forms
+
+
+def refused(work: Workspace, home: str) -> Counter[tuple[str, str]]:
+    """How many rejects of a home have a variable and a reason."""
+    rows = work.lake.read(refusals.REJECTS).filter(home=home)
+    return Counter(rows.select("variable", "reason").iter_rows())
+
+
+def flags(work: Workspace, home: str, flag: str) -> list[bool | None]:
+    """A flag of a home's only room with openings, by minute."""
+    rows = work.lake.read(gold.FACT_ENVIRONMENT_MINUTE).filter(pl.col("apartment_key") == surrogate_key(home))
+    return rows.sort("datetime_key")[flag].to_list()
+
+
+@pytest.mark.rule(5)
+def test_a_room_that_stands_twice_costs_no_reading_in_silence(shared: Path, tmp_path: Path) -> None:
+    """Each file has a room twice with other readings; the last counts, and counts agree with the tables."""
+    work = carried(shared, tmp_path, "duplicate_keys")
+    files = work.lake.read(silver.SENSOR_FILES)
+    for home in ("dupkeys", "twospell"):
+        mine = files.filter(home=home)
+        assert mine["status"].to_list() == ["partial"] * 6
+        said = refused(work, home)
+        assert said == {("plugs.power", "duplicate_reading"): 6, ("plugs.total", "duplicate_reading"): 6}
+        assert mine["rejects"].sum() == said.total()
+        assert mine["events"].sum() == work.lake.read(silver.SENSOR_EVENTS).filter(home=home).height
+
+
+@pytest.mark.rule(3)
+def test_a_list_as_an_object_and_an_empty_one_are_lists(shared: Path, tmp_path: Path) -> None:
+    work = carried(shared, tmp_path, "list_as_object")
+    assert flags(work, "phpindex", "window_open_flag") == [True] * 6
+    assert work.lake.read(refusals.REJECTS).is_empty()
+    assert set(work.lake.read(silver.SENSOR_FILES)["status"]) == {"loaded"}

@@ -22,7 +22,7 @@ others for seconds."""
 
 _UTF_8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _OF_CODE_PAGE = frozenset(chr(code) for code in range(0xC0, 0x100) if code not in (0xD7, 0xF7)) | frozenset(
-    "œŒ°²³µ·«»’‘–€"
+    "œŒ\u00a0°º²³µ·«»’‘–€"
 )
 """Signs outside ASCII that names, texts and units of the feed's languages have in the Windows code page."""
 _BETWEEN = " \t\r\n\0"

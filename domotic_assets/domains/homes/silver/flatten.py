@@ -6,7 +6,7 @@ structure go through a `decoder`, with the same result.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,7 +15,14 @@ from typing import Any
 
 import polars as pl
 
-from domotic_assets.domains.homes.silver.bulk import NOTHING_TAKEN, Batch, Taken, files_of, minutes_of
+from domotic_assets.domains.homes.silver.bulk import (
+    NOTHING_TAKEN,
+    Batch,
+    Taken,
+    files_of,
+    minutes_of,
+    with_more_quotes,
+)
 from domotic_assets.domains.homes.silver.decoder import Decoder, decoder_of
 from domotic_assets.domains.homes.silver.document import MOST_BYTES, Unreadable, read_document
 from domotic_assets.domains.homes.silver.events import candidates_in, superseded_among, without
@@ -155,6 +162,7 @@ class _Flattening:
         self._settled: tuple[str, datetime] | None = None
         # Files that decoders read, and the secrets of each sender by the number of its first name.
         self._taken = NOTHING_TAKEN
+        self._doubtful: list[int] = []
         self._batches: dict[_Rooms, list[Batch]] = defaultdict(list)
         self._latest: dict[str | None, Batch] = {}
         self._own_secrets: dict[int, frozenset[str]] = {}
@@ -167,17 +175,21 @@ class _Flattening:
     def read(self) -> None:
         """Read all file versions, each with the decoder that read the home's file before it, if that can."""
         homes = self._homes_of_plain_files()
-        for file, (home, content) in enumerate(zip(homes, self._contents(), strict=True)):
-            batch = self._latest.get(home)
-            if batch is None or home is None or not batch.take(file, home, content):
-                self._read_otherwise(file, home, content)
+        first = 0
+        for part in self._versions.select("content").iter_slices(CONTENTS_AT_ONCE):
+            contents = part.to_series().to_list()
+            decoded: dict[int, tuple[Decoder, bytes]] = {}
+            for file, content in enumerate(contents, first):
+                home = homes[file]
+                batch = self._latest.get(home)
+                if batch is None or home is None or not batch.take(file, home, content):
+                    batch = self._read_otherwise(file, home, content)
+                if batch is not None:
+                    decoded[file] = batch.decoder, content
+            self._doubtful += with_more_quotes(decoded)
+            first += len(contents)
         for file in self._admit():
             self._read_singly(file, self._versions["content"][file])
-
-    def _contents(self) -> Iterator[bytes]:
-        """Yield the bytes of all file versions, copied CONTENTS_AT_ONCE at a time."""
-        for part in self._versions.select("content").iter_slices(CONTENTS_AT_ONCE):
-            yield from part.to_series().to_list()
 
     def _homes_of_plain_files(self) -> list[str | None]:
         """Return the home of each file that is its name's only version and not too large; None for others."""
@@ -190,14 +202,15 @@ class _Flattening:
             .to_list()
         )
 
-    def _read_otherwise(self, file: int, home: str | None, content: bytes) -> None:
-        """Read a file with another decoder, or else value by value."""
+    def _read_otherwise(self, file: int, home: str | None, content: bytes) -> Batch | None:
+        """Read a file with another decoder, and return its batch, or else value by value."""
         if home is not None and home in self._rooms:
             for batch in self._batches[self._rooms[home]]:
                 if batch.take(file, home, content):
                     self._latest[home] = batch
-                    return
+                    return batch
         self._read_singly(file, content)
+        return None
 
     def _read_singly(self, number: int, content: bytes) -> None:
         """Read one file version value by value; a readable one supersedes older versions of its name."""
@@ -253,7 +266,8 @@ class _Flattening:
     def _admit(self) -> list[int]:
         """Set home and minute of the decoded files; returns those that must be read value by value after all.
 
-        These have a header that is foreign to the home, or a time that is odd or not plausible.
+        These have a header that is foreign to the home, a time that is odd or not plausible, or more quotes
+        than their decoder expects.
         """
         batches = list(chain.from_iterable(self._batches.values()))
         if not batches:
@@ -266,7 +280,7 @@ class _Flattening:
         zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
         minutes = minutes_of(local, zones)
         timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
-        kept = (timely & taken["begin"].is_not_null()).fill_null(False)
+        kept = (timely & taken["begin"].is_not_null()).fill_null(False) & ~files.is_in(self._doubtful)
         placed = taken.hstack([homes, minutes.alias("minute")])
         packed = [numbers for batch in batches for numbers in batch.packed]
         self._taken = Taken(placed, packed, self._texts(batches, begins)).keeping(kept)

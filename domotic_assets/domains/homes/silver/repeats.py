@@ -8,21 +8,33 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import orjson
 import polars as pl
 
+from domotic_assets.domains.homes.silver.decoder import QUOTE, quotes_in
 from domotic_assets.domains.homes.silver.document import Unreadable, is_too_deep, read_leniently
 from domotic_assets.domains.homes.silver.judgement import READINGS, Conceal, Group, Judged, raw_text
 from domotic_assets.domains.homes.silver.shape import texts_in
 
 REASON = "duplicate_reading"
+_LARGE = 64 * 1024
+"""Bytes from which quotes are counted as a column."""
 
 
 def may_repeat_keys(content: bytes, document: Mapping[str, Any]) -> bool:
     """Return whether a file may hold a key twice: it has more quotes than the texts of its document need.
 
-    It may also have them as it escapes some in a text.
+    Nothing is known of a file that escapes signs, as it may escape quotes, or that cannot be written anew.
     """
-    return content.count(b'"') != 2 * texts_in(document)
+    if len(content) > _LARGE:
+        return quotes_in(content) != 2 * texts_in(document)
+    if b"\\" in content:
+        return True
+    try:
+        # Written anew, as that is faster than counting the texts of the document.
+        return content.count(QUOTE) != orjson.dumps(document).count(QUOTE)
+    except orjson.JSONEncodeError:
+        return True
 
 
 def repeated_keys(content: bytes, most: int) -> list[dict[str, Any]]:

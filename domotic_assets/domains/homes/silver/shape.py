@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import sha256
 from itertools import chain
-from typing import Any
+from typing import Any, TypeGuard
 
 from domotic_assets.ingest.masking import mask
 from domotic_assets.same_name import name_key
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
 # One part of a shape: JSON path of the object with the rooms, category, room as spelled, place in a list or
-# 0, path from the room to the device, and field names; None instead of these for a bare value where the
-# readings of a device belong.
-Part = tuple[str, str, str | None, int, str, tuple[str, ...] | None]
+# 0, path from the room to the device if it is not that place, and field names; None instead of these for a
+# bare value where the readings of a device belong.
+Part = tuple[str, str, str | None, int, str | None, tuple[str, ...] | None]
 Shape = tuple[Part, ...]
 
 SECRET_HEADER = frozenset({"user", "api_token"})
@@ -30,6 +30,8 @@ FEED = "feed"
 DEVICE_ROOM = "house"
 
 NAME_LIMIT = 200
+_AFTER_FIGURES, _LETTER = ":", "a"
+"""A key that comes before the first may begin with a figure: a quick test whether an object is a list."""
 _LONGEST_PLACE = 4
 """Figures of the largest place of a list that an object's keys may state."""
 CUT = "…"
@@ -62,7 +64,7 @@ def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
         if category in HEADER or category.casefold() in SECRET_HEADER:
             continue
         path = f"$.{category}"
-        if type(rooms) is dict and not _begins_like_a_list(rooms):
+        if type(rooms) is dict and not next(iter(rooms), _LETTER) < _AFTER_FIGURES:
             _split_stations(path, category, rooms, parts, values)
         else:
             _split_listed(path, category, rooms, parts, values)
@@ -101,7 +103,7 @@ def _split_stations(
 ) -> None:
     """Split the rooms of a category, and those that it holds one level deeper: stations in most files."""
     inner = rooms.get("meteo") if category == "meteos" else None
-    listed = [(0, "", inner)] if type(inner) is dict else _items(inner) or []
+    listed = [(0, "", inner)] if _names_rooms(inner) else _items(inner) or []
     if listed and all(type(item) is dict and _holds_rooms(item) for _, _, item in listed):
         _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
         for _, step, item in listed:
@@ -118,44 +120,52 @@ def _split_rooms(
     path: JSON path of `rooms`. rooms: by room as spelled, a device, a list of devices or a bare value.
     """
     for spelling, device in rooms.items():
-        if type(device) is dict and not _begins_like_a_list(device):
-            parts.append((path, category, spelling, 0, "", tuple(device)))
+        # Written out: a call or a path for each device would cost as much as the rest.
+        if type(device) is dict and not next(iter(device), _LETTER) < _AFTER_FIGURES:
+            parts.append((path, category, spelling, 0, None, tuple(device)))
             values.extend(device.values())
-            continue
-        for place, step, item in _items(device) or [(0, "", device)]:
-            if type(item) is dict:
-                parts.append((path, category, spelling, place, step, tuple(item)))
-                values.extend(item.values())
-            elif item != []:
-                parts.append((path, category, spelling, place, step, None))
-                values.append(item)
+        elif type(device) is list:
+            for place, item in enumerate(device, 1):
+                if type(item) is dict and not next(iter(item), _LETTER) < _AFTER_FIGURES:
+                    parts.append((path, category, spelling, place, None, tuple(item)))
+                    values.extend(item.values())
+                else:
+                    _split_item((path, category, spelling, place), f"[{place - 1}]", item, parts, values)
+        else:
+            for place, step, item in _items(device) or [(0, "", device)]:
+                _split_item((path, category, spelling, place), step, item, parts, values)
 
 
-def _begins_like_a_list(node: dict[str, Any]) -> bool:
-    """Return whether the first key of an object begins with a figure: a cheap test before `_items`."""
-    return next(iter(node), "")[:1].isdigit()
+def _split_item(
+    where: tuple[str, str, str, int], step: str, item: Any, parts: list[Part], values: list[Any]
+) -> None:
+    """Append the part of a device that does not lie as usual. where: the part's first members."""
+    inner = _items(item)
+    if inner and len(inner) == 1 and type(inner[0][2]) is dict:
+        step, item = step + inner[0][1], inner[0][2]
+    if type(item) is dict:
+        parts.append((*where, step, tuple(item)))
+        values.extend(item.values())
+    elif item != []:
+        parts.append((*where, step, None))
+        values.append(item)
 
 
 def _items(node: Any) -> list[tuple[int, str, Any]] | None:
     """List place (from 1), path and value of the items of a list, or of an object that is one.
 
     Such an object has places as keys, counted from 0 as where it comes from: a list that lost an item. So a
-    device keeps its place. At least one of its values is an object. A list within as an only item is that
-    item. None for any other value.
+    device keeps its place. At least one of its values is an object, or a list. None for any other value.
     """
     if type(node) is list:
-        items = [(place + 1, f"[{place}]", item) for place, item in enumerate(node)]
-    elif type(node) is dict and node and all(map(_is_place, node)):
-        items = [(int(key) + 1, f".{key}", item) for key, item in node.items()]
-    else:
-        return None
-    found = [
-        (place, f"{step}[0]", item[0])
-        if type(item) is list and len(item) == 1 and type(item[0]) is dict
-        else (place, step, item)
-        for place, step, item in items
-    ]
-    return found if type(node) is list or any(type(item) is dict for _, _, item in found) else None
+        return [(place + 1, f"[{place}]", item) for place, item in enumerate(node)]
+    if (
+        type(node) is dict
+        and all(map(_is_place, node))
+        and any(type(v) in (dict, list) for v in node.values())
+    ):
+        return [(int(key) + 1, f".{key}", item) for key, item in node.items()]
+    return None
 
 
 def _is_place(key: str) -> bool:
@@ -163,14 +173,14 @@ def _is_place(key: str) -> bool:
     return key.isascii() and key.isdecimal() and len(key) <= _LONGEST_PLACE and str(int(key)) == key
 
 
-def _names_rooms(rooms: Any) -> bool:
+def _names_rooms(rooms: Any) -> TypeGuard[dict[str, Any]]:
     """Return whether an object has rooms as keys, be they figures, and not the places of a list of rooms.
 
     In such a list each item holds devices by room.
     """
     return type(rooms) is dict and not all(
         type(item) is dict
-        and not _begins_like_a_list(item)
+        and not all(map(_is_place, item))
         and any(type(device) in (dict, list) for device in item.values())
         for item in rooms.values()
     )
@@ -223,7 +233,7 @@ def interpret(
             leaves.append(_leaf(room, category, 1, spelling, f"{holder}.{spelling}", secrets))
         else:
             room = room_id(home, spelling, rooms, secrets)
-            path = f"{holder}.{spelling}{step}"
+            path = f"{holder}.{spelling}" + (step if step is not None else f"[{place - 1}]" if place else "")
             if fields is None:
                 leaves.append(_no_device(room, category, place or 1, path, secrets))
             else:
