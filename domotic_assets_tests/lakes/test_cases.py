@@ -136,3 +136,12 @@ def test_a_list_as_an_object_and_an_empty_one_are_lists(shared: Path, tmp_path: 
     assert flags(work, "phpindex", "window_open_flag") == [True] * 6
     assert work.lake.read(refusals.REJECTS).is_empty()
     assert set(work.lake.read(silver.SENSOR_FILES)["status"]) == {"loaded"}
+
+
+@pytest.mark.rule(3)
+def test_an_opening_is_what_it_says_in_any_word_or_what_it_last_was(shared: Path, tmp_path: Path) -> None:
+    """Window, window, WINDOW, "Window ", Fenster and null: open all the time."""
+    work = carried(shared, tmp_path, "word_of_an_opening")
+    assert flags(work, "typecase", "window_open_flag") == [True] * 6
+    assert flags(work, "typecase", "door_open_flag") == [None] * 6
+    assert work.lake.read(refusals.REJECTS).is_empty()

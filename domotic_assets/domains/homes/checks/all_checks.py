@@ -79,9 +79,9 @@ OF_HOMES = (
         "still",
         silver.SENSOR_EVENTS,
         "WARN",
-        "A motion sensor or an opening did not change for a day while the feed went on. Not told: motion "
-        "sensors that rest with the openings of their room (if it has none, with all sensors of the home), "
-        "and openings that rest closed, unless they moved on each day before.",
+        "A motion sensor or an opening did not change for a day while the feed went on, nor "
+        f"{openings.STILL_TIMES_PAST} times as long as it ever rested in the days before. Not told: a home "
+        "in which nothing moves, and an opening that was closed in all those days.",
         _each_home(steps.still),
     ),
     Check(

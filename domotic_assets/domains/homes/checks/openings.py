@@ -15,8 +15,8 @@ STILL_HOURS = 23
 STILL_READINGS = 60
 """Fewer readings show nothing."""
 
-PAST_DAYS = 2
-"""Days before on each of which a closed opening moved, if it is to be told that it no longer does."""
+STILL_TIMES_PAST = 3
+"""How many times as long as any rest before a rest must be: an office may rest from Friday to Monday."""
 
 MOVED_MINUTES = 5
 """Minutes of a list with and without a device from which its places have changed, or of another kind."""
@@ -70,36 +70,43 @@ def may_be_still(present: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def still(present: pl.DataFrame, past: pl.DataFrame) -> Verdict:
+def still(present: pl.DataFrame, series: pl.DataFrame) -> Verdict:
     """Find motion sensors and openings that stand still for a day while the feed goes on.
 
-    A motion sensor may rest with the openings of its room, or with all sensors of its home: nobody is there.
-    An opening may rest closed, unless it moved on each day before. present: `daily` of the judged day. past:
-    changed, by device and variable, one row for each day before.
+    Told is a rest several times as long as any before of the same value. Sensors may rest with all of their
+    home's, as nobody is there, and an opening may rest closed that never moved. present: `daily` of the
+    judged day. series: ts, home, device, variable and value of those that `may_be_still`, in that day and the
+    days before.
     """
-    moved = pl.col("low") != pl.col("high")
-    room = pl.col("device").str.split("/").list.get(1).alias("room")
-    present = present.with_columns(room)
-    homes = present.group_by("home").agg(lively=moved.any(), watched=pl.len())
-    rooms = present.filter(pl.col("variable") == SWITCH).group_by("home", "room").agg(used=moved.any())
-    habit = (
-        past.group_by("device", "variable")
-        .agg(days=pl.len(), always=pl.col("changed").all())
-        .filter(pl.col("always"), pl.col("days") >= PAST_DAYS)
-        .select("device", "variable", usual=True)
+    sensor = ["home", "device", "variable"]
+    runs = (
+        series.drop_nulls("value")
+        .sort(*sensor, "ts")
+        .with_columns(run=pl.struct(*sensor, "value").rle_id())
+        .group_by(*sensor, "run", maintain_order=True)
+        .agg(pl.col("value").first(), hours=(pl.col("ts").max() - pl.col("ts").min()).dt.total_minutes() / 60)
     )
-    open_or_moving = pl.col("high") == 1
-    of_motion = pl.col("variable") == MOTION
-    missed = (pl.col("watched") == 1) | pl.coalesce("used", "lively")
-    found = (
-        may_be_still(present)
-        .join(homes, on="home")
-        .join(rooms, on=["home", "room"], how="left")
-        .join(habit, on=["device", "variable"], how="left")
-        .filter(open_or_moving | pl.when(of_motion).then(missed).otherwise(pl.col("usual").fill_null(False)))
+    last = pl.col("run") == pl.col("run").last()
+    rests = runs.group_by(sensor, maintain_order=True).agg(
+        pl.col("value").last(),
+        pl.col("hours").last(),
+        runs=pl.len(),
+        before=pl.col("hours").filter(pl.col("value") == pl.col("value").last(), ~last).max(),
+    )
+    moved = (pl.col("low") != pl.col("high")).any()
+    homes = present.group_by("home").agg(lively=moved | (pl.len() == 1))
+    at_rest = pl.col("value") == 0
+    never_moved = (pl.col("variable") == SWITCH) & (pl.col("runs") == 1)
+    found = rests.join(homes, on="home").filter(
+        pl.col("hours") >= STILL_TIMES_PAST * pl.col("before").fill_null(0),
+        ~at_rest | (pl.col("lively") & ~never_moved),
     )
     breaches = [
-        _breach(row, "stands_still", {"value": row["high"], "readings": row["readings"]})
+        _breach(
+            row,
+            "stands_still",
+            {"value": row["value"], "hours": round(row["hours"], 1), "most before": row["before"]},
+        )
         for row in _rows(found)
     ]
     return Verdict(breaches, {"sensors": present.height})

@@ -281,17 +281,9 @@ def still(piece: Piece) -> Verdict:
     """
     present = openings.daily(piece.openings)
     resting = openings.may_be_still(present)["device"].to_list()
-    before = openings.daily(piece.openings.clear()).select("device", "variable", changed=pl.lit(False))
-    if resting:
-        past = Window(piece.span.start - PAST, piece.span.start)
-        before = (
-            piece.said(past, openings.WATCHED, resting)
-            .filter(pl.col("variable") != openings.KIND)
-            .group_by("device", "variable", pl.col("ts").dt.date())
-            .agg(changed=pl.col("value").n_unique() > 1)
-            .drop("ts")
-        )
-    return openings.still(present, before)
+    with_past = Window(piece.span.start - PAST, piece.span.end)
+    series = piece.said(with_past, (openings.SWITCH, openings.MOTION), resting)
+    return openings.still(present, series)
 
 
 def clocks_of(piece: Piece) -> Verdict:

@@ -5,8 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from domotic_assets.domains.homes.flows import kinds
 from domotic_assets.domains.homes.flows.reading import COUNTING
 from domotic_assets.domains.homes.gold import energy, rooms
+from domotic_assets.domains.homes.gold.kinds import filled
 from domotic_assets.flow.pieces import cut
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within, utc_dates
@@ -111,26 +113,44 @@ def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
     return pieces
 
 
-def _environment(work: Workspace, minutes: pl.Series, _run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-    """Compute FACT_ENVIRONMENT_MINUTE rows of these minutes; returns them and the minutes they replace."""
-    events = _events(work, minutes, rooms.of_environment())
+def _environment(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Compute FACT_ENVIRONMENT_MINUTE rows of these minutes; returns them and the minutes they replace.
+
+    run: those of all pieces. Other minutes whose openings hang on a word in these are included.
+    """
+    columns, where = [*_ROOM_COLUMNS, "is_outlier"], rooms.of_environment()
+    events = _events_between(work, _first(minutes), _last(minutes) + kinds.AHEAD, where, columns)
+    lacking = kinds.hanging_on(work, events, minutes, run)
+    if not lacking.is_empty():
+        minutes = pl.concat([minutes, lacking["ts"]]).unique().sort()
+        events = _events_between(work, _first(minutes), _last(minutes), where, columns)
+        events = filled(events, lacking, kinds.words_before(work, lacking))
     silent = _silent_devices(work, minutes)
-    return rooms.environment_minutes(events, silent, work.registry), minutes
+    chosen = events.filter(pl.col("ts").is_in(minutes.implode()))
+    return rooms.environment_minutes(chosen, silent, work.registry), minutes
 
 
 def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     """Compute FACT_PRESENCE_MINUTE rows of a piece; returns them and the minutes that they replace.
 
-    minutes: those of the piece. run: those of all pieces. Later minutes in which presence still holds are
-    included where their rows differ from Gold's, unless another piece of the run rebuilds them.
+    minutes: those of the piece. run: those of all pieces. Other minutes whose doors hang on a word in these
+    are included, and later ones in which presence still holds where their rows differ from Gold's, unless
+    another piece of the run rebuilds them.
     """
     hold = work.registry.settings.presence_hold_minutes
+    wanted = pl.col("variable").is_in([rooms.MOTION_VARIABLE, *rooms.OPENING_VARIABLES])
+    before, after = timedelta(minutes=hold - 1), max(timedelta(minutes=hold - 1), kinds.AHEAD)
+    events = _events_between(work, _first(minutes) - before, _last(minutes) + after, wanted, _ROOM_COLUMNS)
+    lacking = kinds.hanging_on(work, events, minutes, run)
+    if not lacking.is_empty():
+        minutes = pl.concat([minutes, lacking["ts"]]).unique().sort()
+        events = _events_between(
+            work, _first(minutes) - before, _last(minutes) + after, wanted, _ROOM_COLUMNS
+        )
+        events = filled(events, lacking, kinds.words_before(work, lacking))
     reached = rooms.reach_of_presence(minutes, hold)
     # Minutes of the same run are rebuilt in their own piece.
     rebuilt = reached.filter(reached.is_in(minutes.implode()) | ~reached.is_in(run.implode()))
-    wanted = pl.col("variable").is_in([rooms.MOTION_VARIABLE, *rooms.OPENING_VARIABLES])
-    first = _first(rebuilt) - timedelta(minutes=hold - 1)
-    events = _events_between(work, first, _last(rebuilt), wanted, _ROOM_COLUMNS)
     rows = rooms.presence_minutes(events, rebuilt, work.registry)
     beyond = _keys(rebuilt.filter(~rebuilt.is_in(minutes.implode())))
     held = _held(work, gold.FACT_PRESENCE_MINUTE, beyond)
@@ -283,13 +303,6 @@ def _dates_of_plugs(
         columns=["device", "utc_date"],
     )
     return {device: sorted(found) for device, found in seen.group_by("device").agg("utc_date").iter_rows()}
-
-
-def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame:
-    """Read the events of exactly these minutes, with the columns that the facts of rooms need."""
-    columns = [*_ROOM_COLUMNS, "is_outlier"]
-    events = _events_between(work, _first(minutes), _last(minutes), where, columns)
-    return events.filter(pl.col("ts").is_in(minutes.implode()))
 
 
 def _events_between(

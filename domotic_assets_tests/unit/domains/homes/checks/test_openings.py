@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from domotic_assets.domains.homes.checks.openings import KIND, MOTION, SWITCH, daily, kinds, places, still
+from domotic_assets.domains.homes.checks.openings import (
+    KIND,
+    MOTION,
+    SWITCH,
+    daily,
+    kinds,
+    may_be_still,
+    places,
+    still,
+)
 from domotic_assets.quality.verdict import Verdict
 
 START = datetime(2023, 9, 4, tzinfo=UTC)
@@ -47,46 +56,42 @@ def test_an_opening_without_a_word_is_told(unknown: int, expected: list[tuple[st
 
 
 MOVING = [0.0, 1.0] * (DAY // 2)
-NO_PAST = pl.DataFrame(schema={"device": pl.String, "variable": pl.String, "changed": pl.Boolean})
-
-
-def past(*changed: bool, device: str = WINDOW, variable: str = SWITCH) -> pl.DataFrame:
-    return pl.DataFrame([(device, variable, day) for day in changed], schema=NO_PAST.schema, orient="row")
+NIGHT = [0.0] * 500 + [1.0] * 940
+"""A day with a rest of eight hours."""
 
 
 @pytest.mark.parametrize(
-    ("events", "before", "expected"),
+    ("days", "beside", "expected"),
     [
-        ([said(WINDOW, SWITCH, [1.0] * DAY)], NO_PAST, [WINDOW]),
-        ([said(WINDOW, SWITCH, [1.0] * (DAY - 1) + [0.0])], NO_PAST, []),
-        ([said(WINDOW, SWITCH, [1.0] * 1000)], NO_PAST, []),
-        ([said(WINDOW, SWITCH, [0.0] * DAY)], NO_PAST, []),
-        ([said(WINDOW, SWITCH, [0.0] * DAY)], past(True), []),
-        ([said(WINDOW, SWITCH, [0.0] * DAY)], past(True, True), [WINDOW]),
-        ([said(WINDOW, SWITCH, [0.0] * DAY)], past(True, False, True), []),
-        ([said(SENSOR, MOTION, [0.0] * DAY)], NO_PAST, [SENSOR]),
-        ([said(SENSOR, MOTION, [1.0] * DAY)], NO_PAST, [SENSOR]),
-        ([said(SENSOR, MOTION, MOVING)], NO_PAST, []),
-        ([said(SENSOR, MOTION, [0.0] * DAY), said(NEIGHBOUR, MOTION, [0.0] * DAY)], NO_PAST, []),
-        ([said(SENSOR, MOTION, [0.0] * DAY), said(NEIGHBOUR, MOTION, MOVING)], NO_PAST, [SENSOR]),
-        ([said(SENSOR, MOTION, [0.0] * DAY), said(WINDOW, SWITCH, MOVING)], NO_PAST, [SENSOR]),
-        (
-            [
-                said(SENSOR, MOTION, [0.0] * DAY),
-                said(WINDOW, SWITCH, [0.0] * DAY),
-                said(NEIGHBOUR, MOTION, MOVING),
-            ],
-            NO_PAST,
-            [],
-        ),
-        ([said(SENSOR, MOTION, [0.0, *[None] * (DAY - 2), 0.0])], NO_PAST, []),
+        ({SWITCH: [1.0] * DAY}, [], True),
+        ({SWITCH: [1.0] * (DAY - 1) + [0.0]}, [], False),
+        ({SWITCH: [1.0] * 1000}, [], False),
+        ({SWITCH: [1.0, *[None] * (DAY - 2), 1.0]}, [], False),
+        ({SWITCH: [0.0] * DAY}, MOVING, False),
+        ({SWITCH: MOVING + [0.0] * DAY}, MOVING, True),
+        ({SWITCH: MOVING + [0.0] * DAY}, [0.0] * DAY, False),
+        ({MOTION: [0.0] * DAY}, [], True),
+        ({MOTION: [1.0] * DAY}, [], True),
+        ({MOTION: MOVING}, [], False),
+        ({MOTION: [0.0] * DAY}, [0.0] * DAY, False),
+        ({MOTION: [0.0] * DAY}, MOVING, True),
+        ({MOTION: [1.0] * DAY}, [0.0] * DAY, True),
+        # Three times eight hours are more than the day, as long as the night before counts.
+        ({MOTION: [1.0, *NIGHT, 1.0, *[0.0] * DAY]}, MOVING, False),
+        ({MOTION: [1.0, *NIGHT, 1.0, *[0.0] * (DAY + 61)]}, MOVING, True),
     ],
 )
 def test_a_sensor_that_stands_still_is_told(
-    events: list[pl.DataFrame], before: pl.DataFrame, expected: list[str]
+    days: dict[str, list[float | None]], beside: list[float], expected: bool
 ) -> None:
-    verdict = still(daily(pl.concat(events)), before)
-    assert found(verdict) == [(device, "stands_still", "WARN") for device in expected]
+    ((variable, values),) = days.items()
+    device = WINDOW if variable == SWITCH else SENSOR
+    series = said(device, variable, values)
+    last = series.filter(pl.col("ts") > series["ts"].max() - timedelta(days=1))
+    present = daily(pl.concat([last, said(NEIGHBOUR, MOTION, beside)]))
+    resting = series.filter(pl.col("device").is_in(may_be_still(present)["device"].to_list()))
+    verdict = still(present, resting)
+    assert found(verdict) == ([(device, "stands_still", "WARN")] if expected else [])
 
 
 LIST = ("jimmy/office/doorsWindows", "list_changed", "WARN")
@@ -120,4 +125,4 @@ def test_a_place_that_became_another_kind_is_told(doors: int) -> None:
 
 def test_nothing_breaks_nothing() -> None:
     nothing = said(WINDOW, SWITCH, [])
-    assert [found(v) for v in (kinds(nothing), places(nothing), still(daily(nothing), NO_PAST))] == [[]] * 3
+    assert [found(v) for v in (kinds(nothing), places(nothing), still(daily(nothing), nothing))] == [[]] * 3

@@ -1,0 +1,92 @@
+"""Finds what openings last said to be, in Silver, and the later minutes that hang on it.
+
+Nearly every reading of an opening says what it is; only for others is more read than the facts read anyway.
+"""
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from domotic_assets.domains.homes.gold import kinds
+from domotic_assets.domains.homes.gold.rooms import OPENING_VARIABLES
+from domotic_assets.flow.reading import read_within
+from domotic_assets.flow.windows import Window, date_window
+from domotic_assets.flow.workspace import Workspace
+from domotic_assets.localtime import MINUTE
+from domotic_assets.schemas.homes import silver
+from domotic_assets.schemas.table import UTC_TIME
+
+AHEAD = timedelta(minutes=15)
+"""Readings this far after a minute tell of nearly every opening again what it is."""
+
+
+def hanging_on(work: Workspace, events: pl.DataFrame, minutes: pl.Series, run: pl.Series) -> pl.DataFrame:
+    """Find openings without a word in these minutes, and in later ones that hang on a word in these.
+
+    events: from the first of the minutes to AHEAD after the last. run: minutes that are rebuilt anyway.
+    Returns ts and device.
+    """
+    first: datetime = minutes.min()  # type: ignore[assignment]
+    last: datetime = minutes.max()  # type: ignore[assignment]
+    lacking = kinds.without_word(events)
+    settled = kinds.words(events).filter(pl.col("ts") > last)["device"].unique()
+    lacking = pl.concat([lacking, _lacking_after(work, last + AHEAD, settled)]).unique()
+    theirs = pl.col("ts").is_in(minutes.implode())
+    return lacking.filter((pl.col("ts") >= first) & (theirs | ~pl.col("ts").is_in(run.implode())))
+
+
+def words_before(work: Workspace, lacking: pl.DataFrame) -> pl.DataFrame:
+    """Read the words that these openings said before: ts, device, value_text. lacking: ts and device."""
+    first: datetime = lacking["ts"].min()  # type: ignore[assignment]
+    last: datetime = lacking["ts"].max()  # type: ignore[assignment]
+    theirs = pl.col("device").is_in(lacking["device"].unique().implode())
+    days = Window(date_window(first.date()).start, last + MINUTE)
+    # The last word of each earlier date is kept with the devices.
+    before = work.lake.read(
+        silver.DEVICES,
+        dates=[day for day in work.lake.dates(silver.DEVICES) if day < first.date()],
+        where=theirs & pl.col("device_type").is_in([kind.lower() for kind in kinds.KINDS]),
+        columns=["device", "device_type", "utc_date"],
+    ).select(
+        ts=pl.col("utc_date").cast(UTC_TIME),
+        device="device",
+        value_text=pl.col("device_type").str.to_titlecase(),
+    )
+    return pl.concat([before, kinds.words(_said(work, days, theirs))])
+
+
+def _lacking_after(work: Workspace, after: datetime, settled: pl.Series) -> pl.DataFrame:
+    """Find openings without a word after a minute, each up to the next word it says: ts and device.
+
+    settled: openings whose next word is known.
+    """
+    seen = work.lake.read(
+        silver.DEVICES,
+        dates=[day for day in work.lake.dates(silver.DEVICES) if day >= after.date()],
+        where=(pl.col("category") == "doorsWindows") & (pl.col("last_ts") > after),
+        columns=["device", "utc_date"],
+    ).filter(~pl.col("device").is_in(settled.implode()))
+    found = [pl.DataFrame(schema={"ts": UTC_TIME, "device": pl.String})]
+    for day in seen["utc_date"].unique().sort():
+        waiting = seen.filter(pl.col("utc_date") == day)["device"]
+        if waiting.is_empty():
+            continue
+        of_day = date_window(day)
+        span = Window(max(of_day.start, after + MINUTE), of_day.end)
+        events = _said(work, span, pl.col("device").is_in(waiting.implode()))
+        next_word = kinds.words(events).group_by("device").agg(until=pl.col("ts").min())
+        found.append(
+            kinds.without_word(events)
+            .join(next_word, on="device", how="left")
+            .filter(pl.col("until").is_null() | (pl.col("ts") < pl.col("until")))
+            .select("ts", "device")
+        )
+        seen = seen.filter(~pl.col("device").is_in(next_word["device"].implode()))
+    return pl.concat(found)
+
+
+def _said(work: Workspace, span: Window, where: pl.Expr) -> pl.DataFrame:
+    """Read what openings said in a span: ts, device, variable, value_text."""
+    where &= pl.col("variable").is_in(OPENING_VARIABLES)
+    columns = ["ts", "device", "variable", "value_text"]
+    return read_within(work, silver.SENSOR_EVENTS, "ts", [span], columns, where)
