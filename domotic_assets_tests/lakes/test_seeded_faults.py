@@ -232,7 +232,12 @@ FAULTS: list[tuple[Callable[[Message], None], datetime, Alarms]] = [
     (
         lost_place,
         MORNING,
-        {"silver/sensor_events: places": {("WARN", "list_changed", "jimmy/livingroom/doorsWindows")}},
+        {
+            "silver/sensor_events: places": {
+                ("WARN", "list_changed", "jimmy/livingroom/doorsWindows"),
+                ("WARN", "kind_changed", "jimmy/livingroom/doorsWindows/1"),
+            }
+        },
     ),
     (drifted_device, MORNING, {CLOCKS: {("WARN", "device_clock", OFFICE_PLUG)}}),
     (drifted_home, MORNING, {CLOCKS: {("ERROR", "home_clock", "jimmy")}}),

@@ -9,6 +9,7 @@ from domotic_assets.domains.homes.flows import kinds
 from domotic_assets.domains.homes.flows.reading import COUNTING
 from domotic_assets.domains.homes.gold import energy, rooms
 from domotic_assets.domains.homes.gold.kinds import filled
+from domotic_assets.domains.homes.gold.places import placed
 from domotic_assets.flow.pieces import cut
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within, utc_dates
@@ -120,14 +121,19 @@ def _environment(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[p
     """
     columns, where = [*_ROOM_COLUMNS, "is_outlier"], rooms.of_environment()
     events = _events_between(work, _first(minutes), _last(minutes) + kinds.AHEAD, where, columns)
-    lacking = kinds.hanging_on(work, events, minutes, run)
-    if not lacking.is_empty():
-        minutes = pl.concat([minutes, lacking["ts"]]).unique().sort()
-        events = _events_between(work, _first(minutes), _last(minutes), where, columns)
-        events = filled(events, lacking, kinds.words_before(work, lacking))
-    silent = _silent_devices(work, minutes)
+    theirs = events["ts"].is_in(minutes.implode())
+    by_place = placed(events.filter(theirs), _silent_devices(work, minutes))
+    opened = rooms.openings(by_place.events)
+    lacking = kinds.hanging_on(
+        work, events if rooms.lack_kind(opened) else events.filter(~theirs), minutes, run
+    )
+    if lacking.is_empty():
+        return rooms.environment_of(by_place, opened, work.registry), minutes
+    minutes = pl.concat([minutes, lacking["ts"]]).unique().sort()
+    events = _events_between(work, _first(minutes), _last(minutes), where, columns)
+    events = filled(events, lacking, kinds.words_before(work, lacking))
     chosen = events.filter(pl.col("ts").is_in(minutes.implode()))
-    return rooms.environment_minutes(chosen, silent, work.registry), minutes
+    return rooms.environment_minutes(chosen, _silent_devices(work, minutes), work.registry), minutes
 
 
 def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:

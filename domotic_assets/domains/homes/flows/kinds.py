@@ -3,6 +3,7 @@
 Nearly every reading of an opening says what it is; only for others is more read than the facts read anyway.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -23,14 +24,19 @@ AHEAD = timedelta(minutes=15)
 def hanging_on(work: Workspace, events: pl.DataFrame, minutes: pl.Series, run: pl.Series) -> pl.DataFrame:
     """Find openings without a word in these minutes, and in later ones that hang on a word in these.
 
-    events: from the first of the minutes to AHEAD after the last. run: minutes that are rebuilt anyway.
-    Returns ts and device.
+    events: from the first of the minutes to AHEAD after the last; those in the minutes may be left out if
+    all say what they are. run: minutes that are rebuilt anyway. Returns ts and device.
     """
     first: datetime = minutes.min()  # type: ignore[assignment]
     last: datetime = minutes.max()  # type: ignore[assignment]
     lacking = kinds.without_word(events)
-    settled = kinds.words(events).filter(pl.col("ts") > last)["device"].unique()
-    lacking = pl.concat([lacking, _lacking_after(work, last + AHEAD, settled)]).unique()
+    seen = _seen_after(work, last + AHEAD)
+    if not seen.is_empty():
+        settled = kinds.words(events.filter(pl.col("ts") > last))["device"]
+        seen = seen.filter(~pl.col("device").is_in(settled.unique().implode()))
+        lacking = pl.concat([lacking, *_lacking_after(work, last + AHEAD, seen)]).unique()
+    if lacking.is_empty():
+        return lacking
     theirs = pl.col("ts").is_in(minutes.implode())
     return lacking.filter((pl.col("ts") >= first) & (theirs | ~pl.col("ts").is_in(run.implode())))
 
@@ -55,34 +61,39 @@ def words_before(work: Workspace, lacking: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([before, kinds.words(_said(work, days, theirs))])
 
 
-def _lacking_after(work: Workspace, after: datetime, settled: pl.Series) -> pl.DataFrame:
+def _seen_after(work: Workspace, minute: datetime) -> pl.DataFrame:
+    """Read the openings that sent readings after a minute: device and utc_date."""
+    dates = [day for day in work.lake.dates(silver.DEVICES) if day >= minute.date()]
+    if not dates:
+        return pl.DataFrame(schema={"device": pl.String, "utc_date": pl.Date})
+    return work.lake.read(
+        silver.DEVICES,
+        dates=dates,
+        where=(pl.col("category") == "doorsWindows") & (pl.col("last_ts") > minute),
+        columns=["device", "utc_date"],
+    )
+
+
+def _lacking_after(work: Workspace, minute: datetime, seen: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Find openings without a word after a minute, each up to the next word it says: ts and device.
 
-    settled: openings whose next word is known.
+    seen: device and utc_date of those whose next word is wanted.
     """
-    seen = work.lake.read(
-        silver.DEVICES,
-        dates=[day for day in work.lake.dates(silver.DEVICES) if day >= after.date()],
-        where=(pl.col("category") == "doorsWindows") & (pl.col("last_ts") > after),
-        columns=["device", "utc_date"],
-    ).filter(~pl.col("device").is_in(settled.implode()))
-    found = [pl.DataFrame(schema={"ts": UTC_TIME, "device": pl.String})]
     for day in seen["utc_date"].unique().sort():
         waiting = seen.filter(pl.col("utc_date") == day)["device"]
         if waiting.is_empty():
             continue
         of_day = date_window(day)
-        span = Window(max(of_day.start, after + MINUTE), of_day.end)
+        span = Window(max(of_day.start, minute + MINUTE), of_day.end)
         events = _said(work, span, pl.col("device").is_in(waiting.implode()))
         next_word = kinds.words(events).group_by("device").agg(until=pl.col("ts").min())
-        found.append(
+        yield (
             kinds.without_word(events)
             .join(next_word, on="device", how="left")
             .filter(pl.col("until").is_null() | (pl.col("ts") < pl.col("until")))
             .select("ts", "device")
         )
         seen = seen.filter(~pl.col("device").is_in(next_word["device"].implode()))
-    return pl.concat(found)
 
 
 def _said(work: Workspace, span: Window, where: pl.Expr) -> pl.DataFrame:
