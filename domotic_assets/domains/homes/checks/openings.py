@@ -18,7 +18,7 @@ STILL_READINGS = 60
 STILL_TIMES_PAST = 3
 """How many times as long as any rest before a rest must be: an office may rest from Friday to Monday."""
 
-MOVED_MINUTES = 5
+MOVED_MINUTES = 3
 """Minutes of a list with and without a device from which its places have changed, or of another kind."""
 
 KIND, SWITCH, MOTION = "doorsWindows.type", "doorsWindows.switch", "motions.motion"

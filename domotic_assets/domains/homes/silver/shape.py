@@ -178,11 +178,14 @@ def _names_rooms(rooms: Any) -> TypeGuard[dict[str, Any]]:
 
     In such a list each item holds devices by room.
     """
-    return type(rooms) is dict and not all(
-        type(item) is dict
-        and not all(map(_is_place, item))
-        and any(type(device) in (dict, list) for device in item.values())
-        for item in rooms.values()
+    return type(rooms) is dict and not (
+        all(map(_is_place, rooms))
+        and all(
+            type(item) is dict
+            and not all(map(_is_place, item))
+            and any(type(device) in (dict, list) for device in item.values())
+            for item in rooms.values()
+        )
     )
 
 

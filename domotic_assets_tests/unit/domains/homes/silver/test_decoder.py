@@ -160,8 +160,8 @@ def test_a_key_that_stands_twice_is_refused(part: str, instead: str) -> None:
     """The decoder would keep the last one in silence."""
     assert BODY.count(part) == 1
     json.loads(BODY.replace(part, instead))
-    with pytest.raises(REFUSALS):
-        reader().read(BODY.replace(part, instead).encode())
+    assert reader().reads(BODY.encode())
+    assert not reader().reads(BODY.replace(part, instead).encode())
 
 
 @pytest.mark.parametrize(
