@@ -103,6 +103,9 @@ def _split_stations(
 ) -> None:
     """Split the rooms of a category, and those that it holds one level deeper: stations in most files."""
     inner = rooms.get("meteo") if category == "meteos" else None
+    if inner is None:
+        _split_rooms(path, category, rooms, parts, values)
+        return
     listed = [(0, "", inner)] if _names_rooms(inner) else _items(inner) or []
     if listed and all(type(item) is dict and _holds_rooms(item) for _, _, item in listed):
         _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
