@@ -81,7 +81,8 @@ OF_HOMES = (
         "WARN",
         "A motion sensor or an opening did not change for a day while the feed went on, nor "
         f"{openings.STILL_TIMES_PAST} times as long as it ever rested in the days before. Not told: a home "
-        "in which nothing moves, and an opening that was closed in all those days.",
+        "in which nothing moves, and an opening that is closed and moved on fewer than "
+        f"{openings.MOVED_DAYS} dates.",
         _each_home(steps.still),
     ),
     Check(

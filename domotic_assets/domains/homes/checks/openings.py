@@ -18,6 +18,9 @@ STILL_READINGS = 60
 STILL_TIMES_PAST = 3
 """How many times as long as any rest before a rest must be: an office may rest from Friday to Monday."""
 
+MOVED_DAYS = 2
+"""Dates on which an opening moved, if its rest while closed is to be told."""
+
 MOVED_MINUTES = 3
 """Minutes of a list with and without a device from which its places have changed, or of another kind."""
 
@@ -74,7 +77,7 @@ def still(present: pl.DataFrame, series: pl.DataFrame) -> Verdict:
     """Find motion sensors and openings that stand still for a day while the feed goes on.
 
     Told is a rest several times as long as any before of the same value. Sensors may rest with all of their
-    home's, as nobody is there, and an opening may rest closed that never moved. present: `daily` of the
+    home's, as nobody is there, and an opening may rest closed that seldom moves. present: `daily` of the
     judged day. series: ts, home, device, variable and value of those that `may_be_still`, in that day and the
     days before.
     """
@@ -84,22 +87,26 @@ def still(present: pl.DataFrame, series: pl.DataFrame) -> Verdict:
         .sort(*sensor, "ts")
         .with_columns(run=pl.struct(*sensor, "value").rle_id())
         .group_by(*sensor, "run", maintain_order=True)
-        .agg(pl.col("value").first(), hours=(pl.col("ts").max() - pl.col("ts").min()).dt.total_minutes() / 60)
+        .agg(
+            pl.col("value").first(),
+            start=pl.col("ts").min(),
+            hours=(pl.col("ts").max() - pl.col("ts").min()).dt.total_minutes() / 60,
+        )
     )
     last = pl.col("run") == pl.col("run").last()
     rests = runs.group_by(sensor, maintain_order=True).agg(
         pl.col("value").last(),
         pl.col("hours").last(),
-        runs=pl.len(),
+        days=pl.col("start").filter(pl.col("run") != pl.col("run").first()).dt.date().n_unique(),
         before=pl.col("hours").filter(pl.col("value") == pl.col("value").last(), ~last).max(),
     )
     moved = (pl.col("low") != pl.col("high")).any()
     homes = present.group_by("home").agg(lively=moved | (pl.len() == 1))
     at_rest = pl.col("value") == 0
-    never_moved = (pl.col("variable") == SWITCH) & (pl.col("runs") == 1)
+    unused = (pl.col("variable") == SWITCH) & (pl.col("days") < MOVED_DAYS)
     found = rests.join(homes, on="home").filter(
         pl.col("hours") >= STILL_TIMES_PAST * pl.col("before").fill_null(0),
-        ~at_rest | (pl.col("lively") & ~never_moved),
+        ~at_rest | (pl.col("lively") & ~unused),
     )
     breaches = [
         _breach(

@@ -70,6 +70,7 @@ NIGHT = [0.0] * 500 + [1.0] * 940
         ({SWITCH: [0.0] * DAY}, MOVING, False),
         ({SWITCH: MOVING + [0.0] * DAY}, MOVING, True),
         ({SWITCH: MOVING + [0.0] * DAY}, [0.0] * DAY, False),
+        ({SWITCH: [0.0, 1.0] * 500 + [0.0] * (DAY + 440)}, MOVING, False),
         ({MOTION: [0.0] * DAY}, [], True),
         ({MOTION: [1.0] * DAY}, [], True),
         ({MOTION: MOVING}, [], False),
