@@ -8,7 +8,6 @@ import polars as pl
 from domotic_assets.domains.homes.flows import kinds
 from domotic_assets.domains.homes.flows.reading import COUNTING
 from domotic_assets.domains.homes.gold import energy, rooms
-from domotic_assets.domains.homes.gold.kinds import filled
 from domotic_assets.domains.homes.gold.places import placed
 from domotic_assets.flow.pieces import cut
 from domotic_assets.flow.prefetch import prefetch
@@ -131,7 +130,7 @@ def _environment(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[p
         return rooms.environment_of(by_place, opened, work.registry), minutes
     minutes = pl.concat([minutes, lacking["ts"]]).unique().sort()
     events = _events_between(work, _first(minutes), _last(minutes), where, columns)
-    events = filled(events, lacking, kinds.words_before(work, lacking))
+    events = kinds.completed(work, events)
     chosen = events.filter(pl.col("ts").is_in(minutes.implode()))
     return rooms.environment_minutes(chosen, _silent_devices(work, minutes), work.registry), minutes
 
@@ -153,7 +152,7 @@ def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.D
         events = _events_between(
             work, _first(minutes) - before, _last(minutes) + after, wanted, _ROOM_COLUMNS
         )
-        events = filled(events, lacking, kinds.words_before(work, lacking))
+        events = kinds.completed(work, events)
     reached = rooms.reach_of_presence(minutes, hold)
     # Minutes of the same run are rebuilt in their own piece.
     rebuilt = reached.filter(reached.is_in(minutes.implode()) | ~reached.is_in(run.implode()))

@@ -41,7 +41,13 @@ def hanging_on(work: Workspace, events: pl.DataFrame, minutes: pl.Series, run: p
     return lacking.filter((pl.col("ts") >= first) & (theirs | ~pl.col("ts").is_in(run.implode())))
 
 
-def words_before(work: Workspace, lacking: pl.DataFrame) -> pl.DataFrame:
+def completed(work: Workspace, events: pl.DataFrame) -> pl.DataFrame:
+    """Add to these events the word that each opening without one last said, wherever it lies in Silver."""
+    lacking = kinds.without_word(events)
+    return kinds.filled(events, lacking, _words_before(work, lacking))
+
+
+def _words_before(work: Workspace, lacking: pl.DataFrame) -> pl.DataFrame:
     """Read the words that these openings said before: ts, device, value_text. lacking: ts and device."""
     first: datetime = lacking["ts"].min()  # type: ignore[assignment]
     last: datetime = lacking["ts"].max()  # type: ignore[assignment]
