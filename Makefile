@@ -25,7 +25,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-fuzz drill-forms drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-forecasts drill-fuzz drill-forms drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,9 @@ drill-days: setup ## A day of minutes and six of hours through Dagster: what sta
 
 drill-law: setup ## 200 random cuts of random feeds: the same rows
 	DOMOTIC_LAW_CASES=200 $(BIN)/python -m pytest -q domotic_assets_tests/lakes/test_law_of_windows.py
+
+drill-forecasts: setup ## 20,000 mutated forecasts: each value in Silver, in the right unit, or a reject with its reason
+	DOMOTIC_FORECASTS=20000 $(BIN)/python -m pytest -q domotic_assets_tests/unit/domains/weather/test_silver.py -k mutated
 
 drill-fuzz: setup ## 100,000 mutated files through landing and reading (DRILL='--files 2000': short)
 	$(BIN)/python -m domotic_assets_tests.drills.fuzz $(DRILL)

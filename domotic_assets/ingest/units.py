@@ -29,15 +29,19 @@ class _Unit(NamedTuple):
 _FAHRENHEIT = 5 / 9
 _QUANTITIES = (
     (  # temperature
-        _Unit(1, 0, "°C C degC celsius centigrade degreeCelsius degreesCelsius gradCelsius degrésCelsius"),
-        _Unit(_FAHRENHEIT, -32 * _FAHRENHEIT, "°F F degF fahrenheit degreeFahrenheit degreesFahrenheit"),
+        _Unit(1, 0, "°C C degC degreeC degreesC gradC celsius centigrade degreeCelsius degreesCelsius"),
+        _Unit(1, 0, "gradCelsius degrésCelsius"),
+        _Unit(_FAHRENHEIT, -32 * _FAHRENHEIT, "°F F degF degreeF degreesF fahrenheit degreeFahrenheit"),
+        _Unit(_FAHRENHEIT, -32 * _FAHRENHEIT, "degreesFahrenheit gradFahrenheit"),
         _Unit(1, -273.15, "°K degK kelvin kelvins degreeKelvin degreesKelvin", "K"),
     ),
     (  # depth of water
-        _Unit(1, 0, "mm millimeter millimeters millimetre millimetres kg/m2 kgm-2 l/m2 lm-2"),
+        _Unit(1, 0, "mm millimeter millimeters millimetre millimetres kg/m2 kgm-2 l/m2 lm-2 l/qm liter/m2"),
+        _Unit(1, 0, "liters/m2 litre/m2 litres/m2"),
         _Unit(10, 0, "cm centimeter centimeters centimetre centimetres"),
         _Unit(1000, 0, "meter meters metre metres", "m"),
         _Unit(25.4, 0, 'in inch inches zoll "'),
+        _Unit(304.8, 0, "ft foot feet"),
     ),
     (  # power
         _Unit(1, 0, "W watt watts"),
@@ -58,7 +62,8 @@ _QUANTITIES = (
     (  # speed
         _Unit(1, 0, "m/s ms-1 mps meterPerSecond metersPerSecond metrePerSecond metresPerSecond"),
         _Unit(1 / 3.6, 0, "km/h kmh kmh-1 kph kmph kilometersPerHour kilometresPerHour"),
-        _Unit(0.44704, 0, "mph mi/h milesPerHour"),
+        _Unit(0.44704, 0, "mph mi/h mile/h miles/h milesPerHour"),
+        _Unit(0.3048, 0, "ft/s feetPerSecond"),
         _Unit(1852 / 3600, 0, "kn kt kts knot knots knoten"),
     ),
     (  # pressure

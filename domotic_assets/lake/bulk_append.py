@@ -21,7 +21,7 @@ from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from domotic_assets.lake.file_format import COMPRESSION_LEVEL, is_counted
-from domotic_assets.schemas.table import Table, categories_of
+from domotic_assets.schemas.table import Table, as_texts, categories_of
 
 MANY = 100_000
 """Rows from which on this is faster than Delta's own writer; with fewer, opening a file costs most."""
@@ -42,8 +42,7 @@ def append_many(
     """
     files = write_files(Path(uri), table, rows)
     if present is None:
-        schema = Schema.from_arrow(table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema)
-        create_table_with_add_actions(uri, schema, files, **described)
+        create_table_with_add_actions(uri, delta_schema(table), files, **described)
     else:
         present.create_write_transaction(
             [*files],
@@ -52,6 +51,11 @@ def append_many(
             described["partition_by"],
             commit_properties=described["commit_properties"],
         )
+
+
+def delta_schema(table: Table) -> Schema:
+    """Return the columns of a table as Delta declares them."""
+    return Schema.from_arrow(table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema)
 
 
 def write_files(folder: Path, table: Table, rows: pl.DataFrame) -> list[AddAction]:
@@ -90,7 +94,7 @@ def _write_file(folder: Path, table: Table, value: date | None, rows: pl.DataFra
     path = name if table.partition is None else f"{table.partition}={value}/{name}"
     file = folder / path
     file.parent.mkdir(parents=True, exist_ok=True)
-    counted = [name for name, dtype in rows.schema.items() if is_counted(dtype)]
+    counted = [column.name for column in table.columns if is_counted(column) and column.name in rows.columns]
     pq.write_table(
         pa.table({column.name: as_arrow(column) for column in rows}),
         file,
@@ -128,6 +132,7 @@ def as_arrow(column: pl.Series) -> pa.Array:
 
 def _statistics(rows: pl.DataFrame) -> dict[str, Any]:
     """Compute the statistics that the log keeps of a file; rows: the columns that `is_counted` accepts."""
+    rows = as_texts(rows)
     least, most = rows.select(pl.all().min()), rows.select(pl.all().max())
     return {
         "numRecords": rows.height,
@@ -137,7 +142,7 @@ def _statistics(rows: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _log_values(bounds: Mapping[str, datetime | date | float | None]) -> dict[str, str | float]:
+def _log_values(bounds: Mapping[str, datetime | date | str | float | None]) -> dict[str, str | float]:
     """Format bounds for the log: times cut to milliseconds, without nulls and what JSON cannot express."""
     values: dict[str, str | float] = {}
     for name, value in bounds.items():
@@ -145,6 +150,6 @@ def _log_values(bounds: Mapping[str, datetime | date | float | None]) -> dict[st
             values[name] = value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         elif isinstance(value, date):
             values[name] = value.isoformat()
-        elif value is not None and math.isfinite(value):
+        elif isinstance(value, str) or (value is not None and math.isfinite(value)):
             values[name] = value
     return values

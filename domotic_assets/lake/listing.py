@@ -7,7 +7,7 @@ columns.
 Why: docs/decisions/0023-reads-open-few-files.md
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -27,6 +27,7 @@ class Listing:
     """One version of a table: its columns, its files, and each file's values of the partition columns.
 
     bounds: by column, the least and the greatest value in each file; None where the log has none.
+    filled: by column, the values that are not null in each file; None where the log has no count.
     """
 
     version: int
@@ -34,10 +35,11 @@ class Listing:
     files: list[str]
     partitions: dict[str, list[Any]]
     bounds: dict[str, tuple[list[Any], list[Any]]]
+    filled: dict[str, list[int | None]]
 
     @classmethod
-    def of(cls, snapshot: DeltaTable, uri: str) -> "Listing":
-        """List the files of a snapshot of the table at `uri`, from its log."""
+    def of(cls, snapshot: DeltaTable, uri: str, sparse: Sequence[str]) -> "Listing":
+        """List the files of a snapshot of the table at `uri`, from its log. sparse: its sparse columns."""
         said = snapshot.get_add_actions(flatten=True)
         names = set(said.schema.names)
         schema = pl.Schema(snapshot.schema())
@@ -56,27 +58,44 @@ class Listing:
                 for name, dtype in schema.items()
                 if (dtype == pl.Int64 or isinstance(dtype, pl.Datetime)) and f"min.{name}" in names
             },
+            {
+                name: [
+                    None if rows is None or nulls is None else rows - nulls
+                    for rows, nulls in zip(column("num_records"), column(f"null_count.{name}"), strict=True)
+                ]
+                for name in sparse
+                if f"null_count.{name}" in names
+            },
         )
 
     def scan(
-        self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
+        self,
+        schema: pl.Schema,
+        partition: str | None,
+        dates: Iterable[date] | None = None,
+        between: Between | None = None,
+        holding: str | None = None,
     ) -> pl.LazyFrame:
         """Scan lazily the rows of some dates of the physical partition that lie in a range of a column.
 
-        partition: its column; None if the table has none. dates, between: None for no restriction.
+        schema: the columns to read; one that a file lacks is null there. partition: its column; None if the
+        table has none. holding: a sparse column that has a value in all these rows. dates, between, holding:
+        None for no restriction.
         """
-        files = self.files_of(partition, dates, between)
-        rows = pl.LazyFrame(schema=self.schema)
+        files = self.files_of(partition, dates, between, holding)
+        rows = pl.LazyFrame(schema=schema)
         if files:
             rows = pl.scan_parquet(
                 files,
-                schema=self.schema,
+                schema=schema,
                 hive_partitioning=bool(self.partitions),
                 hive_schema={name: self.schema[name] for name in self.partitions} or None,
                 missing_columns="insert",
                 extra_columns="ignore",
                 glob=False,
             )
+        if holding is not None:
+            rows = rows.filter(pl.col(holding).is_not_null())
         return rows if between is None else rows.filter(pl.col(between[0]).is_between(*between[1:]))
 
     def lies_within(self, partition: str, span: tuple[date, date], between: Between) -> bool:
@@ -95,9 +114,15 @@ class Listing:
         )
 
     def files_of(
-        self, partition: str | None, dates: Iterable[date] | None = None, between: Between | None = None
+        self,
+        partition: str | None,
+        dates: Iterable[date] | None = None,
+        between: Between | None = None,
+        holding: str | None = None,
     ) -> list[str]:
         """Find the files that may hold rows of the dates and the range, in order of date and of its column.
+
+        holding: a sparse column; files without a value of it are left out.
 
         A log names its files in any order; rows that are read in order need no sorting before a comparison.
         """
@@ -106,6 +131,8 @@ class Listing:
             assert partition is not None
             wanted, held = set(dates), self.partitions[partition]
             chosen = sorted((number for number in chosen if held[number] in wanted), key=held.__getitem__)
+        if holding in self.filled:
+            chosen = [number for number in chosen if self.filled[holding][number] != 0]
         if between is not None and between[0] in self.bounds:
             least, most = self.bounds[between[0]]
             low, high = between[1:]

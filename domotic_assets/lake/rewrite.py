@@ -21,7 +21,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from domotic_assets.errors import LakeError
 from domotic_assets.files_on_disk import sync
-from domotic_assets.lake.bulk_append import write_files
+from domotic_assets.lake.bulk_append import delta_schema, write_files
 from domotic_assets.lake.store import PROPERTIES, Lake
 from domotic_assets.schemas.table import Table
 from domotic_assets.settings import is_remote
@@ -69,7 +69,9 @@ def batches(lake: Lake, table: Table, day: date | None = None) -> Batches:
                 assert isinstance(frame, pl.DataFrame)
                 if day is not None:
                     frame = frame.with_columns(pl.lit(day).alias(str(table.partition)))
-                yield frame.select(table.schema.names()).cast(table.schema)
+                # A file from before a column was added lacks it.
+                whole = pl.concat([table.empty(), frame], how="diagonal_relaxed")
+                yield whole.select(table.schema.names()).cast(table.schema)
 
 
 def write_staged(lake: Lake, table: Table, change: Change) -> Rewritten:
@@ -98,7 +100,7 @@ def write_staged(lake: Lake, table: Table, change: Change) -> Rewritten:
                 after += rows.height
         create_table_with_add_actions(
             str(staging),
-            held.schema(),
+            delta_schema(table),
             files,
             partition_by=[table.partition] if table.partition else None,
             name=table.name,

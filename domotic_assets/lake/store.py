@@ -18,6 +18,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.lake import added_columns
 from domotic_assets.lake.bulk_append import MANY, append_many
 from domotic_assets.lake.file_format import writer_of
 from domotic_assets.lake.listing import Between, Listing
@@ -100,7 +101,7 @@ class Lake:
         if opened is None:
             return None
         if opened.listing is None or opened.listing.version != opened.snapshot.version():
-            opened.listing = Listing.of(opened.snapshot, self.uri(table))
+            opened.listing = Listing.of(opened.snapshot, self.uri(table), table.sparse_columns)
         if list(opened.listing.partitions) != ([table.partition] if table.partition else []):
             raise LakeError(
                 f"the table is partitioned by {sorted(opened.listing.partitions) or 'nothing'}",
@@ -144,32 +145,49 @@ class Lake:
         dates: Iterable[date] | None = None,
         between: Between | None = None,
         where: pl.Expr | None = None,
+        holding: str | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """Read the rows of some dates of the physical partition, of a range, and of a condition.
 
-        None means no restriction; columns: None for all. Files without rows of the dates and the range are
-        not opened; a condition alone opens all.
+        holding: only rows in which this sparse column has a value. None means no restriction; columns: None
+        for all. Files without rows of the dates and the range, or without a value, are not opened; a
+        condition alone opens all.
         """
-        rows = self.scan(table, dates=dates, between=between)
+        rows = self.scan(table, dates=dates, between=between, holding=holding)
         if where is not None:
             rows = rows.filter(where)
         return rows.select(columns or table.schema.names()).collect()
 
     def scan(
-        self, table: Table, *, dates: Iterable[date] | None = None, between: Between | None = None
+        self,
+        table: Table,
+        *,
+        dates: Iterable[date] | None = None,
+        between: Between | None = None,
+        holding: str | None = None,
     ) -> pl.LazyFrame:
         """Scan lazily the rows of some dates of the physical partition and of a range; None for all.
+
+        holding: as in `read`.
 
         Polars' own scan does not find files below a folder with a space in its name.
         """
         listing = self._listing(table)
-        return table.empty().lazy() if listing is None else listing.scan(table.partition, dates, between)
+        if listing is None:
+            return table.empty().lazy()
+        schema = added_columns.read_schema(table, listing.schema)
+        return listing.scan(schema, table.partition, dates, between, holding)
 
     def mark(self, table: Table, name: str) -> int:
         """Return the last transaction version committed under this name; 0 if there is none."""
         snapshot = self.delta(table)
         return 0 if snapshot is None else snapshot.transaction_version(name) or 0
+
+    def create(self, table: Table) -> None:
+        """Create the table without rows if it does not exist: a step that found none has done its work."""
+        if self.version(table) is None:
+            self._write(table, table.empty())
 
     def append(self, table: Table, rows: pl.DataFrame, marks: Marks = NO_MARKS) -> bool:
         """Append rows in one commit; nothing is written if there are none. Returns whether rows were."""
@@ -283,6 +301,8 @@ class Lake:
         }
         try:
             present = onto or self.delta(table)
+            if present is not None:
+                added_columns.add(present, table)
             if predicate is None and not everything and fitted.height >= MANY and not is_remote(self.root):
                 append_many(self.uri(table), present, table, fitted, **described)
                 return

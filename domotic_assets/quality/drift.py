@@ -7,6 +7,7 @@ on them.
 from collections.abc import Collection
 from dataclasses import replace
 
+from domotic_assets.ingest.units import factor_and_offset
 from domotic_assets.quality.contract import Contract, Groups, Part, Parts
 from domotic_assets.quality.difference import (
     Difference,
@@ -17,8 +18,9 @@ from domotic_assets.quality.difference import (
     resting_of,
     same_kind,
 )
-from domotic_assets.quality.shape import FeedShape, ForecastShape, Shape
+from domotic_assets.quality.shape import NO_UNIT, FeedShape, ForecastShape, Shape
 from domotic_assets.quality.verdict import Breach, Figure, Verdict
+from domotic_assets.schemas.weather import WEATHER_MEASUREMENTS
 
 FORECAST = "forecast"
 
@@ -83,15 +85,35 @@ def _forecast_drift(contract: Contract, seen: ForecastShape) -> list[Breach]:
     if contract.columns and not set(contract.columns) & set(seen.columns):
         # The line found instead is no header and could hold anything: no message repeats it.
         return [Breach(FORECAST, "removed_header", "ERROR", {"contract": ",".join(contract.columns)})]
-    agreed, found = ({FORECAST: dict.fromkeys(c, Part("column"))} for c in (contract.columns, seen.columns))
+    # Columns are found by their names, in any letter case and order.
+    spelled = {column.casefold(): column for column in contract.columns}
+    columns = [spelled.get(column.casefold(), column) for column in seen.columns]
+    agreed, found = ({FORECAST: dict.fromkeys(c, Part("column"))} for c in (contract.columns, columns))
     breaches = _compare(agreed, found, "header", "column")
-    kept = [column for column in contract.columns if column in seen.columns]
-    order = [column for column in seen.columns if column in contract.columns]
+    kept = [column for column in contract.columns if column in columns]
+    order = [column for column in columns if column in contract.columns]
     if kept != order:
-        breaches.append(_changed("order", FORECAST, ",".join(kept), ",".join(order)))
+        breaches.append(
+            replace(_changed("order", FORECAST, ",".join(kept), ",".join(order)), severity="WARN")
+        )
     if seen.measurements is not None:
-        breaches += _compare(contract.measurements, seen.measurements, "measurement", "variant")
+        breaches += map(
+            _as_read, _compare(contract.measurements, seen.measurements, "measurement", "variant")
+        )
     return breaches
+
+
+def _as_read(breach: Breach) -> Breach:
+    """Add what becomes of the values to the breach of a changed unit; a warning if they are still right."""
+    declared = WEATHER_MEASUREMENTS.get(breach.subject.partition(".")[0])
+    if breach.reason != "type_changed_variant" or declared is None:
+        return breach
+    unit = str(breach.figures["observed"])
+    if unit == NO_UNIT or factor_and_offset(unit, declared.unit) is not None:
+        return replace(
+            breach, severity="WARN", figures={**breach.figures, "values": f"read in {declared.unit}"}
+        )
+    return replace(breach, figures={**breach.figures, "values": "refused"})
 
 
 def _short(text: str) -> str:
@@ -173,7 +195,10 @@ def describe(breach: Breach) -> str:
     change, noun = breach.reason.rsplit("_", 1)
     if change == "type_changed":
         aspect = _ASPECTS.get(noun, "type")
-        return f"{aspect} of {breach.subject}: contract {figures['contract']}, observed {figures['observed']}"
+        words = (
+            f"{aspect} of {breach.subject}: contract {figures['contract']}, observed {figures['observed']}"
+        )
+        return f"{words}, values {figures['values']}" if "values" in figures else words
     words = f"{change} {noun} {breach.subject}"
     if figures["kind"] != noun:
         words += f" ({figures['kind']})"

@@ -5,6 +5,7 @@ are read, never its rows.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from domotic_assets.quality.shape import (
     forecast_shape,
     register_shape,
 )
-from domotic_assets.quality.verdict import Breach, Verdict
+from domotic_assets.quality.verdict import Breach, Verdict, together
 from domotic_assets.registry.loading import unreadable
 from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.homes import silver
@@ -76,9 +77,22 @@ def feed_drift(work: Workspace, day: date) -> Verdict:
     return _judged(work, Shape(feed=observe_feed(work, day)))
 
 
-def forecast_drift(work: Workspace) -> Verdict:
-    """Compare the newest forecast file with the contract."""
-    return _judged(work, Shape(forecast=observe_forecast(work)))
+def forecast_drift(work: Workspace, issues: Iterable[date]) -> Verdict:
+    """Compare the forecasts of these dates of issue with the contract; each breach names its forecast.
+
+    UNAGREED if there is no contract. Raises ConfigurationError if the contract cannot be read.
+    """
+    contract = load_contract(work)
+    if contract is None:
+        return UNAGREED
+    verdicts = []
+    for issue in issues:
+        found = drift(contract, Shape(forecast=observe_forecast(work, issue)))
+        dated = [
+            replace(breach, figures={**breach.figures, "forecast": f"{issue}"}) for breach in found.breaches
+        ]
+        verdicts.append(replace(found, breaches=dated))
+    return together(verdicts)
 
 
 def register_drift(work: Workspace) -> Verdict:
@@ -103,7 +117,9 @@ def observe(work: Workspace, day: date) -> Shape:
     feed = observe_feed(work, day)
     if feed is None:
         raise _no_readings(work, f"no readings of {day}")
-    return Shape(feed, observe_forecast(work), observe_register(work))
+    issues = work.lake.dates(weather.WEATHER_FILES)
+    forecast = observe_forecast(work, issues[-1]) if issues else None
+    return Shape(feed, forecast, observe_register(work))
 
 
 def newest_whole_day(work: Workspace, now: datetime) -> date:
@@ -173,25 +189,24 @@ def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
     return sent
 
 
-def observe_forecast(work: Workspace) -> ForecastShape | None:
-    """Observe columns, measurements and units of the forecast file issued last; None if none landed."""
-    issues = work.lake.dates(weather.WEATHER_FILES)
-    if not issues:
-        return None
+def observe_forecast(work: Workspace, issue: date) -> ForecastShape:
+    """Observe columns, measurements and units of the latest version of the forecast of a date of issue."""
     file = (
-        versions(work.lake.read(weather.WEATHER_FILES, dates=[issues[-1]]))
-        .sort("arrived_at")
-        .row(-1, named=True)
+        versions(work.lake.read(weather.WEATHER_FILES, dates=[issue])).sort("arrived_at").row(-1, named=True)
     )
     forecasts = work.lake.read(
         weather.WEATHER_FORECASTS,
-        dates=[issues[-1]],
+        dates=[issue],
         where=pl.col("file_id") == file["file_id"],
-        columns=["measurement", "variant", "unit"],
+        columns=["measurement", "variant"],
     )
     shape = forecast_shape(file["content"], forecasts)
     users = [home.feed_user for home in work.registry.homes]
-    return ForecastShape(tuple(mask(name, users) for name in shape.columns), shape.measurements)
+    measurements = shape.measurements and {
+        measurement: {variant: replace(part, kind=mask(part.kind, users)) for variant, part in parts.items()}
+        for measurement, parts in shape.measurements.items()
+    }
+    return ForecastShape(tuple(mask(name, users) for name in shape.columns), measurements)
 
 
 def observe_register(work: Workspace) -> Groups | None:

@@ -5,11 +5,13 @@ comparison with the contract belongs in `drift`.
 """
 
 import csv
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from domotic_assets.ingest.decoding import decode
 from domotic_assets.quality.contract import Groups, Part
 from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
@@ -19,6 +21,9 @@ RARE = 0.5
 category, a device's minutes among those of its home."""
 
 HEADER_BYTES = 4096
+
+NO_UNIT = "none"
+"""Unit of a measurement whose lines state none."""
 
 _KINDS = {"counter": "number", "unix_time": "number"}
 """Kinds of variables that look like another kind in the feed."""
@@ -203,25 +208,51 @@ def _rooms(seen: pl.DataFrame) -> Groups:
 
 def header_of(content: bytes) -> tuple[str, ...]:
     """Parse the header of a CSV: the fields of its first line that is not blank."""
-    start = content[:HEADER_BYTES]
-    utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
-    lines = start.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()
+    lines = decode(content[:HEADER_BYTES]).splitlines()
     first = next((line for line in lines if line.strip()), "")
-    return tuple(name.strip() for name in next(csv.reader([first]), []))
+    return tuple(name.strip() for name in next(csv.reader([first], skipinitialspace=True), []))
 
 
 def forecast_shape(content: bytes, forecasts: pl.DataFrame) -> ForecastShape:
-    """Build the shape of a forecast file from its bytes and its rows of silver/weather_forecasts."""
+    """Build the shape of a forecast file from its bytes and its rows of silver/weather_forecasts.
+
+    Units are those that the file states, since Silver has every value in the unit of its measurement.
+    """
+    columns = header_of(content)
+    stated = _stated_units(content, columns)
     measurements: dict[str, dict[str, Part]] = {}
-    units = (
-        forecasts.group_by("measurement", "variant", "unit")
-        .len()
-        .sort("len", "unit", descending=[False, True])
+    for measurement, variant in forecasts.select("measurement", "variant").unique().sort(pl.all()).rows():
+        # A measurement without a variant is named alone.
+        names = (f"{measurement}_{variant}".casefold(), measurement.casefold())
+        units = stated.get(names[0]) or stated.get(names[1]) or Counter()
+        # Damaged lines may have a unit of their own: the most frequent one counts.
+        unit = min(units, key=lambda unit: (-units[unit], unit), default="")
+        measurements.setdefault(measurement, {})[variant] = Part(unit or NO_UNIT)
+    return ForecastShape(columns, measurements or None)
+
+
+def _stated_units(content: bytes, columns: Sequence[str]) -> dict[str, Counter[str]]:
+    """Count the lines of a forecast by measurement in small letters, and by unit; empty without a header."""
+    names = [column.casefold() for column in columns]
+    if not {"measurement", "unit"} <= set(names):
+        return {}
+    fields = pl.Series([decode(content).replace("\r", "\n")]).str.split("\n").explode().str.split(",").list
+    # Counted from the end, as a site may have a comma.
+    places = {name: names.index(name) - len(names) for name in ("measurement", "unit")}
+    lines = pl.DataFrame(
+        [
+            fields.get(place, null_on_oob=True).str.strip_chars(_AROUND).alias(name)
+            for name, place in places.items()
+        ]
     )
-    # Damaged lines may have a unit of their own. The most frequent unit comes last and wins.
-    for measurement, variant, unit, _ in units.iter_rows():
-        measurements.setdefault(measurement, {})[variant] = Part(unit or "none")
-    return ForecastShape(header_of(content), measurements or None)
+    counts: dict[str, Counter[str]] = {}
+    for measurement, unit, number in lines.drop_nulls().group_by("measurement", "unit").len().rows():
+        counts.setdefault(measurement.casefold(), Counter())[unit] += number
+    return counts
+
+
+_AROUND = ' \t"'
+"""What may stand around a field."""
 
 
 def register_shape(catalogue: Mapping[str, Mapping[str, str]]) -> Groups:

@@ -13,6 +13,9 @@ from pydantic_core import PydanticCustomError
 from domotic_assets.registry.entry import WEEKDAYS, Entry, Identifier, MinuteOfDay, Weekday, ZoneName
 from domotic_assets.same_name import name_key
 
+HOUSE = name_key("House")
+"""The feed's name of the whole home, as a room."""
+
 
 class Room(Entry):
     """A room: its id, which ids of devices contain, its name for people, and its type."""
@@ -49,6 +52,11 @@ class Home(Entry):
                 )
         return self
 
+    @property
+    def house(self) -> str:
+        """Id `home/room` of the room House, whose meter measures the whole home."""
+        return f"{self.id}/{self.room_ids().get(HOUSE, HOUSE)}"
+
     def room_ids(self) -> dict[str, str]:
         """Map the `name_key` of each spelling of a room to the room's id."""
         return {name_key(spelling): room.id for spelling, room in self.rooms.items()}
@@ -76,12 +84,16 @@ class Band(Entry):
 
 
 class Tariff(Entry):
-    """A provider's prices from `valid_from` to `valid_to` (exclusive; None while valid), local dates."""
+    """A provider's prices from `valid_from` to `valid_to` (exclusive; None while valid), local dates.
+
+    feed_in_chf_per_kwh: what the provider pays for energy fed in.
+    """
 
     provider: str
     valid_from: date
     valid_to: date | None = None
     bands: Annotated[tuple[Band, ...], Field(min_length=1)]
+    feed_in_chf_per_kwh: Annotated[float, Field(ge=0, lt=10)] = 0.0
 
     @model_validator(mode="after")
     def _bands_do_not_overlap(self) -> Self:

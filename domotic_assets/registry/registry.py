@@ -25,6 +25,7 @@ class Tunables(Entry):
     presence_hold_minutes: Annotated[int, Field(ge=1, le=240)] = 10
     active_days: Annotated[int, Field(ge=1, le=365)] = 7
     plug_power_bound_w: Annotated[float, Field(gt=0, le=100_000)] = 10_000
+    counter_settles_hours: Annotated[int, Field(ge=1, le=72)] = 24
     forecasts_at: MinuteOfDay = 7 * 60
     list_every_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
     seal_after_hours: Annotated[int, Field(ge=1, le=72)] = 6

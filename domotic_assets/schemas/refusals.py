@@ -14,6 +14,8 @@ REJECT_REASONS: dict[str, str] = {
     "not_an_object": "a value where the readings of a room or device belong",
     "bad_time": "a valid time that cannot be read (forecast)",
     "bad_row": "a line that has not six fields (forecast)",
+    "unknown_unit": "a unit from which the measurement cannot be converted (forecast)",
+    "contradicted": "a later line of the same time, step, site and measurement differs (forecast)",
 }
 QUARANTINE_REASONS: dict[str, str] = {
     "not_json": "the bytes are no JSON, or were cut off",
@@ -27,6 +29,7 @@ QUARANTINE_REASONS: dict[str, str] = {
     "user_mismatch": "the user inside is that of another home than the one in the name",
     "unknown_user": "neither the name nor the file says whose it is",
     "not_csv": "no CSV with the forecast's header",
+    "no_lines": "a forecast's header with no line below it",
 }
 
 REJECTS = Table(

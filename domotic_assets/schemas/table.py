@@ -63,7 +63,10 @@ def categories_of(column: pl.Series) -> pl.Series:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: name (ends in its unit), type, meaning, unit, allowed range and aggregation kind."""
+    """A column: name (ends in its unit), type, meaning, unit, allowed range and aggregation kind.
+
+    sparse: nearly all of its values are null; files keep how many, so that a read may skip those without one.
+    """
 
     name: str
     dtype: pl.DataType | type[pl.DataType]
@@ -73,6 +76,7 @@ class Column:
     maximum: float | None = None
     aggregation: Aggregation | None = None
     nullable: bool = True
+    sparse: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,11 @@ class Table:
         """The columns that identify the home of a row; empty if no column does, or only JSON inside one."""
         names = self.schema
         return tuple(name for name in OWNER_COLUMNS.get(self.subject, ()) if name in names)
+
+    @property
+    def sparse_columns(self) -> tuple[str, ...]:
+        """The columns of which nearly all values are null."""
+        return tuple(column.name for column in self.columns if column.sparse)
 
     @property
     def minute_column(self) -> str | None:

@@ -71,6 +71,8 @@ WEATHER_VARIANTS = {
     "q90": "90 % quantile",
     "stde": "standard deviation",
 }
+DEVIATION = "stde"
+"""The variant that is a difference of values: it is converted by the factor alone, and has no bounds."""
 
 DIM_WEATHER_SITE = Table(
     layer="gold",
@@ -152,8 +154,8 @@ WEATHER_FORECASTS = Table(
         moment("valid_at", "valid time", nullable=False),
         whole("step", "step of the run", nullable=False),
         level("value", "forecast value; null where the file says -99999 or it was refused", "as in unit"),
-        text("unit", "unit as the file states it"),
-        flag("is_outlier", "the value lies outside its measurement's bounds", nullable=False),
+        text("unit", "unit of the value: the measurement's own, as the file spells it if it states that one"),
+        flag("is_outlier", "the value (no deviation) lies outside its measurement's bounds", nullable=False),
         text("file_id", "file it came from", nullable=False),
         day("utc_date", "date of issue; physical partition"),
     ),

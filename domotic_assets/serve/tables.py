@@ -128,9 +128,19 @@ def require_ranges(
 
 def rows_of_files(table: Table) -> str:
     """Return a SELECT of the published columns from the Parquet files that its first parameter lists."""
-    # The partition is only in the path; a column added later is missing in older files.
-    columns = ", ".join(_plain(column) for column in published_columns(table))
-    return f"SELECT {columns} FROM read_parquet(?, hive_partitioning = false, union_by_name = true)"  # noqa: S608
+    # The partition is only in the path. A nullable column added later is missing in older files, perhaps in
+    # all: it is declared by a row that is never there.
+    published = published_columns(table)
+    columns = ", ".join(map(_plain, published))
+    rows = "FROM read_parquet(?, hive_partitioning = false, union_by_name = true)"
+    names = ", ".join(
+        f"NULL::{_stored_type(column)} AS {identifier(column.name)}"
+        for column in published
+        if column.nullable
+    )
+    if names:
+        rows += f" UNION ALL BY NAME (SELECT {names} WHERE false)"
+    return f"SELECT {columns} FROM ({rows})"  # noqa: S608
 
 
 def paths(files: Iterable[str]) -> list[str]:
@@ -174,6 +184,11 @@ def _plain(column: Column) -> str:
     """Return the SQL that selects this column of a Parquet file; a UTC time becomes one without a zone."""
     name = identifier(column.name)
     return f"make_timestamp(epoch_us({name})) AS {name}" if column.dtype == UTC_TIME else name
+
+
+def _stored_type(column: Column) -> str:
+    """Return the SQL type of a column in Gold's Parquet files, where a UTC time has a zone."""
+    return "TIMESTAMPTZ" if column.dtype == UTC_TIME else sql_type(column)
 
 
 def _broken(table: Table, what: str) -> ContractError:

@@ -26,6 +26,11 @@ def datetime_key(column: str = "ts") -> pl.Expr:
     return (date_key(ts.date()).cast(pl.Int64) * 10_000 + minute).alias("datetime_key")
 
 
+def moment_of(column: str) -> pl.Expr:
+    """Convert minute keys to UTC times."""
+    return pl.col(column).cast(pl.String).str.to_datetime("%Y%m%d%H%M", time_unit="us", time_zone="UTC")
+
+
 def date_key(dates: pl.Expr) -> pl.Expr:
     """Convert dates to date keys, YYYYMMDD."""
     return (dates.dt.year() * 10_000 + dates.dt.month().cast(pl.Int32) * 100 + dates.dt.day()).cast(pl.Int32)

@@ -8,9 +8,10 @@ from click.testing import CliRunner, Result
 
 from domotic_assets.cli import ask
 from domotic_assets.cli.main import cli
+from domotic_assets.flow.workspace import DBT_PROJECT
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests.support import builders
-from domotic_assets_tests.support.lakes import open_lake
+from domotic_assets_tests.support.lakes import open_lake, versions
 
 START = datetime(2023, 9, 4, 10, tzinfo=UTC)
 MINUTES = 60
@@ -60,6 +61,35 @@ def test_a_build_says_what_it_carried_what_it_left_and_what_the_checks_found(fir
 def test_a_second_build_has_nothing_to_do(person: Person, first_build: str) -> None:
     assert first_build
     assert "Nothing new: the published file stays as it is" in person.types("build").output
+
+
+def test_a_feed_of_plugs_alone_is_built_once_and_every_mart_can_be_read(tmp_path: Path) -> None:
+    """No climate, no meter, no forecast, no register."""
+    lines = builders.REGISTRY.splitlines(keepends=True)
+    text = "".join(line for line in lines if "weather_files:" not in line and "register_rows:" not in line)
+    sites_file, lake = builders.write_sites(tmp_path, text), tmp_path / "lake"
+    others = dict.fromkeys(("doorsWindows", "motions", "meteos", "humidities", "consumptions"))
+    builders.write_share(tmp_path / "share", [builders.share_file(at=START, **others)])
+
+    def types(command: str, *arguments: str) -> str:
+        done = CliRunner().invoke(cli, [command, *arguments, "--lake", str(lake)])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def state() -> tuple[dict[str, int | None], dict[str, tuple[int, bytes]]]:
+        files = (lake / "serve").glob("*.duckdb")
+        return versions(open_lake(sites_file, lake)), {
+            file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in files
+        }
+
+    named = ("--sites", str(sites_file))
+    assert "Published a new file" in types("build", *named)
+    before = state()
+    assert "Nothing new: the published file stays as it is" in types("build", *named)
+    assert state() == before
+    for mart in sorted(DBT_PROJECT.glob("models/*/mart_*.sql")):
+        types("query", f"SELECT * FROM {mart.stem}")  # noqa: S608
+    types("summary", *named)
 
 
 @pytest.mark.usefixtures("wide")

@@ -9,6 +9,7 @@ import re
 import time
 import traceback
 import unicodedata
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -389,9 +390,10 @@ def _plain(name: str, token: str) -> str:
 def _plain_lines(content: bytes, issue: date) -> int:
     """How many distinct lines of a forecast need no leniency whatever to be read.
 
-    None where the header is UTF-16: then it is ASCII lines that are damaged.
+    None where the header is UTF-16, as then ASCII lines are damaged, or has other columns than they have.
     """
-    if b"\0" in content.partition(b"\n")[0]:
+    header = content.removeprefix(BOM_UTF8).partition(b"\n")[0].decode(errors="replace")
+    if header.strip().casefold() != "time,value,prediction,site,measurement,unit":
         return 0
     days = {str(issue), str(issue + timedelta(days=1))}
     keys = set()

@@ -5,18 +5,20 @@ import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from domotic_assets.domains.homes.checks import rounds
 from domotic_assets.domains.homes.flows import arrivals, landing
+from domotic_assets.domains.weather.checks import CHECKS
 from domotic_assets.flow.worklist import WINDOWS, Task
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas import gold, refusals, silver
+from domotic_assets.schemas import gold, refusals, silver, weather
 from domotic_assets.schemas.table import surrogate_key
-from domotic_assets_tests.support.carry import carry
+from domotic_assets_tests.support.carry import FORECASTS, carry
 from domotic_assets_tests.support.lakes import RIGHT_OF_BRONZE, open_lake
 
 pytestmark = pytest.mark.untraced
@@ -99,6 +101,86 @@ def test_files_of_before_the_history_are_counted_and_left(shared: Path, tmp_path
     (case / "share" / "settings.json").rename(case / "share" / "01.05.2019 0900_GoodX_received.json")
     found = landing.discover_sensor_files(open_lake(case / "sites.yaml", case / "lake"))
     assert (found.files, dict(found.left)) == (5, {"before history_start": 1})
+
+
+# Energy
+
+
+def energy_of_plugs(work: Workspace) -> tuple[float, list[str]]:
+    """Wh of all plugs, and what their counters did, in order of time."""
+    rows = work.lake.read(gold.FACT_ENERGY_MINUTE).sort("datetime_key")
+    return round(rows["energy_wh"].sum(), 6), rows["counter_note"].drop_nulls().to_list()
+
+
+@pytest.mark.rule(1)
+@pytest.mark.parametrize(
+    ("name", "energy_wh", "notes"),
+    [
+        pytest.param("counter_restored_after_power_cut", 0.16 + 0.25, ["set_back"], id="restored"),
+        pytest.param("plug_replaced", 0.1 + 0.1 + 0.1, ["jump"], id="replaced"),
+        pytest.param("young_counter_dips", 0.16 + 0.59, ["set_back"], id="young"),
+        pytest.param(
+            "zeros_for_twelve_hours", 413_728 - 397_090, ["dip"] * 4 + ["return"], id="zeros for hours"
+        ),
+        pytest.param("zeros_then_gap", 9_006 - 9_000, ["dip", "dip", "return"], id="zeros and a gap"),
+    ],
+)
+def test_what_a_counter_did_is_told_and_adds_what_it_should(
+    shared: Path, tmp_path: Path, name: str, energy_wh: float, notes: list[str]
+) -> None:
+    found, did = energy_of_plugs(carried(shared, tmp_path, name))
+    assert found == pytest.approx(energy_wh)
+    assert did == notes
+
+
+@pytest.mark.rule(7)
+def test_a_house_without_a_total_has_the_sum_of_its_phases(shared: Path, tmp_path: Path) -> None:
+    """Four minutes of 408 W: stated, null, missing, and as a text."""
+    rows = carried(shared, tmp_path, "house_total_missing").lake.read(gold.FACT_ENERGY_MINUTE)
+    assert rows["power_w"].to_list() == [408.0] * 4
+    assert rows["energy_wh"].sum() == pytest.approx(27.2)
+
+
+@pytest.mark.rule(1)
+def test_what_is_fed_in_is_told_apart_and_earns_the_feed_in_price(shared: Path, tmp_path: Path) -> None:
+    """Four minutes of -3,000 W and four of 1,500 W; no feed-in price is given, then 0.08 CHF/kWh."""
+    case = delivered(shared, tmp_path, "export_at_import_price")
+    sites = case / "sites.yaml"
+    for feed_in, cost in ((None, 0.1 * 0.30), (0.08, 0.1 * 0.30 - 0.2 * 0.08)):
+        if feed_in is not None:
+            priced = f"valid_from: 2026-01-01\n    feed_in_chf_per_kwh: {feed_in}"
+            sites.write_text(sites.read_text().replace("valid_from: 2026-01-01", priced))
+        work = open_lake(sites, case / f"lake {feed_in}")
+        carry(work, flows=TO_ROOMS)
+        sums = work.lake.read(gold.FACT_ENERGY_MINUTE).select(
+            pl.col("energy_kwh", "energy_import_kwh", "energy_export_kwh", "cost_chf").sum()
+        )
+        assert sums.row(0) == pytest.approx((-0.1, 0.1, 0.2, cost))
+
+
+# Weather
+
+
+@pytest.mark.rule(10)
+def test_a_forecast_counts_in_the_unit_that_it_states_and_contradictions_are_told(
+    shared: Path, tmp_path: Path
+) -> None:
+    """50 °F are 10 °C and 0.001 m are 1 mm; of 10 and then 30 °C the last counts."""
+    work = open_lake(delivered(shared, tmp_path, "forecast_unit") / "sites.yaml", tmp_path / "lake")
+    carry(work, flows=(*TO_ROOMS, *FORECASTS, "weather_dims"))
+    days = work.lake.read(weather.FACT_WEATHER_DAY).filter(horizon_days=0).sort("date_key")
+    assert days.select("date_key", "temperature_c_avg").rows() == [(20261116, 10.0), (20261117, 30.0)]
+    rain = work.lake.read(weather.FACT_WEATHER_HOUR)["precipitation_mm_ctrl"].drop_nulls().unique().to_list()
+    assert rain == [1.0]
+    rejects = work.lake.read(refusals.REJECTS, where=pl.col("source") == "weather_files")
+    lines = work.lake.read(weather.WEATHER_FORECASTS, dates=[date(2026, 11, 17)]).height
+    assert rejects.select("utc_date", "raw_text", "reason").unique().rows() == [
+        (date(2026, 11, 17), "10.0", "contradicted")
+    ]
+    assert rejects.height == lines
+    [check] = [check for check in CHECKS if check.name == "refused"]
+    verdict = check.judge(rounds.present_round(work))
+    assert [breach.subject for breach in verdict.breaches] == ["forecast of 2026-11-17"]
 
 
 # Forms

@@ -137,10 +137,11 @@ class TestContents:
         [(table,)] = ask(file, "SELECT comment FROM duckdb_tables() WHERE table_name = 'fact_energy_minute'")
         assert table == (
             "One row per plug or house meter and minute with a reading. "
-            "Sum: energy_wh, energy_kwh, cost_chf. Average, never sum: power_w. "
+            "Sum: energy_wh, energy_kwh, energy_import_kwh, energy_export_kwh, cost_chf. "
+            "Average, never sum: power_w. "
             "Only difference, never sum or average: counter_total. "
-            "House meter and plugs overlap: "
-            "a home's total is its house meter, or its plugs where it has none."
+            "House meter, sub-meters and plugs overlap: a home's total is its plugs before the house meter's "
+            "first reading other than 0, and the house meter from then on."
         )
         columns = ask(
             file,
@@ -199,9 +200,19 @@ class TestInput:
         rows = ask(build(serve, mixed), "SELECT count(*), count(cost_chf) FROM gold.fact_energy_minute")
         assert rows == [(14, 5)]
 
-    def test_a_column_in_no_file_is_named(self, snapshot: Snapshot, tmp_path: Path, serve: Path) -> None:
+    def test_a_column_in_no_file_is_null_in_all_rows(
+        self, snapshot: Snapshot, tmp_path: Path, serve: Path
+    ) -> None:
         older = sample_frame(homes_gold.FACT_ENERGY_MINUTE).drop("cost_chf")
-        with pytest.raises(ContractError, match=r"gold/fact_energy_minute: .*cost_chf"):
+        file = build(serve, with_frame(snapshot, "fact_energy_minute", older, tmp_path / "older.parquet"))
+        rows = ask(file, "SELECT count(*), count(cost_chf) FROM gold.fact_energy_minute")
+        assert rows == [(older.height, 0)]
+
+    def test_a_required_column_in_no_file_is_named(
+        self, snapshot: Snapshot, tmp_path: Path, serve: Path
+    ) -> None:
+        older = sample_frame(homes_gold.FACT_ENERGY_MINUTE).drop("is_valid")
+        with pytest.raises(ContractError, match=r"gold/fact_energy_minute: .*is_valid"):
             build(serve, with_frame(snapshot, "fact_energy_minute", older, tmp_path / "older.parquet"))
 
     def test_a_lake_may_lie_in_a_folder_with_spaces_and_umlauts(self, tmp_path: Path) -> None:

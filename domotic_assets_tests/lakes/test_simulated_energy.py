@@ -315,17 +315,29 @@ def test_an_invalid_phase_takes_away_its_own_power_only(world: World, home: str)
 
 
 def test_cost_is_that_of_the_tariff_valid_at_the_minute(world: World) -> None:
-    """0.30 and 0.20 until Tuesday, 0.40 and 0.10 from Wednesday on, by the local minute."""
+    """0.30 and 0.20 until Tuesday, 0.40 and 0.10 from Wednesday on, by the local minute.
+
+    What a plug used since its last good reading costs the mean of these minutes.
+    """
     clock = ZoneInfo("Europe/Zurich")
-    rows = world.facts.filter(pl.col("energy_wh").is_not_null())
     seen: set[float] = set()
-    expected = []
-    for ts, energy_kwh in rows.select("ts", "energy_kwh").iter_rows():
+
+    def price(ts: datetime) -> float:
         local = ts.astimezone(clock)
         high, low = (0.30, 0.20) if local.date() < date(2023, 9, 6) else (0.40, 0.10)
-        price = high if 6 <= local.hour < 22 else low
-        seen.add(price)
-        expected.append(energy_kwh * price)
+        seen.add(high if 6 <= local.hour < 22 else low)
+        return high if 6 <= local.hour < 22 else low
+
+    rows = world.facts.filter(pl.col("energy_wh").is_not_null()).sort("device_key", "ts")
+    last: dict[int, datetime] = {}
+    expected = []
+    columns = ("device_key", "ts", "energy_kwh", "counter_total", "is_valid")
+    for device, ts, energy_kwh, counter, is_valid in rows.select(columns).iter_rows():
+        since = last.get(device, ts - MINUTE) if counter is not None else ts - MINUTE
+        minutes = [ts - MINUTE * back for back in range((ts - since) // MINUTE)]
+        expected.append(energy_kwh * sum(map(price, minutes)) / len(minutes))
+        if is_valid or energy_kwh:
+            last[device] = ts
     assert seen == {0.30, 0.20, 0.40, 0.10}
     assert rows["cost_chf"].to_list() == pytest.approx(expected, abs=1e-12)
 

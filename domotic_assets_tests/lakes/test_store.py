@@ -16,6 +16,7 @@ from polars.testing import assert_frame_equal
 
 from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.lake import store
+from domotic_assets.lake.rewrite import batches
 from domotic_assets.lake.store import Lake, consecutive
 from domotic_assets.schemas.table import (
     UTC_DATE,
@@ -183,6 +184,40 @@ def test_what_another_adds_to_a_date_while_it_is_replaced_whole_is_not_lost(
     assert held(lake) == [(1, "a", 10), (2, "a", 20), (700, "b", 7)]
 
 
+WIDER = dataclasses.replace(
+    READINGS, columns=(*READINGS.columns[:-1], text("note", "what was done"), READINGS.columns[-1])
+)
+
+
+def test_a_table_takes_a_nullable_column_that_its_schema_has_gained(lake: Lake) -> None:
+    """Rows from before are null there, files from before stay as they are, and upkeep keeps both."""
+    lake.append(READINGS, rows((1, "a", 1), (1441, "a", 2)))
+    old = paths_of(lake, "2023-09-05")
+    assert lake.read(WIDER)["note"].to_list() == [None, None]
+    noted = rows((1, "a", 5)).with_columns(note=pl.lit("read twice")).select(WIDER.schema.names())
+    at = minutes(1)
+    assert lake.replace_values(WIDER, noted, "ts", at, at.dt.date())
+    lake.append(WIDER, noted.with_columns(device=pl.lit("b")))
+    expected = [("a", 2, None), ("a", 5, "read twice"), ("b", 5, "read twice")]
+    columns = ["device", "value", "note"]
+    assert sorted(lake.read(WIDER, columns=columns).rows()) == expected
+    assert paths_of(lake, "2023-09-05") == old
+    assert dict(lake.held_schema(WIDER) or {}) == dict(WIDER.schema)
+    snapshot = lake.delta(WIDER)
+    assert snapshot is not None
+    snapshot.optimize.compact()
+    assert sorted(lake.read(WIDER, columns=columns).rows()) == expected
+    kept = (frame for frame in [*batches(lake, WIDER)])
+    assert sorted(pl.concat(kept).select(columns).rows()) == expected
+
+
+def test_a_table_without_a_column_that_must_be_there_is_refused(lake: Lake) -> None:
+    lake.append(READINGS, rows((1, "a", 1)))
+    strict = dataclasses.replace(WIDER, columns=(*READINGS.columns, whole("count", "count", nullable=False)))
+    with pytest.raises(LakeError, match="lacks count"):
+        lake.append(strict, rows((2, "a", 1)).with_columns(count=pl.lit(1, pl.Int64)))
+
+
 def test_an_empty_frame_deletes_what_it_replaces(lake: Lake) -> None:
     lake.append(READINGS, rows((1, "a", 1), (2, "a", 2), (1441, "a", 3)))
     replace(lake, rows(), minutes(1, 1441))
@@ -269,6 +304,18 @@ def test_replacing_all_by_the_same_rows_in_another_order_is_no_commit(lake: Lake
     assert lake.version(ROOMS) == 0
     assert lake.replace_all(ROOMS, frame.with_columns(floor=pl.lit(2, pl.Int64)))
     assert held(lake, ROOMS) == [("a", 2), ("b", 2)]
+
+
+@pytest.mark.parametrize("kind", [Lake, MemoryLake])
+def test_a_table_is_created_once_and_keeps_what_it_holds(tmp_path: Path, kind: type[Lake]) -> None:
+    lake = kind(str(tmp_path))
+    assert lake.version(READINGS) is None
+    for _ in range(2):
+        lake.create(READINGS)
+        assert (lake.version(READINGS), lake.dates(READINGS)) == (0, [])
+    lake.append(READINGS, rows((1, "a", 1)))
+    lake.create(READINGS)
+    assert (lake.version(READINGS), lake.read(READINGS).height) == (1, 1)
 
 
 def test_an_empty_table_is_written_once_so_that_it_exists(lake: Lake) -> None:

@@ -36,6 +36,7 @@ class MemoryLake(Lake):
         dates: Iterable[date] | None = None,
         between: Between | None = None,
         where: pl.Expr | None = None,
+        holding: str | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         rows = self._frame(table)
@@ -44,12 +45,18 @@ class MemoryLake(Lake):
             rows = rows.filter(pl.col(table.partition).is_in(sorted(dates)))
         if between is not None:
             rows = rows.filter(pl.col(between[0]).is_between(between[1], between[2]))
+        if holding is not None:
+            rows = rows.drop_nulls(holding)
         if where is not None:
             rows = rows.filter(where)
         return rows.select(list(columns or table.schema.names()))
 
     def mark(self, table: Table, name: str) -> int:
         return self._marks.get((table.id, name), 0)
+
+    def create(self, table: Table) -> None:
+        if table.id not in self._versions:
+            self._put(table, table.empty(), NO_MARKS)
 
     def append(self, table: Table, rows: pl.DataFrame, marks: Marks = NO_MARKS) -> bool:
         if not rows.is_empty():

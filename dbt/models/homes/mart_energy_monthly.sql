@@ -13,6 +13,8 @@ select
     daily.is_house_meter,
     daily.is_total,
     sum(daily.energy_kwh) as energy_kwh,
+    sum(daily.energy_import_kwh) as energy_import_kwh,
+    sum(daily.energy_export_kwh) as energy_export_kwh,
     sum(daily.cost_chf) as cost_chf,
     sum(daily.unpriced_kwh) as unpriced_kwh,
     count(*) as days,

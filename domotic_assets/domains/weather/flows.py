@@ -135,6 +135,7 @@ def _weather_facts(
 ) -> int:
     """Write a weather fact of these dates of issue, some dates at a time; returns the row count.
 
+    The table exists afterwards, also if no forecast has a row in it.
     facts: builds the rows from Silver forecasts and the calendar's time zone.
     """
     written = 0
@@ -143,6 +144,7 @@ def _weather_facts(
         rows = facts(forecasts, work.registry.calendar_time_zone)
         work.lake.replace_dates(table, rows, piece)
         written += rows.height
+    work.lake.create(table)
     return written
 
 

@@ -1,44 +1,44 @@
 """Reads forecast files into rows: every variant, step and issue of each name's latest readable version.
 
-Reading bytes, refusing bad values and flagging outliers belong here. Columns per measurement and daily
-figures belong to Gold. A file is cut into lines before fields are looked for, so that a broken quote costs
-only its own line.
+Refusing bad values and flagging outliers belong here, reading lines in `lines` and `series`. Columns per
+measurement and daily figures belong to Gold.
 """
 
-import re
-from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, mask
-from domotic_assets.same_name import name_key, plain_name
+from domotic_assets.domains.weather.lines import read_lines, read_parts
+from domotic_assets.domains.weather.series import map_texts, read_series
+from domotic_assets.ingest.decoding import decode
+from domotic_assets.ingest.masking import mask
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME
-from domotic_assets.schemas.weather import WEATHER_FORECASTS, WEATHER_MEASUREMENTS, WEATHER_VARIANTS
+from domotic_assets.schemas.weather import WEATHER_FORECASTS
 
 SOURCE = "weather_files"
-HEADER = ("Time", "Value", "Prediction", "Site", "Measurement", "Unit")
+
 MISSING_VALUE = -99999.0
-NO_VARIANT = "none"
+
+LARGEST = 1e300
+"""Magnitude from which a value counts as not finite: another unit of it could be too large for a number."""
+
 RAW_TEXT_LIMIT = 200
+
+DECIMALS = 9
+"""Decimals that a converted value keeps: 140 °F is 60 °C, and no error of rounding makes it an outlier."""
 
 # dim_datetime reaches eight days beyond the data: a valid time further off is a damaged one.
 EARLIEST_BEFORE_ISSUE = timedelta(days=1)
+
 LATEST_AFTER_ISSUE = timedelta(days=9)
 
-# A line is cut in two: the fields that differ from line to line, and its series; a file has few series.
-_HEAD, _SERIES = HEADER[:3], HEADER[3:]
-_PARTS = (*_HEAD, "series")
-
-_FIELD = r'"(?:[^"]|"")*"|[^",]*'
-_HEAD_PATTERN, _SERIES_PATTERN = (
-    ",".join(rf"\s*(?P<{column}>{_FIELD})\s*" for column in columns) for columns in (_HEAD, _SERIES)
-)
 _STEPS = 10_000  # A step has at most four digits.
-_SERIES_KEY = ("site", "measurement", "variant")
+
+_REFUSED, _MISSING, _READ = range(3)
+"""Ranks of lines of one key: a line with a value counts before one without, and that before a refused one."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def read_weather_files(
     """Read rows of `WEATHER_FORECASTS` and `REJECTS` from file versions shaped as bronze `WEATHER_FILES`.
 
     Of each name the latest readable version counts, whole. A version that is no CSV with the forecast's
-    header is quarantined: it gets one reject with reason `not_csv`, and the version before it still counts.
+    header, or has no line below it, is quarantined: it gets one reject with reason `not_csv` or `no_lines`,
+    and the version before it still counts.
     sites: the name of each site that sites.yaml knows, by `name_key`.
     """
     forecasts, rejects, summary = [WEATHER_FORECASTS.empty()], [REJECTS.empty()], []
@@ -80,9 +81,10 @@ def read_weather_files(
         if version["name"] in counted:
             summary.append((file_id, issue, "superseded", 0, 0, 0, 0))
             continue
-        lines = _lines(version["content"])
-        if lines is None:
-            rejects.append(_quarantine(version["content"], file_id, issue, secrets))
+        lines = read_lines(version["content"])
+        if lines is None or lines.is_empty():
+            reason = "not_csv" if lines is None else "no_lines"
+            rejects.append(_quarantine(version["content"], file_id, issue, secrets, reason))
             summary.append((file_id, issue, "quarantined", 0, 0, 0, 1))
             continue
         counted.add(version["name"])
@@ -98,113 +100,28 @@ def read_weather_files(
     )
 
 
-def _decode(content: bytes) -> str:
-    """Decode UTF-8 or UTF-16 with or without byte-order mark; a damaged byte becomes U+FFFD."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace")
-    if content[:1] == b"\0":
-        return content.decode("utf-16-be", "replace")
-    if content[1:2] == b"\0":
-        return content.decode("utf-16-le", "replace")
-    return content.decode("utf-8-sig", "replace")
-
-
-def _text(content: bytes) -> pl.Series:
-    """Decode a file into a series of one text, with one kind of line end.
-
-    Undamaged UTF-8, as in almost every file, is used directly: a fifth of the work of `_decode`.
-    """
-    try:
-        text = pl.Series([content.removeprefix(BOM_UTF8)]).cast(pl.String)
-    except pl.exceptions.ComputeError:
-        text = pl.Series([_decode(content)])
-    if b"\0" in content[:2]:
-        text = pl.Series([_decode(content)])
-    if b"\r" in content:
-        text = text.str.replace_all("\r\n", "\n", literal=True).str.replace_all("\r", "\n", literal=True)
-    return text
-
-
-def _lines(content: bytes) -> pl.DataFrame | None:
-    """Split a file into its lines that are not blank, after the header, with their numbers.
-
-    None if the header is not the forecast's.
-    """
-    lines = (
-        _text(content)
-        .to_frame("text")
-        .lazy()
-        .select(pl.col("text").str.split("\n").explode())
-        .with_row_index("line", offset=1)
-        .filter(pl.col("text").str.strip_chars() != "")
-        .collect()
-    )
-    if lines.is_empty():
-        return None
-    header = _fields(lines["text"].head(1), f"^{_HEAD_PATTERN},{_SERIES_PATTERN}$").row(0)
-    return lines.slice(1) if header == HEADER else None
-
-
-def _fields(texts: pl.Series, pattern: str) -> pl.DataFrame:
-    """Extract one column per group of the pattern, without quotes; all null if a text does not match."""
-    groups = texts.str.extract_groups(pattern).struct.unnest()
-    unquoted = [
-        pl.when(pl.col(column).str.starts_with('"'))
-        .then(pl.col(column).str.slice(1, pl.col(column).str.len_chars() - 2).str.replace_all('""', '"'))
-        .otherwise(pl.col(column))
-        .str.strip_chars()
-        .alias(column)
-        for column in HEADER
-        if column in groups.columns
-    ]
-    return groups.with_columns(unquoted)
-
-
-def _parts(lines: pl.DataFrame) -> tuple[dict[str, pl.Series], pl.DataFrame]:
-    """Find the distinct texts of each column in _PARTS, and for each line the indexes of its own texts.
-
-    A line is cut at its first commas: a third of the work of a pattern, with the same result if its head
-    holds no quote. The index of a part that a line lacks is null.
-    """
-    cut = pl.col("text").str.splitn(",", len(_PARTS)).struct.rename_fields(_PARTS)
-    parts = lines.select(cut.alias("cut")).unnest("cut")
-    texts = _distinct(parts)
-    if pl.concat([texts[name] for name in _HEAD]).str.contains('"', literal=True).any():
-        is_quoted = pl.any_horizontal(pl.col(_HEAD).str.contains('"', literal=True)).fill_null(False)
-        numbered = lines.select("line", "text").hstack(parts)
-        quoted = numbered.filter(is_quoted).select("line", "text")
-        fields = _fields(quoted["text"], f"^{_HEAD_PATTERN},(?P<{_PARTS[-1]}>(?s:.*))$")
-        parts = pl.concat([numbered.filter(~is_quoted), quoted.hstack(fields)]).sort("line").select(_PARTS)
-        texts = _distinct(parts)
-    return texts, parts.select(pl.col(name).cast(pl.Enum(texts[name])).to_physical() for name in _PARTS)
-
-
-def _distinct(columns: pl.DataFrame) -> dict[str, pl.Series]:
-    """Find the distinct texts of each column."""
-    texts = columns.select(pl.all().drop_nulls().unique().implode())
-    return {column.name: column.explode(empty_as_null=False) for column in texts}
-
-
 def _times(texts: pl.Series, issue: date) -> pl.DataFrame:
     """Parse each text as a UTC time (`valid_at`), and rank the times (`moment`); null if it is refused."""
     times = texts.str.strip_chars()
-    valid_at = _mapped(times, lambda text: _valid_time(text, issue), UTC_TIME)
+    valid_at = map_texts(times, lambda text: _valid_time(text, issue), UTC_TIME)
     return pl.DataFrame({"Time": times, "valid_at": valid_at, "moment": valid_at.rank("dense")})
 
 
 def _values(texts: pl.Series) -> pl.DataFrame:
-    """Parse the number of each text; null if it is none or not finite. Also mark missing values.
+    """Parse the number of each text, null if it is none or not finite, and rank the text.
 
     A value is missing if its text is empty or MISSING_VALUE.
     """
     number = pl.col("Value").cast(pl.Float64, strict=False)
+    is_missing = (pl.col("Value") == "") | (number == MISSING_VALUE).fill_null(False)
+    is_read = number.abs().lt(LARGEST).fill_null(False)
     return (
         texts.to_frame("Value")
         .lazy()
         .select(pl.col("Value").str.strip_chars())
         .with_columns(
-            number=pl.when(number.is_finite()).then(number),
-            is_missing=(pl.col("Value") == "") | (number == MISSING_VALUE).fill_null(False),
+            number=pl.when(is_read).then(number),
+            rank=pl.when(is_missing).then(_MISSING).when(is_read).then(_READ).otherwise(_REFUSED),
         )
         .collect()
     )
@@ -217,26 +134,6 @@ def _steps(texts: pl.Series) -> pl.DataFrame:
     return stripped.with_columns(step=step).collect()
 
 
-def _series(texts: pl.Series, secrets: Collection[str], sites: Mapping[str, str]) -> pl.DataFrame:
-    """Parse each text into site, measurement, variant and unit, masked, with the bounds of its values.
-
-    `place` is that of the series in the table's order, null if its site or measurement is refused.
-    `is_whole`: whether the text has three fields.
-    """
-    fields = _fields(texts, f"^{_SERIES_PATTERN}$")
-    named = fields.select(
-        is_whole=pl.col("Site").is_not_null(),
-        site=_mapped(fields["Site"], lambda text: _site(text, secrets, sites), pl.String()),
-        measurement=_mapped(fields["Measurement"], lambda text: _name(text, secrets), pl.String()),
-        unit=_mapped(fields["Unit"], lambda text: mask(text, secrets), pl.String()),
-    )
-    series = _with_variant(named)
-    places = series.select(_SERIES_KEY).drop_nulls().unique().sort(_SERIES_KEY).with_row_index("place")
-    placed = series.join(places, on=_SERIES_KEY, how="left", maintain_order="left")
-    # In one chunk, as it is looked up for every line: in several chunks that costs three times as much.
-    return placed.join(_bounds(), on="measurement", how="left", maintain_order="left").rechunk()
-
-
 def _read(
     lines: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str], sites: Mapping[str, str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
@@ -244,13 +141,13 @@ def _read(
 
     Texts repeat, so each one is parsed once, and lines are sorted by numbers alone.
     """
-    texts, places = _parts(lines)
+    texts, places = read_parts(lines)
     times = _times(texts["Time"], issue)
     understood = {
         "Time": times,
         "Value": _values(texts["Value"]),
         "Prediction": _steps(texts["Prediction"]),
-        "series": _series(texts["series"], secrets, sites),
+        "series": read_series(texts["series"], secrets, sites),
     }
     columns = (frame.select(pl.all().gather(places[name])) for name, frame in understood.items())
     # One number in the order of the table's key, null if a part of the key is. It has room for the series and
@@ -259,33 +156,70 @@ def _read(
     rows = pl.concat([lines, *columns], how="horizontal").with_columns(
         pl.col("is_whole").fill_null(False), key=series_and_time * _STEPS + pl.col("step")
     )
-    is_readable = pl.col("number").is_not_null() | pl.col("is_missing")
-    forecasts = (
+    if understood["series"]["refused_unit"].count():
+        is_refused = pl.col("refused_unit").is_not_null() & (pl.col("rank") == _READ)
+        rows = rows.with_columns(rank=pl.when(is_refused).then(_REFUSED).otherwise("rank"))
+    # A line whose value was refused stays with a null value, as its time and step are good. Of several lines
+    # of a key one with a value wins over one without, and the last over the ones before.
+    ordered = (
         rows.lazy()
         .drop_nulls("key")
-        # A line whose value was refused stays with a null value, as its time and step are good. It never
-        # replaces a readable line of the same key. Of several readable ones the last wins.
-        .sort(pl.col("key") * 2 + is_readable, maintain_order=True)
-        .filter(pl.col("key").ne_missing(pl.col("key").shift(-1)))
+        .sort(pl.col("key") * (_READ + 1) + pl.col("rank"), maintain_order=True)
+        .with_columns(value=pl.when(pl.col("rank") == _READ).then(_converted(understood["series"])))
+    )
+    forecasts = (
+        ordered.filter(_IS_LAST)
         .with_columns(
-            value=pl.when(~pl.col("is_missing")).then(pl.col("number")),
             file_id=pl.lit(file_id),
             utc_date=pl.lit(issue),
-        )
-        .with_columns(
-            is_outlier=~pl.col("value").is_between(pl.col("minimum"), pl.col("maximum")).fill_null(True)
+            is_outlier=~pl.col("value").is_between(pl.col("minimum"), pl.col("maximum")).fill_null(True),
         )
         .select(list(WEATHER_FORECASTS.schema))
         .collect()
     )
-    nulls = int(rows.select((pl.col("is_whole") & pl.col("is_missing")).sum()).item())
-    rejects = _refused(rows.filter(~pl.col("is_whole") | pl.col("key").is_null() | ~is_readable))
+    nulls = rows.filter("is_whole", rank=_MISSING).height
+    rejects = _refused(
+        rows.filter(~pl.col("is_whole") | pl.col("key").is_null() | (pl.col("rank") == _REFUSED))
+    )
+    if forecasts.height < rows["key"].count():
+        rejects = pl.concat([rejects, _contradicted(ordered)])
     return forecasts, _reject_rows(rejects, file_id, issue, secrets), nulls
+
+
+_IS_LAST = pl.col("key").ne_missing(pl.col("key").shift(-1))
+"""Whether a line is the last of its key, and so counts, among lines in the order of their keys."""
+
+
+def _converted(series: pl.DataFrame) -> pl.Expr:
+    """Build the value of a line in the unit of its series. series: as `read_series` returns them."""
+    stated = pl.col("number")
+    if series["factor"].null_count() == series.height:
+        return stated
+    converted = (stated * pl.col("factor") + pl.col("offset")).round(DECIMALS)
+    return pl.when(pl.col("factor").is_null()).then(stated).otherwise(converted)
+
+
+def _contradicted(ordered: pl.LazyFrame) -> pl.DataFrame:
+    """Build json_path, raw_text and reason of lines that a later one of the same key contradicts.
+
+    ordered: lines by key, the one that counts last. A line that says what that one says, or that has no
+    value, loses nothing.
+    """
+    lines = ordered.select("key", "line", "Value", "value", is_last=_IS_LAST).collect()
+    counting = lines.filter("is_last").select("key", counting="value")
+    return (
+        lines.filter(~pl.col("is_last"))
+        .join(counting, on="key")
+        .filter(pl.col("value") != pl.col("counting"))
+        .select(
+            json_path=pl.format("line {}: Value", "line"), raw_text="Value", reason=pl.lit("contradicted")
+        )
+    )
 
 
 def _refused(rows: pl.DataFrame) -> pl.DataFrame:
     """Build json_path, raw_text and reason of all that is wrong in these lines, one row a fault."""
-    whole = pl.col("is_whole")
+    whole, is_refused = pl.col("is_whole"), pl.col("rank") == _REFUSED
     number = pl.col("Value").cast(pl.Float64, strict=False)
     refusals = (
         ("", pl.col("text"), ~whole, pl.lit("bad_row")),
@@ -293,8 +227,14 @@ def _refused(rows: pl.DataFrame) -> pl.DataFrame:
         (
             ": Value",
             pl.col("Value"),
-            whole & pl.col("number").is_null() & ~pl.col("is_missing"),
+            whole & pl.col("number").is_null() & is_refused,
             pl.when(number.is_null()).then(pl.lit("not_a_number")).otherwise(pl.lit("not_finite")),
+        ),
+        (
+            ": Unit",
+            pl.format("{} {}", "Value", "refused_unit"),
+            whole & pl.col("number").is_not_null() & is_refused,
+            pl.lit("unknown_unit"),
         ),
         (": Prediction", pl.col("Prediction"), whole & pl.col("step").is_null(), pl.lit("not_a_number")),
         (": Site", pl.col("text"), whole & pl.col("site").is_null(), pl.lit("bad_row")),
@@ -326,15 +266,11 @@ def _issue(rows: pl.DataFrame) -> date:
     return issue
 
 
-def _mapped(texts: pl.Series, function: Callable[[str], object], dtype: pl.DataType) -> pl.Series:
-    """Apply a function to each text, called once per distinct text; null stays null."""
-    held = texts.to_list()
-    results = {text: function(text) for text in set(held) if text is not None}
-    return pl.Series(texts.name, [results.get(text) for text in held], dtype=dtype)
-
-
 def _valid_time(text: str, issue: date) -> datetime | None:
     """Parse a time that states its offset into UTC; None if it does not, or lies far from the issue."""
+    if "," in text:
+        # Python would read what follows an offset and a comma as part of the offset.
+        return None
     try:
         moment = datetime.fromisoformat(text)
         utc = moment.astimezone(UTC) if moment.tzinfo is not None else None
@@ -346,46 +282,9 @@ def _valid_time(text: str, issue: date) -> datetime | None:
     return utc
 
 
-def _name(text: str, secrets: Collection[str]) -> str | None:
-    """Mask a site or measurement; None if it is empty or holds damaged bytes, as a key must be whole."""
-    return None if text == "" or REPLACEMENT_CHARACTER in text else mask(text, secrets)
-
-
-def _site(text: str, secrets: Collection[str], sites: Mapping[str, str]) -> str | None:
-    """Name a site as sites.yaml does, else as the file does, masked; None if `_name` gives none.
-
-    sites: names by `name_key`. Of an unknown site only the letter case distinguishes names.
-    """
-    name = _name(plain_name(text), secrets)
-    return name if name is None else sites.get(name_key(name), name)
-
-
-def _with_variant(rows: pl.DataFrame) -> pl.DataFrame:
-    """Split `PRED_T_2M_ctrl` into measurement `PRED_T_2M` and variant `ctrl`; `none` if no variant is stated.
-
-    Whatever follows a known measurement is its variant; after an unknown one only a known variant is.
-    """
-    known = "|".join(map(re.escape, WEATHER_MEASUREMENTS))
-    variants = "|".join(map(re.escape, WEATHER_VARIANTS))
-    parts = pl.col("measurement").str.extract_groups(rf"^(?:({known})_(.+)|(.+)_({variants}))$").struct
-    return rows.with_columns(
-        measurement=pl.coalesce(parts["1"], parts["3"], "measurement"),
-        variant=pl.coalesce(parts["2"], parts["4"], pl.lit(NO_VARIANT)),
-    )
-
-
-def _bounds() -> pl.DataFrame:
-    """Build minimum and maximum of the measurements that have both."""
-    return pl.DataFrame(
-        [(m.name, m.minimum, m.maximum) for m in WEATHER_MEASUREMENTS.values()],
-        schema={"measurement": pl.String(), "minimum": pl.Float64(), "maximum": pl.Float64()},
-        orient="row",
-    ).drop_nulls()
-
-
 def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
     """Build `REJECTS` rows of one file from json_path, raw_text and reason."""
-    raw = _mapped(refused["raw_text"], lambda text: mask(text, secrets)[:RAW_TEXT_LIMIT], pl.String())
+    raw = map_texts(refused["raw_text"], lambda text: mask(text, secrets)[:RAW_TEXT_LIMIT], pl.String())
     nothing = {name: pl.lit(None, dtype) for name, dtype in REJECTS.schema.items()}
     stated = {
         "source": pl.lit(SOURCE),
@@ -398,8 +297,10 @@ def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Coll
     return refused.select(**{**nothing, **stated})
 
 
-def _quarantine(content: bytes, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
+def _quarantine(
+    content: bytes, file_id: str, issue: date, secrets: Collection[str], reason: str
+) -> pl.DataFrame:
     """Build the one reject of a version that cannot be read at all: its first line, masked."""
-    first_line = _decode(content[: 16 * RAW_TEXT_LIMIT]).splitlines()[:1] or [""]
-    refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": ["not_csv"]})
+    first_line = decode(content[: 16 * RAW_TEXT_LIMIT]).splitlines()[:1] or [""]
+    refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": [reason]})
     return _reject_rows(refused, file_id, issue, secrets)

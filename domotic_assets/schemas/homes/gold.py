@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from domotic_assets.schemas.homes.counter_notes import NOTES
 from domotic_assets.schemas.star import (
     APARTMENT_KEY,
     DATETIME_KEY,
@@ -27,6 +28,7 @@ from domotic_assets.schemas.table import (
     flag,
     level,
     text,
+    total,
     whole,
 )
 
@@ -80,7 +82,7 @@ DIM_DEVICE = Table(
         text("device_id", "home/room/category/place", nullable=False),
         ROOM_KEY,
         text("device_name", "name for people; the register's where exactly one row matches", nullable=False),
-        text("device_type", "plug, house_meter, door, window, …", nullable=False),
+        text("device_type", "plug, house_meter, sub_meter, door, window, …", nullable=False),
         text("sensor_type", "what it is, in words", nullable=False),
         flag("is_active", "a reading in the last seven days of the data", nullable=False),
     ),
@@ -105,6 +107,7 @@ DIM_TARIFF = Table(
         text("local_from", "local time from, HH:MM", nullable=False),
         text("local_to", "local time to (exclusive), HH:MM", nullable=False),
         Column("chf_per_kwh", pl.Float64(), "price", "CHF/kWh", 0, 10, "level", nullable=False),
+        level("feed_in_chf_per_kwh", "price paid for what is fed in", "CHF/kWh", 0, 10),
     ),
     primary_key=("provider", "valid_from", "band", "days", "local_from"),
     subject=Subject.PROVIDER,
@@ -127,15 +130,17 @@ FACT_ENERGY_MINUTE = Table(
         Column(
             "energy_wh",
             pl.Float64(),
-            "energy since the previous accepted reading; of a house meter power ÷ 60",
+            "energy since the previous accepted reading, or power ÷ 60 (energy_source)",
             "Wh",
             aggregation="total",
         ),
-        Column("energy_kwh", pl.Float64(), "energy_wh ÷ 1000", "kWh", aggregation="total"),
+        Column("energy_kwh", pl.Float64(), "energy_wh ÷ 1000: import − export", "kWh", aggregation="total"),
+        total("energy_import_kwh", "energy taken from the grid", "kWh", 0),
+        total("energy_export_kwh", "energy fed into the grid", "kWh", 0),
         Column(
             "cost_chf",
             pl.Float64(),
-            "energy at the tariff of its minute; null without one",
+            "import at the price of its minutes, less export at the feed-in price; null without a tariff",
             "CHF",
             aggregation="total",
         ),
@@ -146,7 +151,9 @@ FACT_ENERGY_MINUTE = Table(
             "Wh",
             aggregation="counter",
         ),
-        flag("is_valid", "false: invalid, out of bounds, a glitch or an impossible step", nullable=False),
+        flag("is_valid", "false: invalid, out of bounds, or a counter that is not believed", nullable=False),
+        text("energy_source", "counter, or power where there is no counter; null without energy"),
+        Column("counter_note", pl.String(), f"what its counter did: {', '.join(NOTES)}", sparse=True),
         UTC_DATE,
     ),
     primary_key=("datetime_key", "device_key"),
@@ -156,7 +163,8 @@ FACT_ENERGY_MINUTE = Table(
     foreign_keys=(TO_DATETIME, TO_DATE, TO_DEVICE, TO_ROOM, TO_APARTMENT),
     partition="utc_date",
     sort=("datetime_key", "device_key"),
-    note="House meter and plugs overlap: a home's total is its house meter, or its plugs where it has none.",
+    note="House meter, sub-meters and plugs overlap: a home's total is its plugs before the house meter's "
+    "first reading other than 0, and the house meter from then on.",
 )
 
 FACT_ENVIRONMENT_MINUTE = Table(

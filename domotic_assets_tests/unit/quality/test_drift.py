@@ -120,12 +120,16 @@ def test_what_was_not_looked_at_is_not_missed() -> None:
         (feed(plugs={"power": "text"}), ["ERROR type of plugs.power: contract number, observed text"]),
         (
             measurements(PRED_GLOB={"ctrl": "kW/m2"}),
-            ["ERROR unit of PRED_GLOB.ctrl: contract Watt/m2, observed kW/m2"],
+            ["WARN unit of PRED_GLOB.ctrl: contract Watt/m2, observed kW/m2, values read in W/m²"],
+        ),
+        (
+            measurements(PRED_GLOB={"ctrl": "lux"}),
+            ["ERROR unit of PRED_GLOB.ctrl: contract Watt/m2, observed lux, values refused"],
         ),
         (
             header("Value", "Time", "Site"),
             [
-                "ERROR order of the columns of forecast: contract Time,Value,Site, observed Value,Time,Site",
+                "WARN order of the columns of forecast: contract Time,Value,Site, observed Value,Time,Site",
             ],
         ),
         (

@@ -210,15 +210,18 @@ def test_no_header_is_no_crash(content: bytes) -> None:
     assert not set(header_of(content)) & set(HEADER)
 
 
-def test_a_forecasts_unit_is_that_of_most_lines() -> None:
-    lines = [("PRED_GLOB", "ctrl", "W")] * 2 + [("PRED_GLOB", "ctrl", "?")] + [("PRED_T_2M", "none", None)]
-    rows = pl.DataFrame(
-        lines,
-        schema={"measurement": pl.String, "variant": pl.String, "unit": pl.String},
-        orient="row",
-    )
-    found = forecast_shape(b"Time,Value\n", rows)
-    assert found.columns == ("Time", "Value")
+def test_a_forecasts_unit_is_the_one_that_most_of_its_lines_state() -> None:
+    rows = pl.DataFrame({"measurement": ["PRED_GLOB", "PRED_T_2M"] * 2, "variant": ["ctrl", "none"] * 2})
+    lines = [
+        "Site, Measurement ,unit,Time",
+        '"Aadorf, Sion",PRED_GLOB_ctrl,W,now',
+        'Sion, "PRED_GLOB_ctrl" ,"W",now',
+        "Sion,PRED_GLOB_ctrl,?,now",
+        "Sion,PRED_T_2M,,now",
+        "broken",
+    ]
+    found = forecast_shape("\r\n".join(lines).encode("utf-16"), rows)
+    assert found.columns == ("Site", "Measurement", "unit", "Time")
     assert found.measurements == {"PRED_GLOB": {"ctrl": Part("W")}, "PRED_T_2M": {"none": Part("none")}}
     assert forecast_shape(b"Time,Value\n", rows.clear()).measurements is None
 

@@ -54,7 +54,7 @@ def test_a_dimensions_tests_are_its_keys_nulls_and_ranges() -> None:
         {
             "columns_in_range": {
                 "name": "dim_tariff_in_range",
-                "arguments": {"ranges": {"chf_per_kwh": [0, 10]}},
+                "arguments": {"ranges": {"chf_per_kwh": [0, 10], "feed_in_chf_per_kwh": [0, 10]}},
             }
         },
     ]  # fmt: skip

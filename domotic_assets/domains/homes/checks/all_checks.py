@@ -113,8 +113,9 @@ OF_HOMES = (
         "counters",
         silver.SENSOR_EVENTS,
         WARN_ERROR,
-        "A meter runs backwards. Below zero, lower than before but not from zero, or going on from another "
-        "room's level (rooms swapped): ERROR; a restart at zero or a single low reading: WARN.",
+        "A meter does not simply count on. Below zero, or going on from another room's level (rooms "
+        "swapped): ERROR; a restart, overflow, dip, spike, a level set back or one that nothing leads to: "
+        "WARN.",
         _each_home(steps.counters_of),
     ),
     Check(
@@ -138,7 +139,8 @@ OF_HOMES = (
         gold.FACT_ENERGY_MINUTE,
         WARN_ERROR,
         f"A home's plugs took more than {in_percent(counters.PLUGS_OVER_HOUSE_WARN)} of what its house meter "
-        f"shows: WARN; more than {in_percent(counters.PLUGS_OVER_HOUSE_ERROR)}: ERROR.",
+        f"shows: WARN; more than {in_percent(counters.PLUGS_OVER_HOUSE_ERROR)}: ERROR. A house meter that "
+        "only says 0 beside plugs that draw: WARN.",
         _each_home(steps.balance),
     ),
 )

@@ -24,6 +24,7 @@ from domotic_assets.quality.verdict import Verdict, together
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import bronze, gold, silver
 from domotic_assets.schemas.table import Table, surrogate_key
+from domotic_assets.star.keys import moment_of
 
 SPAN = timedelta(days=1)
 
@@ -133,16 +134,17 @@ class Piece:
     def energy(self, *more: str) -> pl.DataFrame:
         """Read gold/fact_energy_minute of the piece's homes in the span, one row per device and minute.
 
-        Columns: device_key, power_w, energy_wh, those named in `more`, and from silver/devices device, home
-        and category.
+        Columns: datetime_key, device_key, power_w, energy_wh, energy_source, those named in `more`, and from
+        silver/devices device, home, room and category.
         """
         devices = self.work.lake.read(
-            silver.DEVICES, where=self._mine, columns=["device", "home", "category"]
+            silver.DEVICES, where=self._mine, columns=["device", "home", "room", "category"]
         ).unique()
         keys = pl.Series(
             "device_key", [surrogate_key(device) for device in devices["device"]], dtype=pl.Int64
         )
-        rows = self.fact(gold.FACT_ENERGY_MINUTE, ["device_key", "power_w", "energy_wh", *more])
+        columns = ["datetime_key", "device_key", "power_w", "energy_wh", "energy_source", *more]
+        rows = self.fact(gold.FACT_ENERGY_MINUTE, columns)
         return rows.join(devices.with_columns(keys), on="device_key", how="inner")
 
     def fact(self, table: Table, columns: Sequence[str]) -> pl.DataFrame:
@@ -292,9 +294,10 @@ def clocks_of(piece: Piece) -> Verdict:
 
 
 def counters_of(piece: Piece) -> Verdict:
-    """Find plugs of the piece's homes whose meter readings (`plugs.total`, Wh) fall."""
-    totals = piece.events("plugs.total")
-    return counters.counters(totals, piece.work.registry.settings.plug_power_bound_w)
+    """Find plugs of the piece's homes whose counters (`plugs.total`, Wh) do not simply count on."""
+    noted = piece.energy("counter_note").drop_nulls("counter_note")
+    notes = noted.select("device", "counter_note", ts=moment_of("datetime_key"))
+    return counters.counters(piece.events("plugs.total").join(notes, on=["device", "ts"], how="left"))
 
 
 def power_against_meter(piece: Piece) -> Verdict:
@@ -304,7 +307,8 @@ def power_against_meter(piece: Piece) -> Verdict:
 
 def balance(piece: Piece) -> Verdict:
     """Find homes of the piece whose plugs together used more than their house meter shows."""
-    return counters.balance(piece.energy(), piece.minutes)
+    houses = [home.house for home in piece.work.registry.homes]
+    return counters.balance(piece.energy(), houses, piece.minutes)
 
 
 def completeness(piece: Piece) -> Verdict:

@@ -1,33 +1,27 @@
 """Writes Gold's minute facts from Silver, window by window."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from domotic_assets.domains.homes.flows import kinds
+from domotic_assets.domains.homes.flows.energy_context import read_context
 from domotic_assets.domains.homes.flows.reading import COUNTING
 from domotic_assets.domains.homes.gold import energy, rooms
 from domotic_assets.domains.homes.gold.places import placed
 from domotic_assets.flow.pieces import cut
 from domotic_assets.flow.prefetch import prefetch
-from domotic_assets.flow.reading import read_within, utc_dates
+from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window, date_window
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE
 from domotic_assets.schemas.homes import gold, silver
-from domotic_assets.schemas.table import UTC_TIME, Table, surrogate_key
-from domotic_assets.star.keys import datetime_key
+from domotic_assets.schemas.table import UTC_TIME, Table
+from domotic_assets.star.keys import datetime_key, moment_of
 
 HOME_MINUTES_PER_PIECE = 12_000
 """Files whose events are held in memory together: four days of two homes, twelve minutes of a thousand."""
-
-USUAL_CONTEXT = timedelta(minutes=15)
-"""Readings this far before and after a minute settle the counter level of nearly every plug."""
-
-_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-
-_ENERGY_COLUMNS = ["ts", "home", "room", "device", "variable", "value", "is_outlier"]
 
 _ROOM_COLUMNS = ["ts", "device", "variable", "value", "value_text"]
 
@@ -83,7 +77,8 @@ def touched_minutes(work: Workspace, windows: Sequence[Window]) -> pl.DataFrame:
 def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebuild: Rebuild) -> int:
     """Write a minute fact of these windows and of what they affect, piece by piece; returns the row count.
 
-    rebuild: computes the rows of a piece, and the minutes that they replace.
+    rebuild: computes the rows of a piece, and the minutes that they replace. The table exists afterwards,
+    also without a row: a feed may lack what it is made of.
     """
     touched = touched_minutes(work, windows)
     all_minutes = touched["minute"].unique().sort()
@@ -96,6 +91,7 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
         work.lake.replace_values(table, rows, "datetime_key", _keys(replaced), replaced.dt.date())
         written += rows.height
         work.report(table.id, number, len(pieces))
+    work.lake.create(table)
     return written
 
 
@@ -170,9 +166,8 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
     piece affects are included where their rows differ from Gold's, unless another piece of the run rebuilds
     them.
     """
-    first, last = _first(minutes), _last(minutes)
-    events, plugs = _events_with_context(work, first, last)
-    rows = energy.energy_minutes(events, plugs, minutes, first, last, work.registry)
+    context = read_context(work, _first(minutes), _last(minutes))
+    rows = energy.energy_minutes(context.events, context.plugs, minutes, context.reach, work.registry)
     inside = pl.col("datetime_key").is_in(_keys(minutes).implode())
     others = pl.col("datetime_key").is_in(_keys(run).implode())
     reached = rows.filter(~inside, ~others)
@@ -193,7 +188,7 @@ def _replacing(
     both = pl.concat([reached, held])
     changed = both.filter(both.is_unique())["datetime_key"].unique()
     reached = reached.filter(pl.col("datetime_key").is_in(changed.implode()))
-    return pl.concat([rows, reached]), pl.concat([minutes, _moments(changed)]).unique().sort()
+    return pl.concat([rows, reached]), pl.concat([minutes, _minutes_of(changed)]).unique().sort()
 
 
 def _held(work: Workspace, table: Table, keys: pl.Series) -> pl.DataFrame:
@@ -202,112 +197,20 @@ def _held(work: Workspace, table: Table, keys: pl.Series) -> pl.DataFrame:
         return table.empty()
     return work.lake.read(
         table,
-        dates=_moments(keys).dt.date().unique(),
+        dates=_minutes_of(keys).dt.date().unique(),
         between=("datetime_key", keys.min(), keys.max()),
         where=pl.col("datetime_key").is_in(keys.implode()),
     )
 
 
+def _minutes_of(keys: pl.Series) -> pl.Series:
+    """Compute the minute of each datetime_key."""
+    return keys.to_frame("datetime_key").select(moment_of("datetime_key")).to_series().rename("ts")
+
+
 def _keys(minutes: pl.Series) -> pl.Series:
     """Compute the datetime_key of each minute."""
     return pl.DataFrame({"ts": minutes}, schema={"ts": UTC_TIME}).select(datetime_key()).to_series()
-
-
-def _moments(keys: pl.Series) -> pl.Series:
-    """Compute the minute of each datetime_key."""
-    return keys.cast(pl.String).str.to_datetime("%Y%m%d%H%M", time_unit="us", time_zone="UTC").rename("ts")
-
-
-def _events_with_context(
-    work: Workspace, first: datetime, last: datetime
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read the energy events from `first` to `last`, both included, and those around that they depend on.
-
-    Energy is a difference of counter readings, so each plug needs a valid reading before and after. For
-    nearly every plug the minutes of USUAL_CONTEXT hold them. For the others the rest of the day is read, then
-    the nearest days on which the plug was seen, until a valid reading is found. Returns the events, and the
-    counter readings of plugs among them.
-    """
-    days = _plugs_reached(work, first, last)
-    bound_w = work.registry.settings.plug_power_bound_w
-    start, end = first - USUAL_CONTEXT, last + USUAL_CONTEXT
-    wanted = pl.col("variable").is_in(energy.VARIABLES)
-    events = _events_between(work, start, end, wanted, _ENERGY_COLUMNS)
-    plugs = energy.plug_readings(events)
-    early, late = energy.lacking_context(plugs, days, first, last, bound_w)
-    if early:
-        days |= _dates_of_plugs(work, None, pl.col("device").is_in(early))
-    before = {plug: iter([day for day in reversed(days[plug]) if day <= first.date()]) for plug in days}
-    after = {plug: iter([day for day in days[plug] if day >= last.date()]) for plug in days}
-    while True:
-        more = [
-            *_next_days(work, early, before, (_EVER[0], start - MINUTE)),
-            *_next_days(work, late, after, (end + MINUTE, _EVER[1])),
-        ]
-        if not more:
-            return events, plugs
-        if any(not found.is_empty() for found in more):
-            events = pl.concat([events, *more])
-            plugs = energy.plug_readings(events)
-            early, late = energy.lacking_context(plugs, days, first, last, bound_w)
-
-
-def _next_days(
-    work: Workspace,
-    plugs: Collection[str],
-    days: Mapping[str, Iterator[date]],
-    within: tuple[datetime, datetime],
-) -> list[pl.DataFrame]:
-    """Read the energy events of each plug's next day that lie in `within`; empty list if no day is left."""
-    wanted = [(plug, day) for plug in plugs if (day := next(days[plug], None)) is not None]
-    if not wanted:
-        return []
-    chosen = pl.DataFrame(wanted, schema={"device": pl.String, "day": pl.Date}, orient="row")
-    events = work.lake.read(
-        silver.SENSOR_EVENTS,
-        dates=chosen["day"].unique(),
-        between=("ts", *within),
-        where=pl.col("device").is_in(chosen["device"].implode()) & pl.col("variable").is_in(energy.VARIABLES),
-        columns=_ENERGY_COLUMNS,
-    )
-    of_plugs_and_days = [pl.col("device"), pl.col("ts").dt.date()]
-    return [events.join(chosen, left_on=of_plugs_and_days, right_on=["device", "day"], how="semi")]
-
-
-def _plugs_reached(work: Workspace, first: datetime, last: datetime) -> dict[str, list[date]]:
-    """Find plugs that a change in [first, last] can affect, each with its UTC dates from `first` on.
-
-    A plug not seen since then is included, with all its dates, only if Gold still holds a reading of it that
-    is to be replaced.
-    """
-    since = [day for day in work.lake.dates(silver.DEVICES) if day >= first.date()]
-    days = _dates_of_plugs(work, since)
-    keys = _keys(pl.Series([first, last], dtype=UTC_TIME))
-    held = work.lake.read(
-        gold.FACT_ENERGY_MINUTE,
-        dates=utc_dates([Window(first, last + timedelta(minutes=1))]),
-        between=("datetime_key", keys[0], keys[1]),
-        where=pl.col("counter_total").is_not_null(),
-        columns=["device_key"],
-    )
-    if lost := set(held["device_key"].unique()) - {surrogate_key(device) for device in days}:
-        every = _dates_of_plugs(work, None)
-        days |= {device: every[device] for device in every if surrogate_key(device) in lost}
-    return days
-
-
-def _dates_of_plugs(
-    work: Workspace, dates: list[date] | None, where: pl.Expr | None = None
-) -> dict[str, list[date]]:
-    """Find the UTC dates that saw each plug, oldest first. dates: search only these; None for all."""
-    plugs = pl.col("category") == "plugs"
-    seen = work.lake.read(
-        silver.DEVICES,
-        dates=dates,
-        where=plugs if where is None else plugs & where,
-        columns=["device", "utc_date"],
-    )
-    return {device: sorted(found) for device, found in seen.group_by("device").agg("utc_date").iter_rows()}
 
 
 def _events_between(
@@ -341,11 +244,11 @@ def _last(minutes: pl.Series) -> datetime:
 
 
 def days_without_gold(work: Workspace) -> list[Window]:
-    """List the UTC days with Silver events if a minute fact table does not exist; else none."""
-    days = set(work.lake.dates(silver.SENSOR_EVENTS))
-    missing: set[date] = set()
+    """List the UTC days with Silver events if a minute fact table does not exist; else none.
+
+    A table that exists may be empty, or lack days: then the feed has nothing for it.
+    """
     facts = (gold.FACT_ENERGY_MINUTE, gold.FACT_ENVIRONMENT_MINUTE, gold.FACT_PRESENCE_MINUTE)
-    for table in facts:
-        if work.lake.version(table) is None:
-            missing |= days
-    return [date_window(day) for day in sorted(missing)]
+    if all(work.lake.version(table) is not None for table in facts):
+        return []
+    return [date_window(day) for day in work.lake.dates(silver.SENSOR_EVENTS)]

@@ -23,6 +23,7 @@ RegisterFrames = Mapping[str, pl.DataFrame]
 
 UNKNOWN_ROOM_TYPE = "unknown"
 PLUG = "plug"
+HOUSE_METER, SUB_METER = "house_meter", "sub_meter"
 
 # The register's words for sensors to the feed's device types.
 DEVICE_TYPE_OF_SENSOR = {
@@ -32,13 +33,14 @@ DEVICE_TYPE_OF_SENSOR = {
     "motion": "motion_sensor",
     "climate": "climate_station",
     "humidity": "humidity_sensor",
-    "meter": "house_meter",
+    "meter": HOUSE_METER,
 }
 DEVICE_NOUN = {
     "motion_sensor": "motion sensor",
     "climate_station": "climate station",
     "humidity_sensor": "humidity sensor",
-    "house_meter": "meter",
+    HOUSE_METER: "meter",
+    SUB_METER: "meter",
 }
 
 
@@ -128,6 +130,15 @@ def dim_device(
         .group_by("device", maintain_order=True)
         .agg(pl.col("home", "room", "category", "device_type").last(), pl.col("last_ts").max())
         .sort("device")
+        .with_columns(
+            # A meter of any other room measures a part of what the house meter does.
+            device_type=pl.when(
+                pl.col("device_type") == HOUSE_METER,
+                ~pl.col("room").is_in([home.house for home in registry.homes]),
+            )
+            .then(pl.lit(SUB_METER))
+            .otherwise("device_type")
+        )
     )
     sensors = _rooms_of(_register_table(register, "sensors"), register, registry).with_columns(
         device_type=pl.col("type").str.to_lowercase().replace_strict(DEVICE_TYPE_OF_SENSOR, default=None)

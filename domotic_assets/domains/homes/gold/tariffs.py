@@ -1,10 +1,11 @@
-"""Builds the tariff dimension, and looks up the price of a minute at a home.
+"""Builds the tariff dimension, and computes what energy costs a home.
 
 Prices come from the registry, which refuses overlaps. The energy of a minute is computed in `energy`.
 """
 
 import polars as pl
 
+from domotic_assets.localtime import MINUTE
 from domotic_assets.registry.entry import WEEKDAYS
 from domotic_assets.registry.homes import Band, Tariff
 from domotic_assets.registry.registry import Registry
@@ -15,7 +16,8 @@ def dim_tariff(registry: Registry) -> pl.DataFrame:
     """Build `DIM_TARIFF`: one row for each time-of-use band of each tariff in sites.yaml.
 
     Columns: provider, the local dates valid_from and valid_to (exclusive; null while it holds), band, days
-    (its weekdays, comma-separated), local_from and local_to (HH:MM, exclusive), chf_per_kwh.
+    (its weekdays, comma-separated), local_from and local_to (HH:MM, exclusive), chf_per_kwh,
+    feed_in_chf_per_kwh.
     """
     rows = [
         (
@@ -27,6 +29,7 @@ def dim_tariff(registry: Registry) -> pl.DataFrame:
             _clock(band.start),
             _clock(band.end),
             band.chf_per_kwh,
+            tariff.feed_in_chf_per_kwh,
         )
         for tariff in registry.tariffs
         for band in tariff.bands
@@ -34,50 +37,86 @@ def dim_tariff(registry: Registry) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=DIM_TARIFF.schema, orient="row").sort(DIM_TARIFF.sort)
 
 
-def price_of_minutes(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    """Add `chf_per_kwh` to rows with ts (UTC) and home: the price at that local minute of that home.
+def cost_of(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    """Add `cost_chf` to rows with ts (UTC), since, home, energy_import_kwh and energy_export_kwh.
 
-    The tariff is that of the home's provider on the local date, the band that of the local weekday and
-    minute. Null if the home has no provider, no tariff is valid or no band applies.
+    What is taken costs the mean price of its minutes, those after `since` up to `ts` (null: `ts` alone). What
+    is fed in earns the feed-in price of `ts`. The tariff is that of the home's provider on the local date,
+    the band that of the local weekday and minute. Null if the home has no provider, or no tariff or band
+    applies in one of the minutes.
     """
+    spread = (pl.col("ts") - pl.col("since")) > MINUTE
+    priced = _with_prices(rows.with_row_index("row"), registry)
+    if rows.select(spread.any()).item():
+        minutes = priced.filter(spread).select(
+            "row", "home", ts=pl.datetime_ranges(pl.col("since") + MINUTE, "ts", "1m")
+        )
+        # Lists: in a list the order of adding, and so the last bit of a mean, is always the same.
+        of_gap = pl.col(_PRICE).list
+        means = (
+            _with_prices(minutes.explode("ts"), registry)
+            .group_by("row", maintain_order=True)
+            .agg(_PRICE)
+            .select(
+                "row",
+                mean=pl.when(of_gap.len() > of_gap.drop_nulls().list.len())
+                .then(None)
+                .when(of_gap.min() == of_gap.max())
+                .then(of_gap.first())
+                .otherwise(of_gap.mean()),
+            )
+        )
+        priced = priced.join(means, on="row", how="left", maintain_order="left").with_columns(
+            pl.when(spread).then("mean").otherwise(_PRICE).alias(_PRICE)
+        )
+    bought = pl.col("energy_import_kwh") * pl.col(_PRICE)
+    return priced.select(*rows.columns, cost_chf=bought - pl.col("energy_export_kwh") * pl.col(_FEED_IN))
+
+
+def _with_prices(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    """Add the price at each row's minute, and the feed-in price. rows: ts and home among others."""
     homes_alike: dict[tuple[str, str], list[str]] = {}
     for home in registry.homes:
         if home.tariff is not None:
             homes_alike.setdefault((home.time_zone, home.tariff), []).append(home.id)
     # Many rows have the same minute: each minute is looked up once.
     minutes = rows.lazy().select("ts").unique()
-    prices: list[pl.Expr] = []
+    prices: dict[str, list[pl.Expr]] = {_PRICE: [], _FEED_IN: []}
     for (zone_name, provider), homes in homes_alike.items():
-        name = f"price {len(prices)}"
-        minutes = minutes.with_columns(_price(registry.tariffs, provider, zone_name).alias(name))
-        prices.append(pl.when(pl.col("home").is_in(homes)).then(name))
+        for column, price in _prices(registry.tariffs, provider, zone_name).items():
+            name = f"{column} {len(prices[column])}"
+            minutes = minutes.with_columns(price.alias(name))
+            prices[column].append(pl.when(pl.col("home").is_in(homes)).then(name))
+    nothing = pl.lit(None, pl.Float64)
     return (
         rows.lazy()
         .join(minutes, on="ts", how="left", maintain_order="left")
-        .select(*rows.columns, pl.coalesce(*prices, pl.lit(None, pl.Float64)).alias(_PRICE))
+        .select(*rows.columns, *(pl.coalesce(*found, nothing).alias(name) for name, found in prices.items()))
         .collect()
     )
 
 
 _PRICE = DIM_TARIFF.column("chf_per_kwh").name
+_FEED_IN = DIM_TARIFF.column("feed_in_chf_per_kwh").name
 
 
-def _price(tariffs: tuple[Tariff, ...], provider: str, zone_name: str) -> pl.Expr:
-    """Build the expression for a provider's price at column `ts`, by a clock of that zone; null if none."""
+def _prices(tariffs: tuple[Tariff, ...], provider: str, zone_name: str) -> dict[str, pl.Expr]:
+    """Build the expressions for a provider's prices at column `ts`, by a clock of that zone; null if none."""
     local = pl.col("ts").dt.convert_time_zone(zone_name)
     day, weekday = local.dt.date(), local.dt.weekday()
     minute = local.dt.hour().cast(pl.Int32) * 60 + local.dt.minute()
-    prices = []
+    prices, feed_in = [], []
     for tariff in tariffs:
         if tariff.provider != provider:
             continue
         is_valid = day >= tariff.valid_from
         if tariff.valid_to is not None:
             is_valid &= day < tariff.valid_to
+        feed_in.append(pl.when(is_valid).then(tariff.feed_in_chf_per_kwh))
         prices += [
             pl.when(is_valid & _covers(band, weekday, minute)).then(band.chf_per_kwh) for band in tariff.bands
         ]
-    return pl.coalesce(prices)
+    return {_PRICE: pl.coalesce(prices), _FEED_IN: pl.coalesce(feed_in)}
 
 
 def _covers(band: Band, weekday: pl.Expr, minute: pl.Expr) -> pl.Expr:

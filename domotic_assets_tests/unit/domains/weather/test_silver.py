@@ -1,5 +1,6 @@
 """Forecast files: which version counts, what a bad value costs, encodings, variants and bounds."""
 
+import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -7,7 +8,7 @@ from random import Random
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domotic_assets.domains.weather.silver import WeatherReading, read_weather_files
@@ -89,6 +90,12 @@ def test_every_variant_step_and_unknown_measurement_is_kept() -> None:
     ]
 
 
+def test_measurements_are_known_in_any_letter_case() -> None:
+    reading = read(GOOD.replace("PRED_T_2M_ctrl", "pred_t_2m_CTRL"), GOOD.replace("11.5", "12.5"))
+    assert reading.forecasts.select("measurement", "variant", "value").rows() == [("PRED_T_2M", "ctrl", 12.5)]
+    assert refusals(reading.rejects) == [("line 2: Value", "11.5", "contradicted")]
+
+
 @pytest.mark.rule(7)
 @pytest.mark.parametrize(
     ("measurement", "inside", "outside"),
@@ -106,7 +113,7 @@ def test_outliers_are_flagged_and_kept(
 ) -> None:
     texts = [*inside, *outside]
     lines = [
-        f"2023-09-04 03:00:00+00:00,{text},{step:02d},Sion,{measurement}_ctrl,x"
+        f"2023-09-04 03:00:00+00:00,{text},{step:02d},Sion,{measurement}_ctrl,"
         for step, text in enumerate(texts)
     ]
     forecasts = read(*lines).forecasts.sort("step")
@@ -132,10 +139,19 @@ def test_any_offset_is_placed_in_utc(text: str) -> None:
 
 @pytest.mark.rule(4)
 @pytest.mark.parametrize(
-    "text", ["soon", "", "2023-09-04 03:00:00", "2023-13-04 03:00:00Z", "2093-09-04 03:00:00Z"]
+    "text",
+    [
+        "soon",
+        "",
+        "2023-09-04 03:00:00",
+        "2023-13-04 03:00:00Z",
+        "2093-09-04 03:00:00Z",
+        "2023-09-04 03:00:00+00:00,50",
+    ],
 )
 def test_an_unreadable_time_is_refused(text: str) -> None:
-    reading = read(GOOD.replace("2023-09-04 03:00:00+00:00", text), GOOD.replace(",03,", ",04,"))
+    quoted = f'"{text}"' if "," in text else text
+    reading = read(GOOD.replace("2023-09-04 03:00:00+00:00", quoted), GOOD.replace(",03,", ",04,"))
     assert values(reading.forecasts) == [11.5]
     assert refusals(reading.rejects) == [("line 2: Time", text, "bad_time")]
     assert reading.summary["status"].item() == "partial"
@@ -194,11 +210,124 @@ def test_quotes_may_surround_a_site_with_commas_and_quotes() -> None:
     assert sorted(read(*lines).forecasts["site"]) == ["Gütsch, Andermatt", 'the "old" one']
 
 
-def test_the_last_readable_line_of_a_key_wins() -> None:
-    lines = [GOOD, GOOD.replace("11.5", "12.5"), GOOD.replace("11.5", "broken")]
+@pytest.mark.rule(5)
+def test_of_lines_that_contradict_each_other_the_last_counts_and_the_others_are_rejects() -> None:
+    lines = [GOOD.replace("11.5", text) for text in ("11.5", "12.5", "11.50", "11.5", "broken", "-99999")]
     reading = read(*lines)
-    assert values(reading.forecasts) == [12.5]
-    assert refusals(reading.rejects) == [("line 4: Value", "broken", "not_a_number")]
+    assert values(reading.forecasts) == [11.5]
+    assert refusals(reading.rejects) == [
+        ("line 3: Value", "12.5", "contradicted"),
+        ("line 6: Value", "broken", "not_a_number"),
+    ]
+    assert reading.summary.select("status", "nulls", "rejects").row(0) == ("partial", 1, 2)
+
+
+@pytest.mark.rule(5)
+def test_lines_of_two_spellings_of_one_site_or_of_two_units_contradict_each_other_too() -> None:
+    lines = [
+        GOOD.replace("Sion", " SION").replace("11.5", "10"),
+        GOOD.replace("11.5", "50").replace("°C", "°F"),
+        GOOD.replace("11.5", "280.15").replace("°C", "K"),
+        GOOD.replace("11.5", "10"),
+    ]
+    reading = read_weather_files(version(csv(*lines)), [], {"sion": "Sion"})
+    assert reading.forecasts.select("site", "value", "unit").rows() == [("Sion", 10.0, "°C")]
+    assert refusals(reading.rejects) == [("line 4: Value", "280.15", "contradicted")]
+
+
+@pytest.mark.rule(10)
+@pytest.mark.parametrize(
+    ("measurement", "text", "unit", "expected"),
+    [
+        ("PRED_T_2M_ctrl", "50", "°F", (10.0, "°C", False)),
+        ("PRED_T_2M_q10", "140", "fahrenheit", (60.0, "°C", False)),
+        ("PRED_T_2M_ctrl", "141", "°F", (60.5555556, "°C", True)),
+        ("PRED_T_2M_q90", "283.15", "K", (10.0, "°C", False)),
+        # A deviation is a difference: it has a scale, and neither an offset nor bounds.
+        ("PRED_T_2M_stde", "9", "°F", (5.0, "°C", False)),
+        ("PRED_T_2M_stde", "5", "Kelvin", (5.0, "°C", False)),
+        ("PRED_TOT_PREC_stde", "600", "mm", (600.0, "mm", False)),
+        ("PRED_GLOB_stde", "-1", "Watt/m2", (-1.0, "Watt/m2", False)),
+        ("PRED_TOT_PREC_ctrl", "0.001", "m", (1.0, "mm", False)),
+        ("PRED_TOT_PREC_ctrl", "0.5", "inch", (12.7, "mm", False)),
+        ("PRED_TOT_PREC_ctrl", "1.5", "kg m-2", (1.5, "kg m-2", False)),
+        ("PRED_GLOB_ctrl", "0.25", "kW/m²", (250.0, "W/m²", False)),
+        ("PRED_FF_10M_ctrl", "36", "km/h", (10.0, "m/s", False)),
+        ("PRED_FF_10M_ctrl", "10", "knots", (5.1444444, "m/s", False)),
+        ("PRED_DURSUN_ctrl", "1.5", "h", (90.0, "min", False)),
+        ("PRED_RELHUM_2M_ctrl", "0.45", "1", (45.0, "%", False)),
+        # No unit means the declared one; an undeclared measurement has that of the file.
+        ("PRED_T_2M_ctrl", "10", "", (10.0, "°C", False)),
+        ("PRED_NEW_ctrl", "10", "furlong", (10.0, "furlong", False)),
+        ("PRED_NEW_ctrl", "10", "", (10.0, "", False)),
+        ("PRED_T_2M_ctrl", "-99999", "°F", (None, "°C", False)),
+    ],
+)
+def test_a_value_is_read_in_the_unit_of_its_measurement(
+    measurement: str, text: str, unit: str, expected: tuple[float | None, str, bool]
+) -> None:
+    reading = read(
+        GOOD.replace("PRED_T_2M_ctrl", measurement).replace("11.5", text).replace("°C", unit),
+        # The usual unit beside it.
+        GOOD.replace("PRED_T_2M", "PRED_OTHER"),
+    )
+    rows = reading.forecasts.filter(pl.col("measurement") != "PRED_OTHER")
+    value, stated, outlier = rows.select("value", "unit", "is_outlier").row(0)
+    assert (value, stated, outlier) == (pytest.approx(expected[0]), *expected[1:])
+    assert reading.rejects.height == 0
+
+
+@pytest.mark.rule(10)
+@pytest.mark.parametrize(
+    ("measurement", "unit"),
+    [
+        ("PRED_T_2M_ctrl", "x"), ("PRED_T_2M_stde", "%"), ("PRED_TOT_PREC_ctrl", "mm/h"),
+        ("PRED_GLOB_q10", "kJ/m2"), ("PRED_FF_10M_ctrl", "Bft"), ("PRED_RELHUM_2M_ctrl", "°C"),
+    ],
+)  # fmt: skip
+def test_a_value_in_a_unit_that_cannot_be_converted_is_a_reject(measurement: str, unit: str) -> None:
+    line = GOOD.replace("PRED_T_2M_ctrl", measurement).replace("°C", unit)
+    lines = [line, line.replace("11.5", "-99999").replace(",03,", ",04,"), line.replace(",03,", ",05,x,")]
+    reading = read(*lines)
+    assert values(reading.forecasts) == [None, None]
+    assert refusals(reading.rejects) == [
+        ("line 2: Unit", f"11.5 {unit}", "unknown_unit"),
+        ("line 4", lines[2], "bad_row"),
+    ]
+
+
+def test_a_number_that_no_unit_could_hold_is_not_finite() -> None:
+    reading = read(GOOD.replace("11.5", "1e305").replace("PRED_T_2M", "PRED_DURSUN").replace("°C", "h"))
+    assert values(reading.forecasts) == [None]
+    assert refusals(reading.rejects) == [("line 2: Value", "1e305", "not_finite")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "time,VALUE,Prediction,site,Measurement,unit",
+        ' "Time" , Value,"Prediction",Site,Measurement,Unit',
+        "Unit,Measurement,Site,Prediction,Value,Time",
+        "Model,Time,Value,Prediction,Site,Measurement,Unit,Run",
+    ],
+)
+def test_columns_are_found_by_their_names(header: str) -> None:
+    names = [name.strip('" ').lower() for name in header.split(",")]
+    fields = {
+        "time": '"2023-09-04 03:00:00+00:00"',
+        "value": " 11.5",
+        "prediction": "03",
+        "site": '"Gütsch, ""old"""',
+        "measurement": "PRED_T_2M_ctrl",
+        "unit": "°C",
+    }
+    lines = [",".join(fields.get(name, "else") for name in names), "one,two"]
+    reading = read_weather_files(version("\n".join([header, *lines]).encode()), [], {})
+    columns = ("site", "measurement", "variant", "valid_at", "step", "value", "unit")
+    assert reading.forecasts.select(columns).rows() == [
+        ('Gütsch, "old"', "PRED_T_2M", "ctrl", datetime(2023, 9, 4, 3, tzinfo=UTC), 3, 11.5, "°C")
+    ]
+    assert refusals(reading.rejects) == [("line 3", "one,two", "bad_row")]
 
 
 @pytest.mark.rule(9)
@@ -212,6 +341,7 @@ def test_the_last_readable_line_of_a_key_wins() -> None:
         csv(GOOD).decode().encode("utf-16"),
         csv(GOOD).decode().encode("utf-16-le"),
         csv(GOOD).decode().encode("utf-16-be"),
+        csv(GOOD).decode().encode("cp1252"),
     ],
 )
 def test_encodings_and_line_ends(content: bytes) -> None:
@@ -263,7 +393,7 @@ def test_the_latest_readable_version_counts_whole(order: list[int]) -> None:
 def test_no_text_shows_a_feed_user() -> None:
     lines = [
         GOOD.replace("11.5", "x jimmyloup"),
-        GOOD.replace("Sion", "JimmyLoup's").replace("°C", "JIMMYLOUP"),
+        GOOD.replace("Sion", "JimmyLoup's").replace("°C", "JIMMYLOUP").replace("T_2M", "NEW"),
         "of JimmyLoup",
         GOOD.replace("11.5", "a" * 198 + "JimmyLoup"),
     ]
@@ -369,10 +499,18 @@ def test_a_line_that_is_not_six_fields_is_refused_whole(line: str) -> None:
     assert refusals(reading.rejects) == [("line 2", line, "bad_row")]
 
 
-def test_a_header_alone_is_a_file_without_forecasts() -> None:
-    reading = read()
-    assert reading.forecasts.schema == WEATHER_FORECASTS.schema
-    assert reading.summary.rows() == [("f1", ISSUE, "loaded", 0, 0, 0, 0)]
+@pytest.mark.rule(6)
+def test_a_header_alone_is_named_and_replaces_no_forecast() -> None:
+    versions = [version(csv(GOOD)), version(csv(), file_id="cut off", hour=8)]
+    reading = read_weather_files(pl.concat(versions), [], {})
+    assert values(reading.forecasts) == [11.5]
+    assert reading.rejects.select("file_id", "json_path", "raw_text", "reason").rows() == [
+        ("cut off", "line 1", HEADER, "no_lines")
+    ]
+    assert reading.summary.rows() == [
+        ("cut off", ISSUE, "quarantined", 0, 0, 0, 1),
+        ("f1", ISSUE, "loaded", 1, 1, 0, 0),
+    ]
 
 
 def test_lines_of_which_none_has_fields_are_all_refused() -> None:
@@ -381,75 +519,141 @@ def test_lines_of_which_none_has_fields_are_all_refused() -> None:
     assert refusals(reading.rejects) == [("line 2", "one", "bad_row"), ("line 3", "two", "bad_row")]
 
 
-def line_by_line(lines: Sequence[str]) -> tuple[dict[tuple[object, ...], tuple[object, ...]], set[str]]:
-    """What the lines say, each read by itself: value and unit by key, and the paths of what is refused."""
+def line_by_line(
+    columns: Sequence[str], lines: Sequence[str]
+) -> tuple[dict[tuple[object, ...], tuple[float | None, str]], dict[str, str]]:
+    """What the lines say, each read by itself: value and unit by key, and the reasons of rejects by path."""
     field = r'"(?:[^"]|"")*"|[^",]*'
-    pattern = re.compile(",".join([rf"\s*({field})\s*"] * 6))
-    readable: dict[tuple[object, ...], tuple[object, ...]] = {}
-    unreadable: dict[tuple[object, ...], tuple[object, ...]] = {}
-    refused = set()
+    pattern = re.compile(",".join([rf"\s*({field})\s*"] * len(columns)))
+    said: dict[tuple[object, ...], list[tuple[str, float | None, str]]] = {}
+    refused = {}
     for number, line in enumerate(lines, 2):
         if not line.strip():
             continue
         match = pattern.fullmatch(line)
         if match is None:
-            refused.add(f"line {number}")
+            refused[f"line {number}"] = "bad_row"
             continue
         texts = [
             (text[1:-1].replace('""', '"') if text.startswith('"') else text).strip()
             for text in match.groups()
         ]
-        time, value, step, site, measurement, unit = texts
+        time, text, step, site, measurement, unit = (texts[columns.index(name)] for name in OWN_COLUMNS)
         bad = {
-            "Time": time not in TIMES,
-            "Value": value not in NUMBERS and value not in ("", "-99999"),
-            "Prediction": not step.isdigit(),
-            "Site": not site,
-            "Measurement": not measurement,
+            "Time": ("bad_time", time not in TIMES),
+            "Prediction": ("not_a_number", not step.isdigit()),
+            "Site": ("bad_row", not site),
+            "Measurement": ("bad_row", not measurement),
         }
-        refused |= {f"line {number}: {column}" for column, is_bad in bad.items() if is_bad}
-        if not any(is_bad for column, is_bad in bad.items() if column != "Value"):
-            name, _, variant = measurement.rpartition("_")
+        faults = {f"line {number}: {name}": reason for name, (reason, is_bad) in bad.items() if is_bad}
+        name, _, variant = measurement.rpartition("_")
+        if variant not in ("ctrl", "q10", "q90", "stde"):
+            name, variant = measurement, "none"
+        # A broken quote may bring the text of another field here.
+        value = float(text) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) and text != "-99999" else None
+        after = unit
+        if value is None and text not in ("", "-99999"):
+            refused[f"line {number}: Value"] = "not_a_number"
+        if name in MEANT:
+            found = MEANT[name].get(unit)
+            after = unit if found is None else found[0]
+            if found is None and value is not None:
+                refused[f"line {number}: Unit"] = "unknown_unit"
+            value = None if found is None or value is None else found[1 + (variant == "stde")](value)
+        refused |= faults
+        if not faults:
             key = (site, name, variant, TIMES[time], int(step))
-            held = unreadable if bad["Value"] else readable
-            held[key] = (NUMBERS.get(value), unit)
-    return unreadable | readable, refused
+            said.setdefault(key, []).append((f"line {number}: Value", value, after))
+    held = {}
+    for key, stated in said.items():
+        with_value = [(value, unit) for _, value, unit in stated if value is not None]
+        readable = [
+            (value, unit) for path, value, unit in stated if {path, path[:-5] + "Unit"}.isdisjoint(refused)
+        ]
+        held[key] = [(None, stated[-1][2]), *readable[-1:], *with_value[-1:]][-1]
+        for path, value, _ in stated:
+            if value is not None and value != pytest.approx(held[key][0], abs=1e-6):
+                refused[path] = "contradicted"
+    return held, refused
 
 
+OWN_COLUMNS = HEADER.split(",")
 TIMES = {
     "2023-09-04 03:00:00+00:00": datetime(2023, 9, 4, 3, tzinfo=UTC),
     "2023-09-04 05:00:00+02:00": datetime(2023, 9, 4, 3, tzinfo=UTC),
     "2023-09-05 00:00:00Z": datetime(2023, 9, 5, tzinfo=UTC),
 }
-NUMBERS = {"11.5": 11.5, "-3": -3.0, "0.0": 0.0}
-PLAIN_FIELDS = (
-    (*TIMES, *TIMES, "soon"),
-    (*NUMBERS, *NUMBERS, "-99999", "", "n/a"),
-    ("0", "3", "03", "x"),
-    ("Sion", "Visp", '"Gütsch, Andermatt"', '"the ""old"" one"', ""),
-    ("PRED_T_2M_ctrl", "PRED_T_2M_q10", "PRED_NEW_q90", ""),
-    ("°C", "x", ""),
-)
+NUMBERS = ("10", "-3", "0.0", "50", "283.15")
+
+
+def same(value: float) -> float:
+    return value
+
+
+# By measurement and unit: the unit afterwards, what a value becomes, and what a deviation becomes.
+MEANT = {
+    "PRED_T_2M": {
+        "°C": ("°C", same, same),
+        "": ("°C", same, same),
+        "°F": ("°C", lambda value: (value - 32) / 1.8, lambda value: value / 1.8),
+    },
+    "PRED_TOT_PREC": {
+        "kg/m2": ("kg/m2", same, same),
+        "": ("mm", same, same),
+        "m": ("mm", lambda value: 1000 * value, lambda value: 1000 * value),
+    },
+}
+PLAIN_FIELDS = {
+    "Time": (*TIMES, *TIMES, "soon"),
+    "Value": (*NUMBERS, *NUMBERS, "-99999", "", "n/a"),
+    "Prediction": ("0", "3", "03", "x"),
+    "Site": ("Sion", "Visp", '"Gütsch, Andermatt"', '"the ""old"" one"', ""),
+    "Measurement": (
+        "PRED_T_2M_ctrl", "PRED_T_2M_q10", "PRED_T_2M_stde", "PRED_TOT_PREC_ctrl", "PRED_NEW_q90", "",
+    ),
+    "Unit": ("°C", "°F", "m", "kg/m2", "x", ""),
+    "Model": ("a", "", '"b,c"'),
+}  # fmt: skip
 AROUND = ("{}", "{}", "{}", "{}", " {}\t", '"{}"', '" {} "', '"{}', '{}"', "{},", "\u00a0{}")
 
 
 @given(st.integers(0, 2**32))
+@settings(max_examples=int(os.environ.get("DOMOTIC_FORECASTS", "300")))
 @pytest.mark.rule(5)
 @pytest.mark.rule(9)
-def test_lines_read_together_are_read_as_each_by_itself(seed: int) -> None:
+def test_every_value_of_a_mutated_file_is_in_silver_or_a_reject(seed: int) -> None:
+    """Units, repeated and contradicting lines, orders of columns and lines, missing and broken values."""
     chance = Random(seed)
     # Most files have few odd fields, and some none.
     oddness = chance.choice((0.0, 0.01, 0.2))
+    columns = list(OWN_COLUMNS)
+    if chance.random() < 0.3:
+        columns += ["Model"] * chance.randrange(2)
+        chance.shuffle(columns)
+    few = {name: chance.sample(texts, chance.randint(1, len(texts))) for name, texts in PLAIN_FIELDS.items()}
     lines = [
         ",".join(
-            (chance.choice(AROUND) if chance.random() < oddness else "{}").format(chance.choice(texts))
-            for texts in PLAIN_FIELDS
+            (chance.choice(AROUND) if chance.random() < oddness else "{}").format(chance.choice(few[name]))
+            for name in columns
         )
         for _ in range(chance.choice((1, 5, 60)))
     ]
-    reading = read(*lines)
-    said, refused = line_by_line(lines)
+    content = "\n".join([",".join(columns), *lines]).encode()
+    reading = read_weather_files(version(content), ["JimmyLoup"], {})
+    said, refused = line_by_line(columns, lines)
     keys = ("site", "measurement", "variant", "valid_at", "step")
     rows = reading.forecasts.select(*keys, "value", "unit").rows()
-    assert rows == [(*key, *said[key]) for key in sorted(said)]  # type: ignore[type-var]
-    assert set(reading.rejects["json_path"]) == refused
+    assert [(*key, unit) for *key, _, unit in rows] == [
+        (*key, said[key][1])
+        for key in sorted(said)  # type: ignore[type-var]
+    ]
+    assert [row[-2] for row in rows] == [
+        pytest.approx(said[key][0], abs=1e-6)
+        for key in sorted(said)  # type: ignore[type-var]
+    ]
+    assert dict(reading.rejects.select("json_path", "reason").iter_rows()) == refused
+    assert reading.rejects.height == len(refused)
+    if lines != [""]:
+        assert reading.summary.select("lines", "forecasts", "rejects").row(0) == (
+            len([line for line in lines if line.strip()]), len(said), len(refused),
+        )  # fmt: skip

@@ -1,148 +1,27 @@
-"""Energy: hand-computed steps of counters and minutes of meters, and the law that a cut changes nothing."""
+"""Energy: hand-computed minutes of plugs and meters, their power, energy and cost."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from domotic_assets.domains.homes.gold.energy import (
     VARIABLES,
-    anchors,
-    counter_steps,
     energy_minutes,
-    energy_steps,
-    lacking_context,
     plug_readings,
 )
+from domotic_assets.domains.homes.gold.plug_energy import Reach
 from domotic_assets.schemas.homes.gold import FACT_ENERGY_MINUTE
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
 from domotic_assets.star.arithmetic import divided
 from domotic_assets_tests.support.builders import registry
 
-# 6,000 W are 100 Wh in a minute.
-BOUND_W = 6_000.0
-WH_PER_MINUTE = 100
-
 # Monday 4 September 2023, noon on the home's clock.
 NOON = datetime(2023, 9, 4, 10, 0, tzinfo=UTC)
 HIGH, LOW = 0.30, 0.20
 OFFICE, HOUSE = "jimmy/office/plugs/1", "jimmy/house/consumptions/1"
-
-FLAGGED = (0.0, False)
-
-
-def sound(energy_wh: float) -> tuple[float, bool]:
-    """A step that counts."""
-    return energy_wh, True
-
-
-# Steps of one counter -------------------------------------------------------------------------------
-
-
-@pytest.mark.rule(1)
-@pytest.mark.parametrize(
-    ("minutes", "counters", "expected"),
-    [
-        pytest.param([0, 1, 2], [500, 510, 530], [sound(0), sound(10), sound(20)], id="difference"),
-        pytest.param([0, 1, 2], [500, 500, 500], [sound(0), sound(0), sound(0)], id="idle"),
-        pytest.param([0, 1, 31], [500, 510, 540], [sound(0), sound(10), sound(30)], id="gap included"),
-        pytest.param(
-            [0, 1, 2, 3],
-            [500, 510, 7, 12],
-            [sound(0), sound(10), sound(7), sound(5)],
-            id="restart adds its own value",
-        ),
-        pytest.param(
-            [0, 1, 2, 3, 4],
-            [500, 510, 7, 3, 4],
-            [sound(0), sound(10), sound(7), sound(3), sound(1)],
-            id="two restarts in a row",
-        ),
-        pytest.param([0, 1], [500, 7], [sound(0), sound(7)], id="restart at the end of the data"),
-        pytest.param(
-            [0, 1, 2, 3],
-            [500, 510, 0, 530],
-            [sound(0), sound(10), FLAGGED, sound(20)],
-            id="glitch down adds nothing, its energy comes with the next",
-        ),
-        pytest.param(
-            [0, 1, 2],
-            [500, 0, 500],
-            [sound(0), FLAGGED, sound(0)],
-            id="back at exactly the old level is a glitch too",
-        ),
-        pytest.param(
-            [0, 1, 2],
-            [500, 80, 499],
-            [sound(0), sound(80), FLAGGED],
-            id="not quite back at the old level is a restart",
-        ),
-        pytest.param(
-            [0, 1, 2, 3],
-            [500, 9_000, 520, 525],
-            [sound(0), FLAGGED, sound(20), sound(5)],
-            id="glitch up adds nothing, the level stays",
-        ),
-        pytest.param(
-            [0, 1, 2, 3],
-            [500, 9_000, 9_030, 9_040],
-            [sound(0), FLAGGED, sound(30), sound(10)],
-            id="impossible rise that the next reading goes on from is the level",
-        ),
-        pytest.param([0, 1], [500, 9_000], [sound(0), FLAGGED], id="impossible rise at the end of the data"),
-        pytest.param(
-            [0, 1, 2],
-            [500, 9_000, 9_100],
-            [sound(0), FLAGGED, sound(100)],
-            id="impossible rise that goes on by exactly the bound",
-        ),
-        pytest.param(
-            [0, 1, 2, 3],
-            [500, 9_000, 9_101, 9_050],
-            [sound(0), FLAGGED, FLAGGED, FLAGGED],
-            id="impossible rise that goes on by more than the bound is no level",
-        ),
-        pytest.param(
-            [0, 1, 2, 3],
-            [500, 9_000, 8_999.984375, 9_010],
-            [sound(0), FLAGGED, FLAGGED, sound(10.015625)],
-            id="impossible rise is no level for the least fall after it",
-        ),
-        pytest.param(
-            [0, 1, 2, 3],
-            [5_000, 400, 420, 430],
-            [sound(0), FLAGGED, sound(20), sound(10)],
-            id="impossible value of a restart that goes on",
-        ),
-        pytest.param(
-            [0, 1, 2, 3],
-            [5_000, 400, 100, 130],
-            [sound(0), FLAGGED, sound(100), sound(30)],
-            id="impossible value of a restart that does not go on",
-        ),
-        pytest.param([0, 1], [500, 600], [sound(0), sound(100)], id="exactly the bound"),
-        pytest.param([0, 1], [500, 600.5], [sound(0), FLAGGED], id="just above the bound"),
-        pytest.param([0, 3], [500, 800], [sound(0), sound(300)], id="the bound grows with the gap"),
-        pytest.param([0, 3], [500, 801], [sound(0), FLAGGED], id="the bound of a gap"),
-        pytest.param([5], [81_983], [sound(0)], id="the first reading ever"),
-        pytest.param([], [], [], id="no reading"),
-    ],
-)
-def test_steps_of_a_counter(
-    minutes: Sequence[int], counters: Sequence[float], expected: list[tuple[float, bool]]
-) -> None:
-    assert counter_steps(minutes, counters, BOUND_W) == expected
-
-
-@pytest.mark.rule(1)
-def test_the_level_before_is_gone_on_from() -> None:
-    """With a level the first of the readings given is no first reading ever."""
-    assert counter_steps([10, 11], [530, 540], BOUND_W, level=(7, 500.0)) == [sound(30), sound(10)]
-
 
 # Minutes of plugs and meters ------------------------------------------------------------------------
 
@@ -211,8 +90,13 @@ def frame(*readings: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**schema, "is_outlier": pl.Boolean()})
 
 
-def rebuilt(events: pl.DataFrame, minutes: Iterable[int] | None = None) -> pl.DataFrame:
-    """The fact rows when these minutes after noon (all of the events by default) are rebuilt."""
+def rebuilt(
+    events: pl.DataFrame, minutes: Iterable[int] | None = None, unsettled: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """The fact rows when these minutes after noon (all of the events by default) are rebuilt.
+
+    unsettled: plugs to judge reading by reading; all by default.
+    """
     if minutes is None:
         chosen = events["ts"].unique().sort()
     else:
@@ -220,7 +104,9 @@ def rebuilt(events: pl.DataFrame, minutes: Iterable[int] | None = None) -> pl.Da
     first, last = chosen.min(), chosen.max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
-    rows = energy_minutes(events, plug_readings(events), chosen, first, last, registry())
+    plugs = plug_readings(events)
+    reach = Reach(first, last, plugs["device"].unique().to_list() if unsettled is None else unsettled)
+    rows = energy_minutes(events, plugs, chosen, reach, registry())
     assert rows.schema == FACT_ENERGY_MINUTE.schema
     return rows.sort("datetime_key", "device_key")
 
@@ -246,9 +132,13 @@ def test_a_plug_minute_with_all_its_columns() -> None:
             "power_w": 17.62,
             "energy_wh": 12.0,
             "energy_kwh": 0.012,
+            "energy_import_kwh": 0.012,
+            "energy_export_kwh": 0.0,
             "cost_chf": pytest.approx(0.012 * LOW),
             "counter_total": 81_995.0,
             "is_valid": True,
+            "energy_source": "counter",
+            "counter_note": None,
             "utc_date": datetime(2023, 9, 4).date(),
         }
     ]
@@ -315,34 +205,53 @@ def test_a_meter_that_says_nothing_of_its_phases_is_believed() -> None:
 
 
 @pytest.mark.rule(1)
-def test_glitches_and_impossible_steps_are_flagged_in_the_fact() -> None:
-    """10,000 W, the bound that ships, are 166.7 Wh in a minute."""
-    readings = (plug(0, 5_000), plug(1, 0), plug(2, 5_010), plug(3, 9_000), plug(4, 5_020), plug(5, 30))
-    rows = rebuilt(frame(*readings))
-    assert of_minutes(rows, "energy_wh", "is_valid") == {
-        0: (0.0, True),
-        1: (0.0, False),
-        2: (10.0, True),
-        3: (0.0, False),
-        4: (10.0, True),
-        5: (30.0, True),
+def test_what_a_counter_did_stands_in_the_fact_and_what_is_not_believed_is_not_valid() -> None:
+    """600 W are 10 Wh a minute."""
+    said = ((0, 5_000), (1, 0), (2, 5_020), (3, 90_000), (4, 5_040), (5, 8), (6, 4_000), (7, 4_010))
+    rows = rebuilt(frame(*(plug(minute, counter, 600.0) for minute, counter in said)))
+    assert of_minutes(rows, "energy_wh", "is_valid", "counter_note") == {
+        0: (0.0, True, None),
+        1: (0.0, False, "dip"),
+        2: (20.0, True, "return"),
+        3: (0.0, False, "spike"),
+        4: (20.0, True, "return"),
+        5: (8.0, True, "restart"),
+        6: (0.0, False, "jump"),
+        7: (10.0, True, None),
     }
-    assert rows["energy_wh"].sum() == 50.0
+
+
+@pytest.mark.rule(1)
+def test_a_plug_without_a_counter_has_the_energy_of_its_power() -> None:
+    """Of minutes far from a counter reading; the counter's next step adds what these did not tell."""
+    lone = (plug(minute, None, 600.0) for minute in range(1, 40))
+    rows = rebuilt(frame(plug(0, 1_000, 600.0), *lone, plug(40, 1_400, 600.0)))
+    found = of_minutes(rows, "energy_wh", "energy_source")
+    assert [found[minute] for minute in (0, 7, 8, 32, 33)] == [
+        (0.0, "counter"),
+        (None, None),
+        (10.0, "power"),
+        (10.0, "power"),
+        (None, None),
+    ]
+    assert found[40] == (400.0 - 25 * 10, "counter")
+    never = rebuilt(frame(*(plug(minute, None, 90.0) for minute in range(3))))
+    assert of_minutes(never, "energy_wh", "energy_source") == dict.fromkeys(range(3), (1.5, "power"))
 
 
 @pytest.mark.rule(1)
 def test_a_rebuilt_minute_brings_the_rows_that_it_reaches() -> None:
-    """A late reading at minute 2 halves the step after it; rows before its anchor are left alone."""
+    """A late reading at minute 2 halves the step after it; a calm counter's other rows are left alone."""
     before = (plug(-2, 80), plug(-1, 90), plug(0, 100), plug(1, 110))
     readings = (plug(2, 115), plug(3, 120), plug(60, 150), plug(61, 160))
-    rows = rebuilt(frame(*before, *readings), [2])
-    assert of_minutes(rows, "energy_wh") == {2: 5.0, 3: 5.0, 60: 30.0}
+    rows = rebuilt(frame(*before, *readings), [2], unsettled=())
+    assert of_minutes(rows, "energy_wh") == {2: 5.0, 3: 5.0}
 
 
 @pytest.mark.rule(1)
 def test_a_minute_that_lost_the_first_reading_makes_the_next_one_the_first() -> None:
-    rows = rebuilt(frame(plug(1, 110), plug(2, 115), plug(3, 120)), [0])
-    assert of_minutes(rows, "energy_wh") == {1: 0.0, 2: 5.0}
+    rows = rebuilt(frame(plug(1, 110), plug(2, 115), plug(3, 120)), [0], unsettled=())
+    assert of_minutes(rows, "energy_wh") == {1: 0.0}
 
 
 def test_only_the_asked_minutes_of_a_house_meter_are_rebuilt() -> None:
@@ -353,9 +262,9 @@ def test_only_the_asked_minutes_of_a_house_meter_are_rebuilt() -> None:
 @pytest.mark.rule(1)
 def test_a_late_reading_tells_a_restart_from_a_glitch_one_reading_earlier() -> None:
     """Minute 1 looked like a restart until minute 2 came in."""
-    first = (plug(0, 5_000), plug(1, 20))
+    first = (plug(0, 5_000, 1_200.0), plug(1, 20, 1_200.0))
     assert of_minutes(rebuilt(frame(*first)), "energy_wh", "is_valid")[1] == (20.0, True)
-    rows = rebuilt(frame(*first, plug(2, 5_010)), [2])
+    rows = rebuilt(frame(*first, plug(2, 5_040, 1_200.0)), [2])
     assert of_minutes(rows, "energy_wh", "is_valid")[1] == (0.0, False)
 
 
@@ -392,16 +301,21 @@ def test_the_last_bit_does_not_tell_how_many_rows_were_worked_on_together() -> N
     ), "Polars divides alike now: `divided` may go"
 
 
+def test_a_meter_without_a_total_has_the_sum_of_its_phases() -> None:
+    rows = rebuilt(frame(house(0, None, (32.0, 1.0, 2.0))))
+    assert of_minutes(rows, "power_w", "is_valid") == {0: (35.0, True)}
+
+
 def test_a_phase_out_of_bounds_leaves_the_total_that_the_meter_stands_by() -> None:
     rows = rebuilt(frame(house(0, 60.0, (32.0, 40_000.0, 28.0), outliers=["power2"])))
     assert of_minutes(rows, "power_w", "is_valid") == {0: (60.0, True)}
 
 
-def test_a_home_that_feeds_in_has_negative_energy() -> None:
-    """Solar power on the roof: the meter runs backwards, and earns at the tariff."""
+def test_a_home_that_feeds_in_has_negative_energy_that_costs_nothing() -> None:
+    """Solar power on the roof: import and export are told apart, and no feed-in price is given."""
     rows = rebuilt(frame(house(0, -3_000.0)))
     assert of_minutes(rows, "energy_wh", "is_valid")[0] == (-50.0, True)
-    assert rows["cost_chf"].item() == pytest.approx(-0.05 * HIGH)
+    assert rows.select("energy_import_kwh", "energy_export_kwh", "cost_chf").row(0) == (0.0, 0.05, 0.0)
 
 
 @pytest.mark.rule(7)
@@ -424,7 +338,12 @@ def test_a_home_that_feeds_in_has_negative_energy() -> None:
             id="a valid phase is out of bounds",
         ),
         pytest.param(house(0, 40_000.0, outliers=["total"]), None, id="the total is out of bounds"),
-        pytest.param(house(0, None, (32.0, 1.0, 2.0)), None, id="no total"),
+        pytest.param(
+            house(0, 40_000.0, (32.0, 1.0, 2.0), outliers=["total"]),
+            35.0,
+            id="its phases are not out of bounds",
+        ),
+        pytest.param(house(0, None, (32.0, None, 2.0)), None, id="neither a total nor all phases"),
     ],
 )
 def test_a_house_minute_that_is_not_sound(reading: list[dict[str, Any]], power_w: float | None) -> None:
@@ -455,140 +374,8 @@ def test_cost_is_that_of_the_tariff_at_the_minute(moment: str, chf_per_kwh: floa
     assert rows.select("energy_kwh", "cost_chf").row(0) == (1.0, expected)
 
 
-def test_energy_of_a_gap_costs_what_its_later_minute_costs() -> None:
-    """From 21:50 (high) to 22:00 (low): counted, and priced, at 22:00."""
-    rows = rebuilt(frame(plug(590, 1_000), plug(600, 2_000)))
-    assert of_minutes(rows, "energy_kwh", "cost_chf")[600] == (1.0, pytest.approx(LOW))
-
-
-# A cut changes nothing ------------------------------------------------------------------------------
-
-History = Mapping[int, int]
-"""Minute to counter reading of one plug, in Wh."""
-
-READINGS = st.sampled_from([0, 3, 50, 90, 140, 200, 250, 320, 400, 1_000, 1_060, 1_150, 9_000, 9_050])
-MINUTES = st.integers(0, 40)
-HISTORIES = st.dictionaries(MINUTES, READINGS, max_size=14)
-
-
-def oracle(history: History) -> dict[int, tuple[float, bool]]:
-    """The first rule word by word, over a whole history and in whole Wh."""
-    times = sorted(history)
-    steps: dict[int, tuple[float, bool]] = {}
-    level: int | None = None
-    for place, time in enumerate(times):
-        value, after = history[time], times[place + 1 : place + 2]
-        if level is None:
-            steps[time], level = (0.0, True), time
-            continue
-        is_lower = value < history[level]
-        # Lower, and the next reading is back at or above the old level: a glitch.
-        if is_lower and any(history[then] >= history[level] for then in after):
-            steps[time] = FLAGGED
-            continue
-        # A rise, or a restart's own value.
-        needed = value if is_lower else value - history[level]
-        if needed <= WH_PER_MINUTE * (time - level):
-            steps[time], level = (float(needed), True), time
-            continue
-        steps[time] = FLAGGED
-        if any(goes_on(history, time, then) for then in after):
-            level = time
-    return steps
-
-
-def goes_on(history: History, time: int, then: int) -> bool:
-    """Whether the reading `then` rises from the one at `time` by no more than the plug can draw."""
-    return 0 <= history[then] - history[time] <= WH_PER_MINUTE * (then - time)
-
-
-def least_context(history: History, first: int, last: int) -> dict[int, int]:
-    """The readings that a recalculation of [first, last] may not do without, and no more.
-
-    An anchor goes on from the reading before it. From the last anchor before `first`, with the reading
-    that makes it one, to the first anchor behind `last` whose reading before lies behind `last` too.
-    """
-    times = sorted(history)
-    anchors = [n for n in range(1, len(times)) if goes_on(history, times[n - 1], times[n])]
-    begin = max((n - 1 for n in anchors if times[n] < first), default=0)
-    end = min((n for n in anchors if times[n - 1] > last), default=len(times) - 1)
-    return {time: history[time] for time in times[begin : end + 1]}
-
-
-def as_readings(histories: Mapping[str, Mapping[int, float]]) -> pl.DataFrame:
-    rows = [
-        (device, NOON + timedelta(minutes=minute), float(counter))
-        for device, history in histories.items()
-        for minute, counter in history.items()
-    ]
-    schema = {"device": pl.String(), "ts": UTC_TIME, "counter_total": pl.Float64()}
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-@pytest.mark.rule(1)
-def test_an_anchor_goes_on_from_the_reading_before_it() -> None:
-    """By at most 100 Wh a minute, by nothing, and never by the least fall; a first reading is none."""
-    one = {0: 500.0, 1: 600.0, 2: 701.0, 3: 701.0, 4: 700.984375, 6: 900.984375}
-    readings = as_readings({"a/c/plugs/1": {7: 901}, "a/b/plugs/1": one})
-    assert anchors(readings, BOUND_W)["is_anchor"].to_list() == [False, True, False, True, False, True, False]
-
-
-@pytest.mark.rule(1)
-@pytest.mark.parametrize(("rise", "is_sound"), [(6_000, True), (6_001, False)])
-def test_the_bound_of_an_hour_is_that_of_sixty_minutes(rise: int, is_sound: bool) -> None:
-    readings = as_readings({OFFICE: {0: 500, 60: 500 + rise}})
-    steps = energy_steps(readings, NOON, NOON + timedelta(hours=1), BOUND_W)
-    assert steps["is_sound"].to_list() == [True, is_sound]
-
-
-@st.composite
-def changes(draw: st.DrawFn) -> tuple[dict[str, History], dict[str, History], int, int]:
-    """Two plugs' histories before and after a change of any readings in [first, last]; first; last."""
-    first = draw(MINUTES)
-    last = draw(st.integers(first, 40))
-    before, after = {}, {}
-    for device in ("a/b/plugs/1", "a/c/plugs/1"):
-        old, new = draw(HISTORIES), draw(HISTORIES)
-        before[device] = old
-        kept = {minute: wh for minute, wh in old.items() if not first <= minute <= last}
-        after[device] = kept | {minute: wh for minute, wh in new.items() if first <= minute <= last}
-    return before, after, first, last
-
-
-@pytest.mark.rule(1)
-@settings(max_examples=400)
-@given(changes(), st.booleans())
-def test_a_recalculation_with_the_least_context_is_as_good_as_one_of_everything(
-    change: tuple[dict[str, History], dict[str, History], int, int], is_least: bool
-) -> None:
-    """Rows recomputed for a changed window, laid over the old ones, are those of the whole new history."""
-    before, after, first, last = change
-    context = after
-    if is_least:
-        context = {device: least_context(history, first, last) for device, history in after.items()}
-    window = (NOON + timedelta(minutes=first), NOON + timedelta(minutes=last))
-    steps = energy_steps(as_readings(context), *window, BOUND_W)
-    for device, history in after.items():
-        laid_over = {
-            minute: step for minute, step in oracle(before[device]).items() if not first <= minute <= last
-        }
-        for ts, energy_wh, is_sound in (
-            steps.filter(pl.col("device") == device).select("ts", "energy_wh", "is_sound").iter_rows()
-        ):
-            laid_over[(ts - NOON) // timedelta(minutes=1)] = (energy_wh, is_sound)
-        assert laid_over == oracle(history)
-
-
-@given(HISTORIES, MINUTES, MINUTES)
-def test_lacking_context_is_told(history: History, one: int, other: int) -> None:
-    """A plug with an anchor on a side has enough on it; the least context is never called lacking."""
-    first, last = sorted((one, other))
-    window = (NOON + timedelta(minutes=first), NOON + timedelta(minutes=last))
-    times = sorted(history)
-    anchors = [n for n in range(1, len(times)) if goes_on(history, times[n - 1], times[n])]
-    plugs = {"a/b/plugs/1"}
-    early, late = lacking_context(as_readings({"a/b/plugs/1": history}), plugs, *window, BOUND_W)
-    assert (early == set()) == any(times[n] < first for n in anchors)
-    assert (late == set()) == any(times[n - 1] > last for n in anchors)
-    context = least_context(history, first, last)
-    assert lacking_context(as_readings({"a/b/plugs/1": context}), plugs, *window, BOUND_W) == (early, late)
+def test_energy_of_a_gap_costs_what_its_minutes_cost_on_average() -> None:
+    """From 21:50 (high) to 22:05 (low): nine minutes of one price and six of the other."""
+    rows = rebuilt(frame(plug(590, 1_000, 4_000.0), plug(605, 2_000, 4_000.0)))
+    energy, cost = of_minutes(rows, "energy_kwh", "cost_chf")[605]
+    assert (energy, cost) == (1.0, pytest.approx((9 * HIGH + 6 * LOW) / 15))

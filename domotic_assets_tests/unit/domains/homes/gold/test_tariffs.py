@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from domotic_assets.domains.homes.gold.tariffs import dim_tariff, price_of_minutes
+from domotic_assets.domains.homes.gold.tariffs import cost_of, dim_tariff
 from domotic_assets.registry.registry import Registry
 from domotic_assets.schemas.homes.gold import DIM_TARIFF
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets_tests.support.builders import registry
 
-HIGH, LOW, NEW, SUNDAY = 0.30, 0.20, 0.40, 0.10
+HIGH, LOW, NEW, SUNDAY, FEED_IN = 0.30, 0.20, 0.40, 0.10, 0.09
 
 # Weekdays high from 06:00 to 22:00, low around midnight; Saturday nothing; Sunday one price.
 TARIFFS = f"""\
@@ -29,6 +29,7 @@ tariffs:
       - {{name: sunday, days: [sun], from: "00:00", to: "24:00", chf_per_kwh: {SUNDAY}}}
   - provider: oiken
     valid_from: 2024-01-01
+    feed_in_chf_per_kwh: {FEED_IN}
     bands: [{{name: flat, from: "00:00", to: "24:00", chf_per_kwh: {NEW}}}]
   - provider: coned
     valid_from: 2023-01-01
@@ -57,10 +58,18 @@ def prices(tariffs: Registry, *minutes: tuple[str, str]) -> list[float | None]:
         schema={"ts": UTC_TIME, "home": pl.String()},
         orient="row",
     )
-    priced = price_of_minutes(rows, tariffs)
-    assert priced.drop("chf_per_kwh").equals(rows)
-    assert priced.schema["chf_per_kwh"] == pl.Float64()
-    return priced["chf_per_kwh"].to_list()
+    return cost_of_a_kwh(rows, tariffs)
+
+
+def cost_of_a_kwh(rows: pl.DataFrame, tariffs: Registry, fed_in: float = 0.0) -> list[float | None]:
+    """Cost of 1 kWh taken, and so much fed in, at each row's minute and home."""
+    used = rows.with_columns(
+        since=pl.lit(None, UTC_TIME), energy_import_kwh=pl.lit(1.0), energy_export_kwh=pl.lit(fed_in)
+    )
+    priced = cost_of(used, tariffs)
+    assert priced.drop("cost_chf").equals(used)
+    assert priced.schema["cost_chf"] == pl.Float64()
+    return priced["cost_chf"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +129,7 @@ def test_clock_change_days(tariffs: Registry, first_utc: datetime, minutes: int,
         eager=False,
     )
     rows = pl.select(ts=around.cast(UTC_TIME)).with_columns(home=pl.lit("sion"))
-    found = price_of_minutes(rows, tariffs)["chf_per_kwh"].to_list()
+    found = cost_of_a_kwh(rows, tariffs)
     assert found == [sunday] * minutes + [LOW]
     assert prices(tariffs, (f"{first_utc:%Y-%m-%d}T{first_utc.hour - 1}:59", "sion")) == [None]
 
@@ -182,10 +191,45 @@ def test_the_price_list(tariffs: Registry) -> None:
     every_day, until = "mon,tue,wed,thu,fri,sat,sun", date(2024, 1, 1)
     first = date(2023, 1, 1)
     assert frame.rows() == [
-        ("coned", first, None, "noon", every_day, "12:00", "12:01", 0.5),
-        ("night", first, None, "early", "sun", "02:30", "03:30", 0.6),
-        ("oiken", first, until, "high", "mon,tue,wed,thu,fri", "06:00", "22:00", HIGH),
-        ("oiken", first, until, "low", "mon,tue,wed,thu,fri", "22:00", "06:00", LOW),
-        ("oiken", first, until, "sunday", "sun", "00:00", "24:00", SUNDAY),
-        ("oiken", until, None, "flat", every_day, "00:00", "24:00", NEW),
+        ("coned", first, None, "noon", every_day, "12:00", "12:01", 0.5, 0.0),
+        ("night", first, None, "early", "sun", "02:30", "03:30", 0.6, 0.0),
+        ("oiken", first, until, "high", "mon,tue,wed,thu,fri", "06:00", "22:00", HIGH, 0.0),
+        ("oiken", first, until, "low", "mon,tue,wed,thu,fri", "22:00", "06:00", LOW, 0.0),
+        ("oiken", first, until, "sunday", "sun", "00:00", "24:00", SUNDAY, 0.0),
+        ("oiken", until, None, "flat", every_day, "00:00", "24:00", NEW, FEED_IN),
     ]
+
+
+def test_what_is_fed_in_earns_the_feed_in_price_of_its_date(tariffs: Registry) -> None:
+    """None is given for 2023; from 2024 on it is the same at any time of day."""
+    for utc, earned in (("2023-09-04T12:00", 0.0), ("2024-01-02T03:00", 2.0 * FEED_IN)):
+        rows = pl.DataFrame(
+            [(datetime.fromisoformat(utc).replace(tzinfo=UTC), "sion")],
+            schema={"ts": UTC_TIME, "home": pl.String()},
+            orient="row",
+        )
+        (without,), (fed_in,) = (cost_of_a_kwh(rows, tariffs, amount) for amount in (0.0, 2.0))
+        assert without is not None
+        assert fed_in == pytest.approx(without - earned)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "price"),
+    [
+        # From 21:58 to 22:02 local: minutes 59, and 00 to 02.
+        ("2023-09-04T19:58", "2023-09-04T20:02", (HIGH + 3 * LOW) / 4),
+        ("2023-09-04T19:00", "2023-09-04T19:58", HIGH),
+        # Into Saturday, which has no price.
+        ("2023-09-08T21:58", "2023-09-08T22:01", None),
+    ],
+)
+def test_energy_of_a_gap_has_the_mean_price_of_its_minutes(
+    tariffs: Registry, since: str, until: str, price: float | None
+) -> None:
+    first, last = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (since, until))
+    rows = pl.DataFrame(
+        {"ts": [last], "since": [first], "home": ["sion"]},
+        schema={"ts": UTC_TIME, "since": UTC_TIME, "home": pl.String()},
+    ).with_columns(energy_import_kwh=pl.lit(1.0), energy_export_kwh=pl.lit(0.0))
+    expected = None if price is None else pytest.approx(price)
+    assert cost_of(rows, tariffs)["cost_chf"].item() == expected
