@@ -25,7 +25,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-meters drill-forecasts drill-fuzz drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-meters drill-forecasts drill-fuzz drill-forms drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -97,6 +97,9 @@ drill-forecasts: setup ## 20,000 mutated forecasts: each value in Silver, in the
 
 drill-fuzz: setup ## 100,000 mutated files through landing and reading (DRILL='--files 2000': short)
 	$(BIN)/python -m domotic_assets_tests.drills.fuzz $(DRILL)
+
+drill-forms: setup ## 50,000 good files written otherwise: each reading at its value or refused (DRILL='--files 2000': short)
+	$(BIN)/python -m domotic_assets_tests.drills.forms $(DRILL)
 
 drill-mutation: setup ## Rules of energy, time and dedup, changed: what no unit test notices (DRILL='--mutants 20': short)
 	$(BIN)/python -m domotic_assets_tests.drills.mutation $(DRILL)

@@ -7,6 +7,9 @@ REJECT_REASONS: dict[str, str] = {
     "not_finite": "NaN, infinity or a number too large",
     "not_a_flag": "something else where true or false belongs",
     "not_a_state": 'something else where "on" or "off" belongs',
+    "unknown_word": "a word that means neither door nor window",
+    "unit_unknown": "a number with a unit that is not known, or not one of what is measured",
+    "duplicate_reading": "another value than the file's last one: a key twice, or a room in two spellings",
     "not_a_text": "something else where a text belongs",
     "not_an_object": "a value where the readings of a room or device belong",
     "bad_time": "a valid time that cannot be read (forecast)",
@@ -16,6 +19,9 @@ REJECT_REASONS: dict[str, str] = {
 }
 QUARANTINE_REASONS: dict[str, str] = {
     "not_json": "the bytes are no JSON, or were cut off",
+    "not_utf8": "JSON with letters that are neither Unicode nor of one code page",
+    "nul_padding": "nothing but NUL bytes, or cut off and filled up with them",
+    "two_documents": "several JSON objects, one after the other, that differ",
     "too_deep": "nested deeper than can be read",
     "too_large": "more bytes, values or secrets than any sensor file has",
     "not_an_object": "JSON, but not an object",

@@ -3,6 +3,7 @@
 import os
 import shutil
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from domotic_assets.domains.weather.checks import CHECKS
 from domotic_assets.flow.worklist import WINDOWS, Task
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import gold, refusals, silver, weather
+from domotic_assets.schemas.table import surrogate_key
 from domotic_assets_tests.support.carry import FORECASTS, carry
 from domotic_assets_tests.support.lakes import RIGHT_OF_BRONZE, open_lake
 
@@ -179,3 +181,49 @@ def test_a_forecast_counts_in_the_unit_that_it_states_and_contradictions_are_tol
     [check] = [check for check in CHECKS if check.name == "refused"]
     verdict = check.judge(rounds.present_round(work))
     assert [breach.subject for breach in verdict.breaches] == ["forecast of 2026-11-17"]
+
+
+# Forms
+
+
+def refused(work: Workspace, home: str) -> Counter[tuple[str, str]]:
+    """How many rejects of a home have a variable and a reason."""
+    rows = work.lake.read(refusals.REJECTS).filter(home=home)
+    return Counter(rows.select("variable", "reason").iter_rows())
+
+
+def flags(work: Workspace, home: str, flag: str) -> list[bool | None]:
+    """A flag of a home's only room with openings, by minute."""
+    rows = work.lake.read(gold.FACT_ENVIRONMENT_MINUTE).filter(pl.col("apartment_key") == surrogate_key(home))
+    return rows.sort("datetime_key")[flag].to_list()
+
+
+@pytest.mark.rule(5)
+def test_a_room_that_stands_twice_costs_no_reading_in_silence(shared: Path, tmp_path: Path) -> None:
+    """Each file has a room twice with other readings; the last counts, and counts agree with the tables."""
+    work = carried(shared, tmp_path, "duplicate_keys")
+    files = work.lake.read(silver.SENSOR_FILES)
+    for home in ("dupkeys", "twospell"):
+        mine = files.filter(home=home)
+        assert mine["status"].to_list() == ["partial"] * 6
+        said = refused(work, home)
+        assert said == {("plugs.power", "duplicate_reading"): 6, ("plugs.total", "duplicate_reading"): 6}
+        assert mine["rejects"].sum() == said.total()
+        assert mine["events"].sum() == work.lake.read(silver.SENSOR_EVENTS).filter(home=home).height
+
+
+@pytest.mark.rule(3)
+def test_a_list_as_an_object_and_an_empty_one_are_lists(shared: Path, tmp_path: Path) -> None:
+    work = carried(shared, tmp_path, "list_as_object")
+    assert flags(work, "phpindex", "window_open_flag") == [True] * 6
+    assert work.lake.read(refusals.REJECTS).is_empty()
+    assert set(work.lake.read(silver.SENSOR_FILES)["status"]) == {"loaded"}
+
+
+@pytest.mark.rule(3)
+def test_an_opening_is_what_it_says_in_any_word_or_what_it_last_was(shared: Path, tmp_path: Path) -> None:
+    """Window, window, WINDOW, "Window ", Fenster and null: open all the time."""
+    work = carried(shared, tmp_path, "word_of_an_opening")
+    assert flags(work, "typecase", "window_open_flag") == [True] * 6
+    assert flags(work, "typecase", "door_open_flag") == [None] * 6
+    assert work.lake.read(refusals.REJECTS).is_empty()

@@ -75,6 +75,7 @@ class Version:
     named: bool
     hints: bool
     delay: timedelta
+    kind: str | None = "Door"
 
     @property
     def name(self) -> str:
@@ -104,7 +105,7 @@ class Version:
             self.home,
             self.at,
             plugs={"Office": plug},
-            doorsWindows={"Office": [{"type": "Door", "switch": "on", "battery": self.at.minute}]},
+            doorsWindows={"Office": [{"type": self.kind, "switch": "on", "battery": self.at.minute}]},
             motions=None if self.motion is None else {"Office": {"motion": self.motion}},
             meteos=_stations(self.climate),
             humidities={"Office": {"temperature": 20.5}},
@@ -157,6 +158,7 @@ def _version(rng: Random, around: datetime) -> Version:
         named=rng.random() < 0.9,
         hints=rng.random() < 0.8,
         delay=mostly(timedelta(seconds=5), HOUR, 3 * HOUR, 2 * DAY, -5 * MINUTE, 26 * HOUR),
+        kind=rng.choice(("Door", "Window", "Fenster", "hatch", None, None)),
     )
 
 

@@ -151,6 +151,18 @@ def stuck_sensor(message: Message) -> None:
     message["meteos"]["meteo"]["Livingroom"]["Noise"] = 41
 
 
+def still_motion(message: Message) -> None:
+    message["motions"]["Office"]["motion"] = True
+
+
+def unknown_words(message: Message) -> None:
+    message["doorsWindows"]["Kitchen"][0]["type"] = "Ventil"
+
+
+def lost_place(message: Message) -> None:
+    del message["doorsWindows"]["Livingroom"][0]
+
+
 def drifted_device(message: Message) -> None:
     message["plugs"]["Office"]["timePlug"] += 17 * 60
 
@@ -203,6 +215,29 @@ FAULTS: list[tuple[Callable[[Message], None], datetime, Alarms]] = [
         stuck_sensor,
         MORNING,
         {"silver/sensor_events: stuck": {("WARN", "stuck", "jimmy/livingroom/meteos/1 meteos.Noise")}},
+    ),
+    (
+        still_motion,
+        MIDNIGHT,
+        {"silver/sensor_events: still": {("WARN", "stands_still", "jimmy/office/motions/1")}},
+    ),
+    (
+        unknown_words,
+        MIDNIGHT,
+        {
+            "silver/sensor_events: opening_kinds": {("WARN", "kind_unknown", "jimmy/kitchen/doorsWindows/1")},
+            "silver/rejects: refused": {("ERROR", "refused_values", "doorsWindows.type")},
+        },
+    ),
+    (
+        lost_place,
+        MORNING,
+        {
+            "silver/sensor_events: places": {
+                ("WARN", "list_changed", "jimmy/livingroom/doorsWindows"),
+                ("WARN", "kind_changed", "jimmy/livingroom/doorsWindows/1"),
+            }
+        },
     ),
     (drifted_device, MORNING, {CLOCKS: {("WARN", "device_clock", OFFICE_PLUG)}}),
     (drifted_home, MORNING, {CLOCKS: {("ERROR", "home_clock", "jimmy")}}),

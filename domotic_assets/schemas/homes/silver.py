@@ -57,7 +57,7 @@ SENSOR_FILES = Table(
         text("reason", "why it is quarantined"),
         text("time_source", "where the minute was read: inside or name"),
         text("time_note", "skipped_by_spring, repeated_in_autumn, unreadable_inside or missing_inside"),
-        count("events", "readings taken"),
+        count("events", "readings taken; a later file of the same minute may replace some in sensor_events"),
         count("rejects", "readings refused"),
         count("nulls", "JSON nulls, neither reading nor reject"),
         Column("silent_devices", pl.List(pl.String()), "devices it names without an accepted reading"),

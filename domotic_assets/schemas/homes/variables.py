@@ -22,6 +22,8 @@ class Variable:
     unit: str | None = None
     minimum: float | None = None
     maximum: float | None = None
+    is_word: bool = False
+    """Of a text: it is a word for a door or a window, and kept as "Door" or "Window"."""
 
     @property
     def id(self) -> str:
@@ -68,7 +70,7 @@ VARIABLES: dict[str, Variable] = {
         Variable("plugs", "temperature", "number", *_CELSIUS),
         Variable("plugs", "overtemperature", "flag"),
         Variable("plugs", "switch", "flag"),
-        Variable("doorsWindows", "type", "text"),
+        Variable("doorsWindows", "type", "text", is_word=True),
         Variable("doorsWindows", "switch", "state"),
         Variable("doorsWindows", "battery", "number", *_SHARE),
         Variable("doorsWindows", "defense", "number"),

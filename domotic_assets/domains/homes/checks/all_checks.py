@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from domotic_assets.domains.homes.checks import clocks, counters, files, readings
+from domotic_assets.domains.homes.checks import clocks, counters, files, openings, readings
 from domotic_assets.domains.homes.checks import rounds as steps
 from domotic_assets.domains.homes.checks.rounds import Piece
 from domotic_assets.quality.check import WARN_ERROR, Check, in_percent
@@ -74,6 +74,32 @@ OF_HOMES = (
         f"{readings.STUCK_TIMES_PAST:.0f} times longer than in the days before (if all day: "
         f"{readings.WHOLE_DAY_TIMES_PAST:.0f} times).",
         _each_home(steps.flat_lines),
+    ),
+    Check(
+        "still",
+        silver.SENSOR_EVENTS,
+        "WARN",
+        "A motion sensor or an opening did not change for a day while the feed went on, nor "
+        f"{openings.STILL_TIMES_PAST} times as long as it ever rested in the days before. Not told: a home "
+        "in which nothing moves, and an opening that is closed and moved on fewer than "
+        f"{openings.MOVED_DAYS} dates.",
+        _each_home(steps.still),
+    ),
+    Check(
+        "opening_kinds",
+        silver.SENSOR_EVENTS,
+        "WARN",
+        f"An opening says in {in_percent(openings.UNKNOWN_WARN)} of its minutes or more neither door nor "
+        "window, or no word that is known.",
+        _each_home(steps.opening_kinds),
+    ),
+    Check(
+        "places",
+        silver.SENSOR_EVENTS,
+        "WARN",
+        "A room's list of openings became shorter or longer, or a place in it another kind of opening: the "
+        "devices behind it may have another place, and so another id.",
+        _each_home(steps.places),
     ),
     Check(
         "clocks",

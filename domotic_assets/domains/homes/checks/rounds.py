@@ -10,7 +10,7 @@ from functools import cached_property, partial
 
 import polars as pl
 
-from domotic_assets.domains.homes.checks import clocks, counters, files, readings
+from domotic_assets.domains.homes.checks import clocks, counters, files, openings, readings
 from domotic_assets.domains.homes.flows.reading import COUNTING
 from domotic_assets.domains.homes.gold.rooms import AIR_VARIABLES
 from domotic_assets.flow.reading import of_minutes, read_within, utc_dates
@@ -170,6 +170,27 @@ class Piece:
         """
         return _events(self.work, self.span, self.homes, variables)
 
+    @cached_property
+    def openings(self) -> pl.DataFrame:
+        """What openings and motion sensors said in the span.
+
+        Columns: ts, home, device, variable, value, value_text.
+        """
+        return self.said(self.span, openings.WATCHED)
+
+    def said(
+        self, span: Window, variables: Sequence[str], devices: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Read silver/sensor_events of a span, of the piece's homes. devices: None for all.
+
+        Columns: ts, home, device, variable, value, value_text.
+        """
+        columns = ["ts", "home", "device", "variable", "value", "value_text"]
+        where = self._mine & pl.col("variable").is_in(variables)
+        if devices is not None:
+            where &= pl.col("device").is_in(devices)
+        return read_within(self.work, silver.SENSOR_EVENTS, "ts", [span], columns, where)
+
     def rejects(self) -> pl.DataFrame:
         """Read home and variable of refused values in the span, of the piece's homes, one row a value."""
         return self._of_windows(refusals.REJECTS, ["home", "variable"])
@@ -243,6 +264,28 @@ def flat_lines(piece: Piece) -> Verdict:
 def refused(piece: Piece) -> Verdict:
     """Find variables of the piece's homes with too many refused values."""
     return readings.refused(piece.present, piece.rejects())
+
+
+def opening_kinds(piece: Piece) -> Verdict:
+    """Find openings of the piece's homes that say neither door nor window."""
+    return openings.kinds(piece.openings)
+
+
+def places(piece: Piece) -> Verdict:
+    """Find lists of openings of the piece's homes whose places changed."""
+    return openings.places(piece.openings)
+
+
+def still(piece: Piece) -> Verdict:
+    """Find motion sensors and openings of the piece's homes that stand still for a day.
+
+    Only of those that never changed are the days before read.
+    """
+    present = openings.daily(piece.openings)
+    resting = openings.may_be_still(present)["device"].to_list()
+    with_past = Window(piece.span.start - PAST, piece.span.end)
+    series = piece.said(with_past, (openings.SWITCH, openings.MOTION), resting)
+    return openings.still(present, series)
 
 
 def clocks_of(piece: Piece) -> Verdict:

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from domotic_assets.domains.homes.flows import kinds
 from domotic_assets.domains.homes.flows.energy_context import read_context
 from domotic_assets.domains.homes.flows.reading import COUNTING
 from domotic_assets.domains.homes.gold import energy, rooms
+from domotic_assets.domains.homes.gold.places import placed
 from domotic_assets.flow.pieces import cut
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
@@ -107,26 +109,49 @@ def _pieces(touched: pl.DataFrame) -> list[pl.Series]:
     return pieces
 
 
-def _environment(work: Workspace, minutes: pl.Series, _run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-    """Compute FACT_ENVIRONMENT_MINUTE rows of these minutes; returns them and the minutes they replace."""
-    events = _events(work, minutes, rooms.of_environment())
-    silent = _silent_devices(work, minutes)
-    return rooms.environment_minutes(events, silent, work.registry), minutes
+def _environment(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Compute FACT_ENVIRONMENT_MINUTE rows of these minutes; returns them and the minutes they replace.
+
+    run: those of all pieces. Other minutes whose openings hang on a word in these are included.
+    """
+    columns, where = [*_ROOM_COLUMNS, "is_outlier"], rooms.of_environment()
+    events = _events_between(work, _first(minutes), _last(minutes) + kinds.AHEAD, where, columns)
+    theirs = events["ts"].is_in(minutes.implode())
+    by_place = placed(events.filter(theirs), _silent_devices(work, minutes))
+    opened = rooms.openings(by_place.events)
+    lacking = kinds.hanging_on(
+        work, events if rooms.lack_kind(opened) else events.filter(~theirs), minutes, run
+    )
+    if lacking.is_empty():
+        return rooms.environment_of(by_place, opened, work.registry), minutes
+    minutes = pl.concat([minutes, lacking["ts"]]).unique().sort()
+    events = _events_between(work, _first(minutes), _last(minutes), where, columns)
+    events = kinds.completed(work, events)
+    chosen = events.filter(pl.col("ts").is_in(minutes.implode()))
+    return rooms.environment_minutes(chosen, _silent_devices(work, minutes), work.registry), minutes
 
 
 def _presence(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     """Compute FACT_PRESENCE_MINUTE rows of a piece; returns them and the minutes that they replace.
 
-    minutes: those of the piece. run: those of all pieces. Later minutes in which presence still holds are
-    included where their rows differ from Gold's, unless another piece of the run rebuilds them.
+    minutes: those of the piece. run: those of all pieces. Other minutes whose doors hang on a word in these
+    are included, and later ones in which presence still holds where their rows differ from Gold's, unless
+    another piece of the run rebuilds them.
     """
     hold = work.registry.settings.presence_hold_minutes
+    wanted = pl.col("variable").is_in([rooms.MOTION_VARIABLE, *rooms.OPENING_VARIABLES])
+    before, after = timedelta(minutes=hold - 1), max(timedelta(minutes=hold - 1), kinds.AHEAD)
+    events = _events_between(work, _first(minutes) - before, _last(minutes) + after, wanted, _ROOM_COLUMNS)
+    lacking = kinds.hanging_on(work, events, minutes, run)
+    if not lacking.is_empty():
+        minutes = pl.concat([minutes, lacking["ts"]]).unique().sort()
+        events = _events_between(
+            work, _first(minutes) - before, _last(minutes) + after, wanted, _ROOM_COLUMNS
+        )
+        events = kinds.completed(work, events)
     reached = rooms.reach_of_presence(minutes, hold)
     # Minutes of the same run are rebuilt in their own piece.
     rebuilt = reached.filter(reached.is_in(minutes.implode()) | ~reached.is_in(run.implode()))
-    wanted = pl.col("variable").is_in([rooms.MOTION_VARIABLE, *rooms.OPENING_VARIABLES])
-    first = _first(rebuilt) - timedelta(minutes=hold - 1)
-    events = _events_between(work, first, _last(rebuilt), wanted, _ROOM_COLUMNS)
     rows = rooms.presence_minutes(events, rebuilt, work.registry)
     beyond = _keys(rebuilt.filter(~rebuilt.is_in(minutes.implode())))
     held = _held(work, gold.FACT_PRESENCE_MINUTE, beyond)
@@ -186,13 +211,6 @@ def _minutes_of(keys: pl.Series) -> pl.Series:
 def _keys(minutes: pl.Series) -> pl.Series:
     """Compute the datetime_key of each minute."""
     return pl.DataFrame({"ts": minutes}, schema={"ts": UTC_TIME}).select(datetime_key()).to_series()
-
-
-def _events(work: Workspace, minutes: pl.Series, where: pl.Expr) -> pl.DataFrame:
-    """Read the events of exactly these minutes, with the columns that the facts of rooms need."""
-    columns = [*_ROOM_COLUMNS, "is_outlier"]
-    events = _events_between(work, _first(minutes), _last(minutes), where, columns)
-    return events.filter(pl.col("ts").is_in(minutes.implode()))
 
 
 def _events_between(

@@ -51,6 +51,11 @@ def openings(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def lack_kind(opened: pl.DataFrame) -> bool:
+    """Return whether one of the `openings` is neither a door nor a window."""
+    return bool((opened["window_open_flag"].is_null() & opened["door_open_flag"].is_null()).any())
+
+
 def _any_or_null(flag: str) -> pl.Expr:
     """Build the column `flag` of a group: whether it is true in any row; null if it is null in all rows."""
     return pl.when(pl.col(flag).count() > 0).then(pl.col(flag).any()).alias(flag)
@@ -103,8 +108,13 @@ def environment_minutes(events: pl.DataFrame, silent: pl.DataFrame, registry: Re
     names without a reading.
     """
     by_place = placed(events, silent)
+    return environment_of(by_place, openings(by_place.events), registry)
+
+
+def environment_of(by_place: Placed, opened: pl.DataFrame, registry: Registry) -> pl.DataFrame:
+    """Build FACT_ENVIRONMENT_MINUTE as `environment_minutes` does. opened: `openings` of these events."""
     rows = (
-        pl.concat([climate(by_place), openings(by_place.events)], how="diagonal")
+        pl.concat([climate(by_place), opened], how="diagonal")
         .sort("room_minute", maintain_order=True)
         .group_by("room_minute")
         .agg(

@@ -4,13 +4,13 @@ Only what works on whole columns belongs here. A file whose header is not as the
 `flatten`, which reads it value by value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, compress
 
 import polars as pl
 
-from domotic_assets.domains.homes.silver.decoder import REFUSALS, Decoder
+from domotic_assets.domains.homes.silver.decoder import QUOTE, REFUSALS, Decoder, quotes_in
 from domotic_assets.domains.homes.silver.judgement import SPOKEN
 from domotic_assets.localtime import offset_all_day
 from domotic_assets.schemas.table import UTC_TIME
@@ -79,6 +79,18 @@ NOTHING_TAKEN = Taken(
     (),
     pl.DataFrame(schema=SPOKEN),
 )
+
+
+def with_more_quotes(decoded: Mapping[int, tuple[Decoder, bytes]]) -> list[int]:
+    """Find the files that have more quotes than their decoder expects, as where a key stands twice.
+
+    decoded: decoder and bytes by number of the file. No file has fewer quotes, so that those of all files are
+    counted together: many times faster than one by one.
+    """
+    joined = b"".join([content for _, content in decoded.values()])
+    if quotes_in(joined) == sum([decoder.quotes for decoder, _ in decoded.values()]):
+        return []
+    return [file for file, (decoder, content) in decoded.items() if content.count(QUOTE) != decoder.quotes]
 
 
 def files_of(batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:

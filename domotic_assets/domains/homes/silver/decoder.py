@@ -9,12 +9,15 @@ Why: docs/decisions/0025-decoders-of-structures.md
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
+import polars as pl
+import pyarrow as pa
 
 from domotic_assets.domains.homes.silver.judgement import State
-from domotic_assets.domains.homes.silver.shape import HEADER, Leaf, split
+from domotic_assets.domains.homes.silver.shape import HEADER, Leaf, split, texts_in
+from domotic_assets.domains.homes.silver.words import DOOR, WINDOW
 
 _Said = TypeVar("_Said")
 
@@ -24,16 +27,21 @@ Decoded = tuple[str, str, str, bytes, tuple[str, ...]]
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError)
 """What a decoder raises for a file of another structure, or one that is no JSON at all."""
 
+QUOTE = b'"'
+
 _HEADER_ORDER = ("user", "api_token", "datetime")
 
 _TYPES: Mapping[str, Any] = {
     "number": float, "counter": float, "unix_time": float, "flag": bool, "state": State, "text": str,
+    "word": Literal[DOOR, WINDOW],
 }  # fmt: skip
 """Type that a decoder accepts for a kind of variable; flags and states become numbers."""
 _TYPES_OF_UNKNOWN: Mapping[type, Any] = {int: float, float: float, bool: bool, str: str}
 """Everything is kept of an unknown variable: its decoder accepts the type that the document has."""
 
-_AS_NUMBER: Mapping[Any, str] = {str: "0.0", bool: "1.0 if {} else 0.0"}
+_SPOKEN = (str, _TYPES["word"])
+"""Types whose values are texts."""
+_AS_NUMBER: Mapping[Any, str] = dict.fromkeys(_SPOKEN, "0.0") | {bool: "1.0 if {} else 0.0"}
 """Source of the number that is packed for a text or a flag: `pack` takes three times as long to turn a flag
 into a double as to pack a double."""
 
@@ -42,13 +50,17 @@ class Decoder:
     """Reads the files of one structure.
 
     leaves: places of the structure's values, in the order of a file's numbers: by device and variable. texts:
-    positions in that order that are read as texts; their number is 0. read: decodes the bytes of a file;
-    raises one of REFUSALS.
+    positions in that order that are read as texts; their number is 0. quotes: the fewest of a file: it has
+    more if a key stands twice, of which the decoder keeps the last in silence, or if a text has one. read:
+    decodes the bytes of a file; raises one of REFUSALS.
     """
 
-    def __init__(self, leaves: Sequence[int], texts: Sequence[int], read: Callable[[bytes], Decoded]) -> None:
+    def __init__(
+        self, leaves: Sequence[int], texts: Sequence[int], quotes: int, read: Callable[[bytes], Decoded]
+    ) -> None:
         self.leaves = tuple(leaves)
         self.texts = tuple(texts)
+        self.quotes = quotes
         self.read = read
 
     def at_places(self, texts: Iterable[_Said]) -> list[_Said | None]:
@@ -59,12 +71,18 @@ class Decoder:
         return found
 
     def reads(self, content: bytes) -> bool:
-        """Return whether the decoder can read a file."""
+        """Return whether the decoder can read a file, and keeps all that it says."""
         try:
             self.read(content)
         except REFUSALS:
             return False
-        return True
+        return content.count(QUOTE) == self.quotes
+
+
+def quotes_in(content: bytes) -> int:
+    """Count the quotes of many bytes, as a column."""
+    signs = pa.Array.from_buffers(pa.uint8(), len(content), [None, pa.py_buffer(content)])
+    return int((pl.Series(signs) == ord(QUOTE)).sum())
 
 
 def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder | None:
@@ -75,7 +93,9 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
     """
     if not document.keys() >= HEADER:
         return None
-    if any(type(value) is not (str if name in HEADER else dict) for name, value in document.items()):
+    if any(
+        type(value) not in ((str,) if name in HEADER else (dict, list)) for name, value in document.items()
+    ):
         return None
     lines: list[str] = []
     skeleton = _skeleton(document, "decode(content)", lines)
@@ -94,10 +114,10 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
         # A header in another letter case is no value of the shape; a name with a quote cannot be a field.
         return None
     order = sorted(range(len(leaves)), key=lambda leaf: (leaves[leaf].device, leaves[leaf].variable))
-    texts = [at for at, leaf in enumerate(order) if types[leaf] is str]
+    texts = [at for at, leaf in enumerate(order) if types[leaf] in _SPOKEN]
     numbers = [_AS_NUMBER.get(types[leaf], "{}").format(places[leaf]) for leaf in order]
     taken = [*header, f"pack({', '.join(numbers)})", f"({''.join(f'{places[order[at]]}, ' for at in texts)})"]
-    return Decoder(order, texts, _reader(structure, lines, taken, len(order)))
+    return Decoder(order, texts, 2 * texts_in(document), _reader(structure, lines, taken, len(order)))
 
 
 def _skeleton(node: Any, place: str, lines: list[str]) -> Any:

@@ -1,11 +1,14 @@
 """Parses the bytes of one sensor file into a JSON object, or gives the reason why it is unreadable.
 
-It is lenient if nothing is lost by it (byte-order marks, UTF-16, NaN literals, numbers of any length), so
-that one odd value does not cost the file. What the object means is decided in `shape`.
+It is lenient if nothing is lost by it (byte-order marks, UTF-16, a Windows code page, NULs after the end, one
+object twice, NaN literals, numbers of any length), so that one odd value does not cost the file. What the
+object means is decided in `shape`; values whose key stands twice in an object are found in `repeats`.
 """
 
 import json
 import math
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -17,6 +20,14 @@ MOST_BYTES = 8 * 1024 * 1024
 """Largest file that is read. A sensor file has some 5 KB; one a thousand times as large would delay all
 others for seconds."""
 
+_UTF_8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_OF_CODE_PAGE = frozenset(chr(code) for code in range(0xC0, 0x100) if code not in (0xD7, 0xF7)) | frozenset(
+    "œŒ\u00a0°º²³µ·«»’‘–€"
+)
+"""Signs outside ASCII that names, texts and units of the feed's languages have in the Windows code page."""
+_BETWEEN = " \t\r\n\0"
+"""What may stand between two documents."""
+
 
 class Unreadable(Exception):
     """The file as a whole cannot be read; `reason` is a code of QUARANTINE_REASONS."""
@@ -27,22 +38,27 @@ class Unreadable(Exception):
 
 
 def read_document(content: bytes) -> dict[str, Any]:
-    """Parse the bytes as one JSON object; raises Unreadable."""
+    """Parse the bytes as one JSON object; raises Unreadable.
+
+    Of a key that stands twice the last value counts. A list of one object is that object.
+    """
     if len(content) > MOST_BYTES:
         raise Unreadable("too_large")
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:
-        document = _read_leniently(content)
+        document = read_leniently(content)
+    if type(document) is list:
+        document = _alike(document, [json.dumps(part, sort_keys=True) for part in document])
     if type(document) is not dict:
         raise Unreadable("not_an_object")
     # A document with fewer brackets cannot be too deep and needs no closer look.
-    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _is_too_deep(document):
+    if content.count(b"{") + content.count(b"[") > MAX_DEPTH and is_too_deep(document):
         raise Unreadable("too_deep")
     return document
 
 
-def _is_too_deep(document: dict[str, Any]) -> bool:
+def is_too_deep(document: dict[str, Any]) -> bool:
     """Return whether objects and lists are nested more than MAX_DEPTH levels deep."""
     layer: list[Any] = [document]
     for _ in range(MAX_DEPTH):
@@ -51,15 +67,78 @@ def _is_too_deep(document: dict[str, Any]) -> bool:
     return bool(layer)
 
 
-def _read_leniently(content: bytes) -> Any:
-    """Parse what strict JSON refuses: other encodings, NaN and Infinity, huge integers, lone surrogates."""
-    text = content.decode(json.detect_encoding(content), errors="replace")
+def read_leniently(content: bytes, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Parse what strict JSON refuses: other encodings, NaN and Infinity, huge integers, lone surrogates.
+
+    Of equal documents end to end one is returned. hook: makes an object of its pairs, those of a key that
+    stands twice included. Raises Unreadable.
+    """
+    if content and not content.strip(b"\0"):
+        raise Unreadable("nul_padding")
+    text, is_whole = _text(content)
+    # Of a file whose space was reserved before it was written, NULs follow what was written.
+    bare = text.rstrip("\0").removeprefix("\ufeff").strip()
     try:
-        return json.loads(text.removeprefix("\ufeff"), parse_int=_integer, strict=False)
+        document = _documents(bare, hook)
     except RecursionError:
         raise Unreadable("too_deep") from None
     except ValueError:
-        raise Unreadable("not_json") from None
+        padded = text.endswith("\0") and bare.startswith("{")
+        raise Unreadable("nul_padding" if padded else "not_json") from None
+    if not is_whole:
+        raise Unreadable("not_utf8")
+    return document
+
+
+def _documents(text: str, hook: Callable[[list[tuple[str, Any]]], Any] | None) -> Any:
+    """Parse a text as one document, or as several equal ones end to end; raises ValueError or Unreadable."""
+    decoder = json.JSONDecoder(parse_int=_integer, strict=False, object_pairs_hook=hook)
+    found: list[Any] = []
+    written: list[str] = []
+    while text or not found:
+        try:
+            document, end = decoder.raw_decode(text)
+        except ValueError:
+            if found and text.startswith("{"):
+                raise Unreadable("two_documents") from None
+            raise
+        found.append(document)
+        written.append(text[:end])
+        text = text[end:].lstrip(_BETWEEN)
+    whole = _alike(found, written)
+    if whole is found:
+        raise ValueError
+    return whole
+
+
+def _alike(documents: list[Any], written: Sequence[str]) -> Any:
+    """Return the first of several documents that are all written alike; raises Unreadable if they are not.
+
+    Documents that are no objects are returned as they came.
+    """
+    if not documents or any(type(document) is not dict for document in documents):
+        return documents[0] if len(documents) == 1 else documents
+    if len(set(written)) > 1:
+        raise Unreadable("two_documents")
+    return documents[0]
+
+
+def _text(content: bytes) -> tuple[str, bool]:
+    """Decode bytes; returns the text, and whether none of its letters was lost.
+
+    Bytes that are no Unicode are read in the Windows code page if each of them is a sign that it shares with
+    the feed's languages, and no letter is in UTF-8.
+    """
+    encoding = json.detect_encoding(content)
+    try:
+        return content.decode(encoding), True
+    except UnicodeDecodeError:
+        lossy = content.decode(encoding, errors="replace")
+    if not encoding.startswith("utf-8"):
+        return lossy, True
+    text = content.decode("cp1252", errors="replace")
+    known = all(sign in _OF_CODE_PAGE for sign in set(text) if not sign.isascii())
+    return (text, True) if known and not _UTF_8_LETTER.search(content) else (lossy, False)
 
 
 def _integer(digits: str) -> float:

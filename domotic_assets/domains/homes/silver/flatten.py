@@ -6,7 +6,7 @@ structure go through a `decoder`, with the same result.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,14 +15,22 @@ from typing import Any
 
 import polars as pl
 
-from domotic_assets.domains.homes.silver.bulk import NOTHING_TAKEN, Batch, Taken, files_of, minutes_of
+from domotic_assets.domains.homes.silver.bulk import (
+    NOTHING_TAKEN,
+    Batch,
+    Taken,
+    files_of,
+    minutes_of,
+    with_more_quotes,
+)
 from domotic_assets.domains.homes.silver.decoder import Decoder, decoder_of
 from domotic_assets.domains.homes.silver.document import MOST_BYTES, Unreadable, read_document
 from domotic_assets.domains.homes.silver.events import candidates_in, superseded_among, without
 from domotic_assets.domains.homes.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, TEXT_LIMIT, Group, judge
 from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
-from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split
+from domotic_assets.domains.homes.silver.repeats import may_repeat_keys, repeated_keys, without_repeats
+from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split_all
 from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, Masker
 from domotic_assets.localtime import candidates, to_utc
 from domotic_assets.registry.homes import Home
@@ -52,10 +60,9 @@ class Flattened:
     """The result of flattening file versions.
 
     events: SENSOR_EVENTS plus `file`, the row of its file in `files`; texts that repeat are categories. One
-    row per accepted reading, by minute, device and variable. One file may have a device and variable twice
-    (two spellings of a room), in the file's order. rejects: REJECTS. files: SENSOR_FILES, one row per file
-    version. sources: arrived_at and name of each of these. shared_minutes: the minutes in which a device and
-    variable may occur more than once.
+    row per accepted reading, by minute, device and variable. rejects: REJECTS. files: SENSOR_FILES, one row
+    per file version. sources: arrived_at and name of each of these. shared_minutes: the minutes in which a
+    device and variable may occur more than once, as two files have them.
     """
 
     events: pl.DataFrame
@@ -155,6 +162,7 @@ class _Flattening:
         self._settled: tuple[str, datetime] | None = None
         # Files that decoders read, and the secrets of each sender by the number of its first name.
         self._taken = NOTHING_TAKEN
+        self._doubtful: list[int] = []
         self._batches: dict[_Rooms, list[Batch]] = defaultdict(list)
         self._latest: dict[str | None, Batch] = {}
         self._own_secrets: dict[int, frozenset[str]] = {}
@@ -167,17 +175,21 @@ class _Flattening:
     def read(self) -> None:
         """Read all file versions, each with the decoder that read the home's file before it, if that can."""
         homes = self._homes_of_plain_files()
-        for file, (home, content) in enumerate(zip(homes, self._contents(), strict=True)):
-            batch = self._latest.get(home)
-            if batch is None or home is None or not batch.take(file, home, content):
-                self._read_otherwise(file, home, content)
+        first = 0
+        for part in self._versions.select("content").iter_slices(CONTENTS_AT_ONCE):
+            contents = part.to_series().to_list()
+            decoded: dict[int, tuple[Decoder, bytes]] = {}
+            for file, content in enumerate(contents, first):
+                home = homes[file]
+                batch = self._latest.get(home)
+                if batch is None or home is None or not batch.take(file, home, content):
+                    batch = self._read_otherwise(file, home, content)
+                if batch is not None:
+                    decoded[file] = batch.decoder, content
+            self._doubtful += with_more_quotes(decoded)
+            first += len(contents)
         for file in self._admit():
             self._read_singly(file, self._versions["content"][file])
-
-    def _contents(self) -> Iterator[bytes]:
-        """Yield the bytes of all file versions, copied CONTENTS_AT_ONCE at a time."""
-        for part in self._versions.select("content").iter_slices(CONTENTS_AT_ONCE):
-            yield from part.to_series().to_list()
 
     def _homes_of_plain_files(self) -> list[str | None]:
         """Return the home of each file that is its name's only version and not too large; None for others."""
@@ -190,14 +202,15 @@ class _Flattening:
             .to_list()
         )
 
-    def _read_otherwise(self, file: int, home: str | None, content: bytes) -> None:
-        """Read a file with another decoder, or else value by value."""
+    def _read_otherwise(self, file: int, home: str | None, content: bytes) -> Batch | None:
+        """Read a file with another decoder, and return its batch, or else value by value."""
         if home is not None and home in self._rooms:
             for batch in self._batches[self._rooms[home]]:
                 if batch.take(file, home, content):
                     self._latest[home] = batch
-                    return
+                    return batch
         self._read_singly(file, content)
+        return None
 
     def _read_singly(self, number: int, content: bytes) -> None:
         """Read one file version value by value; a readable one supersedes older versions of its name."""
@@ -207,8 +220,9 @@ class _Flattening:
         )
         try:
             document = read_document(content)
-            self._place(file, document)
-            shape, values = split(document)
+            lost = repeated_keys(content, MOST_VALUES) if may_repeat_keys(content, document) else []
+            self._place(file, document, lost)
+            shape, values = split_all(*lost, document)
             if len(values) > MOST_VALUES:
                 raise Unreadable("too_large")
         except Unreadable as error:
@@ -252,7 +266,8 @@ class _Flattening:
     def _admit(self) -> list[int]:
         """Set home and minute of the decoded files; returns those that must be read value by value after all.
 
-        These have a header that is foreign to the home, or a time that is odd or not plausible.
+        These have a header that is foreign to the home, a time that is odd or not plausible, or more quotes
+        than their decoder expects.
         """
         batches = list(chain.from_iterable(self._batches.values()))
         if not batches:
@@ -265,7 +280,7 @@ class _Flattening:
         zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
         minutes = minutes_of(local, zones)
         timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
-        kept = (timely & taken["begin"].is_not_null()).fill_null(False)
+        kept = (timely & taken["begin"].is_not_null()).fill_null(False) & ~files.is_in(self._doubtful)
         placed = taken.hstack([homes, minutes.alias("minute")])
         packed = [numbers for batch in batches for numbers in batch.packed]
         self._taken = Taken(placed, packed, self._texts(batches, begins)).keeping(kept)
@@ -348,10 +363,20 @@ class _Flattening:
         own = self._files[file].own_secrets
         return self._masker.mask(text, own) if most is None else self._masker.beginning(text, own, most)
 
-    def _place(self, file: _File, document: dict[str, Any]) -> None:
-        """Set the home and the minute of a file; raises Unreadable if either cannot be found."""
+    def _place(self, file: _File, document: dict[str, Any], lost: Sequence[dict[str, Any]]) -> None:
+        """Set the home and the minute of a file; raises Unreadable if either cannot be found.
+
+        lost: values whose key stands twice. A file with two users or two times is that of neither.
+        """
         user = document.get("user")
-        file.own_secrets = own_secrets_of(document)
+        file.own_secrets = own_secrets_of(document).union(*map(own_secrets_of, lost))
+        for other in lost:
+            if "user" in other and not (
+                type(user) is type(other["user"]) is str and name_key(user) == name_key(other["user"])
+            ):
+                raise Unreadable("user_mismatch")
+            if other.get("datetime", document.get("datetime")) != document.get("datetime"):
+                document = document | {"datetime": _CONTRADICTED}
         inside = self._users.get(name_key(user)) if type(user) is str else None
         if file.home is None:
             file.home = inside
@@ -381,9 +406,10 @@ class _Flattening:
 
     def result(self) -> Flattened:
         """Judge all values collected so far, and build the result."""
-        judged = judge(list(self._groups.values()), self._conceal)
+        groups = list(self._groups.values())
         facts = self._file_facts()
         names = self._names()
+        judged = without_repeats(judge(groups, self._conceal), groups, names["rank"], self._conceal)
         ordered = in_order(judged.readings, self._taken, names, facts)
         refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
         rejects = (
@@ -443,11 +469,9 @@ class _Flattening:
         ).with_columns(utc_date=pl.col("window").dt.date(), source=pl.lit("sensor_files"))
 
     def _shared_minutes(self, facts: pl.DataFrame) -> pl.Series:
-        """Find minutes of two counting files of a home, and of files with a device and variable twice."""
+        """Find the minutes of two counting files of a home."""
         counting = facts.filter(pl.col("status") == "loaded")
-        shared = counting.filter(pl.struct("home", "minute").is_duplicated())["minute"]
-        twice = [file for group in self._groups.values() if group.repeats for file in group.files]
-        return pl.concat([shared, facts["minute"][twice]]).unique()
+        return counting.filter(pl.struct("home", "minute").is_duplicated())["minute"].unique()
 
     def _statuses(
         self, ordered: Ordered, refused: pl.DataFrame, nulls: Counter[int], facts: pl.DataFrame
@@ -523,6 +547,9 @@ def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
         rejects = rejects.with_columns(json_path=pl.when(nth == 1).then("json_path").otherwise(numbered))
     return rejects
 
+
+_CONTRADICTED = ()
+"""In place of a time that is stated twice, and not alike: no text that could be read."""
 
 _OUTCOMES = pl.Schema(
     [

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import polars as pl
 
 from domotic_assets.domains.homes.silver.shape import Leaf
+from domotic_assets.domains.homes.silver.words import opening_kind, opening_state
+from domotic_assets.ingest.units import factor_and_offset, number_and_unit
 
 TEXT_LIMIT = 500
 RAW_TEXT_LIMIT = 200
@@ -36,6 +38,8 @@ class State(float, Enum):
 
 
 _STATES = {state.value: float(state) for state in State}
+DECIMALS = 9
+"""Decimals that a value keeps when it is converted: fewer than a rounding error has."""
 _NUMBERS, _FLAGS, _TEXTS, _NOTHING = (
     frozenset({float, int}), frozenset({bool}), frozenset({str}), frozenset[type](),
 )  # fmt: skip
@@ -108,10 +112,13 @@ def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
     for group in groups:
         for place, leaf in enumerate(group.leaves):
             column = group.column(place)
-            if leaf.kind == "text":
+            if leaf.kind in ("text", "word"):
                 kept, unfit = _parted(column, _TEXTS)
-                texts.add(group, place, _concealed(kept, group, conceal))
                 lengths += [None if text is None else len(text) for text in kept]
+                if leaf.kind == "word":
+                    kept = [None if text is None else opening_kind(text) for text in kept]
+                    unfit = [at for at, word in enumerate(kept) if word is None]
+                texts.add(group, place, _concealed(kept, group, conceal))
             else:
                 kept, unfit = _numbers(leaf.kind, column)
                 numbers.add(group, place, kept)
@@ -216,10 +223,9 @@ def _one_by_one(
     for group, place, at in odd:
         file, number = group.files[at], group.begins[at] + place
         value = group.values[at * len(group.leaves) + place]
-        reading = _judge_value(group.leaves[place].kind, value)
+        reading = _judge_value(group.leaves[place], value)
         if reading.reason is not None:
-            raw, _ = _as_text(value, file, conceal, RAW_TEXT_LIMIT)
-            refused.append((file, number, raw, reading.reason))
+            refused.append((file, number, raw_text(value, file, conceal), reading.reason))
         elif reading.text is not None:
             singly.append((file, number, None, *_as_text(reading.text, file, conceal, TEXT_LIMIT)))
         elif reading.number is not None:
@@ -240,8 +246,9 @@ def _parted(values: list[Any], fitting: frozenset[type]) -> tuple[list[Any], lis
     return kept, odd
 
 
-def _judge_value(kind: str, value: Any) -> _Reading:
-    """Judge one value against the kind of its variable; a null gives an empty reading."""
+def _judge_value(leaf: Leaf, value: Any) -> _Reading:
+    """Judge one value against the kind and unit of its variable; a null gives an empty reading."""
+    kind = leaf.kind
     if value is None:
         return _Reading()
     if kind == "no_device":
@@ -249,21 +256,43 @@ def _judge_value(kind: str, value: Any) -> _Reading:
     if kind == "flag":
         return _Reading(number=float(value)) if type(value) is bool else _Reading(reason="not_a_flag")
     if kind == "state":
-        state = _STATES.get(value) if type(value) is str else None
+        state = opening_state(value)
         return _Reading(reason="not_a_state") if state is None else _Reading(number=state)
-    if kind == "text":
-        return _Reading(text=value) if type(value) is str else _Reading(reason="not_a_text")
+    if kind in ("text", "word"):
+        if type(value) is not str:
+            return _Reading(reason="not_a_text")
+        return _Reading(text=value) if kind == "text" else _Reading(reason="unknown_word")
     if type(value) in (int, float):
-        try:
-            number = float(value)
-        except OverflowError:
-            return _Reading(reason="not_finite")
-        return _Reading(number=number) if math.isfinite(number) else _Reading(reason="not_finite")
+        return _finite(value)
     if kind != "unknown":
-        return _Reading(reason="not_a_number")
+        measured = number_and_unit(value) if type(value) is str else None
+        return _Reading(reason="not_a_number") if measured is None else _converted(*measured, leaf.unit)
     if type(value) is bool:
         return _Reading(number=float(value))
     return _Reading(text=value)
+
+
+def _finite(value: float) -> _Reading:
+    """Judge a number: one that a double cannot hold is refused."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return _Reading(reason="not_finite")
+    return _Reading(number=number) if math.isfinite(number) else _Reading(reason="not_finite")
+
+
+def _converted(number: float, unit: str, wanted: str | None) -> _Reading:
+    """Judge a number in a unit of its own: it is converted to the variable's, or refused."""
+    found = None if wanted is None else factor_and_offset(unit, wanted)
+    if found is None:
+        return _Reading(reason="unit_unknown")
+    factor, offset = found
+    return _finite(round(number * factor + offset, DECIMALS))
+
+
+def raw_text(value: Any, file: int, conceal: Conceal) -> str:
+    """Return the beginning of a refused value as it is in the file, masked."""
+    return _as_text(value, file, conceal, RAW_TEXT_LIMIT)[0]
 
 
 def _as_text(value: Any, file: int, conceal: Conceal, most: int) -> tuple[str, int]:

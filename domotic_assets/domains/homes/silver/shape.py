@@ -9,15 +9,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import sha256
-from typing import Any
+from itertools import chain
+from typing import Any, TypeGuard
 
 from domotic_assets.ingest.masking import mask
 from domotic_assets.same_name import name_key
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
 # One part of a shape: JSON path of the object with the rooms, category, room as spelled, place in a list or
-# 0, and field names; None instead of these for a bare value where a device's readings belong.
-Part = tuple[str, str, str | None, int, tuple[str, ...] | None]
+# 0, path from the room to the device if it is not that place, and field names; None instead of these for a
+# bare value where the readings of a device belong.
+Part = tuple[str, str, str | None, int, str | None, tuple[str, ...] | None]
 Shape = tuple[Part, ...]
 
 SECRET_HEADER = frozenset({"user", "api_token"})
@@ -28,13 +30,17 @@ FEED = "feed"
 DEVICE_ROOM = "house"
 
 NAME_LIMIT = 200
+_AFTER_FIGURES, _LETTER = ":", "a"
+"""A key that comes before the first may begin with a figure: a quick test whether an object is a list."""
+_LONGEST_PLACE = 4
+"""Figures of the largest place of a list that an object's keys may state."""
 CUT = "…"
 """Marks where a name was cut. A name is repeated in each of its values: a long one would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What one value of a shape measures. `kind` is a Kind of the feed, `unknown` or `no_device`."""
+    """What one value of a shape measures. `kind` is a Kind of the feed, `word`, `unknown` or `no_device`."""
 
     room: str
     device: str
@@ -47,23 +53,66 @@ class Leaf:
 
 
 def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
-    """Split a document into its shape and its values, in the shape's order and without the header."""
+    """Split a document into its shape and its values, in the shape's order and without the header.
+
+    Forms that say the same have the same readings: a list, an object with its places (from 0) as keys, and
+    for a list of one its item; an empty list or object holds nothing.
+    """
     parts: list[Part] = []
     values: list[Any] = []
     for category, rooms in document.items():
         if category in HEADER or category.casefold() in SECRET_HEADER:
             continue
         path = f"$.{category}"
-        if type(rooms) is not dict:
-            parts.append((path, category, None, 0, None))
-            values.append(rooms)
-            continue
-        if category == "meteos" and type(rooms.get("meteo")) is dict and _holds_rooms(rooms["meteo"]):
-            # The stations are one level deeper in most files, and directly here in others.
-            _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
-            path, rooms = f"{path}.meteo", rooms["meteo"]
-        _split_rooms(path, category, rooms, parts, values)
+        if type(rooms) is dict and not next(iter(rooms), _LETTER) < _AFTER_FIGURES:
+            _split_stations(path, category, rooms, parts, values)
+        else:
+            _split_listed(path, category, rooms, parts, values)
     return tuple(parts), values
+
+
+def split_all(*documents: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
+    """Split several documents that together make up one file, one after the other."""
+    if len(documents) == 1:
+        return split(documents[0])
+    split_up = [split(document) for document in documents]
+    return tuple(chain.from_iterable(shape for shape, _ in split_up)), [
+        value for _, values in split_up for value in values
+    ]
+
+
+def _split_listed(path: str, category: str, rooms: Any, parts: list[Part], values: list[Any]) -> None:
+    """Split a known category whose rooms lie in a list; any other value is a bare one."""
+    listed = _items(rooms) if category in CATEGORIES and not _names_rooms(rooms) else None
+    if listed is not None:
+        for _, step, item in listed:
+            if type(item) is dict:
+                _split_stations(path + step, category, item, parts, values)
+            elif item != []:
+                parts.append((path + step, category, None, 0, "", None))
+                values.append(item)
+    elif type(rooms) is dict:
+        _split_stations(path, category, rooms, parts, values)
+    else:
+        parts.append((path, category, None, 0, "", None))
+        values.append(rooms)
+
+
+def _split_stations(
+    path: str, category: str, rooms: dict[str, Any], parts: list[Part], values: list[Any]
+) -> None:
+    """Split the rooms of a category, and those that it holds one level deeper: stations in most files."""
+    inner = rooms.get("meteo") if category == "meteos" else None
+    if inner is None:
+        _split_rooms(path, category, rooms, parts, values)
+        return
+    listed = [(0, "", inner)] if _names_rooms(inner) else _items(inner) or []
+    if listed and all(type(item) is dict and _holds_rooms(item) for _, _, item in listed):
+        _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
+        for _, step, item in listed:
+            _split_rooms(f"{path}.meteo{step}", category, item, parts, values)
+    else:
+        _split_rooms(path, category, rooms, parts, values)
 
 
 def _split_rooms(
@@ -74,25 +123,96 @@ def _split_rooms(
     path: JSON path of `rooms`. rooms: by room as spelled, a device, a list of devices or a bare value.
     """
     for spelling, device in rooms.items():
-        if type(device) is dict:
-            parts.append((path, category, spelling, 0, tuple(device)))
+        # Written out: a call or a path for each device would cost as much as the rest.
+        if type(device) is dict and not next(iter(device), _LETTER) < _AFTER_FIGURES:
+            parts.append((path, category, spelling, 0, None, tuple(device)))
             values.extend(device.values())
         elif type(device) is list:
             for place, item in enumerate(device, 1):
-                if type(item) is dict:
-                    parts.append((path, category, spelling, place, tuple(item)))
+                if type(item) is dict and not next(iter(item), _LETTER) < _AFTER_FIGURES:
+                    parts.append((path, category, spelling, place, None, tuple(item)))
                     values.extend(item.values())
                 else:
-                    parts.append((path, category, spelling, place, None))
-                    values.append(item)
+                    _split_item((path, category, spelling, place), f"[{place - 1}]", item, parts, values)
         else:
-            parts.append((path, category, spelling, 0, None))
-            values.append(device)
+            for place, step, item in _items(device) or [(0, "", device)]:
+                _split_item((path, category, spelling, place), step, item, parts, values)
+
+
+def _split_item(
+    where: tuple[str, str, str, int], step: str, item: Any, parts: list[Part], values: list[Any]
+) -> None:
+    """Append the part of a device that does not lie as usual. where: the part's first members."""
+    inner = _items(item)
+    if inner and len(inner) == 1 and type(inner[0][2]) is dict:
+        step, item = step + inner[0][1], inner[0][2]
+    if type(item) is dict:
+        parts.append((*where, step, tuple(item)))
+        values.extend(item.values())
+    elif item != []:
+        parts.append((*where, step, None))
+        values.append(item)
+
+
+def _items(node: Any) -> list[tuple[int, str, Any]] | None:
+    """List place (from 1), path and value of the items of a list, or of an object that is one.
+
+    Such an object has places as keys, counted from 0 as where it comes from: a list that lost an item. So a
+    device keeps its place. At least one of its values is an object, or a list. None for any other value.
+    """
+    if type(node) is list:
+        return [(place + 1, f"[{place}]", item) for place, item in enumerate(node)]
+    if (
+        type(node) is dict
+        and all(map(_is_place, node))
+        and any(type(v) in (dict, list) for v in node.values())
+    ):
+        return [(int(key) + 1, f".{key}", item) for key, item in node.items()]
+    return None
+
+
+def _is_place(key: str) -> bool:
+    """Return whether a key is the place of an item in a list, as PHP writes it: `0`, `12`, not `012`."""
+    return key.isascii() and key.isdecimal() and len(key) <= _LONGEST_PLACE and str(int(key)) == key
+
+
+def _names_rooms(rooms: Any) -> TypeGuard[dict[str, Any]]:
+    """Return whether an object has rooms as keys, be they figures, and not the places of a list of rooms.
+
+    In such a list each item holds devices by room.
+    """
+    return type(rooms) is dict and not (
+        all(map(_is_place, rooms))
+        and all(
+            type(item) is dict
+            and not all(map(_is_place, item))
+            and any(type(device) in (dict, list) for device in item.values())
+            for item in rooms.values()
+        )
+    )
 
 
 def _holds_rooms(stations: dict[str, Any]) -> bool:
     """Return whether an object holds stations by room: one of its values is an object, or it is empty."""
     return any(type(station) is dict for station in stations.values()) or not stations
+
+
+def texts_in(document: Mapping[str, Any]) -> int:
+    """Count the texts of a document, keys included; its file has twice as many quotes, and escaped ones."""
+    found = 0
+    waiting: list[Any] = [document]
+    while waiting:
+        node = waiting.pop()
+        if type(node) is dict:
+            found += len(node)
+            node = node.values()
+        for value in node:
+            kind = type(value)
+            if kind is str:
+                found += 1
+            elif kind is dict or kind is list:
+                waiting.append(value)
+    return found
 
 
 def interpret(
@@ -106,20 +226,20 @@ def interpret(
     leaves: list[Leaf] = []
     # Cached: a name occurs in many parts, and shortening a long one is slow.
     brief = cache(partial(_brief, secrets=secrets))
-    for long_holder, long_category, long_spelling, place, long_fields in shape:
+    for long_holder, long_category, long_spelling, place, step, long_fields in shape:
         holder, category = brief(long_holder), brief(long_category)
         spelling = None if long_spelling is None else brief(long_spelling)
         fields = None if long_fields is None else tuple(map(brief, long_fields))
         known = category in CATEGORIES
         if spelling is None:
-            leaves.append(_bare_category(home, category, known, secrets))
+            leaves.append(_bare_category(home, category, holder, known, secrets))
         elif fields is None and not known and place == 0:
             # An unknown category without rooms: its values are fields of one device of the house.
             room = f"{home}/{DEVICE_ROOM}"
             leaves.append(_leaf(room, category, 1, spelling, f"{holder}.{spelling}", secrets))
         else:
             room = room_id(home, spelling, rooms, secrets)
-            path = f"{holder}.{spelling}" + (f"[{place - 1}]" if place else "")
+            path = f"{holder}.{spelling}" + (step if step is not None else f"[{place - 1}]" if place else "")
             if fields is None:
                 leaves.append(_no_device(room, category, place or 1, path, secrets))
             else:
@@ -162,7 +282,8 @@ def _leaf(room: str, category: str, place: int, field: str, path: str, secrets: 
     spec = VARIABLES.get(variable)
     if spec is None:
         return Leaf(room, device, mask(variable, secrets), "unknown", None, None, None, mask(path, secrets))
-    return Leaf(room, device, variable, spec.kind, spec.unit, spec.minimum, spec.maximum, mask(path, secrets))
+    kind = "word" if spec.is_word else spec.kind
+    return Leaf(room, device, variable, kind, spec.unit, spec.minimum, spec.maximum, mask(path, secrets))
 
 
 def _no_device(room: str, category: str, place: int, path: str, secrets: Collection[str]) -> Leaf:
@@ -174,9 +295,9 @@ def _no_device(room: str, category: str, place: int, path: str, secrets: Collect
     return Leaf(room, device, mask(category, secrets), "no_device", None, None, None, mask(path, secrets))
 
 
-def _bare_category(home: str, category: str, known: bool, secrets: Collection[str]) -> Leaf:
+def _bare_category(home: str, category: str, path: str, known: bool, secrets: Collection[str]) -> Leaf:
     """Build the leaf of a value where rooms belong: refused in a known category, kept in an unknown one."""
     room = f"{home}/{DEVICE_ROOM}"
     if known:
-        return _no_device(room, category, 1, f"$.{category}", secrets)
+        return _no_device(room, category, 1, path, secrets)
     return _leaf(room, FEED, 1, category, f"$.{category}", secrets)

@@ -145,10 +145,23 @@ def test_what_is_no_such_text_is_refused(content: bytes) -> None:
         reader().read(content)
 
 
-def test_of_a_key_that_stands_twice_the_later_counts_as_elsewhere() -> None:
-    body = BODY.replace("24.5", '1.0, "temperature": 2.0')
-    assert json.loads(body)["motions"]["Office"]["temperature"] == 2.0
-    assert doubles(reader().read(body.encode())[3])[-1] == 2.0
+@pytest.mark.rule(5)
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [
+        ("24.5", '1.0, "temperature": 2.0'),
+        ("24.5", '24.5, "temperature" : 24.5'),
+        ('"Door"', '"Door", "type": "Window"'),
+        ('"motions": {', '"motions": {}, "motions": {'),
+        ('"JimmyLoup"', '"JimmyLoup", "user": "JimmyLoup"'),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(part: str, instead: str) -> None:
+    """The decoder would keep the last one in silence."""
+    assert BODY.count(part) == 1
+    json.loads(BODY.replace(part, instead))
+    assert reader().reads(BODY.encode())
+    assert not reader().reads(BODY.replace(part, instead).encode())
 
 
 @pytest.mark.parametrize(

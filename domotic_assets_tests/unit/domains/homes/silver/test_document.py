@@ -43,9 +43,67 @@ def test_a_byte_order_mark_that_stands_twice_is_read() -> None:
     assert read_document(b"\xef\xbb\xbf" * 2 + TEXT.encode()) == DOCUMENT
 
 
-def test_a_byte_that_is_no_utf_8_costs_only_its_sign() -> None:
-    document = read_document('{"room": "Wärme", "power": 1.5}'.encode("latin-1"))
-    assert document == {"room": "W\ufffdrme", "power": 1.5}
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_letters_of_the_windows_code_page_are_read(encoding: str) -> None:
+    text = (
+        '{"room": "Séjour Küche ça œuvre"}' if encoding == "cp1252" else '{"room": "Wärme", "x": "21,5 °C"}'
+    )
+    assert read_document(text.encode(encoding)) == json.loads(text)
+
+
+@pytest.mark.rule(5)
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"room": "Küche", "x": "'.encode() + b'\xe9"}',
+        '{"room": "Séjour"}'.encode("mac-roman"),
+        '{"room": "Séjour"}'.encode("cp850"),
+        b'{"room": "S\x81jour"}',
+        b'{"room": "S\xd7jour"}',
+    ],
+    ids=["both", "Mac", "DOS", "none", "no letter"],
+)
+def test_letters_that_cannot_be_told_are_refused_as_such(content: bytes) -> None:
+    assert refusal(content) == "not_utf8"
+
+
+@pytest.mark.parametrize("padding", [b"\0", b"\0" * 4096, b"\n\0\0", b"\0\n\0"])
+def test_nuls_after_the_end_cost_nothing(padding: bytes) -> None:
+    assert read_document(TEXT.encode() + padding) == DOCUMENT
+    assert read_document(TEXT.encode("utf-16") + b"\0" * 4) == DOCUMENT
+
+
+@pytest.mark.rule(5)
+@pytest.mark.parametrize("content", [b"\0", b"\0" * 4096, TEXT.encode()[:-9] + b"\0" * 100])
+def test_nuls_in_place_of_an_object_are_told(content: bytes) -> None:
+    assert refusal(content) == "nul_padding"
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\r\n", "\0\0", " "])
+def test_one_object_twice_is_read(between: str) -> None:
+    assert read_document(f"{TEXT}{between}{TEXT}".encode()) == DOCUMENT
+    assert read_document(f"{TEXT}{between}{TEXT}{between}{TEXT}\n".encode()) == DOCUMENT
+
+
+@pytest.mark.rule(5)
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"a": 1}{"a": 2}',
+        '{"a": 1}\n{"a": 1}\n{"b": 1}',
+        '{"a": 1}{"a": true}',
+        '{"a": 1}\n{"a": 1',
+        '[{"a": 1}, {"a": 2}]',
+        '[{"a": 1}, {"a": true}]',
+    ],
+)
+def test_two_objects_that_differ_are_refused_as_such(content: str) -> None:
+    assert refusal(content.encode()) == "two_documents"
+
+
+def test_a_list_of_one_object_is_that_object() -> None:
+    assert read_document(f"[{TEXT}]".encode()) == DOCUMENT
+    assert read_document(f"[{TEXT}, {TEXT}]".encode()) == DOCUMENT
 
 
 @pytest.mark.parametrize(
@@ -93,7 +151,6 @@ def test_five_megabytes_are_read() -> None:
     [
         (b"", "not_json"),
         (b"   \n", "not_json"),
-        (b"\0", "not_json"),
         (b"\xff\xfe", "not_json"),
         (b"\xef\xbb\xbf", "not_json"),
         (b"\x89PNG\r\n", "not_json"),
@@ -101,7 +158,10 @@ def test_five_megabytes_are_read() -> None:
         (TEXT.encode() + b"}", "not_json"),
         (b"null", "not_an_object"),
         (b"[]", "not_an_object"),
-        (b'[{"user": "x"}]', "not_an_object"),
+        (b"[7]", "not_an_object"),
+        (b'[7, {"user": "x"}]', "not_an_object"),
+        (b'[{"user": "x"}, 7]', "not_an_object"),
+        (b"7 7", "not_json"),
         (b"17.62", "not_an_object"),
         (b"NaN", "not_an_object"),
         (b'"text"', "not_an_object"),

@@ -118,7 +118,7 @@ def test_unknown_rooms_fields_and_categories_have_a_device_and_a_variable() -> N
     ("document", "path"),
     [
         ({"plugs": "n/a"}, "$.plugs"),
-        ({"plugs": []}, "$.plugs"),
+        ({"plugs": [7]}, "$.plugs[0]"),
         ({"plugs": {"Office": 17.62}}, "$.plugs.Office"),
         ({"doorsWindows": {"Kitchen": [None]}}, "$.doorsWindows.Kitchen[0]"),
     ],
@@ -130,7 +130,8 @@ def test_a_value_where_a_device_belongs_is_no_device(document: dict[str, Any], p
 
 
 def test_nothing_gives_nothing() -> None:
-    assert leaves({"plugs": {}, "motions": {"Office": {}}, "doorsWindows": {"Kitchen": []}}) == {}
+    nothing = {"plugs": {}, "motions": {"Office": {}}, "doorsWindows": {"Kitchen": []}, "humidities": []}
+    assert leaves(nothing | {"meteos": {"meteo": []}, "consumptions": [[], {}]}) == {}
 
 
 @pytest.mark.parametrize(
