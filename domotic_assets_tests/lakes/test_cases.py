@@ -4,13 +4,14 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from domotic_assets.domains.homes.flows import arrivals, landing
+from domotic_assets.flow.windows import date_window
 from domotic_assets.flow.worklist import WINDOWS, Task
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import gold, silver
@@ -97,3 +98,60 @@ def test_files_of_before_the_history_are_counted_and_left(shared: Path, tmp_path
     (case / "share" / "settings.json").rename(case / "share" / "01.05.2019 0900_GoodX_received.json")
     found = landing.discover_sensor_files(open_lake(case / "sites.yaml", case / "lake"))
     assert (found.files, dict(found.left)) == (5, {"before history_start": 1})
+
+
+# Time
+
+
+def minutes_by_home(work: Workspace) -> dict[str, list[str]]:
+    """The minutes (UTC) that files of each home were taken for, in order."""
+    counting = work.lake.read(silver.SENSOR_FILES).filter(pl.col("status").is_in(["loaded", "partial"]))
+    return {
+        home: files["minute"].sort().dt.strftime("%H:%M").to_list()
+        for (home,), files in counting.group_by("home")
+    }
+
+
+@pytest.mark.rule(4)
+def test_a_time_inside_half_a_day_ahead_gives_way_to_the_name(shared: Path, tmp_path: Path) -> None:
+    """The counter rises by 10 Wh a minute, 50 in six minutes."""
+    work = carried(shared, tmp_path, "inside_half_a_day_ahead")
+    assert minutes_by_home(work) == {"rtc": [f"08:0{n}" for n in range(6)]}
+    assert energy_by_room(work) == {"rtc/office": 50}
+    notes = work.lake.read(silver.SENSOR_FILES).sort("window")["time_note"].to_list()
+    assert notes == [None, None, None, "inside_far", None, None]
+
+
+@pytest.mark.rule(4)
+def test_a_time_inside_that_stands_still_gives_way_to_the_names(shared: Path, tmp_path: Path) -> None:
+    work = carried(shared, tmp_path, "time_inside_stands_still")
+    assert minutes_by_home(work) == {"frozen": [f"08:{n:02}" for n in range(12)]}
+    motion = work.lake.read(silver.SENSOR_EVENTS, where=pl.col("variable") == "motions.motion")
+    assert motion.filter(value=1.0)["ts"].dt.strftime("%H:%M").to_list() == ["08:08"]
+    assert energy_by_room(work) == {"frozen/office": 110}
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_plug_an_hour_ahead_moves_no_pass_of_the_autumn_hour(
+    shared: Path, tmp_path: Path, at_once: bool
+) -> None:
+    """Three minutes of each pass, under the same names; the second delivery replaces the first."""
+    case = delivered(shared, tmp_path, "autumn_one_plug_an_hour_ahead")
+    work = open_lake(case / "sites.yaml", case / "lake")
+    for part in ("pass1", "pass2"):
+        shutil.copytree(case / part, case / "share", dirs_exist_ok=True)
+        if at_once:
+            landing.land_sensor_files(work, [date_window(date(2026, 10, 25))])
+        else:
+            carry(work, flows=TO_ROOMS)
+    if at_once:
+        carry(work, [date_window(date(2026, 10, 25))], flows=TO_ROOMS)
+    both = ["00:05", "00:06", "00:07", "01:05", "01:06", "01:07"]
+    assert minutes_by_home(work) == {"onehour": both, "right": both}
+    # The counters rise by 620 and 62 Wh from the first reading to the last; the meter adds 11 a minute.
+    assert energy_by_room(work) == {
+        f"{home}/{room}": energy
+        for home in ("onehour", "right")
+        for room, energy in {"office": 620, "kitchen": 62, "house": 66}.items()
+    }
