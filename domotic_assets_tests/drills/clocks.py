@@ -3,8 +3,8 @@
     python -m domotic_assets_tests.drills.clocks --feeds 5000 --builds 30
 
 Names are right, all other clocks may be off by minutes to years or stand still (support/clocks.py). Each
-reading must be once in its own minute, and every row right of bronze that of right clocks alone. The builds are
-real ones under Debian's faketime: one by a wrong clock, and then one by a right one.
+reading must be once in its own minute, and every row right of bronze that of right clocks alone. The builds
+are real ones under Debian's faketime: one by a wrong clock, and then one by a right one.
 """
 
 import argparse
