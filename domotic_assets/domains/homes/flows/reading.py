@@ -19,6 +19,7 @@ from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.arrival import utc_midnight
 from domotic_assets.ingest.files import versions
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import bronze, silver
@@ -49,13 +50,14 @@ def unflattened_minutes(work: Workspace) -> list[datetime]:
     """Find the windows of bronze file versions that Silver has to process, or judge again.
 
     It has not processed them at their latest arrival, or quarantined them by the clock of a machine that was
-    wrong.
+    wrong. Windows before `history_start` are left out: no run can take them.
     """
     on = ["file_id", "window", "arrived_at"]
     landed = work.lake.read(bronze.SENSOR_FILES, columns=on).group_by(on[:2]).agg(pl.col("arrived_at").max())
     taken = work.lake.read(silver.SENSOR_FILES, columns=on)
-    missing = landed.join(taken, on=on, how="anti")["window"].unique().to_list()
-    return [*{*missing, *_misjudged_minutes(work)}]
+    missing = landed.join(taken, on=on, how="anti")["window"].unique()
+    within_history = missing.filter(missing >= utc_midnight(work.registry.history_start)).to_list()
+    return [*{*within_history, *_misjudged_minutes(work)}]
 
 
 def _misjudged_minutes(work: Workspace) -> list[datetime]:
