@@ -1,11 +1,13 @@
 """Cases from public reports: small feeds that once gave a wrong figure, with the right one."""
 
+import json
 import os
 import shutil
 import unicodedata
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
@@ -14,7 +16,11 @@ from domotic_assets.domains.homes.flows import arrivals, landing
 from domotic_assets.flow.windows import date_window
 from domotic_assets.flow.worklist import WINDOWS, Task
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.lake.bulk_append import write_files
+from domotic_assets.lake.traces import Needles, in_parquet
+from domotic_assets.operate import upkeep
 from domotic_assets.schemas import gold, silver
+from domotic_assets.schemas.homes import bronze
 from domotic_assets_tests.support.carry import carry
 from domotic_assets_tests.support.lakes import RIGHT_OF_BRONZE, open_lake
 
@@ -155,3 +161,26 @@ def test_a_plug_an_hour_ahead_moves_no_pass_of_the_autumn_hour(
         for home in ("onehour", "right")
         for room, energy in {"office": 620, "kitchen": 62, "house": 66}.items()
     }
+
+
+@pytest.mark.rule(4)
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this disk ends in the year 2446")
+def test_a_last_write_of_the_year_10000_is_kept_and_read_wherever_the_lake_is(shared: Path) -> None:
+    """It is kept to the microsecond, known to the next listing, and goes through compaction and erasure."""
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        case = delivered(shared, Path(folder), "time_inside_stands_still")
+        far_ns = 253_402_300_800_000_007_000
+        os.utime(case / "share" / "18.11.2026 0909_FrozenX_received.json", ns=(far_ns, far_ns))
+        work = open_lake(case / "sites.yaml", case / "lake")
+        carry(work, flows=TO_ROOMS)
+        assert minutes_by_home(work) == {"frozen": [f"08:{n:02}" for n in range(12)]}
+        assert landing.discover_sensor_files(work).files == 0
+        upkeep.keep_lake_up(work, datetime(2026, 11, 18, 12, tzinfo=UTC))
+        held = work.lake.read(bronze.SENSOR_FILES)
+        assert held["modified_at"].to_physical().max() == far_ns // 1000
+        assert held["arrived_at"].max() < datetime(2026, 11, 18, 9, tzinfo=UTC)
+        (case / "files").mkdir()
+        [added] = write_files(case / "files", bronze.SENSOR_FILES, held)
+        assert "modified_at" not in json.loads(added.stats)["maxValues"]
+        needles = Needles((), ["FrozenX"], ())
+        assert "column name" in [*in_parquet(needles, case / "files" / added.path)]
