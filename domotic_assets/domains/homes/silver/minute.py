@@ -114,9 +114,10 @@ def _speaks_for_inside(
     if for_inside != for_name:
         lies_ahead = _is_prompt(written, said) and inside > written + ARRIVAL_SLACK
         return for_inside > for_name and not lies_ahead
-    if not _is_prompt(written, inside):
-        return False
-    return not _is_prompt(written, said) or abs(written - inside) < abs(written - said)
+    if not _is_prompt(written, inside) or not _is_prompt(written, said):
+        return _is_prompt(written, inside)
+    # Half a minute after its own minute a file is nearer to the next one, which it cannot be of.
+    return inside <= written and written - inside < abs(written - said)
 
 
 def _is_prompt(written: datetime, minute: datetime) -> bool:

@@ -216,6 +216,8 @@ class TestWhichMinute:
             (-7, 0, 0, [], 0, "inside_contradicted"),
             (-7, 0, -7, [], -7, None),
             (-7, 0, 90, [], 0, "inside_contradicted"),
+            (1, 0, 0.75, [], 0, "inside_contradicted"),
+            (1, 0, 1.75, [], 1, None),
             (-1, 0, 0, [-0.1], 0, "inside_contradicted"),
             (-1, 0, 0, [-0.9], -1, None),
             (7, 0, 0, [7, 7], 0, "inside_contradicted"),
@@ -230,14 +232,14 @@ class TestWhichMinute:
         ],
         ids=[
             "alike", "a late name", "two against one", "no unix time", "the arrival says inside",
-            "nothing says inside", "a minute, as the name", "a minute, as inside",
+            "nothing says inside", "a minute ahead of its arrival", "a minute ahead", "a minute, as the name", "a minute, as inside",
             "ahead of a prompt arrival",
             "ahead, arrival unknown", "six hours", "more than six hours", "more, near the arrival",
             "half a day ahead", "half a day behind", "months behind", "a name of hours before",
         ],
     )  # fmt: skip
     def test_name_inside_unix_times_and_arrival_are_weighed(
-        self, inside: float, name: int, written: int, unix: list[float], minute: int, note: str | None
+        self, inside: float, name: int, written: float, unix: list[float], minute: int, note: str | None
     ) -> None:
         """In minutes from the sample time, the last write some seconds later."""
 
