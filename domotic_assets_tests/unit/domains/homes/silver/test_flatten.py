@@ -232,7 +232,8 @@ class TestWhichMinute:
         ],
         ids=[
             "alike", "a late name", "two against one", "no unix time", "the arrival says inside",
-            "nothing says inside", "a minute ahead of its arrival", "a minute ahead", "a minute, as the name", "a minute, as inside",
+            "nothing says inside", "a minute ahead of its arrival", "a minute ahead", "a minute, as the name",
+            "a minute, as inside",
             "ahead of a prompt arrival",
             "ahead, arrival unknown", "six hours", "more than six hours", "more, near the arrival",
             "half a day ahead", "half a day behind", "months behind", "a name of hours before",
