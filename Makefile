@@ -25,7 +25,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-meters drill-forecasts drill-fuzz drill-forms drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-meters drill-forecasts drill-fuzz drill-forms drill-clocks drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -109,6 +109,9 @@ drill-readers: setup ## Readers in 8 processes beside 100 publications, and kill
 
 drill-year: setup ## A year of two homes, 30 million rows of minutes: questions, file, publishing (DRILL='--days 14': short)
 	$(BIN)/python -m domotic_assets_tests.drills.year $(DRILL)
+
+drill-clocks: setup ## 5,000 feeds of wrong clocks in memory, 30 under faketime (DRILL='--feeds 200 --builds 2': short)
+	$(BIN)/python -m domotic_assets_tests.drills.clocks $(DRILL)
 
 bench: setup ## Figures against baselines, into docs/benchmarks.md (SUITES='flatten facts': some; BENCH='--no-docs')
 	$(BIN)/python -m domotic_assets_tests.bench $(SUITES) $(BENCH)

@@ -24,6 +24,41 @@ _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 # may be a little slow.
 ARRIVAL_SLACK = timedelta(minutes=2)
 
+PROMPT = timedelta(minutes=10)
+"""Most that a file arrives after its minute if nothing held it up."""
+
+PRECISE = timedelta(minutes=5)
+"""Most that a device's unix time differs from the minute of its reading, unless the device is idle."""
+
+
+MOST_US = 2**63 - 1
+"""Microseconds that a column of moments can hold: 292,000 years before and after 1970."""
+
+
+class FarMoment(datetime):
+    """The first or last moment that a date can hold, for one beyond it, as of the year 10000.
+
+    unix_us: that moment itself, in unix microseconds.
+    """
+
+    unix_us: int
+
+
+def moment_of(unix_us: int) -> datetime:
+    """Return the moment so many microseconds after 1970; a FarMoment if no date can hold it."""
+    try:
+        return EPOCH + timedelta(microseconds=unix_us)
+    except OverflowError:
+        edge = datetime.max if unix_us > 0 else datetime.min
+        far = FarMoment(*edge.timetuple()[:6], edge.microsecond, UTC)
+        far.unix_us = max(min(unix_us, MOST_US), -MOST_US)
+        return far
+
+
+def unix_us_of(moment: datetime) -> int:
+    """Return how many microseconds after 1970 a moment is, also a FarMoment."""
+    return moment.unix_us if isinstance(moment, FarMoment) else (moment - EPOCH) // MICROSECOND
+
 
 class Moment(NamedTuple):
     """A local clock reading converted to UTC, with a note if a clock change makes it doubtful."""
@@ -82,28 +117,49 @@ def offset_all_day(day: date, zone_name: str) -> timedelta | None:
     return offsets.pop() if len(offsets) == 1 else None
 
 
-def to_utc(naive: datetime, zone_name: str, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> Moment:
-    """Convert a clock reading to UTC; in the repeated hour the hints decide, else the time of arrival."""
-    found = candidates(naive, zone_name)
-    if len(found) == 1:
-        return found[0]
-    return Moment(which_pass([moment.utc for moment in found], arrived_at, unix_hints), found[0].note)
-
-
 def which_pass(
-    passes: Sequence[datetime], arrived_at: datetime, unix_hints: Sequence[float] = ()
+    passes: Sequence[datetime], arrived_at: datetime | None, unix_hints: Sequence[float] = ()
 ) -> datetime:
     """Choose the moment that a clock reading means; passes: the possible ones, earliest first.
 
-    unix_hints: unix seconds measured with the reading (`timePlug`, `timeConsumption`). The newest one within
-    half an hour of a pass decides, as an idle plug repeats an old time. Without one the time of arrival
-    decides.
+    unix_hints: unix seconds measured with the reading (`timePlug`, `timeConsumption`). arrived_at: None if
+    unknown. Each hint counts for the pass next to it, and most decide. Hints within PRECISE of a pass come
+    first, as an idle plug repeats an old time. The arrival is one more hint if it is prompt, or if only some
+    passes lie before it. Of passes with as many hints, one that does not lie after the arrival is chosen, of
+    these the one of more unix times, and else the last.
     """
-    for hint in sorted(unix_hints, reverse=True):
-        for moment in passes:
-            if abs(hint - moment.timestamp()) <= 1800:
-                return moment
-    return passes[-1] if arrived_at >= passes[-1] - ARRIVAL_SLACK else passes[0]
+    if len(passes) == 1:
+        return passes[0]
+    votes = votes_of(passes, unix_hints, PRECISE)
+    if not any(votes):
+        votes = votes_of(passes, unix_hints, (passes[-1] - passes[0]) / 2)
+    before = sum(arrived_at is not None and moment - ARRIVAL_SLACK <= arrived_at for moment in passes)
+    spoken = [*votes]
+    if (
+        arrived_at is not None
+        and before
+        and (before < len(passes) or arrived_at - passes[before - 1] <= PROMPT)
+    ):
+        spoken[before - 1] += 1
+
+    def claim(place: int) -> tuple[int, bool, int, int]:
+        return spoken[place], place < before, votes[place], place if before else -place
+
+    return passes[max(range(len(passes)), key=claim)]
+
+
+def votes_of(moments: Sequence[datetime], unix_times: Sequence[float], within: timedelta) -> list[int]:
+    """Count the unix times (seconds) that lie next to each moment, and within reach of it.
+
+    One that is as near to another moment counts for none.
+    """
+    votes = [0] * len(moments)
+    for seconds in unix_times:
+        distances = [abs(seconds - moment.timestamp()) for moment in moments]
+        nearest = min(distances)
+        if nearest <= within.total_seconds() and distances.count(nearest) == 1:
+            votes[distances.index(nearest)] += 1
+    return votes
 
 
 def local_date(moment: datetime, zone_name: str) -> date:

@@ -100,6 +100,32 @@ def observe(known: Known, problems: Iterable[Problem], channels: Collection[Chan
     return Known(kept, {name: _without(one, kept.keys()) for name, one in told.items()})
 
 
+def as_of(known: Known, now: datetime) -> Known:
+    """Return what is known, without moments in the future: a clock that was ahead set them.
+
+    Incidents of the future began, or ended, now. A channel that was told in the future was not told.
+    """
+    back = {
+        one.id: replace(
+            one,
+            seen=min(one.seen, now),
+            gone=one.gone and min(one.gone, now),
+            over=one.over and min(one.over, now),
+        )
+        for one in known.incidents.values()
+    }
+    channels = {
+        name: Told(
+            {back[id_].id: what for id_, what in told.incidents.items() if id_ in back},
+            None if told.at is None or told.at > now else told.at,
+            told.refusals,
+            None if told.not_before is None or told.not_before > now + BACK_OFF[-1] else told.not_before,
+        )
+        for name, told in known.channels.items()
+    }
+    return Known({one.id: one for one in back.values()}, channels)
+
+
 def _seen_again(one: Incident, problem: Problem | None, returns: bool, now: datetime) -> Incident:
     """Update an incident at this tick: it lasts, is gone, or has been gone for long enough to be over."""
     if problem is not None:

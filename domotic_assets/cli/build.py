@@ -26,6 +26,8 @@ _day = click.DateTime(formats=["%Y-%m-%d"])
 _LEFT = {
     "foreign name": "the name is not that of a sensor file",
     "foreign user": "no home in the registry sends as that user",
+    "in the future": "their time lies over a day ahead of this machine's clock",
+    "without a time": "neither name, content nor last write lies after history_start",
 }
 
 

@@ -43,11 +43,14 @@ LOCATIONS = {"feed": "domotic_assets.definitions", "models": "domotic_assets.mod
 @click.option("--simulate", "simulated", is_flag=True, help="Go on with the simulated feed, a file a minute.")
 def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     """Process the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
+    from domotic_assets.flow.clock import refuse_a_clock_behind
+    from domotic_assets.flow.workspace import Workspace
     from domotic_assets.operate.forget_journal import refuse_unfinished
 
     load_sites(sites)  # reports a wrong registry in one line, where Dagster would need pages
     settings = Settings.of(sites, lake)
     refuse_unfinished(settings.lake_root)
+    refuse_a_clock_behind(Workspace.open(settings))
     domotic = str(Path(sys.executable).with_name("domotic"))
     feed = [domotic, "simulate", "--sites", str(sites.resolve()), "--continue"]
     if simulated:

@@ -19,6 +19,10 @@ from domotic_assets.files_on_disk import locked, write_whole
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 120, 300, 600))
 """Back-off after a request of a key before it is requested again, by number of earlier requests."""
 
+AHEAD = timedelta(minutes=5)
+"""Most that a moment on the list may lie ahead of now: another process may have set it in the meantime. One
+further ahead was set while this machine's clock was wrong, and counts as none."""
+
 LISTED_WHOLE = "listed whole"
 """Mark: when bronze was last compared with all names of the share."""
 
@@ -27,6 +31,9 @@ DAY_CLOSED, PUBLISHED_WHOLE = "day closed", "publish"
 
 WINDOWS = "windows"
 """The job whose keys are windows of the feed's time."""
+
+_LENGTH_OF_DATE = len("2026-11-21")
+"""Each key begins with its date, and so in the order of time."""
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
@@ -43,6 +50,10 @@ class Task:
     whole_listing: bool = False
     attempts: int = 0
     not_before: datetime = _ALWAYS
+
+    def is_ready(self, now: datetime) -> bool:
+        """Return whether the key may be requested: its back-off is over, or longer than any can be."""
+        return self.not_before <= now or self.not_before > now + BACK_OFF[-1] + AHEAD
 
 
 @dataclass
@@ -114,13 +125,30 @@ class PendingWork:
         """Remove dates that are done."""
         self.done(job, (day.isoformat() for day in days))
 
-    def windows_before(self, start: date) -> list[str]:
-        """List the pending windows that begin before a date; the order of keys as texts is that of time."""
-        return [key for key in self.windows if key < start.isoformat()]
+    def outside(self, first: date, last: date) -> dict[str, list[str]]:
+        """List the pending keys, by job, that begin before a date or after another."""
+        found = {
+            job: [key for key in held if not first.isoformat() <= key[:_LENGTH_OF_DATE] <= last.isoformat()]
+            for job, held in self.keys.items()
+        }
+        return {job: keys for job, keys in found.items() if keys}
+
+    def mark(self, name: str, now: datetime) -> datetime | None:
+        """Return when something last happened; None if it never did, or in the future: by a clock ahead."""
+        return _past(self.marks.get(name), now)
+
+    def looked(self, now: datetime) -> datetime | None:
+        """Return up to when due file names were looked for; None before the first look, or in the future."""
+        return _past(self.looked_until, now)
 
     def unmark(self, name: str) -> None:
         """Remove a mark, if it is set."""
         self.marks.pop(name, None)
+
+
+def _past(moment: datetime | None, now: datetime) -> datetime | None:
+    """Return a moment that was set; None if it lies further ahead than AHEAD."""
+    return None if moment is None or moment > now + AHEAD else moment
 
 
 class WorkList:

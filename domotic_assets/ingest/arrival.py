@@ -1,4 +1,10 @@
-"""Determines when a file arrived: at its last write, unless no arrival can lie there."""
+"""Judges when a file arrived: at its last write, unless that contradicts the time that the file is of.
+
+Nothing here asks a clock what time it is: a last write is compared with what the file itself says, so that it
+is judged alike by every machine, and again at any later time.
+
+Why: docs/decisions/0032-arrival-is-a-hint.md
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -6,34 +12,37 @@ from functools import lru_cache
 import polars as pl
 
 FUTURE_SLACK = timedelta(days=1)
-"""Most that a reading may lie after its arrival, or a last write after now; else the clock is not trusted."""
+"""Most that a file may be of a time after its last write, or after now: a clock, or a zone, may be off by
+hours."""
+
+MOST_LATE = timedelta(days=366)
+"""Most that a last write may lie after the time that a file is of, to be its arrival. A later one is that of
+a copy, or of a clock that was not set."""
 
 
-def arrival(modified_at: datetime, now: datetime, history_start: date) -> datetime:
-    """Return when a file arrived: its last write, unless no arrival can lie there.
-
-    A last write before `history_start`, or more than a day after `now`, is that of a clock that was not set
-    (1970, 1980, 2099). The start of the present UTC day is used instead: it is the same all day long, so that
-    a listing and the read after it agree.
-    """
-    trusted = utc_midnight(history_start) <= modified_at <= now + FUTURE_SLACK
-    return modified_at if trusted else _start_of_day(now)
+def is_arrival(written: datetime, moment: datetime, history_start: date) -> bool:
+    """Tell whether a file of this moment may have arrived at its last write."""
+    return utc_midnight(history_start) <= written and moment - FUTURE_SLACK <= written <= moment + MOST_LATE
 
 
-def arrivals(modified_at: pl.Series, now: datetime, history_start: date) -> pl.Series:
-    """Return when each file arrived: `arrival` of each last write (UTC) in a column."""
-    trusted = modified_at.is_between(utc_midnight(history_start), now + FUTURE_SLACK)
-    return modified_at if trusted.all() else modified_at.set(~trusted, _start_of_day(now))
+def arrival(written: datetime, moment: datetime, history_start: date) -> datetime:
+    """Return when a file arrived that is of this moment: its last write, else that moment."""
+    return written if is_arrival(written, moment, history_start) else moment
 
 
-def _start_of_day(now: datetime) -> datetime:
-    """Return 00:00 of the UTC day that contains `now`."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+def arrivals(written: pl.Series, moments: pl.Series, history_start: date) -> pl.Series:
+    """Return when each file arrived: `arrival` of each last write (UTC) and moment, in columns."""
+    believed = (
+        (written >= utc_midnight(history_start))
+        & (written >= moments - FUTURE_SLACK)
+        & (written <= moments + MOST_LATE)
+    )
+    return written if believed.all() else written.zip_with(believed, moments)
 
 
-def is_plausible(moment: datetime, arrived_at: datetime, history_start: date) -> bool:
-    """Tell whether a reading may be of this moment: not before the history, nor over a day after arrival."""
-    return utc_midnight(history_start) <= moment <= arrived_at + FUTURE_SLACK
+def is_ahead(written: datetime, moment: datetime, history_start: date) -> bool:
+    """Tell whether a moment contradicts a last write: that lies in the history, and over a day before it."""
+    return utc_midnight(history_start) <= written < moment - FUTURE_SLACK
 
 
 @lru_cache(maxsize=16)

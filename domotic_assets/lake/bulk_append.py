@@ -26,6 +26,8 @@ from domotic_assets.schemas.table import Table, as_texts, categories_of
 MANY = 100_000
 """Rows from which on this is faster than Delta's own writer; with fewer, opening a file costs most."""
 
+_FIRST, _LAST = (moment.replace(tzinfo=UTC) for moment in (datetime.min, datetime.max))
+
 _FEW = 1_000
 """A list of at most this many texts is written to each file whole, even if the file does not use them all."""
 
@@ -131,9 +133,17 @@ def as_arrow(column: pl.Series) -> pa.Array:
 
 
 def _statistics(rows: pl.DataFrame) -> dict[str, Any]:
-    """Compute the statistics that the log keeps of a file; rows: the columns that `is_counted` accepts."""
+    """Compute the statistics that the log keeps of a file; rows: the columns that `is_counted` accepts.
+
+    A moment that no date can hold, as of the year 10000, is no bound.
+    """
     rows = as_texts(rows)
-    least, most = rows.select(pl.all().min()), rows.select(pl.all().max())
+    in_a_date = pl.when(pl.col(pl.Datetime("us", "UTC")).is_between(_FIRST, _LAST)).then(
+        pl.col(pl.Datetime("us", "UTC"))
+    )
+    least, most = (
+        edge.with_columns(in_a_date) for edge in (rows.select(pl.all().min()), rows.select(pl.all().max()))
+    )
     return {
         "numRecords": rows.height,
         "minValues": _log_values(least.row(0, named=True)),

@@ -160,7 +160,11 @@ def _statistics(metadata: pq.FileMetaData) -> Iterator[str]:
         for number in range(group.num_columns):
             column = group.column(number)
             if column.statistics is not None and column.statistics.has_min_max:
-                yield from map(str, (column.statistics.min, column.statistics.max))
+                try:
+                    yield from map(str, (column.statistics.min, column.statistics.max))
+                except OverflowError:
+                    # Moments of years that no date can hold.
+                    yield from map(str, (column.statistics.min_raw, column.statistics.max_raw))
 
 
 def _any_of(texts: Collection[str] | Iterator[str]) -> str:

@@ -31,8 +31,8 @@ def is_published(work: Workspace) -> bool:
 
 def is_day_untested(work: Workspace) -> bool:
     """Return whether a day was sealed since dbt was last asked to test the published file whole."""
-    marks = work.worklist.read().marks
-    tested, closed = marks.get(PUBLISHED_WHOLE), marks.get(DAY_CLOSED)
+    held, now = work.worklist.read(), work.now()
+    tested, closed = held.mark(PUBLISHED_WHOLE, now), held.mark(DAY_CLOSED, now)
     return closed is not None and (tested is None or tested < closed)
 
 

@@ -108,7 +108,7 @@ def file_behind(work: Workspace, file_id: str) -> RefusedFile:
     for table in _received():
         rows = work.lake.read(table, where=pl.col("file_id") == file_id)
         if not rows.is_empty():
-            held = versions(rows).row(0, named=True)
+            held = versions(rows).select("name", "arrived_at", "content").row(0, named=True)
             refused = refusals(work).filter(pl.col("file_id") == file_id)
             return RefusedFile(file_id, held["name"], held["arrived_at"], held["content"], refused)
     raise QueryError(

@@ -81,7 +81,7 @@ def alerts_tick(
         return dg.SensorResult(skip_reason="sites.yaml names no alert channels")
     folder = work.settings.dagster_home
     before = recall(folder)
-    memory = _read_runs(work, instance, before, now)
+    memory = _read_runs(work, instance, replace(before, known=incidents.as_of(before.known, now)), now)
     problems = [one.problem for one in memory.failed] + list(failed_checks(work, instance, checks))
     memory = replace(memory, known=incidents.observe(memory.known, problems, channels, now))
     sent = 0
@@ -116,7 +116,8 @@ def _read_runs(work: Workspace, instance: dg.DagsterInstance, memory: Memory, no
 
     At most RUNS_PER_TICK runs are read, those updated first.
     """
-    since = (memory.runs_until or now - FIRST_LOOK) - OVERLAP
+    until = memory.runs_until
+    since = (now - FIRST_LOOK if until is None or until > now else until) - OVERLAP
     records = instance.get_run_records(
         dg.RunsFilter(statuses=_ENDED, updated_after=since),
         limit=RUNS_PER_TICK,

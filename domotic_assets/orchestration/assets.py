@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from domotic_assets.flow.clock import refuse_a_clock_behind
 from domotic_assets.flow.flow import Asked, Flow, Partition
 from domotic_assets.flow.windows import Window, read_keys
 from domotic_assets.flow.workspace import Workspace
@@ -185,6 +186,8 @@ def _definition(
         context: dg.AssetExecutionContext, work: WorkspaceResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         asked = _asked(flow, context)
+        if flow.source is not None:
+            refuse_a_clock_behind(work, flow.writes)
         for table, counts in flow.run(work, asked):
             yield result(work, table, **counts)
             if table in flow.proved:

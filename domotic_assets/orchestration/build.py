@@ -15,6 +15,7 @@ import dagster as dg
 from domotic_assets.domains.homes.flows import arrivals, facts, health, landing, reading
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import flows as weather_flows
+from domotic_assets.flow.clock import refuse_a_clock_behind
 from domotic_assets.flow.windows import cover, date_window, ranges, read_key
 from domotic_assets.flow.worklist import LISTED_WHOLE, PUBLISHED_WHOLE, WINDOWS, PendingWork
 from domotic_assets.flow.workspace import Workspace
@@ -64,13 +65,15 @@ class FailedCheck:
 def build(work: Workspace, since: date | None = None, until: date | None = None) -> BuildReport:
     """Process everything new, or the UTC days from `since` to `until` again, up to the published file.
 
-    Raises the DomoticError of the step that failed; the next build resumes what is unfinished.
+    Raises the DomoticError of the step that failed; the next build resumes what is unfinished. Raises
+    ConfigurationError if this machine's clock lies before what the lake holds.
     """
     work.lake.require_writable()
     forget_journal.refuse_unfinished(work.lake.root)
+    refuse_a_clock_behind(work)
     with _running(work) as runner:
         began = work.now()
-        arrivals.forget_windows_before_history(work, work.worklist.read())
+        arrivals.forget_keys_outside_calendar(work, work.worklist.read())
         # Read first, since this build closes days itself.
         is_untested = publish.is_day_untested(work)
         found = landing.discover_sensor_files(work)

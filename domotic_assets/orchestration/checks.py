@@ -83,7 +83,8 @@ def silent_homes_changed(work: Workspace, now: datetime) -> dg.AssetCheckEvaluat
     """
     held = work.worklist.read()
     patience = timedelta(minutes=work.registry.settings.silent_after_minutes)
-    caught_up = held.looked_until is not None and now - held.looked_until < patience
+    looked_until = held.looked(now)
+    caught_up = looked_until is not None and now - looked_until < patience
     if not caught_up or len(held.windows) > patience / timedelta(minutes=1):
         return None
     verdict = rounds.present_homes(work, now)

@@ -165,7 +165,7 @@ def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) ->
     """Request a build if the published file is missing, of other models or untested since a day closed."""
     if people.admin_is_present(work) and not operate_publish.is_day_untested(work):
         return dg.SensorResult(skip_reason="the published file is of the present models")
-    asked = work.worklist.read().marks.get(PUBLISHED_WHOLE)
+    asked = work.worklist.read().mark(PUBLISHED_WHOLE, now)
     if asked is not None and now - asked < ASK_AT_MOST_EVERY:
         return dg.SensorResult(skip_reason=f"asked for at {asked:%H:%M} UTC")
     if any(work.lake.version(table) is None for table in (*gold.MINUTE_FACTS, *gold.DIMS)):

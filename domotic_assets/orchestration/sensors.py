@@ -14,6 +14,7 @@ from domotic_assets.domains.homes.flows import arrivals, dims, health
 from domotic_assets.domains.register import flows as register_flows
 from domotic_assets.domains.weather import flows as weather_flows
 from domotic_assets.errors import ConfigurationError, ContractError, DomoticError, SourceError
+from domotic_assets.flow.clock import refuse_a_clock_behind
 from domotic_assets.flow.flow import Flow
 from domotic_assets.flow.windows import keys_between
 from domotic_assets.flow.worklist import DAY_CLOSED, WINDOWS, PendingWork, Task
@@ -47,7 +48,14 @@ def build_sensors(
 
     def guarded(name: str, tick: Tick) -> Callable[[dg.SensorEvaluationContext], Any]:
         flow = by_name[name]
-        return lambda context: _guarded(work, context, flow, lambda: tick(work, context.instance, work.now()))
+        return lambda context: _with_a_right_clock(
+            work,
+            context,
+            lambda: _guarded(work, context, flow, lambda: tick(work, context.instance, work.now())),
+        )
+
+    def refresh(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return _with_a_right_clock(work, context, lambda: refresh_tick(work, context.instance, work.now()))
 
     return [
         running_sensor(
@@ -76,7 +84,7 @@ def build_sensors(
             60,
             [jobs[tags.REFRESH_JOB], jobs[tags.DIMS_JOB]],
             "Device health, dimensions and upkeep: hourly, and after a day was closed.",
-            lambda context: refresh_tick(work, context.instance, work.now()),
+            refresh,
         ),
     ]
 
@@ -193,7 +201,7 @@ def forecasts_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime)
 
     The folder is listed at every tick while the day's file is due and missing, otherwise every hour.
     """
-    looked = work.worklist.read().marks.get(tags.FORECASTS_JOB)
+    looked = work.worklist.read().mark(tags.FORECASTS_JOB, now)
     lately = looked is not None and now - looked < LIST_FORECASTS_EVERY
     if lately and not weather_flows.forecast_is_due(work, now):
         return dg.SensorResult(skip_reason=f"looked at {looked:%H:%M} UTC")
@@ -208,7 +216,7 @@ def forecasts_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime)
 
 def register_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
     """Request a run if the register has changed; once bronze matches it, compare again after an hour."""
-    compared = work.worklist.read().marks.get(tags.REGISTER_JOB)
+    compared = work.worklist.read().mark(tags.REGISTER_JOB, now)
     if compared is not None and now - compared < COMPARE_REGISTER_EVERY:
         return dg.SensorResult(skip_reason=f"compared at {compared:%H:%M} UTC")
     if runs_under_way(instance, tags.REGISTER_JOB):
@@ -227,8 +235,8 @@ def refresh_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -
     device.
     """
     held = work.worklist.read()
-    last = held.marks.get(tags.REFRESH_JOB)
-    closed = held.marks.get(DAY_CLOSED)
+    last = held.mark(tags.REFRESH_JOB, now)
+    closed = held.mark(DAY_CLOSED, now)
     waiting = timedelta.max if last is None else now - last
     after_close = closed is not None and (last is None or closed > last) and waiting >= REFRESH_AT_MOST_EVERY
     if waiting < REFRESH_EVERY and not after_close:
@@ -254,6 +262,18 @@ def _lacks_dims(work: Workspace) -> bool:
 def _range_request(job: str, first: date, last: date) -> dg.RunRequest:
     """Make a request for one run of a job over the dates from `first` to `last`."""
     return tags.ask_for(job, tags.of_keys(first.isoformat(), last.isoformat()))
+
+
+def _with_a_right_clock(
+    work: Workspace, context: dg.SensorEvaluationContext, tick: Callable[[], dg.SensorResult]
+) -> dg.SensorResult:
+    """Run a tick; skip it with one line if this machine's clock lies before what the lake holds."""
+    try:
+        refuse_a_clock_behind(work)
+    except ConfigurationError as error:
+        context.log.error(str(error))
+        return dg.SensorResult(skip_reason=str(error))
+    return tick()
 
 
 def _guarded(

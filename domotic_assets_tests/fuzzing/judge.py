@@ -95,7 +95,7 @@ def carry_sensor(files: Sequence[File]) -> Outcome:
 def carry_forecasts(files: Sequence[File]) -> Outcome:
     """Forecast files on an empty bronze, read."""
     held = WEATHER_FILES.empty().select("name", "file_id", "arrived_at")
-    landed = land_forecasts(files, held, NOW, HOMES.history_start)
+    landed = land_forecasts(files, held, HOMES.history_start)
     read = read_weather_files(versions(landed.rows), _USERS, {})
     frames = {"forecasts": read.forecasts, "rejects": read.rejects, "files": read.summary}
     return Outcome(dict(landed.counts), landed.rows, frames)

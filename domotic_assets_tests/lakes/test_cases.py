@@ -1,5 +1,6 @@
 """Cases from public reports: small feeds that once gave a wrong figure, with the right one."""
 
+import json
 import os
 import shutil
 import unicodedata
@@ -7,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
@@ -14,9 +16,14 @@ import pytest
 from domotic_assets.domains.homes.checks import rounds
 from domotic_assets.domains.homes.flows import arrivals, landing
 from domotic_assets.domains.weather.checks import CHECKS
+from domotic_assets.flow.windows import date_window
 from domotic_assets.flow.worklist import WINDOWS, Task
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.lake.bulk_append import write_files
+from domotic_assets.lake.traces import Needles, in_parquet
+from domotic_assets.operate import upkeep
 from domotic_assets.schemas import gold, refusals, silver, weather
+from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets_tests.support.carry import FORECASTS, carry
 from domotic_assets_tests.support.lakes import RIGHT_OF_BRONZE, open_lake
@@ -90,10 +97,10 @@ def test_a_last_write_before_the_history_makes_no_window_there(shared: Path, tmp
     assert [*work.worklist.read().windows] == ["2026-11-18"]
     carry(work, flows=TO_ROOMS)
     files = work.lake.read(silver.SENSOR_FILES).sort("window")
-    assert files["status"].to_list() == ["loaded"] * 5 + ["quarantined"]
-    assert files["minute"].drop_nulls().dt.strftime("%H:%M").to_list() == [f"08:0{n}" for n in range(5)]
-    assert files["window"].min() > datetime(2026, 11, 18, tzinfo=UTC)
-    assert landing.discover_sensor_files(work).files == 0
+    assert files["status"].to_list() == ["loaded"] * 5
+    assert files["minute"].dt.strftime("%H:%M").to_list() == [f"08:0{n}" for n in range(5)]
+    found = landing.discover_sensor_files(work)
+    assert (found.files, dict(found.left)) == (0, {"without a time": 1})
 
 
 def test_files_of_before_the_history_are_counted_and_left(shared: Path, tmp_path: Path) -> None:
@@ -227,3 +234,83 @@ def test_an_opening_is_what_it_says_in_any_word_or_what_it_last_was(shared: Path
     assert flags(work, "typecase", "window_open_flag") == [True] * 6
     assert flags(work, "typecase", "door_open_flag") == [None] * 6
     assert work.lake.read(refusals.REJECTS).is_empty()
+
+
+# Time
+
+
+def minutes_by_home(work: Workspace) -> dict[str, list[str]]:
+    """The minutes (UTC) that files of each home were taken for, in order."""
+    counting = work.lake.read(silver.SENSOR_FILES).filter(pl.col("status").is_in(["loaded", "partial"]))
+    return {
+        home: files["minute"].sort().dt.strftime("%H:%M").to_list()
+        for (home,), files in counting.group_by("home")
+    }
+
+
+@pytest.mark.rule(4)
+def test_a_time_inside_half_a_day_ahead_gives_way_to_the_name(shared: Path, tmp_path: Path) -> None:
+    """The counter rises by 10 Wh a minute, 50 in six minutes."""
+    work = carried(shared, tmp_path, "inside_half_a_day_ahead")
+    assert minutes_by_home(work) == {"rtc": [f"08:0{n}" for n in range(6)]}
+    assert energy_by_room(work) == {"rtc/office": 50}
+    notes = work.lake.read(silver.SENSOR_FILES).sort("window")["time_note"].to_list()
+    assert notes == [None, None, None, "inside_far", None, None]
+
+
+@pytest.mark.rule(4)
+def test_a_time_inside_that_stands_still_gives_way_to_the_names(shared: Path, tmp_path: Path) -> None:
+    work = carried(shared, tmp_path, "time_inside_stands_still")
+    assert minutes_by_home(work) == {"frozen": [f"08:{n:02}" for n in range(12)]}
+    motion = work.lake.read(silver.SENSOR_EVENTS, where=pl.col("variable") == "motions.motion")
+    assert motion.filter(value=1.0)["ts"].dt.strftime("%H:%M").to_list() == ["08:08"]
+    assert energy_by_room(work) == {"frozen/office": 110}
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_plug_an_hour_ahead_moves_no_pass_of_the_autumn_hour(
+    shared: Path, tmp_path: Path, at_once: bool
+) -> None:
+    """Three minutes of each pass, under the same names; the second delivery replaces the first."""
+    case = delivered(shared, tmp_path, "autumn_one_plug_an_hour_ahead")
+    work = open_lake(case / "sites.yaml", case / "lake")
+    for part in ("pass1", "pass2"):
+        shutil.copytree(case / part, case / "share", dirs_exist_ok=True)
+        if at_once:
+            landing.land_sensor_files(work, [date_window(date(2026, 10, 25))])
+        else:
+            carry(work, flows=TO_ROOMS)
+    if at_once:
+        carry(work, [date_window(date(2026, 10, 25))], flows=TO_ROOMS)
+    both = ["00:05", "00:06", "00:07", "01:05", "01:06", "01:07"]
+    assert minutes_by_home(work) == {"onehour": both, "right": both}
+    # The counters rise by 620 and 62 Wh from the first reading to the last; the meter adds 11 a minute.
+    assert energy_by_room(work) == {
+        f"{home}/{room}": energy
+        for home in ("onehour", "right")
+        for room, energy in {"office": 620, "kitchen": 62, "house": 66}.items()
+    }
+
+
+@pytest.mark.rule(4)
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this disk ends in the year 2446")
+def test_a_last_write_of_the_year_10000_is_kept_and_read_wherever_the_lake_is(shared: Path) -> None:
+    """It is kept to the microsecond, known to the next listing, and goes through compaction and erasure."""
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        case = delivered(shared, Path(folder), "time_inside_stands_still")
+        far_ns = 253_402_300_800_000_007_000
+        os.utime(case / "share" / "18.11.2026 0909_FrozenX_received.json", ns=(far_ns, far_ns))
+        work = open_lake(case / "sites.yaml", case / "lake")
+        carry(work, flows=TO_ROOMS)
+        assert minutes_by_home(work) == {"frozen": [f"08:{n:02}" for n in range(12)]}
+        assert landing.discover_sensor_files(work).files == 0
+        upkeep.keep_lake_up(work, datetime(2026, 11, 18, 12, tzinfo=UTC))
+        held = work.lake.read(bronze.SENSOR_FILES)
+        assert held["modified_at"].to_physical().max() == far_ns // 1000
+        assert held["arrived_at"].max() < datetime(2026, 11, 18, 9, tzinfo=UTC)
+        (case / "files").mkdir()
+        [added] = write_files(case / "files", bronze.SENSOR_FILES, held)
+        assert "modified_at" not in json.loads(added.stats)["maxValues"]
+        needles = Needles((), ["FrozenX"], ())
+        assert "column name" in [*in_parquet(needles, case / "files" / added.path)]

@@ -10,7 +10,7 @@ RULES: dict[int, str] = {
     1: "energy is a difference of counters; restarts, glitches, gaps",
     2: "local time by the home's clock; the autumn hour keeps both passes",
     3: "two windows in a room are two devices",
-    4: "an unreadable time is never now; inside wins over the name",
+    4: "an unreadable time is never now; all hints are weighed",
     5: "a bad value spoils itself only; an unreadable file is quarantined",
     6: "a changed resend wins by arrival; late files load",
     7: "outliers are flagged, kept, and left out of measures",

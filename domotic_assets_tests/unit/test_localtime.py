@@ -18,7 +18,7 @@ from domotic_assets.localtime import (
     local_date,
     local_day_bounds,
     offset_all_day,
-    to_utc,
+    which_pass,
     zone,
 )
 
@@ -34,6 +34,15 @@ def on_zurich_clock(moment: datetime) -> datetime:
     """What the clock shows in 2023, by the two dates above."""
     hours = 2 if FORWARD <= moment < BACK else 1
     return (moment + timedelta(hours=hours)).replace(tzinfo=None)
+
+
+def to_utc(
+    naive: datetime, zone_name: str, arrived_at: datetime | None, unix_hints: tuple[float, ...] = ()
+) -> Moment:
+    """The moment that a clock reading means."""
+    found = candidates(naive, zone_name)
+    chosen = which_pass([moment.utc for moment in found], arrived_at, unix_hints)
+    return next(moment for moment in found if moment.utc == chosen)
 
 
 @pytest.mark.rule(2)
@@ -83,34 +92,58 @@ def test_without_hints_the_arrival_tells_the_passes_apart(arrived_at: datetime, 
     assert to_utc(REPEATED, ZURICH, arrived_at) == Moment(utc, "repeated_in_autumn")
 
 
+EARLY, LATE = EARLY_PASS.timestamp(), LATE_PASS.timestamp()
+SOON, DAYS = timedelta(seconds=5), timedelta(days=9)
+
+
 @pytest.mark.rule(2)
 @pytest.mark.parametrize(
-    ("hints", "utc"),
+    ("hints", "arrived_at", "utc"),
     [
-        ([EARLY_PASS.timestamp() + 20], EARLY_PASS),
-        ([LATE_PASS.timestamp() - 20], LATE_PASS),
-        ([EARLY_PASS.timestamp(), LATE_PASS.timestamp()], LATE_PASS),
-        ([LATE_PASS.timestamp(), EARLY_PASS.timestamp()], LATE_PASS),
-        ([EARLY_PASS.timestamp() - 86_400, EARLY_PASS.timestamp()], EARLY_PASS),
-        ([EARLY_PASS.timestamp() - 1_800], EARLY_PASS),
+        ((EARLY + 20,), LATE_PASS + SOON, EARLY_PASS),
+        ((LATE - 20,), LATE_PASS + DAYS, LATE_PASS),
+        ((LATE - 20,), None, LATE_PASS),
+        ((LATE, LATE), EARLY_PASS + SOON, LATE_PASS),
+        ((LATE,), EARLY_PASS + SOON, EARLY_PASS),
+        ((LATE,), EARLY_PASS + timedelta(minutes=40), EARLY_PASS),
+        ((EARLY, LATE), EARLY_PASS + SOON, EARLY_PASS),
+        ((LATE, EARLY), LATE_PASS + SOON, LATE_PASS),
+        ((EARLY, EARLY, LATE), LATE_PASS + DAYS, EARLY_PASS),
+        ((EARLY - 86_400, EARLY), LATE_PASS + DAYS, EARLY_PASS),
+        ((LATE - 3_000, LATE - 2_400, LATE), LATE_PASS + SOON, LATE_PASS),
+        ((EARLY - 1_800,), LATE_PASS + DAYS, EARLY_PASS),
+        ((EARLY,), datetime(2023, 10, 20, tzinfo=UTC), EARLY_PASS),
     ],
     ids=[
-        "first",
-        "second",
+        "first, late", "second, late", "second, arrival unknown", "two against an early arrival",
+        "one against its arrival", "one against its arrival, late", "a clock ahead beside",
         "an idle plug beside",
-        "order is no matter",
-        "a day old beside",
-        "half an hour off",
+        "most, late", "a day old beside", "idle plugs of other minutes beside", "half an hour off",
+        "a last write of days before",
     ],
-)
-def test_unix_times_inside_win_over_the_arrival(hints: list[float], utc: datetime) -> None:
-    against = EARLY_PASS if utc == LATE_PASS else LATE_PASS
-    assert to_utc(REPEATED, ZURICH, against + timedelta(seconds=5), hints).utc == utc
+)  # fmt: skip
+def test_most_hints_tell_the_pass_and_none_lies_after_its_arrival(
+    hints: tuple[float, ...], arrived_at: datetime | None, utc: datetime
+) -> None:
+    assert to_utc(REPEATED, ZURICH, arrived_at, hints).utc == utc
 
 
-@pytest.mark.parametrize("hint", [EARLY_PASS.timestamp() - 43_200, EARLY_PASS.timestamp() - 1_801])
-def test_a_hint_far_from_both_passes_decides_nothing(hint: float) -> None:
-    assert to_utc(REPEATED, ZURICH, LATE_PASS + timedelta(seconds=5), [hint]).utc == LATE_PASS
+@pytest.mark.parametrize("hint", [EARLY - 43_200, EARLY - 1_801, EARLY + 1_800])
+def test_a_hint_far_from_both_passes_or_between_them_decides_nothing(hint: float) -> None:
+    assert to_utc(REPEATED, ZURICH, LATE_PASS + SOON, (hint,)).utc == LATE_PASS
+    assert to_utc(REPEATED, ZURICH, None, (hint,)).utc == EARLY_PASS
+
+
+@pytest.mark.rule(2)
+@pytest.mark.parametrize("minutes", [-14, -1, 1, 14])
+def test_the_nearest_pass_wins_also_where_the_clock_goes_back_half_an_hour(minutes: int) -> None:
+    """Lord Howe, 2 April 2023: 01:45 is shown at 14:45 and at 15:15 UTC of the day before."""
+    passes = (datetime(2023, 4, 1, 14, 45, tzinfo=UTC), datetime(2023, 4, 1, 15, 15, tzinfo=UTC))
+    local = datetime(2023, 4, 2, 1, 45)
+    assert tuple(moment.utc for moment in candidates(local, "Australia/Lord_Howe")) == passes
+    for moment in passes:
+        hint = (moment + timedelta(minutes=minutes)).timestamp()
+        assert to_utc(local, "Australia/Lord_Howe", None, (hint,)).utc == moment
 
 
 def test_a_clock_on_utc_has_no_doubt() -> None:

@@ -3,20 +3,18 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
 
 from domotic_assets.ingest.arrival import arrival
-from domotic_assets.ingest.files import File, Landed, identify
-from domotic_assets.localtime import (
-    MICROSECOND,
-)
+from domotic_assets.ingest.files import File, Landed, exactly, identify
+from domotic_assets.localtime import MICROSECOND
 from domotic_assets.schemas.weather import WEATHER_FILES
 
 
-def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime, history_start: date) -> Landed:
+def land_forecasts(files: Iterable[File], held: pl.DataFrame, history_start: date) -> Landed:
     """Build WEATHER_FILES rows of forecast files, and count the outcomes.
 
     held: name, file_id and arrived_at of the bronze rows of those names. A version whose bytes Bronze holds
@@ -34,7 +32,8 @@ def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime, his
             counts["foreign name"] += 1
             continue
         file_id = identify("weather_files", file.name, file.content)
-        arrived_at = arrival(file.modified_at, now, history_start)
+        midnight = datetime.combine(issued, datetime.min.time(), UTC)
+        arrived_at = arrival(file.modified_at, midnight, history_start)
         before = latest.get(file.name)
         if before is not None:
             arrived_at = max(arrived_at, before[0] + MICROSECOND)
@@ -52,7 +51,9 @@ def land_forecasts(files: Iterable[File], held: pl.DataFrame, now: datetime, his
         )
         latest[file.name] = (arrived_at, file_id)
         known.add(file_id)
-    return Landed(pl.DataFrame(rows, schema=WEATHER_FILES.schema), counts)
+    found = pl.DataFrame(rows, schema=WEATHER_FILES.schema)
+    written = exactly(found["modified_at"], [row["modified_at"] for row in rows])
+    return Landed(found.with_columns(written), counts)
 
 
 _FORECAST_NAME = re.compile(r"Pred_(\d{4}-\d\d-\d\d)\.csv", re.ASCII)

@@ -13,7 +13,7 @@ from domotic_assets.flow.dims import DIMS, replace_dims
 from domotic_assets.flow.flow import Asked, Flow, Job, Made, look_at_folder
 from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.ingest.arrival import arrival, is_plausible
+from domotic_assets.ingest.arrival import FUTURE_SLACK
 from domotic_assets.ingest.files import File, versions
 from domotic_assets.localtime import zone
 from domotic_assets.schemas import refusals, weather
@@ -81,7 +81,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
         batch = source.pull(position, FILES_PER_BATCH)
         held = work.lake.read(weather.WEATHER_FILES, dates=wanted, columns=["name", "file_id", "arrived_at"])
         files = [File(*payload) for payload in batch.items]
-        landed = land_forecasts(files, held, work.now(), work.registry.history_start)
+        landed = land_forecasts(files, held, work.registry.history_start)
         work.lake.append(weather.WEATHER_FILES, landed.rows)
         counts.update(landed.counts)
         position = batch.position
@@ -157,15 +157,14 @@ def write_dims(work: Workspace, _asked: Asked) -> Made:
 def _issue(work: Workspace, entry: Entry) -> date | None:
     """Find the date of issue in a forecast file's name; None if the name has none, or it is not plausible.
 
-    It is plausible unless it lies before `history_start`, or its UTC midnight over a day after the file
-    arrived.
+    It is plausible unless it lies before `history_start`, or its UTC midnight over a day ahead of now: such a
+    file is left until then.
     """
     issued = read_forecast_name(entry.name)
-    if issued is None:
+    if issued is None or issued < work.registry.history_start:
         return None
     midnight = datetime.combine(issued, datetime.min.time(), UTC)
-    arrived_at = arrival(entry.modified_at, work.now(), work.registry.history_start)
-    return issued if is_plausible(midnight, arrived_at, work.registry.history_start) else None
+    return issued if midnight <= work.now() + FUTURE_SLACK else None
 
 
 def _known_forecasts(work: Workspace) -> pl.DataFrame:

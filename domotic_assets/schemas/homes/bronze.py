@@ -10,8 +10,8 @@ SENSOR_FILES = Table(
     columns=(
         *FILE_COLUMNS,
         text("home", "home that its user belongs to; null where neither name nor content names one"),
-        moment("window", "UTC minute of the name (pass told apart), else of arrival", nullable=False),
-        text("window_source", "where the window was read: name or arrival", nullable=False),
+        moment("window", "UTC minute of the name (pass told apart), else of the last write", nullable=False),
+        text("window_source", "where the window was read: name, arrival or inside", nullable=False),
         UTC_DATE,
     ),
     primary_key=("name", "window", "arrived_at"),

@@ -52,11 +52,15 @@ SENSOR_FILES = Table(
         text("home", "home id; null where unknown"),
         moment("window", "UTC minute of the window that the file belongs to", nullable=False),
         moment("minute", "UTC minute of its readings; null where unreadable"),
-        moment("arrived_at", "last write on the source", nullable=False),
+        moment("arrived_at", "arrival, as in bronze/sensor_files", nullable=False),
         text("status", "loaded, partial (some values rejected), superseded or quarantined", nullable=False),
         text("reason", "why it is quarantined"),
         text("time_source", "where the minute was read: inside or name"),
-        text("time_note", "skipped_by_spring, repeated_in_autumn, unreadable_inside or missing_inside"),
+        text(
+            "time_note",
+            "skipped_by_spring, repeated_in_autumn; of a minute by name: missing_inside, unreadable_inside, "
+            "inside_far (hours from name and last write), inside_contradicted (unix times or last write do)",
+        ),
         count("events", "readings taken; a later file of the same minute may replace some in sensor_events"),
         count("rejects", "readings refused"),
         count("nulls", "JSON nulls, neither reading nor reject"),

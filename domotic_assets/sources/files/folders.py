@@ -15,7 +15,7 @@ from itertools import islice
 
 import polars as pl
 
-from domotic_assets.localtime import EPOCH, MICROSECOND
+from domotic_assets.localtime import EPOCH, moment_of, unix_us_of
 from domotic_assets.sources.base import Batch, Entry, Payload
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -112,7 +112,7 @@ def as_rows(entries: Iterable[Entry]) -> pl.DataFrame:
 
     For many entries it takes a fifth of the memory, and column operations need no loop.
     """
-    return listed((name, size, (moment - EPOCH) // MICROSECOND) for name, size, moment in entries)
+    return listed((name, size, unix_us_of(moment)) for name, size, moment in entries)
 
 
 def as_entries(rows: pl.DataFrame) -> list[Entry]:
@@ -120,7 +120,11 @@ def as_entries(rows: pl.DataFrame) -> list[Entry]:
     names = [name.decode("utf-8", "surrogatepass") for name in rows["name"]]
     # Polars returns a time span in a tenth of the time that a moment with a zone takes.
     spans = rows.select(pl.col("modified_at") - pl.lit(EPOCH)).to_series()
-    return [*map(Entry, names, rows["size_bytes"], map(EPOCH.__add__, spans))]
+    try:
+        return [*map(Entry, names, rows["size_bytes"], map(EPOCH.__add__, spans))]
+    except OverflowError:
+        # A last write of the year 10000, or before year 1.
+        return [*map(Entry, names, rows["size_bytes"], map(moment_of, rows["modified_at"].to_physical()))]
 
 
 def texts(names: pl.Series) -> pl.Series:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from domotic_assets.errors import SourceError
+from domotic_assets.localtime import MOST_US
 from domotic_assets.sources.base import Entry, Payload
 from domotic_assets.sources.files.folders import (
     EVERYTHING,
@@ -54,7 +55,7 @@ class LocalFolder(FileFolder):
                 status = _status(file) if matches(file.name) else None
                 if status is not None and stat.S_ISREG(status.st_mode):
                     # Whole microseconds, not the float of st_mtime: the same file must always look the same.
-                    yield file.name, status.st_size, status.st_mtime_ns // 1_000
+                    yield file.name, status.st_size, _whole_us(status.st_mtime_ns)
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
         """Implement `FileFolder.read`."""
@@ -80,6 +81,11 @@ def _content(path: str, expected_bytes: int) -> bytes:
     finally:
         os.close(file)
     return content if len(content) == expected_bytes else Path(path).read_bytes()
+
+
+def _whole_us(unix_ns: int) -> int:
+    """Return whole microseconds of a time in nanoseconds, at most as many as a column of moments holds."""
+    return max(min(unix_ns // 1_000, MOST_US), -MOST_US)
 
 
 def _status(found: os.DirEntry[str]) -> os.stat_result | None:

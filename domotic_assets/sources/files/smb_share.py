@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from smbprotocol.exceptions import (
     EndOfFile,
@@ -30,6 +30,7 @@ from smbprotocol.open import (
 )
 
 from domotic_assets.errors import SourceError
+from domotic_assets.localtime import EPOCH, MICROSECOND, moment_of
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files.folders import MAX_FILE_BYTES
 from domotic_assets.sources.files.smb_session import SmbSession, status_name
@@ -42,7 +43,8 @@ _NO_FILE = FileAttributes.FILE_ATTRIBUTE_DIRECTORY | FileAttributes.FILE_ATTRIBU
 # A row of a listing: offset of the next, index, times (made, read, written, changed), size, allocation,
 # attributes, length of the name that follows.
 _ROW = struct.Struct("<IIqqqqqqII")
-_FIRST_TIME = datetime(1601, 1, 1, tzinfo=UTC)
+_FIRST_TIME_US = (EPOCH - datetime(1601, 1, 1, tzinfo=UTC)) // MICROSECOND
+"""Microseconds from the year 1601, in which a server's times begin, to 1970."""
 _READING = (
     ImpersonationLevel.Impersonation,
     FilePipePrinterAccessMask.FILE_READ_DATA,
@@ -122,9 +124,9 @@ def _files(block: bytes) -> Iterator[Entry]:
         if not attributes & _NO_FILE:
             name = block[start + _ROW.size : start + _ROW.size + length]
             # Tenths of microseconds, cut to whole microseconds: the same file must always look the same.
-            modified = _FIRST_TIME + timedelta(microseconds=written // 10)
+            written_us = written // 10 - _FIRST_TIME_US
             # An invalid name is listed with a replacement character, and then cannot be opened.
-            yield Entry(name.decode("utf-16-le", "replace"), size, modified)
+            yield Entry(name.decode("utf-16-le", "replace"), size, moment_of(written_us))
         start += step
 
 

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domotic_assets.alerts.incidents import Known, News, accepted, due, observe, refused
+from domotic_assets.alerts.incidents import (
+    Incident,
+    Known,
+    News,
+    Told,
+    accepted,
+    as_of,
+    due,
+    observe,
+    refused,
+)
 from domotic_assets.alerts.problems import Kind, Problem
 from domotic_assets.registry.channels import AlertChannel, WebhookChannel
 
@@ -274,3 +284,20 @@ def test_whatever_happens_starts_and_ends_match_nothing_is_left_untold_and_the_r
             ever += [one.id for one in (*news.started, *news.passed)]
         assert len(ever) == len(set(ever))
         assert sorted(id_.split()[1] for id_ in open_now) == sorted(last)
+
+
+def test_moments_of_a_clock_that_was_ahead_count_as_none() -> None:
+    """A channel is told of what is wrong, and of what is over, as soon as it would be without them."""
+    ahead = START + timedelta(days=365)
+    lasting = Incident(check("a"), ahead)
+    over = Incident(check("b"), ahead, ahead, ahead)
+    told = Told({over.id: "started"}, ahead, 2, ahead)
+    known = as_of(Known({lasting.id: lasting, over.id: over}, {"ops": told}), START)
+    assert known.channels["ops"].at is None
+    assert known.channels["ops"].not_before is None
+    later = START + timedelta(hours=2)
+    news = due(known, ENGINEER, later)
+    assert news is not None
+    assert [one.problem.name for one in news.started] == ["a"]
+    assert [one.problem.name for one in news.ended] == ["b"]
+    assert as_of(known, START) == known

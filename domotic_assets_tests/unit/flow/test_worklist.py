@@ -88,6 +88,32 @@ def test_the_list_of_a_lake_of_version_0_1_is_gone_on_with(tmp_path: Path) -> No
     assert WorkList(tmp_path).read().windows == held.windows
 
 
+def test_a_moment_in_the_future_counts_as_none() -> None:
+    """A clock that was a year ahead set it; a few minutes are those of another process."""
+    soon, ahead = NOW + timedelta(minutes=5), NOW + timedelta(days=365)
+    work = PendingWork(looked_until=ahead, marks={"old": NOW, "soon": soon, "ahead": ahead})
+    assert [work.mark(name, NOW) for name in ("old", "soon", "ahead", "never")] == [NOW, soon, None, None]
+    assert (work.looked(NOW), work.looked(ahead)) == (None, ahead)
+    work.add(WINDOWS, {DAY_KEY: Task(5)})
+    work.requested(WINDOWS, [DAY_KEY], ahead)
+    assert work.windows[DAY_KEY].is_ready(NOW)
+    work.requested(WINDOWS, [DAY_KEY], NOW)
+    assert not work.windows[DAY_KEY].is_ready(NOW)
+    assert work.windows[DAY_KEY].is_ready(NOW + timedelta(seconds=30))
+
+
+def test_keys_outside_the_calendar_are_listed_by_job() -> None:
+    work = PendingWork()
+    for job in (WINDOWS, "forecasts"):
+        days = ("2019-05-01", "2026-01-01", "2026-11-22", "2099-01-01")
+        work.add(job, dict.fromkeys(days, Task()))
+    work.add(WINDOWS, {"2026-11-22T23:59": Task(), "2026-11-23T00": Task()})
+    assert work.outside(date(2026, 1, 1), date(2026, 11, 22)) == {
+        WINDOWS: ["2019-05-01", "2099-01-01", "2026-11-23T00"],
+        "forecasts": ["2019-05-01", "2099-01-01"],
+    }
+
+
 def test_no_change_writes_nothing(tmp_path: Path) -> None:
     work_list = WorkList(tmp_path)
     work_list.change(lambda work: work.add(WINDOWS, {MINUTE_KEY: Task(1)}))

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domotic_assets.ingest.arrival import FUTURE_SLACK, arrival, is_plausible, utc_midnight
+from domotic_assets.ingest.arrival import FUTURE_SLACK, is_ahead, is_arrival, utc_midnight
 from domotic_assets.localtime import (
     MINUTE,
     candidates,
     clock_reading,
     floor_minute,
     offset_all_day,
+    votes_of,
     which_pass,
     zone,
 )
@@ -95,6 +96,17 @@ class Named(NamedTuple):
     was_skipped: bool = False
 
 
+class Place(NamedTuple):
+    """The UTC minute that a file belongs to, and where it was read: `name`, `inside` or `arrival`."""
+
+    window: datetime
+    source: str
+
+
+NEAR = timedelta(hours=6)
+"""Most that a time inside a file differs from its name or its arrival: a zone or a clock may be off by hours,
+and a file may wait for hours. A clock that is off by half a day or more is not believed."""
+
 _FOREIGN = Named(None, None)
 _UNTIL_TIME, _AFTER_TIME = len("DD.MM.YYYY "), len("DD.MM.YYYY HHMM")
 
@@ -109,6 +121,7 @@ class NameReader:
     def __init__(self, homes: Mapping[str, Home], history_start: date) -> None:
         self._homes = homes
         self.history_start = history_start
+        self.start = utc_midnight(history_start)
         self._days: dict[tuple[str, str], tuple[str, Home, datetime]] = {}
 
     def read(self, name: str) -> Named:
@@ -140,12 +153,12 @@ class NameReader:
         found = candidates(local, home.clock_zone)
         return Named(user, home, tuple(m.utc for m in found), found[0].note == "skipped_by_spring")
 
-    def plain(self, names: pl.Series, arrived_at: pl.Series) -> pl.DataFrame:
-        """Find home and window of each file whose name means one plausible minute of a known home.
+    def plain(self, names: pl.Series, written: pl.Series) -> pl.DataFrame:
+        """Find home and window of each file whose name means one minute of a known home, and is not doubtful.
 
-        Nearly all names of a folder of years are plain. `window` is null for every other name, and on days of
-        a clock change: those need `read`. names: texts, null if a name is no text. arrived_at: arrival of
-        each.
+        Nearly all names of a folder of years are plain. `window` is null for every other name, on days of a
+        clock change, and for a name that contradicts the last write: those need `read`. names: texts, null if
+        a name is no text. written: last write of each.
         """
         parts = names.to_frame("name").select(
             day=pl.col("name").str.slice(0, _UNTIL_TIME),
@@ -158,7 +171,7 @@ class NameReader:
         days = self._plain_days(parts.select("day", "sender").unique().drop_nulls())
         said = parts.join(days, on=["day", "sender"], how="left", maintain_order="left")
         window = said["midnight"] + pl.Series(said["minute"].cast(pl.Int64) * MINUTE)
-        believed = window <= arrived_at + FUTURE_SLACK
+        believed = (window <= written + FUTURE_SLACK) | (written < utc_midnight(self.history_start))
         return pl.DataFrame([said["home"], window.set(~believed, None).alias("window")])
 
     def _plain_days(self, senders: pl.DataFrame) -> pl.DataFrame:
@@ -175,48 +188,68 @@ class NameReader:
                 days.append((day, sender, known[1].id, known[2]))
         return pl.DataFrame(days, schema=_PLAIN_DAYS, orient="row")
 
-    def windows(self, named: Named, arrived_at: datetime) -> tuple[datetime, ...]:
-        """List the minutes that a file may belong to before its bytes are read: two in the repeated hour.
+    def minutes(self, named: Named) -> tuple[datetime, ...]:
+        """List the minutes that a name may mean; none if one of them lies before `history_start`."""
+        return named.minutes if named.minutes and named.minutes[0] >= self.start else ()
 
-        If the name has no plausible time, the only one is the minute of arrival.
-        """
-        return named.minutes if self._is_believed(named, arrived_at) else (floor_minute(arrived_at),)
-
-    def is_before_history(self, named: Named, modified_at: datetime) -> bool:
+    def is_before_history(self, named: Named, written: datetime) -> bool:
         """Tell whether both a file's name and its last write lie before `history_start`.
 
         Such a file belongs to no date of this lake. If only one of the two lies there, it is a wrong clock's.
         """
-        start = utc_midnight(self.history_start)
-        return modified_at < start and bool(named.minutes) and max(named.minutes) < start
+        return written < self.start and bool(named.minutes) and max(named.minutes) < self.start
 
-    def windows_listed(self, named: Named, modified_at: datetime, now: datetime) -> tuple[datetime, ...]:
-        """List the minutes that a listed file may belong to, as `windows`; none if it `is_before_history`."""
-        if self.is_before_history(named, modified_at):
-            return ()
-        return self.windows(named, arrival(modified_at, now, self.history_start))
+    def windows_listed(self, named: Named, written: datetime) -> tuple[datetime, ...]:
+        """List the minutes that a listed file may belong to, as far as that is known without its bytes.
 
-    def window(self, named: Named, arrived_at: datetime, unix_hints: Sequence[float] = ()) -> datetime | None:
-        """Choose the minute that the name means; None if it is not plausible.
-
-        In the repeated hour the hints decide, or else the arrival. unix_hints: unix times in seconds.
+        Those of its name: two in the repeated hour. Without any, the minute of its last write. Both if they
+        contradict each other. None if neither lies in the history.
         """
-        if not self._is_believed(named, arrived_at):
-            return None
-        if len(named.minutes) == 1:
-            return named.minutes[0]
-        return which_pass(named.minutes, arrived_at, unix_hints)
+        said = self.minutes(named)
+        if said and not is_ahead(written, said[-1], self.history_start):
+            return said
+        return (*said, floor_minute(written)) if written >= self.start else ()
 
-    def _is_believed(self, named: Named, arrived_at: datetime) -> bool:
-        """Return whether all UTC minutes that a name may mean are plausible; False if it means none.
+    def place(
+        self,
+        named: Named,
+        written: datetime,
+        unix_times: Sequence[float] = (),
+        inside: Sequence[datetime] = (),
+    ) -> Place | None:
+        """Choose the minute that a file belongs to, by its name, its last write and the times inside it.
 
-        A minute is plausible unless it lies before `history_start`, or more than FUTURE_SLACK after
-        `arrived_at`.
+        unix_times: in seconds. inside: minutes that the time inside may mean. A name counts unless the last
+        write lies days before it, and nothing inside is near it. Without a name the last write counts, unless
+        it lies before the history, or unix times beside the time inside contradict it. None if nothing lies
+        in the history.
         """
-        for minute in named.minutes:
-            if not is_plausible(minute, arrived_at, self.history_start):
-                return False
-        return bool(named.minutes)
+        said = self.minutes(named)
+        inside = [minute for minute in inside if minute >= self.start]
+        is_ahead_of_write = bool(said) and is_ahead(written, said[-1], self.history_start)
+        if said and (not is_ahead_of_write or _is_backed(said[0], written, unix_times, inside)):
+            arrived_at = written if is_arrival(written, said[0], self.history_start) else None
+            return Place(which_pass(said, arrived_at, unix_times), "name")
+        is_written = written >= self.start
+        if inside and not (is_written and is_arrival(written, inside[0], self.history_start)):
+            minute = which_pass(inside, None, unix_times)
+            if not is_written or _are_near(minute, unix_times):
+                return Place(minute, "inside")
+        return Place(floor_minute(written), "arrival") if is_written else None
+
+
+def _is_backed(
+    said: datetime, written: datetime, unix_times: Sequence[float], inside: Sequence[datetime]
+) -> bool:
+    """Tell whether the times inside a file speak for its name, and not for its last write."""
+    if _are_near(said, unix_times):
+        return True
+    return not _are_near(written, unix_times) and _are_near(said, [one.timestamp() for one in inside])
+
+
+def _are_near(moment: datetime, unix_times: Sequence[float]) -> bool:
+    """Tell whether a unix time (seconds) lies within NEAR of a moment."""
+    return any(votes_of([moment], unix_times, NEAR))
 
 
 def is_regular(named: Named, window: datetime) -> bool:

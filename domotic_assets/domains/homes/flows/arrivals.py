@@ -44,6 +44,9 @@ FILES_PER_RUN = 6_000
 
 LISTED_RECENT = "listed recent"
 
+REACH = timedelta(days=3)
+"""How far ahead of now a key may lie: a file a day, its reading hours more, and a home's date another day."""
+
 RECENT_DAYS = 2
 """Days whose names the hourly listing looks at; the nightly one looks at all names."""
 
@@ -71,8 +74,8 @@ def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
     CATCH_UP_FILES.
     """
     held = work.worklist.read()
-    forget_windows_before_history(work, held)
-    looked_until = held.looked_until
+    forget_keys_outside_calendar(work, held)
+    looked_until = held.looked(now)
     if looked_until is None or now - looked_until > CATCH_UP:
         return "listing needed"
     minute = floor_minute(now)
@@ -92,13 +95,22 @@ def look(work: Workspace, registered: Collection[str], now: datetime) -> Look:
     return "looked"
 
 
-def forget_windows_before_history(work: Workspace, held: PendingWork) -> None:
-    """Take windows before `history_start` off the work list: no partition has their key, so none can run.
+def forget_keys_outside_calendar(work: Workspace, held: PendingWork) -> None:
+    """Take keys off the work list that no run can take: before `history_start`, or days in the future.
 
-    held: the work list as it was just read.
+    held: the work list as it was just read. An earlier version, or a wrong clock, may have put them there.
     """
-    if lost := held.windows_before(work.registry.history_start):
-        work.worklist.change(lambda held: held.done(WINDOWS, lost))
+    last = (work.now() + REACH).date()
+    # A home's date may begin before the UTC date of the same name.
+    lost = held.outside(work.registry.history_start - timedelta(days=1), last)
+    lost[WINDOWS] = held.outside(work.registry.history_start, last).get(WINDOWS, [])
+
+    def change(listed: PendingWork) -> None:
+        for job, keys in lost.items():
+            listed.done(job, keys)
+
+    if any(lost.values()):
+        work.worklist.change(change)
 
 
 def _all_here(work: Workspace, minute: datetime) -> bool:
@@ -179,9 +191,7 @@ def choose(
     chosen while a live one is under way.
     """
     ready = {
-        key: task
-        for key, task in held.windows.items()
-        if task.not_before <= now and key not in under_way.keys
+        key: task for key, task in held.windows.items() if task.is_ready(now) and key not in under_way.keys
     }
     again = sorted(key for key, task in ready.items() if task.attempts)
     fresh = sorted(key for key, task in ready.items() if not task.attempts)
@@ -246,7 +256,7 @@ def listing_due(held: PendingWork, settings: Tunables, now: datetime) -> Literal
 
     None if no listing is due.
     """
-    whole, recent = held.marks.get(LISTED_WHOLE), held.marks.get(LISTED_RECENT)
+    whole, recent = held.mark(LISTED_WHOLE, now), held.mark(LISTED_RECENT, now)
     if whole is None or whole.date() < now.date():
         return "whole"
     latest = max(whole, recent or whole)
@@ -267,7 +277,8 @@ def days_to_seal(work: Workspace, held: PendingWork, registered: Sequence[str], 
         if now - end < timedelta(hours=settings.seal_after_hours):
             continue
         landed = work.lake.read(bronze.SENSOR_FILES, dates=[day], columns=["arrived_at"])
-        newest = landed.select(pl.col("arrived_at").max()).item()
-        if newest is None or now - newest >= timedelta(minutes=settings.seal_quiet_minutes):
+        # A last write in the future is that of a wrong clock, and tells nothing.
+        newest = landed.filter(pl.col("arrived_at") <= now)["arrived_at"].max()
+        if not isinstance(newest, datetime) or now - newest >= timedelta(minutes=settings.seal_quiet_minutes):
             found.append(day)
     return found

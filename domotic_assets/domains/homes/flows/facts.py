@@ -80,7 +80,7 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
     rebuild: computes the rows of a piece, and the minutes that they replace. The table exists afterwards,
     also without a row: a feed may lack what it is made of.
     """
-    touched = touched_minutes(work, windows)
+    touched = _with_left_rows(work, table, windows, touched_minutes(work, windows))
     all_minutes = touched["minute"].unique().sort()
     written = 0
     pieces = _pieces(touched)
@@ -93,6 +93,25 @@ def _minute_facts(work: Workspace, windows: Sequence[Window], table: Table, rebu
         work.report(table.id, number, len(pieces))
     work.lake.create(table)
     return written
+
+
+def _with_left_rows(
+    work: Workspace, table: Table, windows: Sequence[Window], touched: pl.DataFrame
+) -> pl.DataFrame:
+    """Add the minutes of a fact's rows that no file of these windows is of any more.
+
+    A file whose time is judged otherwise than before leaves such rows; its days are built whole then.
+    touched: columns minute and home.
+    """
+    days = [window for window in windows if window.end - window.start >= timedelta(days=1)]
+    if not days:
+        return touched
+    dates = sorted({window.start.date() for window in days} & set(work.lake.dates(table)))
+    if not dates:
+        return touched
+    held = _minutes_of(work.lake.read(table, dates=dates, columns=["datetime_key"])["datetime_key"].unique())
+    left = held.filter(~held.is_in(touched["minute"].implode()))
+    return pl.concat([touched, left.to_frame("minute").with_columns(home=pl.lit(None, pl.String))])
 
 
 def _pieces(touched: pl.DataFrame) -> list[pl.Series]:

@@ -10,7 +10,13 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from domotic_assets.domains.homes.bronze.landing import Landing, is_sensor_name
+from domotic_assets.domains.homes.bronze.landing import (
+    BEFORE_HISTORY,
+    IN_FUTURE,
+    Landing,
+    is_sensor_name,
+    latest_window,
+)
 from domotic_assets.domains.homes.bronze.names import NameReader, is_regular, name_patterns
 from domotic_assets.flow.flow import Outcome
 from domotic_assets.flow.pieces import FILES_AT_ONCE, membership, spans, within
@@ -18,7 +24,6 @@ from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.ingest.arrival import arrivals
 from domotic_assets.ingest.files import Landed
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import UTC_TIME
@@ -84,41 +89,53 @@ def discover_sensor_files(
     plain = _plain_windows(names, new, now)
     windows: list[datetime] = []
     found: list[Entry] = []
-    irregular: set[datetime] = set()
     left: Counter[str] = Counter()
-    odd: dict[str, Entry] = {}
+    odd: list[Entry] = []
     for entry in as_entries(new.filter(plain.is_null())):
+        named = names.read(entry.name)
         if not is_sensor_name(entry.name):
             left["foreign name"] += 1
         elif entry.size_bytes > MAX_FILE_BYTES:
             left["too large"] += 1
+        elif named.user is not None and named.home is None:
+            left["foreign user"] += 1
+        elif is_settling(entry, now):
+            left["still being written"] += 1
+        elif names.is_before_history(named, entry.modified_at):
+            left[BEFORE_HISTORY] += 1
+        elif (possible := names.windows_listed(named, entry.modified_at)) and possible == named.minutes:
+            if possible[-1] > latest_window(now):
+                left[IN_FUTURE] += 1
+                continue
+            windows += possible
+            found += [entry] * len(possible)
         else:
-            named = names.read(entry.name)
-            if named.user is None:
-                odd[entry.name] = entry
-            elif named.home is None:
-                left["foreign user"] += 1
-            elif is_settling(entry, now):
-                left["still being written"] += 1
-            elif possible := names.windows_listed(named, entry.modified_at, now):
-                for window in possible:
-                    windows.append(window)
-                    found.append(entry)
-                    if not is_regular(named, window):
-                        irregular.add(window)
-            else:
-                left["before history_start"] += 1
-    # A name in another format: only a look inside tells whether a home sent it.
-    nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
-    landed = Landing(work.registry, nothing, now).land(_share(work).read([*odd.values()]))
-    left.update({what: n for what, n in landed.counts.items() if what.startswith("foreign")})
-    for name, window in landed.rows.select("name", "window").iter_rows():
-        windows.append(window)
-        found.append(odd[name])
-        irregular.add(window)
+            odd.append(entry)
+    # Only a look inside tells which home sent a file of another name, or which time it is of.
+    inside, more = _looked_into(work, odd, now)
+    left += more
+    windows += [window for _, window in inside]
+    found += [entry for entry, _ in inside]
+    readings = (names.read(entry.name) for entry in found)
+    irregular = {at for named, at in zip(readings, windows, strict=True) if not is_regular(named, at)}
     others = as_rows(found).with_columns(pl.Series("window", windows, dtype=UTC_TIME))
     rows = pl.concat([new.with_columns(plain).drop_nulls("window"), others])
     return Discovery(rows, frozenset(irregular), left, listed.height)
+
+
+def _looked_into(
+    work: Workspace, entries: Sequence[Entry], now: datetime
+) -> tuple[list[tuple[Entry, datetime]], Counter[str]]:
+    """Read files whose names leave home or window open: each with its window, and counts of those left."""
+    nothing = bronze.SENSOR_FILES.empty().select(_HELD[:4])
+    found: list[tuple[Entry, datetime]] = []
+    left: Counter[str] = Counter()
+    for start in range(0, len(entries), FILES_AT_ONCE):
+        part = {entry.name: entry for entry in entries[start : start + FILES_AT_ONCE]}
+        landed = Landing(work.registry, nothing, now).land(_share(work).read([*part.values()]))
+        left.update({what: number for what, number in landed.counts.items() if what != "landed"})
+        found += [(part[name], window) for name, window in landed.rows.select("name", "window").iter_rows()]
+    return found, left
 
 
 def _share(work: Workspace) -> FileFolder:
@@ -131,9 +148,9 @@ def _share(work: Workspace) -> FileFolder:
 def _plain_windows(names: NameReader, rows: pl.DataFrame, now: datetime) -> pl.Series:
     """Find the minute of each listed file that is complete and has a plain name; null for all others."""
     written = rows["modified_at"]
-    window = names.plain(texts(rows["name"]), arrivals(written, now, names.history_start))["window"]
+    window = names.plain(texts(rows["name"]), written)["window"]
     doubtful = written.is_between(now - SETTLE, now, closed="right") | (rows["size_bytes"] > MAX_FILE_BYTES)
-    return window.set(doubtful, None)
+    return window.set(doubtful | (window > latest_window(now)).fill_null(False), None)
 
 
 def is_settling(entry: Entry, now: datetime) -> bool:
@@ -176,7 +193,9 @@ def _source(
     def accepts(entry: Entry) -> bool:
         if not is_sensor_name(entry.name) or is_settling(entry, now):
             return False
-        return any(map(is_wanted, names.windows_listed(names.read(entry.name), entry.modified_at, now)))
+        possible = names.windows_listed(names.read(entry.name), entry.modified_at)
+        # Without any, its content tells.
+        return not possible or any(map(is_wanted, possible))
 
     def accept(rows: pl.DataFrame) -> pl.DataFrame:
         plain = _plain_windows(names, rows, now)

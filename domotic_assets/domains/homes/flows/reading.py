@@ -19,6 +19,7 @@ from domotic_assets.flow.prefetch import prefetch
 from domotic_assets.flow.reading import read_within
 from domotic_assets.flow.windows import Window
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.ingest.arrival import utc_midnight
 from domotic_assets.ingest.files import versions
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import bronze, silver
@@ -46,11 +47,43 @@ def flatten_sensor_files(work: Workspace, windows: Sequence[Window]) -> Outcome:
 
 
 def unflattened_minutes(work: Workspace) -> list[datetime]:
-    """Find the windows of bronze file versions that Silver has not processed at their latest arrival."""
+    """Find the windows of bronze file versions that Silver has to process, or judge again.
+
+    It has not processed them at their latest arrival, or quarantined them by the clock of a machine that was
+    wrong. Windows before `history_start` are left out: no run can take them.
+    """
     on = ["file_id", "window", "arrived_at"]
     landed = work.lake.read(bronze.SENSOR_FILES, columns=on).group_by(on[:2]).agg(pl.col("arrived_at").max())
     taken = work.lake.read(silver.SENSOR_FILES, columns=on)
-    return landed.join(taken, on=on, how="anti")["window"].unique().to_list()
+    missing = landed.join(taken, on=on, how="anti")["window"].unique()
+    within_history = missing.filter(missing >= utc_midnight(work.registry.history_start)).to_list()
+    return [*{*within_history, *_misjudged_minutes(work)}]
+
+
+def _misjudged_minutes(work: Workspace) -> list[datetime]:
+    """Find the windows of files that have a time, and were quarantined for the lack of one.
+
+    Until version 0.2 a last write after the machine's clock was replaced by an earlier one, and what the file
+    said was not believed.
+    """
+    refused = work.lake.read(
+        silver.SENSOR_FILES,
+        where=pl.col("reason") == "no_readable_time",
+        columns=["file_id", "window", "utc_date"],
+    )
+    if refused.is_empty():
+        return []
+    rows = work.lake.read(
+        bronze.SENSOR_FILES,
+        dates=refused["utc_date"].unique().to_list(),
+        where=pl.col("file_id").is_in(refused["file_id"].implode()),
+    ).join(refused, on=["file_id", "window"], how="semi")
+    replaced = pl.col("arrived_at") < pl.col("modified_at")
+    suspects = rows.join(rows.filter(replaced), on=["name", "window"], how="semi")
+    if suspects.is_empty():
+        return []
+    files = flatten(versions(suspects), work.registry).files
+    return files.filter(pl.col("reason").ne_missing("no_readable_time"))["window"].unique().to_list()
 
 
 def _pieces(work: Workspace, windows: Sequence[Window]) -> list[tuple[Window, int]]:

@@ -59,10 +59,10 @@ _BLOCK = {"begin": pl.UInt32, "events": pl.UInt32, "said": pl.UInt32}
 class Taken:
     """Files of batches whose home and minute are known, and their readings.
 
-    files: one row each: file, home, minute, begin, events, said. `begin` is the row of its first reading in
-    the table of names that `flatten` builds; the others follow in the decoder's order. `events` is the number
-    of readings, `said` the row of the first one in `texts`. packed: the numbers of each file. texts: text and
-    length (SPOKEN) of each sender's readings, null for numbers.
+    files: one row each: file, home, minute, time_source, time_note, begin, events, said. `begin` is the row
+    of its first reading in the table of names that `flatten` builds; the others follow in the decoder's
+    order. `events` is the number of readings, `said` the row of the first one in `texts`. packed: the
+    numbers of each file. texts: text and length (SPOKEN) of each sender's readings, null for numbers.
     """
 
     files: pl.DataFrame
@@ -75,7 +75,16 @@ class Taken:
 
 
 NOTHING_TAKEN = Taken(
-    pl.DataFrame(schema={"file": pl.UInt32, **_BLOCK, "home": pl.String, "minute": UTC_TIME}),
+    pl.DataFrame(
+        schema={
+            "file": pl.UInt32,
+            **_BLOCK,
+            "home": pl.String,
+            "minute": UTC_TIME,
+            "time_source": pl.String,
+            "time_note": pl.String,
+        }
+    ),
     (),
     pl.DataFrame(schema=SPOKEN),
 )

@@ -8,13 +8,14 @@ structure go through a `decoder`, with the same result.
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 import polars as pl
 
+from domotic_assets.domains.homes.bronze.names import NameReader
 from domotic_assets.domains.homes.silver.bulk import (
     NOTHING_TAKEN,
     Batch,
@@ -28,11 +29,11 @@ from domotic_assets.domains.homes.silver.document import MOST_BYTES, Unreadable,
 from domotic_assets.domains.homes.silver.events import candidates_in, superseded_among, without
 from domotic_assets.domains.homes.silver.header import own_secrets_of, read_local, spellings, unix_times
 from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, TEXT_LIMIT, Group, judge
+from domotic_assets.domains.homes.silver.minute import Evidence, Reading, reading_of
 from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
 from domotic_assets.domains.homes.silver.repeats import may_repeat_keys, repeated_keys, without_repeats
 from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split_all
 from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, Masker
-from domotic_assets.localtime import candidates, to_utc
 from domotic_assets.registry.homes import Home
 from domotic_assets.registry.registry import Registry
 from domotic_assets.same_name import name_key
@@ -40,7 +41,8 @@ from domotic_assets.schemas.homes.silver import SENSOR_FILES
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME, as_texts
 
-CLOCK_SLACK = timedelta(days=1)
+_FIRST, _LAST = (moment.replace(tzinfo=UTC) for moment in (datetime.min, datetime.max))
+"""Bounds of a date: a last write of the year 10000 is taken for the last moment of 9999."""
 
 MOST_VALUES = 5_000
 """Most values of one file. A sensor file has some hundred; each costs about 0.1 ms, and a file must not delay
@@ -92,9 +94,6 @@ class _File:
     """A file version while it is read value by value."""
 
     number: int
-    arrived_at: datetime
-    window: datetime
-    named: bool
     home: Home | None = None
     minute: datetime | None = None
     time_source: str | None = None
@@ -131,9 +130,9 @@ def _plan(rooms: _Rooms, shape: Shape) -> _Plan:
 def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
     """Flatten file versions into events, rejects and statuses.
 
-    versions: file_id, name, arrived_at, window, window_source, home and content, one row per file version; of
-    each (name, window) either all versions or none. Of one name only the latest readable version counts; the
-    others are returned as superseded or quarantined.
+    versions: file_id, name, arrived_at, modified_at, window, window_source, home and content, one row per
+    file version; of each (name, window) either all versions or none. Of one name only the latest readable
+    version counts; the others are returned as superseded or quarantined.
     """
     newest_first = versions.sort("name", "window", "arrived_at", descending=[False, False, True])
     work = _Flattening(registry, newest_first)
@@ -150,14 +149,16 @@ class _Flattening:
     def __init__(self, registry: Registry, versions: pl.DataFrame) -> None:
         self._homes = {home.id: home for home in registry.homes}
         self._versions = versions
-        self._facts = versions.select("name", "window", "arrived_at", "window_source", "home")
+        self._facts = versions.select(
+            "name", "window", "window_source", pl.col("modified_at").clip(_FIRST, _LAST), "home"
+        )
         self._users = registry.home_of_user()
         users = [home.feed_user for home in registry.homes]
         self._masker = Masker(frozenset(users).union(*map(spellings, users)))
         self._rooms: dict[str, _Rooms] = {
             home.id: tuple(sorted(home.room_ids().items())) for home in registry.homes
         }
-        self._start = datetime.combine(registry.history_start, datetime.min.time(), UTC)
+        self._reader = NameReader(self._users, registry.history_start)
         self._files: dict[int, _File] = {}
         self._settled: tuple[str, datetime] | None = None
         # Files that decoders read, and the secrets of each sender by the number of its first name.
@@ -214,10 +215,8 @@ class _Flattening:
 
     def _read_singly(self, number: int, content: bytes) -> None:
         """Read one file version value by value; a readable one supersedes older versions of its name."""
-        name, window, arrived_at, source, home = self._facts.row(number)
-        file = self._files[number] = _File(
-            number, arrived_at, window, source == "name", self._homes.get(home)
-        )
+        name, window, *_, home = self._facts.row(number)
+        file = self._files[number] = _File(number, self._homes.get(home))
         try:
             document = read_document(content)
             lost = repeated_keys(content, MOST_VALUES) if may_repeat_keys(content, document) else []
@@ -266,8 +265,8 @@ class _Flattening:
     def _admit(self) -> list[int]:
         """Set home and minute of the decoded files; returns those that must be read value by value after all.
 
-        These have a header that is foreign to the home, a time that is odd or not plausible, or more quotes
-        than their decoder expects.
+        These have a header that is foreign to the home, a time that is odd, or more quotes than their decoder
+        expects. The minute inside nearly every file is that of its name.
         """
         batches = list(chain.from_iterable(self._batches.values()))
         if not batches:
@@ -275,16 +274,38 @@ class _Flattening:
         begins = [begin for batch in batches for begin in self._begins_of(batch)]
         taken = files_of(batches, begins)
         files = taken["file"]
-        homes, arrived_at = self._facts.select("home", "arrived_at")[files].get_columns()
+        homes, windows, sources = self._facts.select("home", "window", "window_source")[files].get_columns()
         local = pl.Series([text for batch in batches for text in batch.local], dtype=pl.String)
         zones = homes.replace_strict({home.id: home.clock_zone for home in self._homes.values()})
         minutes = minutes_of(local, zones)
-        timely = (minutes >= self._start) & (minutes <= arrived_at + CLOCK_SLACK)
-        kept = (timely & taken["begin"].is_not_null()).fill_null(False) & ~files.is_in(self._doubtful)
-        placed = taken.hstack([homes, minutes.alias("minute")])
+        known = taken["begin"].is_not_null()
+        usual = ((minutes == windows) & (sources == "name")).fill_null(False)
+        placed = pl.DataFrame(
+            [minutes.alias("minute"), pl.Series("time_source", ["inside"]).new_from_index(0, files.len())]
+        ).with_columns(time_note=pl.lit(None, pl.String))
+        weighed = {
+            row: self._weighed(files[row]) for row in (known & ~usual & minutes.is_not_null()).arg_true()
+        }
+        found = {row: reading for row, reading in weighed.items() if reading is not None}
+        if found:
+            columns = zip(placed.get_columns(), zip(*found.values(), strict=True), strict=True)
+            placed = pl.DataFrame(
+                [
+                    column.scatter([*found], pl.Series(values, dtype=column.dtype))
+                    for column, values in columns
+                ]
+            )
+        timely = usual | pl.Series([row in found for row in range(files.len())], dtype=pl.Boolean)
+        kept = known & timely & ~files.is_in(self._doubtful)
         packed = [numbers for batch in batches for numbers in batch.packed]
-        self._taken = Taken(placed, packed, self._texts(batches, begins)).keeping(kept)
+        whole = taken.hstack([homes, *placed.get_columns()])
+        self._taken = Taken(whole, packed, self._texts(batches, begins)).keeping(kept)
         return files.filter(~kept).to_list()
+
+    def _weighed(self, file: int) -> Reading | None:
+        """Decide the minute of a decoded file whose time inside is not that of its name."""
+        home = self._homes[self._facts["home"][file]]
+        return self._reading(file, home, read_document(self._versions["content"][file]))
 
     def _begins_of(self, batch: Batch) -> list[int | None]:
         """Apply `_begin_of_batch` to each sender of a batch, once per home, user and token."""
@@ -387,22 +408,24 @@ class _Flattening:
         self._set_minute(file, file.home, document)
 
     def _set_minute(self, file: _File, home: Home, document: dict[str, Any]) -> None:
-        """Set a file's minute, time_source and time_note, by the time inside it, or else by its name.
-
-        A time inside counts if it is not before the history, nor more than CLOCK_SLACK after the file's
-        arrival. Raises Unreadable if it does not, and the name has no time.
-        """
-        local = read_local(document.get("datetime"))
-        if local is not None:
-            hints = unix_times(document) if len(candidates(local, home.clock_zone)) > 1 else ()
-            moment = to_utc(local, home.clock_zone, file.arrived_at, hints)
-            if self._start <= moment.utc <= file.arrived_at + CLOCK_SLACK:
-                file.minute, file.time_source, file.time_note = moment.utc, "inside", moment.note
-                return
-        if not file.named:
+        """Set a file's minute, time_source and time_note; raises Unreadable if nothing tells them."""
+        reading = self._reading(file.number, home, document)
+        if reading is None:
             raise Unreadable("no_readable_time")
-        file.minute, file.time_source = file.window, "name"
-        file.time_note = "unreadable_inside" if document.get("datetime") is not None else "missing_inside"
+        file.minute, file.time_source, file.time_note = reading
+
+    def _reading(self, number: int, home: Home, document: dict[str, Any]) -> Reading | None:
+        """Decide the minute of a file by all that speaks for it; None if nothing tells it."""
+        *evidence, _ = self._facts.row(number)
+        inside = document.get("datetime")
+        return reading_of(
+            self._reader,
+            Evidence(*evidence),
+            home.clock_zone,
+            read_local(inside),
+            unix_times(document),
+            has_time=inside is not None,
+        )
 
     def result(self) -> Flattened:
         """Judge all values collected so far, and build the result."""
@@ -461,7 +484,7 @@ class _Flattening:
             orient="row",
         )
         decoded = self._taken.files.select(
-            "file", "home", "minute", status=pl.lit("loaded"), time_source=pl.lit("inside")
+            "file", "home", "minute", "time_source", "time_note", status=pl.lit("loaded")
         )
         outcomes = pl.concat([singly, decoded], how="diagonal").sort("file")
         return pl.concat(

@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
@@ -18,6 +19,7 @@ from domotic_assets.sources.files.folders import (
     FileSource,
     as_entries,
     as_rows,
+    listed,
     texts,
     unknown,
 )
@@ -95,16 +97,45 @@ ENTRIES = st.builds(
 
 @given(st.lists(ENTRIES), st.lists(ENTRIES.filter(lambda entry: entry.name.isprintable())))
 def test_unknown_are_the_entries_that_differ_from_all_that_is_held(
-    listed: list[Entry], known: list[Entry]
+    entries: list[Entry], known: list[Entry]
 ) -> None:
-    assert as_entries(unknown(as_rows(listed), held(*known))) == [
-        entry for entry in listed if entry not in known
+    assert as_entries(unknown(as_rows(entries), held(*known))) == [
+        entry for entry in entries if entry not in known
     ]
 
 
 @given(st.lists(ENTRIES))
-def test_entries_by_columns_are_the_same_entries(listed: list[Entry]) -> None:
-    assert as_entries(as_rows(listed)) == listed
+def test_entries_by_columns_are_the_same_entries(entries: list[Entry]) -> None:
+    assert as_entries(as_rows(entries)) == entries
+
+
+YEAR_10000_US = 253_402_300_800_000_000
+
+
+@pytest.mark.rule(4)
+@pytest.mark.parametrize("unix_us", [YEAR_10000_US + 7, -YEAR_10000_US, 2**63 - 1, -(2**63) + 1])
+def test_a_last_write_that_no_date_can_hold_is_listed_exactly(unix_us: int) -> None:
+    rows = listed([("a.json", 2, unix_us), ("b.json", 2, 7)])
+    far, near = as_entries(rows)
+    assert far.modified_at.year == (9999 if unix_us > 0 else 1)
+    assert near.modified_at == datetime(1970, 1, 1, 0, 0, 0, 7, UTC)
+    assert as_rows([far, near]).equals(rows)
+
+
+@pytest.mark.rule(4)
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this disk ends in the year 2446")
+@pytest.mark.parametrize("seconds", [253_402_300_800, -99_999_999_999, 2**62])
+def test_a_folder_with_a_file_of_the_year_10000_is_listed_and_read(seconds: int) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        file = Path(folder, "a.json")
+        file.write_bytes(b"{}")
+        os.utime(file, ns=(seconds * 10**9, seconds * 10**9))
+        share = LocalFolder(Path(folder))
+        [found] = share.read(share.entries())
+        assert found.content == b"{}"
+        bound = 2**63 - 1
+        assert share.listing()["modified_at"].to_physical().to_list() == [min(seconds * 10**6, bound)]
+        assert as_rows([found.entry]).equals(share.listing())
 
 
 def test_a_pattern_bounds_the_listing(tmp_path: Path) -> None:

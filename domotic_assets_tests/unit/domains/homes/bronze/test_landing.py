@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domotic_assets.domains.homes.bronze.landing import Landing, outcomes_text
+from domotic_assets.domains.homes.silver.flatten import flatten
 from domotic_assets.domains.weather.bronze import land_forecasts
 from domotic_assets.ingest.files import File, identify, versions
+from domotic_assets.localtime import moment_of
 from domotic_assets.schemas.homes.bronze import SENSOR_FILES
 from domotic_assets.schemas.weather import WEATHER_FILES
 from domotic_assets_tests.support.builders import (
@@ -187,7 +189,7 @@ def test_each_kind_of_name_lands_as_whose_it_is() -> None:
     assert landed.rows.select("home", "window", "window_source").rows() == [
         ("jimmy", SAMPLE_TIME, "name"),
         ("jeremie", SAMPLE_TIME, "name"),
-        ("jimmy", SAMPLE_TIME, "arrival"),
+        ("jimmy", datetime(2023, 10, 29, 1, 30, tzinfo=UTC), "name"),
         ("jimmy", SAMPLE_TIME, "arrival"),
         (None, SAMPLE_TIME, "arrival"),
     ]
@@ -280,10 +282,38 @@ def test_a_foreign_json_name_with_no_user_inside_lands_without_a_home() -> None:
 
 
 @pytest.mark.rule(4)
-def test_a_last_write_far_ahead_is_not_believed() -> None:
-    rows, _ = land(share_file(arrived_at=datetime(2099, 1, 1, tzinfo=UTC)))
-    assert rows.select("arrived_at", "modified_at").row(0) == (NOW, datetime(2099, 1, 1, tzinfo=UTC))
+@pytest.mark.parametrize("year", [1970, 1980, 2022, 2099])
+def test_a_last_write_that_contradicts_the_name_is_kept_and_not_believed(year: int) -> None:
+    written = datetime(year, 1, 1, tzinfo=UTC)
+    rows, _ = land(share_file(arrived_at=written))
+    assert rows.select("arrived_at", "modified_at").row(0) == (SAMPLE_TIME, written)
     assert rows["window"].to_list() == [SAMPLE_TIME]
+
+
+YEAR_10000_US = 253_402_300_800_000_000
+
+
+@pytest.mark.rule(4)
+@pytest.mark.parametrize("unix_us", [YEAR_10000_US + 5, -YEAR_10000_US, 2**63 - 1, 1])
+def test_a_last_write_that_no_date_can_hold_is_kept_exactly(unix_us: int) -> None:
+    file = File(name_of(), 9, moment_of(unix_us), to_bytes(payload()))
+    rows = Landing(registry(), NOTHING_HELD, NOW).land([file]).rows
+    assert rows["modified_at"].to_physical().to_list() == [unix_us]
+    assert rows["arrived_at"].to_list() == [SAMPLE_TIME]
+    assert flatten(versions(rows), registry()).files["minute"].to_list() == [SAMPLE_TIME]
+
+
+@pytest.mark.rule(4)
+def test_what_lands_does_not_depend_on_the_machine_s_clock_but_a_file_of_the_future_waits() -> None:
+    files = [
+        *map(as_file, (share_file(), share_file("jeremie", arrived_at=datetime(1970, 1, 1, tzinfo=UTC)))),
+        as_file(ShareFile("copy.json", to_bytes(payload()), SAMPLE_TIME)),
+    ]
+    years = (SAMPLE_TIME.replace(year=2000 + year) for year in (22, 23, 24, 77))
+    early, *right = (Landing(registry(), NOTHING_HELD, now).land(files) for now in years)
+    assert (early.rows.height, dict(early.counts)) == (0, {"in the future": 3})
+    assert all(landed.rows.equals(right[0].rows) for landed in right)
+    assert right[0].rows.height == 3
 
 
 def test_forecasts_land_by_their_date_of_issue() -> None:
@@ -295,7 +325,7 @@ def test_forecasts_land_by_their_date_of_issue() -> None:
         File("notes.csv", 1, arrived, b"c"),
     ]
     landed = land_forecasts(
-        files, WEATHER_FILES.empty().select("name", "file_id", "arrived_at"), NOW, date(2023, 1, 1)
+        files, WEATHER_FILES.empty().select("name", "file_id", "arrived_at"), date(2023, 1, 1)
     )
     assert dict(landed.counts) == {"landed": 2, "seen again": 1, "foreign name": 1}
     assert landed.rows["content"].to_list() == [b"a", None, b"b"]

@@ -1,5 +1,6 @@
 """What names say: home, minute and window; odd names say nothing and stop nobody."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from domotic_assets.domains.homes.bronze.names import (
     read_sensor_name,
 )
 from domotic_assets.domains.weather.bronze import read_forecast_name
-from domotic_assets.ingest.arrival import arrival, arrivals, is_plausible
+from domotic_assets.ingest.arrival import arrival, arrivals
 from domotic_assets.localtime import candidates
 from domotic_assets_tests.support.builders import registry
 
@@ -29,12 +30,16 @@ SECOND_PASS = datetime(2023, 10, 29, 1, 30, tzinfo=UTC)
 SOON = timedelta(seconds=5)
 
 
-def possible(name: str, arrived_at: datetime) -> tuple[datetime, ...]:
-    return NAMES.windows(NAMES.read(name), arrived_at)
+def possible(name: str, written: datetime) -> tuple[datetime, ...]:
+    return NAMES.windows_listed(NAMES.read(name), written)
 
 
-def said(name: str, arrived_at: datetime, unix_hints: list[float]) -> datetime | None:
-    return NAMES.window(NAMES.read(name), arrived_at, unix_hints)
+def said(
+    name: str, written: datetime, unix_times: Sequence[float], inside: Sequence[datetime] = ()
+) -> datetime | None:
+    """The minute, if it is the name's."""
+    place = NAMES.place(NAMES.read(name), written, unix_times, inside)
+    return place.window if place is not None and place.source == "name" else None
 
 
 @pytest.mark.parametrize(
@@ -138,21 +143,22 @@ def test_a_plain_name_says_by_columns_what_it_says_by_itself(
     files: list[tuple[str | None, datetime]],
 ) -> None:
     names, arrived_at = zip(*files, strict=True) if files else ((), ())
-    said = NAMES.plain(
+    plain = NAMES.plain(
         pl.Series(names, dtype=pl.String), pl.Series(arrived_at, dtype=pl.Datetime("us", "UTC"))
     )
-    assert said.columns == ["home", "window"]
-    for (name, arrived), (home, window) in zip(files, said.iter_rows(), strict=True):
+    assert plain.columns == ["home", "window"]
+    for (name, arrived), (home, window) in zip(files, plain.iter_rows(), strict=True):
         if name is None:
             assert window is None
             continue
         named = NAMES.read(name)
         if window is not None:
             assert named.home is not None
-            assert (home, (window,)) == (named.home.id, NAMES.windows(named, arrived))
+            assert (home, (window,)) == (named.home.id, NAMES.windows_listed(named, arrived))
+            assert NAMES.place(named, arrived) == (window, "name")
             assert is_regular(named, window)
         elif name.startswith("31.08.2023"):
-            assert NAMES.window(named, arrived) is None, "a day like others leaves nothing to a closer look"
+            assert said(name, arrived, []) is None, "a day like others leaves nothing to a closer look"
 
 
 def test_of_days_with_a_clock_change_and_of_the_first_of_the_history_no_name_is_plain() -> None:
@@ -187,16 +193,16 @@ def test_a_name_of_the_repeated_hour_may_be_either_pass() -> None:
 
 @pytest.mark.rule(4)
 def test_a_name_is_not_believed_where_one_of_its_passes_is_not() -> None:
-    """The second pass lies a minute more than a day after arrival, the first less than one."""
-    arrived = SECOND_PASS - timedelta(days=1, minutes=1)
-    assert possible(REPEATED, arrived) == (arrived,)
-    assert said(REPEATED, arrived, []) is None
+    """The second pass lies a minute more than a day after the last write, the first less than one."""
+    written = SECOND_PASS - timedelta(days=1, minutes=1)
+    assert possible(REPEATED, written) == (FIRST_PASS, SECOND_PASS, written)
+    assert said(REPEATED, written, []) is None
 
 
 @pytest.mark.rule(2)
 @pytest.mark.parametrize("moment", [FIRST_PASS, SECOND_PASS])
-def test_hints_tell_the_pass_whatever_the_arrival(moment: datetime) -> None:
-    hints = [moment.timestamp() + 20]
+def test_most_hints_tell_the_pass_whatever_the_arrival(moment: datetime) -> None:
+    hints = [moment.timestamp() + 20] * 2
     for arrived in (FIRST_PASS + SOON, SECOND_PASS + SOON, SECOND_PASS + timedelta(days=3)):
         assert said(REPEATED, arrived, hints) == moment
 
@@ -215,54 +221,97 @@ def test_a_name_that_spring_skips_takes_the_offset_before_the_change() -> None:
 
 
 @pytest.mark.rule(4)
-@pytest.mark.parametrize(
-    ("moment", "believed"),
-    [
-        (datetime(2022, 12, 31, 23, 59, tzinfo=UTC), False),
-        (datetime(2023, 1, 1, tzinfo=UTC), True),
-        (datetime(2023, 9, 1, 19, 44, 5, tzinfo=UTC), True),
-        (datetime(2023, 9, 1, 19, 45, tzinfo=UTC), False),
-    ],
-)
-def test_a_moment_before_the_history_or_a_day_ahead_of_arrival_is_not_believed(
-    moment: datetime, believed: bool
-) -> None:
-    assert is_plausible(moment, datetime(2023, 8, 31, 19, 44, 5, tzinfo=UTC), date(2023, 1, 1)) is believed
-
-
-@pytest.mark.rule(4)
 @pytest.mark.parametrize("digits", ["01.01.1970 0000", "31.08.2099 2144"])
 def test_a_name_that_is_not_believed_says_no_window(digits: str) -> None:
-    arrived = datetime(2023, 8, 31, 19, 44, 5, tzinfo=UTC)
+    minute = datetime(2023, 8, 31, 19, 44, tzinfo=UTC)
     name = f"{digits}_JimmyLoup_received.json"
-    assert said(name, arrived, []) is None
-    assert possible(name, arrived) == (datetime(2023, 8, 31, 19, 44, tzinfo=UTC),)
-
-
-PRESENT_DAY = datetime(2023, 9, 4, tzinfo=UTC)
+    for inside in ([], [minute]):
+        place = NAMES.place(NAMES.read(name), minute + SOON, [], inside)
+        assert place == (minute, "arrival")
+    assert possible(name, minute + SOON)[-1] == minute
 
 
 @pytest.mark.rule(4)
 @pytest.mark.parametrize(
-    ("written", "arrived"),
+    ("written", "unix_times", "inside", "believed"),
     [
-        (datetime(2023, 9, 5, 10, 30, 25, tzinfo=UTC), None),
-        (datetime(2023, 9, 5, 10, 30, 25, 1, tzinfo=UTC), PRESENT_DAY),
-        (datetime(2099, 1, 1, tzinfo=UTC), PRESENT_DAY),
-        (datetime(2023, 1, 1, tzinfo=UTC), None),
-        (datetime(2022, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), PRESENT_DAY),
-        (datetime(1970, 1, 1, tzinfo=UTC), PRESENT_DAY),
+        (timedelta(seconds=5), [], [], True),
+        (timedelta(days=-1), [], [], True),
+        (timedelta(days=-1, microseconds=-1), [], [], False),
+        (timedelta(days=-1, microseconds=-1), [0], [], True),
+        (timedelta(days=-1, microseconds=-1), [6 * 3600], [], True),
+        (timedelta(days=-1, microseconds=-1), [6 * 3600 + 1], [], False),
+        (timedelta(days=-1, microseconds=-1), [], [0], True),
+        (timedelta(days=-9), [-9 * 86_400], [0], False),
+        (timedelta(days=-9), [0, -9 * 86_400], [-9 * 86_400], True),
+        (timedelta(days=4000), [], [], True),
+        (timedelta(days=-9000), [], [], True),
+        (timedelta(days=-9000), [-9000 * 86_400], [-9000 * 86_400], True),
+    ],
+    ids=[
+        "prompt", "a day before", "more", "with a unix time", "six hours off", "more than that",
+        "with the time inside", "one against two", "two against two", "a copy of years later",
+        "a clock that was not set", "and neither was the sender's",
+    ],
+)  # fmt: skip
+def test_a_name_gives_way_only_to_a_last_write_of_days_before_that_nothing_contradicts(
+    written: timedelta, unix_times: list[float], inside: list[float], believed: bool
+) -> None:
+    """All in days or seconds from the name."""
+    at = datetime(2023, 8, 31, 19, 44, tzinfo=UTC)
+    unix = [at.timestamp() + seconds for seconds in unix_times]
+    meant = [at + timedelta(seconds=seconds) for seconds in inside]
+    name = "31.08.2023 2144_JimmyLoup_received.json"
+    assert said(name, at + written, unix, meant) == (at if believed else None)
+
+
+@pytest.mark.rule(4)
+@pytest.mark.parametrize(
+    ("written", "unix_times", "place"),
+    [
+        (datetime(2023, 8, 31, 19, 44, 5, tzinfo=UTC), True, "arrival"),
+        (datetime(2099, 8, 31, 19, 44, 5, tzinfo=UTC), True, "inside"),
+        (datetime(2099, 8, 31, 19, 44, 5, tzinfo=UTC), False, "arrival"),
+        (datetime(2023, 8, 20, 19, 44, 5, tzinfo=UTC), True, "inside"),
+        (datetime(1970, 1, 1, tzinfo=UTC), False, "inside"),
     ],
 )
-def test_a_last_write_that_is_no_arrival_stands_for_the_start_of_the_present_day(
-    written: datetime, arrived: datetime | None
+def test_without_a_name_the_last_write_counts_unless_what_is_inside_contradicts_it(
+    written: datetime, unix_times: bool, place: str
 ) -> None:
-    """None: the last write itself."""
-    now, start = datetime(2023, 9, 4, 10, 30, 25, tzinfo=UTC), date(2023, 1, 1)
-    assert arrival(written, now, start) == (arrived or written)
-    column = pl.Series([now, written], dtype=pl.Datetime("us", "UTC"))
-    assert arrivals(column, now, start).to_list() == [now, arrived or written]
-    assert arrivals(column.clear(), now, start).to_list() == []
+    minute = datetime(2023, 8, 31, 19, 44, tzinfo=UTC)
+    found = NAMES.place(NAMES.read("copy.json"), written, [minute.timestamp()] * unix_times, [minute])
+    assert found == (minute if place == "inside" else written.replace(second=0), place)
+
+
+def test_a_file_that_lies_nowhere_in_the_history_has_no_place() -> None:
+    old = datetime(2019, 5, 1, tzinfo=UTC)
+    assert NAMES.place(NAMES.read("settings.json"), old, [old.timestamp()], [old]) is None
+    assert possible("settings.json", old) == ()
+
+
+@pytest.mark.rule(4)
+@pytest.mark.parametrize(
+    ("written", "is_believed"),
+    [
+        (datetime(2023, 9, 3, tzinfo=UTC), True),
+        (datetime(2023, 9, 2, 23, 59, 59, 999_999, tzinfo=UTC), False),
+        (datetime(2024, 9, 4, tzinfo=UTC), True),
+        (datetime(2024, 9, 4, 0, 0, 0, 1, tzinfo=UTC), False),
+        (datetime(2099, 1, 1, tzinfo=UTC), False),
+        (datetime(1970, 1, 1, tzinfo=UTC), False),
+    ],
+)
+def test_a_last_write_that_is_no_arrival_gives_way_to_the_minute_of_the_file(
+    written: datetime, is_believed: bool
+) -> None:
+    minute, start = datetime(2023, 9, 4, tzinfo=UTC), date(2023, 1, 1)
+    expected = written if is_believed else minute
+    assert arrival(written, minute, start) == expected
+    column = pl.Series([minute, written], dtype=pl.Datetime("us", "UTC"))
+    minutes = pl.Series([minute] * 2, dtype=pl.Datetime("us", "UTC"))
+    assert arrivals(column, minutes, start).to_list() == [minute, expected]
+    assert arrivals(column.clear(), minutes.clear(), start).to_list() == []
 
 
 def test_a_file_is_before_the_history_if_name_and_last_write_say_so() -> None:

@@ -191,11 +191,10 @@ class TestWhichMinute:
             "", "soon", "32.13.2023 25:61", "29.02.2023 12:00", "2023-08-31 21:44", "31.08.23 21:44",
             "31.08.2023 21:44:00", 1693511040, True, ["31.08.2023 21:44"], {"at": "31.08.2023 21:44"},
             "31.12.2022 23:59", "01.01.1970 00:00", "01.01.0001 00:00", "31.12.9999 23:59",
-            "01.09.2023 21:45", "٣١.٠٨.٢٠٢٣ ٢١:٤٤", "9" * 100,
+            "٣١.٠٨.٢٠٢٣ ٢١:٤٤", "9" * 100,
         ],
     )  # fmt: skip
     def test_without_a_readable_one_the_name_is_used_and_the_row_says_so(self, inside: Any) -> None:
-        """`01.09.2023 21:45` is a day and 55 s after the arrival; a day less 5 s would be read."""
         row = in_memory(renamed(name_of(), datetime=inside)).only_file()
         assert (row["minute"], row["time_source"], row["time_note"]) == (
             SAMPLE_TIME, "name", "unreadable_inside",
@@ -209,16 +208,95 @@ class TestWhichMinute:
         )  # fmt: skip
 
     @pytest.mark.parametrize(
-        ("inside", "minute"),
+        ("inside", "name", "written", "unix", "minute", "note"),
         [
-            ("01.01.2023 01:00", datetime(2023, 1, 1, 0, 0, tzinfo=UTC)),
-            ("01.09.2023 21:44", SAMPLE_TIME + timedelta(days=1)),
-            (" 31.08.2023 21:44 ", SAMPLE_TIME),
+            (0, 0, 0, [0], 0, None),
+            (-7, 0, 0, [-7, -7], -7, None),
+            (-7, 0, 0, [-7, 0, 0], 0, "inside_contradicted"),
+            (-7, 0, 0, [], 0, "inside_contradicted"),
+            (-7, 0, -7, [], -7, None),
+            (-7, 0, 90, [], 0, "inside_contradicted"),
+            (1, 0, 0.75, [], 0, "inside_contradicted"),
+            (1, 0, 1.75, [], 1, None),
+            (-1, 0, 0, [-0.1], 0, "inside_contradicted"),
+            (-1, 0, 0, [-0.9], -1, None),
+            (7, 0, 0, [7, 7], 0, "inside_contradicted"),
+            (7, 0, 9000, [7, 7], 7, None),
+            (360, 0, 9000, [360], 360, None),
+            (361, 0, 9000, [361], 0, "inside_far"),
+            (361, 0, 361, [361], 361, None),
+            (720, 0, 0, [0], 0, "inside_far"),
+            (-720, 0, 0, [-720, -720], 0, "inside_far"),
+            (-200_000, 0, 0, [0], 0, "inside_far"),
+            (-0.0, -300, 0, [0], 0, None),
         ],
+        ids=[
+            "alike", "a late name", "two against one", "no unix time", "the arrival says inside",
+            "nothing says inside", "a minute ahead of its arrival", "a minute ahead", "a minute, as the name",
+            "a minute, as inside",
+            "ahead of a prompt arrival",
+            "ahead, arrival unknown", "six hours", "more than six hours", "more, near the arrival",
+            "half a day ahead", "half a day behind", "months behind", "a name of hours before",
+        ],
+    )  # fmt: skip
+    def test_name_inside_unix_times_and_arrival_are_weighed(
+        self, inside: float, name: int, written: float, unix: list[float], minute: int, note: str | None
+    ) -> None:
+        """In minutes from the sample time, the last write some seconds later."""
+
+        def at(minutes: float) -> datetime:
+            return SAMPLE_TIME + timedelta(minutes=minutes)
+
+        rooms = ("Office", "Kitchen", "Livingroom")
+        content = to_bytes(
+            payload(
+                at=at(inside),
+                plugs={room: plug(at(minutes)) for room, minutes in zip(rooms, unix, strict=False)},
+                consumptions=None,
+            )
+        )
+        row = in_memory(
+            ShareFile(name_of(at=at(name)), content, at(written) + timedelta(seconds=5))
+        ).only_file()
+        assert (row["minute"], row["time_note"]) == (at(minute), note)
+        assert row["time_source"] == ("name" if note else "inside")
+
+    def test_a_time_inside_that_stands_still_gives_way_to_names_that_go_on(self) -> None:
+        """Twelve names, with unix times or without; from the sixth on the time inside is the sixth minute."""
+        minutes = [SAMPLE_TIME + timedelta(minutes=number) for number in range(12)]
+        for unix_times in (True, False):
+            done = in_memory(
+                *(
+                    ShareFile(
+                        name_of(at=at),
+                        to_bytes(
+                            payload(
+                                at=min(at, minutes[5]),
+                                plugs={"Office": plug(at)} if unix_times else None,
+                                consumptions=None,
+                            )
+                        ),
+                        at + timedelta(seconds=5),
+                    )
+                    for at in minutes
+                )
+            )
+            assert done.files["minute"].to_list() == minutes
+            assert done.files["time_note"].to_list() == [None] * 6 + ["inside_contradicted"] * 6
+
+    @pytest.mark.parametrize(
+        ("inside", "arrived", "minute"),
+        [(0, 0, 0), (0, 5000, 0), (360, 0, 360), (361, 0, None), (0, -100_000, None)],
     )
-    def test_the_history_s_first_minute_and_a_day_ahead_are_read(self, inside: str, minute: datetime) -> None:
-        row = in_memory(renamed(name_of(), datetime=inside)).only_file()
-        assert (row["minute"], row["time_source"]) == (minute, "inside")
+    def test_without_a_name_a_time_inside_is_read_up_to_hours_after_its_arrival(
+        self, inside: int, arrived: int, minute: int | None
+    ) -> None:
+        """In minutes; a last write of days before contradicts it, as no unix time is there."""
+        at = SAMPLE_TIME + timedelta(minutes=inside)
+        content = to_bytes(payload(at=at, plugs=None, consumptions=None))
+        file = ShareFile("copy of it.json", content, SAMPLE_TIME + timedelta(minutes=arrived))
+        row = in_memory(file).only_file()
+        assert row["minute"] == (None if minute is None else SAMPLE_TIME + timedelta(minutes=minute))
 
     @pytest.mark.parametrize("name", ["32.13.2023 2561_JimmyLoup_received.json", "copy of it.json"])
     @pytest.mark.parametrize("inside", [None, "soon", "01.01.1970 00:00", "01.01.2099 00:00"])
