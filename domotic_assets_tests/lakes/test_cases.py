@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -25,6 +26,8 @@ from domotic_assets.operate import upkeep
 from domotic_assets.schemas import gold, refusals, silver, weather
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import surrogate_key
+from domotic_assets.serve import publish
+from domotic_assets_tests.support.admin_file import add_marts
 from domotic_assets_tests.support.carry import FORECASTS, carry
 from domotic_assets_tests.support.lakes import RIGHT_OF_BRONZE, open_lake
 
@@ -314,3 +317,42 @@ def test_a_last_write_of_the_year_10000_is_kept_and_read_wherever_the_lake_is(sh
         assert "modified_at" not in json.loads(added.stats)["maxValues"]
         needles = Needles((), ["FrozenX"], ())
         assert "column name" in [*in_parquet(needles, case / "files" / added.path)]
+
+
+# Totals
+
+
+def totals(work: Workspace, folder: Path) -> dict[tuple[str, str], float]:
+    """Wh of each home and local date as the mart of energy adds them up."""
+    files = {}
+    for table in gold.TABLES:
+        files[table.name] = work.lake.files(table)
+        if not files[table.name]:
+            empty = folder / f"{table.name}.parquet"
+            table.empty().write_parquet(empty)
+            files[table.name] = [str(empty)]
+    built = publish.build_file(folder / "serve", files, dict.fromkeys(files, 0), "any", purpose="test")
+    add_marts(built)
+    with duckdb.connect(str(built), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT apartment_id, strftime(local_date, '%d.'), round(sum(energy_kwh) * 1000, 3) "
+            "FROM marts.mart_energy_daily WHERE is_total GROUP BY ALL"
+        ).fetchall()
+    return {(home, day): energy for home, day, energy in rows}
+
+
+@pytest.mark.rule(1)
+def test_a_homes_total_is_its_plugs_until_its_house_meter_speaks(shared: Path, tmp_path: Path) -> None:
+    """Neither a switch among consumptions, nor zeros beside a plug that draws, nor a room's meter is one."""
+    case = delivered(shared, tmp_path, "house_meter_comes_later")
+    work = open_lake(case / "sites.yaml", case / "lake")
+    carry(work, flows=(*TO_ROOMS, "calendar_dims", "weather_dims"))
+    assert totals(work, tmp_path) == {
+        ("metered", "17."): 60,
+        # The plug's 5,000 Wh of the day between the files end where the meter begins.
+        ("metered", "18."): 4 * 1_500 / 60,
+        ("stray", "17."): 60,
+        ("stray", "18."): 5_000,
+        ("absent", "18."): 60,
+        ("submeter", "18."): 200,
+    }
