@@ -15,12 +15,18 @@ def keys(table: Table, rows: pl.DataFrame, held: Mapping[str, pl.DataType]) -> V
     """Check that a table matches its declaration in `schemas`.
 
     rows: its key columns and those that may not be null. held: the columns as they are stored. A breach is a
-    fault of this code, whatever the feed sent.
+    fault of this code, whatever the feed sent. A column that may be null may be missing until the next write.
     """
     breaches = [
-        Breach(f"{table.id}.{name}", "column_differs", "ERROR", {"declared": str(dtype), "stored": stored})
-        for name, dtype in table.schema.items()
-        if (stored := str(held.get(name, "missing"))) != str(dtype)
+        Breach(
+            f"{table.id}.{column.name}",
+            "column_differs",
+            "ERROR",
+            {"declared": str(column.dtype), "stored": stored},
+        )
+        for column in table.columns
+        if (stored := str(held.get(column.name, "missing"))) != str(column.dtype)
+        and not (column.nullable and column.name not in held)
     ]
     breaches += [
         Breach(f"{table.id}.{name}", "column_unknown", "ERROR", {"stored": str(held[name])})
