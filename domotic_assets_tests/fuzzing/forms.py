@@ -201,7 +201,7 @@ def foreign_unit(draft: Draft) -> bool:
 
 KINDS = {
     "Door": ("door", "DOOR", "Door ", "Tür", "tuer", "porte", "Porta", "puerta", "PORTE"),
-    "Window": ("window", "WINDOW", "Window ", "Fenster", "fenêtre", "FENÊTRE", "finestra", "janela"),
+    "Window": ("window", "WINDOW", "Window ", "Fenster", "fenêtre", "FENÊTRE", "janela", "Fereastră"),
 }  # fmt: skip
 STATES = {
     "on": ("On", "ON ", "open", "Offen", "auf", "ouvert", "ouverte", "aperto", True, 1, "true", "1"),

@@ -1,8 +1,8 @@
 """Reads the words with which a feed says what an opening is and whether it is open.
 
-Letter case, blanks and accents make no difference. The words are those of English, of the languages of
-Switzerland (German, French, Italian, Romansh), and Spanish and Portuguese ones, as firmware comes with. A
-word belongs here only if it means one thing in all of them.
+Letter case, blanks and accents make no difference. The words are English, French, Spanish, Romanian and
+Portuguese ones, and those of the other languages of Switzerland (German, Italian, Romansh). A word belongs
+here only if it means one thing in all of them.
 """
 
 import unicodedata
@@ -17,15 +17,16 @@ OPEN, CLOSED = 1.0, 0.0
 
 _KINDS = {
     DOOR: "door doors doorsensor doorcontact tür tuer türe türen porte portes porta porte-fenêtre balkontür "
-    "fenstertür terrassentür haustür wohnungstür puerta puertas portas",
+    "fenstertür terrassentür haustür wohnungstür puerta puertas portas ușă uși ușa",
     WINDOW: "window windows windowsensor windowcontact fenster fensterkontakt dachfenster fenêtre fenêtres "
-    "finestra finestre fanestra fanestras ventana ventanas janela janelas",
+    "finestra finestre fanestra fanestras ventana ventanas janela janelas "
+    "fereastră ferestre fereastra geam",
 }
 _STATES = {
     OPEN: "on open opened true yes 1 offen geöffnet geoeffnet auf ein an gekippt tilted ouvert ouverte "
-    "aperto aperta avert averta abierto abierta aberto aberta",
+    "aperto aperta avert averta abierto abierta aberto aberta deschis deschisă oui sí sim da",
     CLOSED: "off closed close shut false no 0 zu geschlossen aus fermé fermée chiuso chiusa serrà serrada "
-    "cerrado cerrada fechado fechada",
+    "cerrado cerrada fechado fechada închis închisă non não nu",
 }
 _LONGEST = 40
 """A longer text is no word."""
