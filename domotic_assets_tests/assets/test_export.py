@@ -96,7 +96,12 @@ def test_the_manifest_says_columns_units_meanings_rows_and_hashes(exported: Path
     energy = manifest["tables"]["gold/fact_energy_minute"]
     assert energy["rows"] == pl.read_parquet(exported / "gold/fact_energy_minute.parquet").height
     [kwh] = [column for column in energy["columns"] if column["name"] == "energy_kwh"]
-    assert kwh == {"name": "energy_kwh", "type": "Float64", "unit": "kWh", "meaning": "energy_wh ÷ 1000: import − export"}
+    assert kwh == {
+        "name": "energy_kwh",
+        "type": "Float64",
+        "unit": "kWh",
+        "meaning": "energy_wh ÷ 1000: import − export",
+    }
     hashes = {"files.zip": manifest["files"]["sha256"]}
     for table in manifest["tables"].values():
         hashes |= table["sha256"]

@@ -34,16 +34,32 @@ _READING = ["ts", "device", "variable"]
 
 @dataclass(frozen=True)
 class Context:
-    """Energy events of the minutes to rebuild and around, their `plug_readings`, and their reach."""
+    """What the energy of some minutes depends on.
+
+    events: energy events of these minutes. plugs: `plug_readings` of them and around; marked: those with a
+    counter, as `counted` does. reach: how far a change in the minutes reaches.
+    """
 
     events: pl.DataFrame
     plugs: pl.DataFrame
+    marked: pl.DataFrame
     reach: Reach
 
-    def with_more(self, more: list[pl.DataFrame]) -> "Context":
-        """Add events; those that are there already are left out."""
-        events = pl.concat([self.events, *more]).unique(_READING, keep="first", maintain_order=True)
-        return replace(self, events=events, plugs=energy.plug_readings(events))
+    @classmethod
+    def of(cls, work: Workspace, events: pl.DataFrame, reach: Reach) -> "Context":
+        """Make the context of events alone."""
+        plugs = energy.plug_readings(events)
+        return cls(events, plugs, counted(plugs, work.registry.settings.plug_power_bound_w), reach)
+
+    def with_more(self, work: Workspace, more: list[pl.DataFrame]) -> "Context":
+        """Add readings of plugs from events around; those that are there already are left out."""
+        around = energy.plug_readings(pl.concat(more).unique(_READING, keep="first", maintain_order=True))
+        new = around.join(self.plugs, on=["device", "ts"], how="anti", maintain_order="left")
+        if new.is_empty():
+            return self
+        plugs = pl.concat([self.plugs, new])
+        marked = counted(plugs, work.registry.settings.plug_power_bound_w)
+        return replace(self, plugs=plugs, marked=marked)
 
 
 def read_context(work: Workspace, first: datetime, last: datetime) -> Context:
@@ -52,8 +68,7 @@ def read_context(work: Workspace, first: datetime, last: datetime) -> Context:
     span = Window(first - USUAL_CONTEXT, last + USUAL_CONTEXT + MINUTE)
     wanted = pl.col("variable").is_in(energy.VARIABLES)
     events = read_within(work, silver.SENSOR_EVENTS, "ts", [span], _COLUMNS, wanted)
-    context = Context(events, energy.plug_readings(events), Reach(first, last))
-    context = _with_neighbours(work, context, days)
+    context = _with_neighbours(work, Context.of(work, events, Reach(first, last)), days)
     unsettled, until = _unsettled(work, context, days)
     if not unsettled:
         return context
@@ -83,7 +98,7 @@ def _with_neighbours(work: Workspace, context: Context, days: dict[str, list[dat
         if not more:
             return context
         if any(not found.is_empty() for found in more):
-            context = context.with_more(more)
+            context = context.with_more(work, more)
             early, late = _lacking(context, days)
 
 
@@ -92,11 +107,12 @@ def _lacking(context: Context, plugs: Collection[str]) -> tuple[set[str], set[st
 
     A plug that has none from the change on needs none before.
     """
-    read = context.plugs.filter(pl.col("counter_total").is_not_null()).select("device", "ts")
     first, last = context.reach.first, context.reach.last
-    before = set(read.filter(pl.col("ts") < first)["device"])
-    since = set(read.filter(pl.col("ts") >= first)["device"])
-    after = set(read.filter(pl.col("ts") > last)["device"])
+    edges = context.marked.group_by("device").agg(oldest=pl.col("ts").min(), newest=pl.col("ts").max())
+    before, since, after = (
+        set(edges.filter(side)["device"])
+        for side in (pl.col("oldest") < first, pl.col("newest") >= first, pl.col("newest") > last)
+    )
     return since.intersection(plugs) - before, set(plugs) - after
 
 
@@ -108,12 +124,13 @@ def _unsettled(work: Workspace, context: Context, plugs: Collection[str]) -> tup
     """
     first, last = context.reach.first, context.reach.last
     settles = timedelta(hours=work.registry.settings.counter_settles_hours)
-    marked = counted(context.plugs, work.registry.settings.plug_power_bound_w)
+    marked = context.marked
     here = marked.filter(pl.col("ts") >= first, pl.col("before").is_null() | (pl.col("before") <= last))
     names = {surrogate_key(plug): plug for plug in plugs}
     notes = _notes(work, Window(first - settles, last + _PAST + settles), names)
     later = notes.filter(pl.col("ts") >= first)
-    until = max([last, *here["ts"], *later["ts"]]) + settles
+    times = pl.concat([here["ts"], later["ts"]]).max()
+    until = max(last, times if isinstance(times, datetime) else last) + settles
     latest = notes.filter(pl.col("ts") < first).group_by("device").last()
     returning = {
         plug
@@ -180,8 +197,7 @@ def _with_surroundings(work: Workspace, context: Context) -> Context:
     start = utc_midnight((reach.first - settles - _PAST).date())
     context = _with_span(work, context, start, reach.until + settles)
     while older := [plug for plug, days in dates.items() if days[0] < start.date()]:
-        marked = counted(context.plugs, settings.plug_power_bound_w)
-        calm = calm_since(marked, settles).filter(pl.col("ts") <= reach.first - settles)
+        calm = calm_since(context.marked, settles).filter(pl.col("ts") <= reach.first - settles)
         newest = dict(calm.group_by("device").agg(pl.col("ts").max()).iter_rows())
         needed = [newest[plug] - _PAST if plug in newest else start - timedelta(days=1) for plug in older]
         earliest = utc_midnight(min(needed).date())
@@ -192,10 +208,14 @@ def _with_surroundings(work: Workspace, context: Context) -> Context:
 
 
 def _with_span(work: Workspace, context: Context, start: datetime, end: datetime) -> Context:
-    """Add the energy events of unsettled plugs from `start` to `end`, both included."""
-    span = Window(start, end + MINUTE)
+    """Add the readings of unsettled plugs from `start` to `end`, both included."""
     wanted = pl.col("device").is_in([*context.reach.unsettled]) & pl.col("variable").is_in(energy.VARIABLES)
-    return context.with_more([read_within(work, silver.SENSOR_EVENTS, "ts", [span], _COLUMNS, wanted)])
+    # What lies in the usual context is there already.
+    before = Window(start, min(end + MINUTE, context.reach.first - USUAL_CONTEXT))
+    after = Window(max(start, context.reach.last + USUAL_CONTEXT + MINUTE), end + MINUTE)
+    spans = [span for span in (before, after) if span.start < span.end]
+    more = [read_within(work, silver.SENSOR_EVENTS, "ts", [span], _COLUMNS, wanted) for span in spans]
+    return context.with_more(work, more) if more else context
 
 
 def _next_days(

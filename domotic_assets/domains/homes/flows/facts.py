@@ -186,7 +186,9 @@ def _energy(work: Workspace, minutes: pl.Series, run: pl.Series) -> tuple[pl.Dat
     them.
     """
     context = read_context(work, _first(minutes), _last(minutes))
-    rows = energy.energy_minutes(context.events, context.plugs, minutes, context.reach, work.registry)
+    rows = energy.energy_minutes(
+        context.events, context.plugs, context.marked, minutes, context.reach, work.registry
+    )
     inside = pl.col("datetime_key").is_in(_keys(minutes).implode())
     others = pl.col("datetime_key").is_in(_keys(run).implode())
     reached = rows.filter(~inside, ~others)

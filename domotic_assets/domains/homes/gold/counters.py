@@ -9,7 +9,7 @@ Why: docs/decisions/0035-counters-by-their-neighbours.md. With pictures: docs/en
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -71,16 +71,21 @@ class Series:
         self._power_around: dict[int, float] = {}
         self._usual_power: dict[int, float] = {}
 
-    def steps(self, begin: int = 0) -> list[Step]:
-        """Judge the readings after the one at place `begin`, which is the level that they go on from."""
-        steps: list[Step] = []
-        while (place := begin + len(steps) + 1) < len(self._counters):
-            rise = self._counters[place] - self._counters[place - 1]
-            if is_calm(rise, self._bound_w):
-                steps.append(Step(rise, place - 1))
-            else:
-                steps += self._rise(place) if rise > 0 else self._fall(place)
-        return steps
+    def notable(self, breaks: Iterable[int]) -> dict[int, Step]:
+        """Judge the readings whose step is not calm, and those until the counter is back from it, by place.
+
+        Every other reading simply goes on from the one before. breaks: places of the steps that are not calm,
+        in order, after a reading whose level is certain.
+        """
+        found: dict[int, Step] = {}
+        judged = 0
+        for place in breaks:
+            if place > judged:
+                rises = self._counters[place] > self._counters[place - 1]
+                steps = self._rise(place) if rises else self._fall(place)
+                found.update(enumerate(steps, place))
+                judged = place + len(steps) - 1
+        return found
 
     def _rise(self, place: int) -> list[Step]:
         """Judge a large rise at `place`, and the readings until the counter is back from it."""

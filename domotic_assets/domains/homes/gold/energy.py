@@ -101,21 +101,22 @@ def _pivot(events: pl.DataFrame, variables: Sequence[str]) -> pl.DataFrame:
 def energy_minutes(
     events: pl.DataFrame,
     plugs: pl.DataFrame,
+    marked: pl.DataFrame,
     minutes: pl.Series,
     reach: Reach,
     registry: Registry,
 ) -> pl.DataFrame:
     """Build FACT_ENERGY_MINUTE rows of the given minutes, and of the readings that a change in them affects.
 
-    events: of VARIABLES, with the context that `plug_energy` needs. plugs: their `plug_readings`. minutes:
-    those to rebuild, all within `reach`.
+    events: of VARIABLES. plugs: `plug_readings`, with the context that `plug_energy` needs; marked: those
+    that are `counted`. minutes: those to rebuild, all within `reach`.
     """
     inside = pl.col("ts").is_in(minutes.implode())
     # A counter read nearby takes the energy of such a reading, or leaves it to its power.
     alone = pl.col("counter_total").is_null() & pl.col("ts").is_between(
         reach.first - ALONE, reach.last + ALONE
     )
-    steps = plug_energy(plugs, reach, registry.settings)
+    steps = plug_energy(plugs, marked, reach, registry.settings)
     plug_rows = (
         plugs.join(steps, on=["device", "ts"], how="left")
         .filter(inside | alone | pl.col("energy_source").is_not_null())

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from domotic_assets.domains.homes.gold.counters import Series, Step
+from domotic_assets.domains.homes.gold.counters import Series
 from domotic_assets.localtime import MINUTE
 from domotic_assets.registry.registry import Tunables
 from domotic_assets.schemas.table import UTC_TIME
@@ -80,14 +80,15 @@ def calm_since(marked: pl.DataFrame, settles: timedelta) -> pl.DataFrame:
     return marked.select("device", "ts", calm=pl.col("ts") - broke >= settles).filter("calm").drop("calm")
 
 
-def plug_energy(readings: pl.DataFrame, reach: Reach, settings: Tunables) -> pl.DataFrame:
+def plug_energy(
+    readings: pl.DataFrame, marked: pl.DataFrame, reach: Reach, settings: Tunables
+) -> pl.DataFrame:
     """Compute the energy of every plug reading that a change in `reach` can affect.
 
     readings: `plug_readings`, of each plug from its last counter reading before the change to its first after
-    it; of unsettled ones as far as `Reach` and `counters` need. Columns: device, ts, energy_wh, since (from
-    when the energy is counted), energy_source, counter_note.
+    it; of unsettled ones as far as `Reach` and `counters` need. marked: `counted` of them. Columns: device,
+    ts, energy_wh, since (from when the energy is counted), energy_source, counter_note.
     """
-    marked = counted(readings, settings.plug_power_bound_w)
     judged = pl.col("device").is_in([*reach.unsettled])
     rows = [_differences(marked.filter(~judged), reach)]
     rows += [_judged(own, reach, settings) for own in marked.filter(judged).partition_by("device")]
@@ -103,7 +104,12 @@ def _differences(marked: pl.DataFrame, reach: Reach) -> pl.DataFrame:
     """Compute the energy of calm counters as differences, in the changed minutes and at the next reading."""
     inside = pl.col("ts").is_between(reach.first, reach.last)
     is_next = (pl.col("ts") > reach.last) & (pl.col("before").is_null() | (pl.col("before") <= reach.last))
-    return marked.filter(inside | is_next).select(
+    return _as_differences(marked.filter(inside | is_next))
+
+
+def _as_differences(marked: pl.DataFrame) -> pl.DataFrame:
+    """Build the energy of counter readings that simply go on from the one before. marked: `counted`."""
+    return marked.select(
         "device",
         "ts",
         energy_wh=pl.col("rise_wh").fill_null(0.0),
@@ -121,24 +127,22 @@ def _judged(own: pl.DataFrame, reach: Reach, settings: Tunables) -> pl.DataFrame
     minutes = (own["ts"].dt.epoch("s") // 60).to_list()
     counters, powers = own["counter_total"].to_list(), own["power_w"].to_list()
     series = Series(minutes, counters, powers, settings.plug_power_bound_w, settles // MINUTE)
-    steps = series.steps(begin)
-    if calm.is_empty():
-        # Nothing older is known: the very first reading adds nothing.
-        steps = [Step(0.0, 0), *steps]
-    first = own.height - len(steps)
-    times = own["ts"]
-    rows = pl.DataFrame(
-        [
-            own["device"][first:],
-            times[first:],
-            pl.Series("energy_wh", [step.energy_wh for step in steps], pl.Float64),
-            times[[step.since for step in steps]].alias("since"),
-            pl.repeat("counter", len(steps), eager=True).alias("energy_source"),
-            pl.Series("counter_note", [step.note for step in steps], pl.String),
-        ],
-        schema=_ENERGY,
+    found = series.notable([place for place in own["breaks"].arg_true() if place > begin])
+    # Where nothing older is known, the very first reading adds nothing.
+    first = 0 if calm.is_empty() else begin + 1
+    rows = _as_differences(own).with_columns(
+        pl.Series("energy_wh", own["rise_wh"].fill_null(0.0)).scatter(
+            [*found], [step.energy_wh for step in found.values()]
+        ),
+        pl.Series("since", own["before"]).scatter(
+            [*found], own["ts"][[step.since for step in found.values()]]
+        ),
+        pl.repeat(None, own.height, dtype=pl.String, eager=True)
+        .scatter([*found], [step.note for step in found.values()])
+        .alias("counter_note"),
     )
-    return rows if reach.until is None else rows.filter(pl.col("ts") <= reach.until)
+    reached = rows[first:]
+    return reached if reach.until is None else reached.filter(pl.col("ts") <= reach.until)
 
 
 def _by_power(readings: pl.DataFrame, marked: pl.DataFrame) -> pl.DataFrame:

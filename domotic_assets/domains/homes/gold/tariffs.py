@@ -45,45 +45,58 @@ def cost_of(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
     the band that of the local weekday and minute. Null if the home has no provider, or no tariff or band
     applies in one of the minutes.
     """
-    spread = (pl.col("ts") - pl.col("since")) > MINUTE
-    priced = _with_prices(rows.with_row_index("row"), registry)
-    if rows.select(spread.any()).item():
-        minutes = priced.filter(spread).select(
-            "row", "home", ts=pl.datetime_ranges(pl.col("since") + MINUTE, "ts", "1m")
+    numbered = rows.with_row_index("row")
+    at_once = numbered.select("row", "home", "ts")
+    gaps = numbered.filter((pl.col("ts") - pl.col("since")) > MINUTE)
+    minutes = gaps.select("row", "home", ts=pl.datetime_ranges(pl.col("since") + MINUTE, "ts", "1m")).explode(
+        "ts"
+    )
+    priced = _with_prices(pl.concat([at_once, minutes]) if gaps.height else at_once, registry)
+    price = priced[: rows.height][_PRICE]
+    if gaps.height:
+        means = _means(priced[rows.height :])
+        price = price.scatter(means["row"], means["mean"])
+    cost = pl.col("energy_import_kwh") * price
+    if _FEED_IN in priced.columns:
+        cost -= pl.col("energy_export_kwh") * priced[: rows.height][_FEED_IN]
+    return rows.with_columns(cost_chf=cost)
+
+
+def _means(minutes: pl.DataFrame) -> pl.DataFrame:
+    """Compute the mean price of each row's minutes: row, mean; null if a minute has none."""
+    # Lists: in a list the order of adding, and so the last bit of a mean, is always the same.
+    of_gap = pl.col(_PRICE).list
+    return (
+        minutes.group_by("row", maintain_order=True)
+        .agg(_PRICE)
+        .select(
+            "row",
+            mean=pl.when(of_gap.len() > of_gap.drop_nulls().list.len())
+            .then(None)
+            .when(of_gap.min() == of_gap.max())
+            .then(of_gap.first())
+            .otherwise(of_gap.mean()),
         )
-        # Lists: in a list the order of adding, and so the last bit of a mean, is always the same.
-        of_gap = pl.col(_PRICE).list
-        means = (
-            _with_prices(minutes.explode("ts"), registry)
-            .group_by("row", maintain_order=True)
-            .agg(_PRICE)
-            .select(
-                "row",
-                mean=pl.when(of_gap.len() > of_gap.drop_nulls().list.len())
-                .then(None)
-                .when(of_gap.min() == of_gap.max())
-                .then(of_gap.first())
-                .otherwise(of_gap.mean()),
-            )
-        )
-        priced = priced.join(means, on="row", how="left", maintain_order="left").with_columns(
-            pl.when(spread).then("mean").otherwise(_PRICE).alias(_PRICE)
-        )
-    bought = pl.col("energy_import_kwh") * pl.col(_PRICE)
-    return priced.select(*rows.columns, cost_chf=bought - pl.col("energy_export_kwh") * pl.col(_FEED_IN))
+    )
 
 
 def _with_prices(rows: pl.DataFrame, registry: Registry) -> pl.DataFrame:
-    """Add the price at each row's minute, and the feed-in price. rows: ts and home among others."""
+    """Add the price at each row's minute, and the feed-in price if any tariff has one.
+
+    rows: ts and home among others.
+    """
     homes_alike: dict[tuple[str, str], list[str]] = {}
     for home in registry.homes:
         if home.tariff is not None:
             homes_alike.setdefault((home.time_zone, home.tariff), []).append(home.id)
     # Many rows have the same minute: each minute is looked up once.
     minutes = rows.lazy().select("ts").unique()
-    prices: dict[str, list[pl.Expr]] = {_PRICE: [], _FEED_IN: []}
+    columns = [_PRICE, *([_FEED_IN] if any(t.feed_in_chf_per_kwh for t in registry.tariffs) else [])]
+    prices: dict[str, list[pl.Expr]] = {column: [] for column in columns}
     for (zone_name, provider), homes in homes_alike.items():
-        for column, price in _prices(registry.tariffs, provider, zone_name).items():
+        found = _prices(registry.tariffs, provider, zone_name)
+        for column in columns:
+            price = found[column]
             name = f"{column} {len(prices[column])}"
             minutes = minutes.with_columns(price.alias(name))
             prices[column].append(pl.when(pl.col("home").is_in(homes)).then(name))

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from domotic_assets.domains.homes.gold.counters import Series, is_calm
+from domotic_assets.domains.homes.gold.counters import is_calm
 from domotic_assets_tests.support import meters
 
 # 6,000 W are 100 Wh in a minute.
@@ -18,10 +18,9 @@ Reading = tuple[int, float] | tuple[int, float, float]
 
 def judged(*readings: Reading) -> list[tuple[float, str | None]]:
     """Wh and note of each reading but the first."""
-    minutes = [reading[0] for reading in readings]
     powers = [reading[2] if len(reading) == 3 else None for reading in readings]
-    series = Series(minutes, [reading[1] for reading in readings], powers, BOUND_W, DAY)
-    return [(round(step.energy_wh, 6), step.note) for step in series.steps()]
+    columns = [[reading[0] for reading in readings], [reading[1] for reading in readings], powers]
+    return [(round(step.energy_wh, 6), step.note) for step in meters.judged(*columns, BOUND_W, DAY)]  # type: ignore[arg-type]
 
 
 @pytest.mark.rule(1)
@@ -148,12 +147,7 @@ def test_what_a_reading_adds_and_what_it_was(
 def test_a_noisy_counter_is_not_set_back_again_and_again() -> None:
     """Half a Wh up and down around 0.1 Wh a minute: 59 minutes add 5.9 Wh, not 30."""
     readings = [(minute, 500 + 0.1 * minute + 0.5 * (minute % 2), 6.0) for minute in range(60)]
-    assert sum(step.energy_wh for step in series(readings).steps()) == pytest.approx(5.9, abs=1.0)
-
-
-def series(readings: Sequence[tuple[int, float, float]]) -> Series:
-    minutes, counters, powers = zip(*readings, strict=True)
-    return Series(minutes, counters, powers, BOUND_W, DAY)
+    assert sum(energy for energy, _ in judged(*readings)) == pytest.approx(5.9, abs=1.0)
 
 
 @pytest.mark.parametrize(("rise_wh", "calm"), [(0, True), (100, True), (100.01, False), (-1e-9, False)])

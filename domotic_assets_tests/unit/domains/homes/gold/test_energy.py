@@ -12,7 +12,7 @@ from domotic_assets.domains.homes.gold.energy import (
     energy_minutes,
     plug_readings,
 )
-from domotic_assets.domains.homes.gold.plug_energy import Reach
+from domotic_assets.domains.homes.gold.plug_energy import Reach, counted
 from domotic_assets.schemas.homes.gold import FACT_ENERGY_MINUTE
 from domotic_assets.schemas.table import UTC_TIME, surrogate_key
 from domotic_assets.star.arithmetic import divided
@@ -106,7 +106,8 @@ def rebuilt(
     assert isinstance(last, datetime)
     plugs = plug_readings(events)
     reach = Reach(first, last, plugs["device"].unique().to_list() if unsettled is None else unsettled)
-    rows = energy_minutes(events, plugs, chosen, reach, registry())
+    marked = counted(plugs, registry().settings.plug_power_bound_w)
+    rows = energy_minutes(events, plugs, marked, chosen, reach, registry())
     assert rows.schema == FACT_ENERGY_MINUTE.schema
     return rows.sort("datetime_key", "device_key")
 
