@@ -78,12 +78,12 @@ class DefectShare(click.ParamType[tuple[str, float]]):
 @click.option(
     "--start",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="First UTC day of the history  [default: so that it ends today]",
+    help="First UTC day of the history  [default: so that it reaches up to now]",
 )
 @click.option(
     "--days",
     type=click.IntRange(min=0),
-    help=f"UTC days of history  [default: {DEFAULT_DAYS}, with --live 0]",
+    help=f"Whole UTC days of history  [default: {DEFAULT_DAYS}, with --live 0]",
 )
 @click.option(
     "--seed",
@@ -115,8 +115,7 @@ class DefectShare(click.ParamType[tuple[str, float]]):
 @click.option(
     "--live",
     is_flag=True,
-    help="Then go on: a file a minute and home. Begins where the history ends; without --start, "
-    "history reaches up to now.",
+    help="Then go on: a file a minute and home. Begins where the history ends.",
 )
 @click.option(
     "--speed",
@@ -186,20 +185,20 @@ def simulate(
     )
     console = Console(stderr=True)
     with open_truth(truth) as truth_files:
-        _write_history(console, simulation, folders, history_minutes, truth_files, live, again)
+        goes_on = live or again or start is None
+        _write_history(console, simulation, folders, history_minutes, truth_files, again, goes_on)
         if live:
             _go_live(console, simulation, folders, truth_files, speed, minutes)
 
 
 def history_span(start: datetime | None, days: int | None, live: bool, now: datetime) -> tuple[datetime, int]:
-    """Return the start of the history and its length in minutes."""
+    """Return the start of the history and its length in minutes; without `start` it reaches up to now."""
     if days is None:
         days = 0 if live else DEFAULT_DAYS
     if start is not None:
         return utc_day(start.date()), days * MINUTES_PER_DAY
     begin = utc_day(now.date() - timedelta(days=days))
-    end = floor_minute(now) if live else utc_day(now.date())
-    return begin, int((end - begin) / MINUTE)
+    return begin, int((floor_minute(now) - begin) / MINUTE)
 
 
 def _write_history(
@@ -208,13 +207,13 @@ def _write_history(
     folders: Folders,
     minutes: int,
     truth: TruthFiles | None,
-    live: bool,
     again: bool,
+    goes_on: bool,
 ) -> None:
     """Write the next `minutes` without waiting, show the progress, and print what was written.
 
-    live: whether a live feed follows. again: these minutes may have been written before; existing files are
-    kept. If both are false, what arrives after these minutes is written too.
+    again: these minutes may have been written before; existing files are kept. goes_on: what arrives after
+    these minutes is left to those that follow.
     """
     began = time.monotonic()
     columns = (
@@ -232,7 +231,7 @@ def _write_history(
             done = (moment - simulation.start) / MINUTE
             bar.update(task, completed=done, rate=f"{files:,} files, {rate:,.0f} a second")
 
-        written = write_history(simulation, folders, minutes, truth, show, goes_on=live or again, again=again)
+        written = write_history(simulation, folders, minutes, truth, show, goes_on=goes_on, again=again)
     took = time.monotonic() - began
     console.print(
         f"Simulated {len(simulation.worlds)} homes from {simulation.start:%Y-%m-%d %H:%M} to "

@@ -97,15 +97,15 @@ def test_help_lists_every_defect_with_its_share() -> None:
 @pytest.mark.parametrize(
     ("start", "days", "live", "begin", "minutes"),
     [
-        (None, None, False, datetime(2023, 9, 3, tzinfo=UTC), 3 * 1440),
-        (None, 1, False, datetime(2023, 9, 5, tzinfo=UTC), 1440),
+        (None, None, False, datetime(2023, 9, 3, tzinfo=UTC), 3 * 1440 + 630),
+        (None, 1, False, datetime(2023, 9, 5, tzinfo=UTC), 1440 + 630),
         (None, None, True, datetime(2023, 9, 6, tzinfo=UTC), 630),
         (None, 2, True, datetime(2023, 9, 4, tzinfo=UTC), 2 * 1440 + 630),
         (datetime(2023, 8, 1), 2, True, datetime(2023, 8, 1, tzinfo=UTC), 2 * 1440),
         (datetime(2023, 8, 1), None, False, datetime(2023, 8, 1, tzinfo=UTC), 3 * 1440),
     ],
 )
-def test_history_ends_today_and_live_begins_where_it_ends(
+def test_history_reaches_up_to_now_unless_its_start_is_named(
     start: datetime | None, days: int | None, live: bool, begin: datetime, minutes: int
 ) -> None:
     assert history_span(start, days, live, NOW) == (begin, minutes)
