@@ -35,6 +35,8 @@ UNIT = "domotic_assets_tests/unit/"
 _HOMES = "domains/homes/"
 TESTS = {
     _HOMES + "gold/energy": [_HOMES + "gold/test_energy.py"],
+    _HOMES + "gold/plug_energy": [_HOMES + "gold/test_energy.py"],
+    _HOMES + "gold/counters": [_HOMES + "gold/test_counters.py"],
     "star/arithmetic": [_HOMES + "gold/test_energy.py"],
     _HOMES + "gold/tariffs": [_HOMES + "gold/test_tariffs.py"],
     "localtime": ["test_localtime.py", _HOMES + "bronze/test_names.py"],
