@@ -7,17 +7,17 @@ import pytest
 from domotic_assets.serve import connection as built_with
 from domotic_assets.serve.connection import in_memory
 
-ROWS = 2_000_000
+ROWS = 5_000_000
 
 
 def test_what_does_not_fit_into_memory_goes_to_the_folder_until_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(built_with, "MOST_MEMORY_MB", 50)
+    monkeypatch.setattr(built_with, "MOST_MEMORY_MB", 120)
     monkeypatch.setattr(built_with, "MEMORY_OF_A_THREAD_MB", 0)
     spill = tmp_path / "spill"
     with in_memory(spill) as connection:
-        assert connection.execute("SELECT current_setting('memory_limit')").fetchone() == ("47.6 MiB",)
+        assert connection.execute("SELECT current_setting('memory_limit')").fetchone() == ("114.4 MiB",)
         connection.execute(
             "CREATE TABLE many AS SELECT range AS n, hash(n)::VARCHAR AS text FROM range(?) ORDER BY text",
             [ROWS],
