@@ -69,11 +69,8 @@ def read_context(work: Workspace, first: datetime, last: datetime) -> Context:
     wanted = pl.col("variable").is_in(energy.VARIABLES)
     events = read_within(work, silver.SENSOR_EVENTS, "ts", [span], _COLUMNS, wanted)
     context = _with_neighbours(work, Context.of(work, events, Reach(first, last)), days)
-    unsettled, until = _unsettled(work, context, days)
-    if not unsettled:
-        return context
-    reach = replace(context.reach, unsettled=unsettled, until=until)
-    return _with_surroundings(work, replace(context, reach=reach))
+    reach = _reach(work, context, days)
+    return _with_surroundings(work, replace(context, reach=reach)) if reach.unsettled else context
 
 
 def _with_neighbours(work: Workspace, context: Context, days: dict[str, list[date]]) -> Context:
@@ -116,8 +113,8 @@ def _lacking(context: Context, plugs: Collection[str]) -> tuple[set[str], set[st
     return since.intersection(plugs) - before, set(plugs) - after
 
 
-def _unsettled(work: Workspace, context: Context, plugs: Collection[str]) -> tuple[frozenset[str], datetime]:
-    """Find the plugs whose counter needs a look further around, and until when a change may affect them.
+def _reach(work: Workspace, context: Context, plugs: Collection[str]) -> Reach:
+    """Find the plugs whose counter needs a look further around, and how far a change may affect them.
 
     Such a counter falls or jumps at the change or after it, or it did before and may come back with it. What
     counters did at other times is noted in Gold.
@@ -137,7 +134,8 @@ def _unsettled(work: Workspace, context: Context, plugs: Collection[str]) -> tup
         for plug, at, note in latest.select("device", "ts", "counter_note").iter_rows()
         if note in ("restart", "set_back") and _may_return(work, context.reach, marked, plug, at)
     }
-    return frozenset({*here.filter("breaks")["device"], *later["device"], *returning}), until
+    unsettled = {*here.filter("breaks")["device"], *later["device"], *returning}
+    return replace(context.reach, unsettled=unsettled, until=until, noted=notes.select("device", "ts"))
 
 
 def _notes(work: Workspace, span: Window, plugs: Mapping[int, str]) -> pl.DataFrame:

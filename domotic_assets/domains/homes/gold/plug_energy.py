@@ -7,7 +7,7 @@ Why: docs/decisions/0035-counters-by-their-neighbours.md
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -34,18 +34,23 @@ _ENERGY = pl.Schema(
 )
 
 
+_READING = {"device": pl.String(), "ts": UTC_TIME}
+
+
 @dataclass(frozen=True)
 class Reach:
     """How far a change in the minutes from `first` to `last` reaches.
 
     unsettled: plugs whose counter needs a look further around, as it falls or jumps near the change. until:
-    up to where their readings may be affected; those after it are only context.
+    up to where their readings may be affected; those after it are only context. noted: device and ts of
+    readings around that were noted as not simply going on.
     """
 
     first: datetime
     last: datetime
     unsettled: Collection[str] = ()
     until: datetime | None = None
+    noted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_READING))
 
 
 def counted(readings: pl.DataFrame, bound_w: float) -> pl.DataFrame:
@@ -102,9 +107,14 @@ def plug_energy(
 
 def _differences(marked: pl.DataFrame, reach: Reach) -> pl.DataFrame:
     """Compute the energy of calm counters as differences, in the changed minutes and at the next reading."""
+    return _as_differences(marked.filter(_is_changed(reach)))
+
+
+def _is_changed(reach: Reach) -> pl.Expr:
+    """Build the condition for `counted` readings that lie in the change, or are the first after it."""
     inside = pl.col("ts").is_between(reach.first, reach.last)
     is_next = (pl.col("ts") > reach.last) & (pl.col("before").is_null() | (pl.col("before") <= reach.last))
-    return _as_differences(marked.filter(inside | is_next))
+    return inside | is_next
 
 
 def _as_differences(marked: pl.DataFrame) -> pl.DataFrame:
@@ -141,7 +151,14 @@ def _judged(own: pl.DataFrame, reach: Reach, settings: Tunables) -> pl.DataFrame
         .scatter([*found], [step.note for step in found.values()])
         .alias("counter_note"),
     )
-    reached = rows[first:]
+    # Elsewhere a reading that simply goes on, and did so before, is as it was.
+    noted = reach.noted.filter(pl.col("device") == own["device"][0])["ts"]
+    may_differ = (
+        own.select(_is_changed(reach)).to_series()
+        | rows["counter_note"].is_not_null()
+        | rows["ts"].is_in(noted.implode())
+    )
+    reached = rows.filter(may_differ & (pl.int_range(own.height, eager=True) >= first))
     return reached if reach.until is None else reached.filter(pl.col("ts") <= reach.until)
 
 
