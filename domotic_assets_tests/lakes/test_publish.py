@@ -141,7 +141,7 @@ class TestContents:
             "Average, never sum: power_w. "
             "Only difference, never sum or average: counter_total. "
             "House meter, sub-meters and plugs overlap: a home's total is its plugs before the house meter's "
-            "first reading other than 0, and the house meter from then on."
+            "first reading of a watt or more, and the house meter from then on."
         )
         columns = ask(
             file,

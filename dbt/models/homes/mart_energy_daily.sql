@@ -1,4 +1,4 @@
--- A home's total comes from its plugs before its house meter first said anything but 0, and from the meter from then
+-- A home's total comes from its plugs before its house meter first said a watt or more, and from the meter from then
 -- on. A meter that only ever said 0 beside plugs is no meter yet. Meters of single rooms are part of the house's.
 with meters as (
     select
@@ -16,7 +16,8 @@ metered as (
         min(minute.datetime_key) as metered_from
     from {{ source('gold', 'fact_energy_minute') }} as minute
     inner join meters on minute.device_key = meters.device_key
-    where meters.device_type = 'house_meter' and minute.energy_wh <> 0
+    -- Less than a watt is noise of a meter that is not connected.
+    where meters.device_type = 'house_meter' and abs(minute.power_w) >= 1
     group by meters.apartment_key
 ),
 

@@ -164,7 +164,7 @@ FACT_ENERGY_MINUTE = Table(
     partition="utc_date",
     sort=("datetime_key", "device_key"),
     note="House meter, sub-meters and plugs overlap: a home's total is its plugs before the house meter's "
-    "first reading other than 0, and the house meter from then on.",
+    "first reading of a watt or more, and the house meter from then on.",
 )
 
 FACT_ENVIRONMENT_MINUTE = Table(

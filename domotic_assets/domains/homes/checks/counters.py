@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from domotic_assets.domains.homes.gold.counters import SHORT
 from domotic_assets.quality.verdict import Breach, Figures, Severity, Verdict, error_if
 from domotic_assets.schemas.homes.counter_notes import NOTES
 from domotic_assets.star.keys import moment_of
@@ -108,8 +109,9 @@ def _by_device(found: Iterable[tuple[Mapping[str, Any], str, str | None]]) -> li
 def power_against_meter(energy: pl.DataFrame) -> Verdict:
     """Find plugs whose summed power differs from their meter's rise by POWER_FACTOR: another unit.
 
-    energy: datetime_key, device, home, category, power_w, energy_wh, energy_source, one row a minute. The
-    power of a gap is the mean of that at its ends, as the meter's rise is that of the gap.
+    energy: datetime_key, device, home, category, power_w, energy_wh, energy_source, counter_note, one row a
+    minute. Gaps of over SHORT minutes are left out, as no power tells of them; so is what does not simply go
+    on.
     """
     hours = pl.col("ts").diff().over("device").dt.total_minutes() / 60
     power = (pl.col("power_w") + pl.col("power_w").shift().over("device")) / 2
@@ -119,7 +121,12 @@ def power_against_meter(energy: pl.DataFrame) -> Verdict:
         .with_columns(ts=moment_of("datetime_key"))
         .sort("device", "ts")
         .with_columns(from_power=power * hours)
-        .drop_nulls("from_power")
+        .with_columns(hours=hours)
+        .filter(
+            pl.col("from_power").is_not_null(),
+            pl.col("hours") * 60 <= SHORT,
+            pl.col("counter_note").is_null(),
+        )
         .group_by("home", "device")
         .agg(pl.col("from_power").sum(), from_meter=pl.col("energy_wh").sum())
         .filter(pl.max_horizontal("from_power", "from_meter") >= POWER_LEAST_WH)
@@ -144,6 +151,8 @@ def power_against_meter(energy: pl.DataFrame) -> Verdict:
 def balance(energy: pl.DataFrame, houses: Collection[str], minutes: int) -> Verdict:
     """Find homes whose plugs together used more than their house meter shows, or whose meter only says 0.
 
+    A home that fed in is not compared: its plugs may draw what never passes the meter.
+
     energy: device, home, room, category, energy_wh, one row a minute. houses: room ids whose meter is that of
     the home. minutes: the length of the span; a house meter with readings in less than HOUSE_COVERAGE of it
     is not compared.
@@ -155,10 +164,13 @@ def balance(energy: pl.DataFrame, houses: Collection[str], minutes: int) -> Verd
         plugs=pl.col("energy_wh").filter(pl.col("category") == "plugs").sum(),
         house=of_house.sum(),
         covered=of_house.count(),
+        fed_in=(of_house < 0).any(),
         says_zero=(of_house == 0).all() & (of_house.count() > 0),
     )
     silent = sums.filter("says_zero", pl.col("plugs") >= POWER_LEAST_WH).sort("home")
-    compared = sums.filter(pl.col("covered") >= HOUSE_COVERAGE * minutes, ~pl.col("says_zero"))
+    compared = sums.filter(
+        pl.col("covered") >= HOUSE_COVERAGE * minutes, ~pl.col("says_zero"), ~pl.col("fed_in")
+    )
     over = compared.filter(pl.col("plugs") > PLUGS_OVER_HOUSE_WARN * pl.col("house") + BALANCE_LEAST_WH).sort(
         "home"
     )

@@ -302,7 +302,7 @@ def counters_of(piece: Piece) -> Verdict:
 
 def power_against_meter(piece: Piece) -> Verdict:
     """Find plugs of the piece's homes whose summed power does not fit their meter's rise: another unit."""
-    return counters.power_against_meter(piece.energy())
+    return counters.power_against_meter(piece.energy("counter_note"))
 
 
 def balance(piece: Piece) -> Verdict:

@@ -132,7 +132,9 @@ def _reach(work: Workspace, context: Context, plugs: Collection[str]) -> Reach:
     returning = {
         plug
         for plug, at, note in latest.select("device", "ts", "counter_note").iter_rows()
-        if note in ("restart", "set_back") and _may_return(work, context.reach, marked, plug, at)
+        if (note in ("restart", "set_back") and _may_return(work, context.reach, marked, plug, at))
+        # The next reading may rise alike.
+        or (note == "jump" and marked.filter(pl.col("device") == plug, pl.col("before") == at).height)
     }
     unsettled = {*here.filter("breaks")["device"], *later["device"], *returning}
     return replace(context.reach, unsettled=unsettled, until=until, noted=notes.select("device", "ts"))

@@ -22,8 +22,14 @@ OWN_PAST = 7 * 24 * 60
 SHORT = 15
 """Minutes over which the power read at both ends tells what a device drew; in longer ones it may have run."""
 
-MARGIN, RESOLUTION_WH = 1.1, 1.0
-"""Power meter and counter differ by some per cent, and many counters show whole Wh."""
+MARGIN, RESOLUTION_WH, COARSEST_WH = 1.1, 1.0, 1_000.0
+"""Power meter and counter differ by some per cent; many counters show whole Wh, the coarsest whole kWh."""
+
+UNKNOWN_W = 2_300.0
+"""What a plug may draw of which nothing is known: a household's socket."""
+
+MANY, FEW = 20, 5
+"""Readings of which one may state a wrong power, and readings of a spike that power alone denies."""
 
 OFTEN = 3
 """A counter with more falls than this within `settles` is noisy: it is not set back at each of them."""
@@ -70,6 +76,7 @@ class Series:
         self._bound_w, self._settles = bound_w, settles
         self._power_around: dict[int, float] = {}
         self._usual_power: dict[int, float] = {}
+        self._ticks: dict[int, float] = {}
 
     def notable(self, breaks: Iterable[int]) -> dict[int, Step]:
         """Judge the readings whose step is not calm, and those until the counter is back from it, by place.
@@ -82,16 +89,21 @@ class Series:
         for place in breaks:
             if place > judged:
                 rises = self._counters[place] > self._counters[place - 1]
-                steps = self._rise(place) if rises else self._fall(place)
-                found.update(enumerate(steps, place))
-                judged = place + len(steps) - 1
+                begin = place if rises else self._spike_before(place, judged)
+                if begin < place:
+                    steps = self._excursion(begin - 1, place, "spike")
+                else:
+                    steps = self._rise(place) if rises else self._fall(place)
+                found.update(enumerate(steps, begin))
+                judged = begin + len(steps) - 1
         return found
 
     def _rise(self, place: int) -> list[Step]:
         """Judge a large rise at `place`, and the readings until the counter is back from it."""
         level = place - 1
         rise = self._counters[place] - self._counters[level]
-        if rise <= max(self._possible(level, place), self._since_last_change(level, place)):
+        explained = max(self._possible(level, place), self._since_last_change(level, place))
+        if rise <= explained or self._rises_alike(level, place):
             return [Step(rise, level, "large_step")]
         for back in self._later(place):
             before, here = self._counters[back - 1], self._counters[back]
@@ -101,6 +113,26 @@ class Series:
             if (falls_back or comes_up) and self._goes_on(level, back):
                 return self._excursion(level, back, "spike")
         return [Step(0.0, level, "jump")]
+
+    def _spike_before(self, place: int, judged: int) -> int:
+        """Find where a spike began that a fall at `place` ends; `place` if none did.
+
+        A spike may be no larger than a step that any plug can make: only the power read at both of its ends
+        denies it. judged: the last place that is judged already.
+        """
+        for begin in range(place - 1, max(judged, place - 1 - FEW), -1):
+            level = begin - 1
+            across = self._counters[place] - self._counters[level]
+            powers = [power for power in self._powers[level : place + 1] if power is not None]
+            if level < 0 or len(powers) <= place - level or across < 0:
+                continue
+            tick = self._tick(level)
+            rise = self._counters[begin] - self._counters[level]
+            minutes = self._minutes[begin] - self._minutes[level]
+            is_denied = rise > MARGIN * max(powers) * minutes / 60 + tick
+            if is_denied and across <= MARGIN * self._expected(level, place) + tick:
+                return begin
+        return place
 
     def _fall(self, place: int) -> list[Step]:
         """Judge a fall at `place`, and the readings until the counter is back from it."""
@@ -116,7 +148,9 @@ class Series:
                 return [Step(rest, level, "overflow")]
         if back is not None:
             return self._excursion(level, back, "dip")
-        return [Step(counter, level, "restart") if counter <= at_once else Step(0.0, level, "set_back")]
+        if counter <= at_once and counter < self._counters[level] / 2:
+            return [Step(counter, level, "restart")]
+        return [Step(0.0, level, "set_back")]
 
     def _excursion(self, level: int, back: int, note: Note) -> list[Step]:
         """Return the steps of readings after `level`, which add nothing, up to that at `back`, which does."""
@@ -127,6 +161,24 @@ class Series:
         """Return the places after `place` within `settles`."""
         return range(place + 1, bisect_right(self._minutes, self._minutes[place] + self._settles))
 
+    def _rises_alike(self, level: int, place: int) -> bool:
+        """Tell whether the step before or after a large rise is one of half its power or more.
+
+        So rises a counter that is read seldom and draws much; another plug's level is reached only once.
+        """
+        power = self._rate(level, place)
+        around = [
+            pair
+            for pair in ((level - 1, level), (place, place + 1))
+            if pair[0] >= 0 and pair[1] < len(self._minutes)
+        ]
+        return any(power / 2 <= self._rate(*pair) <= power * 2 for pair in around)
+
+    def _rate(self, level: int, place: int) -> float:
+        """Compute the mean power between two readings by the counter, in W."""
+        minutes = self._minutes[place] - self._minutes[level]
+        return 60 * (self._counters[place] - self._counters[level]) / minutes
+
     def _goes_on(self, level: int, place: int) -> bool:
         """Tell whether a reading goes on from a level, by what the device can draw in the time between."""
         rise = self._counters[place] - self._counters[level]
@@ -135,7 +187,8 @@ class Series:
     def _back_from_dip(self, level: int) -> int | None:
         """Find the reading by which a counter that fell after `level` is back from a dip; None if none is."""
         inner: int | None = None
-        is_noisy = self._falls_near(level + 1) > OFTEN
+        near_zero = self._counters[level + 1] <= self._possible_at_once(level, level + 1)
+        is_noisy = not near_zero and self._falls_near(level + 1) > OFTEN
         for later in self._later(level + 1):
             if self._counters[later] < self._counters[later - 1]:
                 inner = later - 1
@@ -184,31 +237,60 @@ class Series:
     def _around(self, level: int) -> float:
         """Find the plug's own power, as `_own_power`, from OWN_PAST before a reading to `settles` after."""
         if level not in self._power_around:
-            start = self._minutes[level] - OWN_PAST
-            end = self._minutes[level + 1] + self._settles
-            self._power_around[level] = self._own_power(start, end)
+            first, last = self._span_around(level)
+            # Of many readings one may be wrong.
+            wrong = int(last - first > MANY)
+            is_known = any(power is not None for power in self._powers[first:last]) or any(
+                self._calm(first, last)
+            )
+            power = self._own_power(first, last, wrong) if is_known else UNKNOWN_W
+            self._power_around[level] = power
         return self._power_around[level]
 
     def _possible_at_once(self, level: int, place: int) -> float:
         """Compute as `_possible`, over a short time by the power read in it and just before."""
         if self._minutes[place] - self._minutes[level] > SHORT:
             return self._possible(level, place)
-        power = self._own_power(self._minutes[level] - SHORT, self._minutes[place])
-        return self._most(power, level, place)
+        first = bisect_left(self._minutes, self._minutes[level] - SHORT)
+        return self._most(self._own_power(first, place + 1), level, place)
 
     def _most(self, power_w: float, level: int, place: int) -> float:
         """Return the Wh of a power over the time between two readings, with margin and resolution."""
-        return MARGIN * power_w * (self._minutes[place] - self._minutes[level]) / 60 + RESOLUTION_WH
+        drawn = MARGIN * power_w * (self._minutes[place] - self._minutes[level]) / 60
+        return drawn + self._tick(level)
 
-    def _own_power(self, start: int, end: int) -> float:
-        """Find the greatest power read from minute `start` to `end`, or the counter's mean if it is greater.
+    def _tick(self, level: int) -> float:
+        """Find what a counter shows at once, in Wh: its least rise around a reading if that comes again."""
+        if level not in self._ticks:
+            first, last = self._span_around(level)
+            rises = [
+                later - earlier
+                for earlier, later in pairwise(self._counters[first:last])
+                if RESOLUTION_WH < later - earlier <= COARSEST_WH
+            ]
+            least = min(rises, default=0.0)
+            again = sum(rise < 1.001 * least for rise in rises) > 1
+            finer = any(
+                0 < later - earlier <= RESOLUTION_WH
+                for earlier, later in pairwise(self._counters[first:last])
+            )
+            self._ticks[level] = least if again and not finer else RESOLUTION_WH
+        return self._ticks[level]
 
-        Where no power was read, it is the counter's greatest. Only calm steps of the counter are counted.
+    def _span_around(self, level: int) -> tuple[int, int]:
+        """Return the places from OWN_PAST before a reading to `settles` after the next one."""
+        start, end = self._minutes[level] - OWN_PAST, self._minutes[level + 1] + self._settles
+        return bisect_left(self._minutes, start), bisect_right(self._minutes, end)
+
+    def _own_power(self, first: int, last: int, wrong: int = 0) -> float:
+        """Find the greatest power of readings [first, last), or the counter's mean if it is greater.
+
+        wrong: so many of the greatest are left out. Where no power was read, or only 0, it is the counter's
+        greatest. Only calm steps of the counter are counted. 0 if there is nothing.
         """
-        first, last = bisect_left(self._minutes, start), bisect_right(self._minutes, end)
-        read = [power for power in self._powers[first:last] if power is not None]
-        if read:
-            return max(*read, self._mean_rate(first, last) or 0.0)
+        read = sorted(power for power in self._powers[first:last] if power is not None)
+        if read and read[-1] > 0:
+            return max(read[max(0, len(read) - 1 - wrong)], self._mean_rate(first, last) or 0.0)
         return max((60 * rise / minutes for rise, minutes in self._calm(first, last)), default=0.0)
 
     def _calm(self, first: int, last: int) -> Iterator[tuple[float, int]]:
@@ -231,10 +313,10 @@ class Series:
         while (
             earliest
             and self._counters[earliest - 1] == self._counters[level]
-            and self._minutes[level] - self._minutes[earliest - 1] <= self._settles
+            and self._minutes[level] - self._minutes[earliest - 1] <= OWN_PAST
         ):
             earliest -= 1
-        return MARGIN * self._expected(earliest, place)
+        return MARGIN * self._expected(earliest, place) + self._tick(level)
 
     def _expected(self, level: int, place: int) -> float:
         """Compute the Wh drawn between two readings by the power read in that time.

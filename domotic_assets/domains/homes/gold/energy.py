@@ -63,15 +63,23 @@ def house_readings(events: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col(phase).is_not_null() & ~pl.col(f"{phase} outlier")).then(phase) for phase in phases
     ]
     # A null among the valid phases makes the sum null: without that phase it is not the house's power.
+    # A phase of which the meter says nothing at all is none: it may have one or two.
+    told = [
+        pl.col(phase).is_not_null() | pl.col(flag).is_not_null()
+        for phase, flag in zip(phases, valids, strict=True)
+    ]
     valid_sum = pl.sum_horizontal(
-        *(pl.when(ok).then(value).otherwise(0.0) for ok, value in zip(valid, good, strict=True)),
+        *(
+            pl.when(ok & here).then(value).otherwise(0.0)
+            for ok, here, value in zip(valid, told, good, strict=True)
+        ),
         ignore_nulls=False,
     )
     all_valid, in_bounds = pl.all_horizontal(*valid), ~pl.col(f"{total} outlier")
     power = (
         pl.when(all_valid & in_bounds & pl.col(total).is_not_null())
         .then(total)
-        .when(pl.any_horizontal(*valid))
+        .when(pl.any_horizontal(*(ok & here for ok, here in zip(valid, told, strict=True))))
         .then(valid_sum)
     )
     return wide.select(

@@ -95,7 +95,7 @@ def _key(minute: int) -> int:
 def energy(*devices: tuple[str, str, float | None, float | None, int]) -> pl.DataFrame:
     """(device, category, power in W, Wh a minute, minutes) of one home."""
     rows = [
-        (_key(minute), "jimmy", f"jimmy/{name}", name, category, power, wh, source)
+        (_key(minute), "jimmy", f"jimmy/{name}", name, category, power, wh, source, None)
         for name, category, power, wh, minutes in devices
         for source in ["counter" if category == "plugs" else "power"]
         for minute in range(minutes)
@@ -109,6 +109,7 @@ def energy(*devices: tuple[str, str, float | None, float | None, int]) -> pl.Dat
         "power_w": pl.Float64(),
         "energy_wh": pl.Float64(),
         "energy_source": pl.String(),
+        "counter_note": pl.String(),
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -135,10 +136,18 @@ def test_power_and_meter(
     assert found(power_against_meter(energy(("a", "plugs", power, wh, minutes)))) == expected
 
 
-def test_the_power_of_a_gap_counts_for_the_gap() -> None:
-    """1,000 W for ten hours without a file between: the meter's 10 kWh are right."""
-    ends = energy(("a", "plugs", 1_000.0, 0.0, 1), ("a", "plugs", 1_000.0, 10_000.0, 601))
-    assert found(power_against_meter(ends[[0, 601]])) == []
+def test_no_power_tells_of_a_gap_or_of_what_a_counter_did() -> None:
+    """1,000 W before and after ten hours of which nothing is known: the plug may have been off or on."""
+    for wh in (0.0, 10_000.0, 90_000.0):
+        ends = energy(("a", "plugs", 1_000.0, 0.0, 1), ("a", "plugs", 1_000.0, wh, 601))
+        assert found(power_against_meter(ends[[0, 601]])) == []
+    noted = energy(("a", "plugs", 1_000.0, 0.0, 60)).with_columns(counter_note=pl.lit("dip"))
+    assert found(power_against_meter(noted)) == []
+
+
+def test_plugs_of_a_home_that_feeds_in_may_take_more_than_its_meter_shows() -> None:
+    rows = energy(("h", "consumptions", -3_000.0, -50.0, 1440), ("a", "plugs", 1_200.0, 20.0, 1440))
+    assert balance(rows, HOUSES, 1440) == Verdict([], {"homes compared": 0})
 
 
 def test_a_house_meter_has_no_counter_to_deny_its_power() -> None:

@@ -133,6 +133,46 @@ def judged(*readings: Reading) -> list[tuple[float, str | None]]:
             [(0, "set_back"), (0.08, None)],
             id="an older total comes back after a power cut",
         ),
+        pytest.param(
+            [(0, 45_000), (15, 45_175), (30, 45_350), (45, 45_525)],
+            [(175, "large_step")] * 3,
+            id="read every quarter of an hour, 700 W, no power stated",
+        ),
+        pytest.param(
+            [
+                (0, 400, 2_000.0),
+                (5, 600, 2_000.0),
+                (10, 700, 2_000.0),
+                (15, 900, 2_000.0),
+                (20, 1_000, 2_000.0),
+            ],
+            [(200, "large_step"), (100, None), (200, "large_step"), (100, None)],
+            id="a counter of 100 Wh at 2 kW shows one or two at once",
+        ),
+        pytest.param(
+            [(0, 5_000), (30, 6_000), (60, 7_000), (90, 7_000), (120, 8_000)],
+            [(1_000, "large_step"), (1_000, "large_step"), (0, None), (1_000, "large_step")],
+            id="a counter of whole kWh, no power stated",
+        ),
+        pytest.param(
+            [(0, 104, 60.0), (1, 180, 60.0), (2, 106, 60.0), (3, 107, 60.0)],
+            [(0, "spike"), (2, "return"), (1, None)],
+            id="76 Wh too high in a minute at 60 W",
+        ),
+        pytest.param(
+            [(0, 7_966, 2_000.0), (1, 8_000, 2_000.0), (481, 7_900, 2_000.0), (482, 7_933, 2_000.0)],
+            [(34, None), (0, "set_back"), (33, None)],
+            id="not near zero, whatever the plug can draw in eight hours",
+        ),
+        pytest.param(
+            [(0, 397_090, 0.0), (5, 397_113, 0.0), (10, 0, 0.0), (725, 0, 0.0), (730, 398_500, 0.0)],
+            [(23, None), (0, "dip"), (0, "dip"), (1_387, "return")],
+            id="a plug that always states 0 W states nothing",
+        ),
+        pytest.param(
+            [(0, 5_000), (60, 5_400)], [(400, "large_step")], id="nothing is known: a household's socket"
+        ),
+        pytest.param([(0, 5_000), (60, 9_000)], [(0, "jump")], id="more than a household's socket gives"),
         pytest.param([(5, 81_983)], [], id="the first reading ever"),
         pytest.param([(0, 500), (1, 9_000)], [(0, "jump")], id="a high reading at the end of the data"),
         pytest.param([(0, 9_000), (1, 500)], [(0, "set_back")], id="a low reading at the end of the data"),
@@ -142,6 +182,12 @@ def test_what_a_reading_adds_and_what_it_was(
     readings: Sequence[Reading], expected: list[tuple[float, str | None]]
 ) -> None:
     assert judged(*readings) == expected
+
+
+def test_a_counter_that_restarts_each_hour_adds_each_hour() -> None:
+    """Six hours at 600 W, 10 Wh a minute: each restart shows what was counted since."""
+    readings = [(minute, 10.0 * (minute % 60), 600.0) for minute in range(360)]
+    assert sum(energy for energy, _ in judged(*readings)) == 6 * 590
 
 
 def test_a_noisy_counter_is_not_set_back_again_and_again() -> None:

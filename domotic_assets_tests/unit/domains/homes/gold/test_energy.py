@@ -307,6 +307,12 @@ def test_a_meter_without_a_total_has_the_sum_of_its_phases() -> None:
     assert of_minutes(rows, "power_w", "is_valid") == {0: (35.0, True)}
 
 
+@pytest.mark.parametrize(("phases", "power_w"), [((900.0,), 900.0), ((450.0, 450.0), 900.0)])
+def test_a_meter_of_one_or_two_phases_has_their_sum(phases: tuple[float, ...], power_w: float) -> None:
+    said = house(0, None, phases, valid=[True] * len(phases))
+    assert of_minutes(rebuilt(frame(said)), "power_w", "is_valid") == {0: (power_w, True)}
+
+
 def test_a_phase_out_of_bounds_leaves_the_total_that_the_meter_stands_by() -> None:
     rows = rebuilt(frame(house(0, 60.0, (32.0, 40_000.0, 28.0), outliers=["power2"])))
     assert of_minutes(rows, "power_w", "is_valid") == {0: (60.0, True)}
