@@ -17,7 +17,7 @@ metered as (
     from {{ source('gold', 'fact_energy_minute') }} as minute
     inner join meters on minute.device_key = meters.device_key
     -- Less than a watt is noise of a meter that is not connected.
-    where meters.device_type = 'house_meter' and abs(minute.power_w) >= 1
+    where meters.device_type = 'house_meter' and abs(minute.energy_wh) * 60 >= 1
     group by meters.apartment_key
 ),
 
