@@ -26,7 +26,8 @@ Only whole minutes, as the log keeps times in milliseconds and drops what is fin
 class Listing:
     """One version of a table: its columns, its files, and each file's values of the partition columns.
 
-    bounds: by column, the least and the greatest value in each file; None where the log has none.
+    bounds: by column, the least and the greatest value in each file; None where the log has none, or one of
+    the two is a moment that no date can hold.
     filled: by column, the values that are not null in each file; None where the log has no count.
     """
 
@@ -54,7 +55,7 @@ class Listing:
             [f"{uri}/{path}" for path in column("path")],
             {name: column(f"partition.{name}") for name in snapshot.metadata().partition_columns},
             {
-                name: (column(f"min.{name}"), column(f"max.{name}"))
+                name: _bounds(said.column(f"min.{name}"), said.column(f"max.{name}"))
                 for name, dtype in schema.items()
                 if (dtype == pl.Int64 or isinstance(dtype, pl.Datetime)) and f"min.{name}" in names
             },
@@ -145,3 +146,24 @@ class Listing:
                 key=lambda number: (least[number] is not None, least[number]),
             )
         return [self.files[number] for number in chosen]
+
+
+def _bounds(least: Any, greatest: Any) -> tuple[list[Any], list[Any]]:
+    """Convert the bounds of each file to Python values; both are None where one of them is no such value.
+
+    least, greatest: Arrow columns. A last write may be of the year 0, which no date can hold.
+    """
+    try:
+        return least.to_pylist(), greatest.to_pylist()
+    except (ValueError, OverflowError):
+        pairs = [(_value(low), _value(high)) for low, high in zip(least, greatest, strict=True)]
+        whole = [(None, None) if None in pair else pair for pair in pairs]
+        return [low for low, _ in whole], [high for _, high in whole]
+
+
+def _value(scalar: Any) -> Any:
+    """Convert an Arrow value to that of Python; None if it is a moment that no date can hold."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return None

@@ -191,9 +191,9 @@ def _last_sent(work: Workspace, homes: set[str], day: date) -> set[str]:
 
 def observe_forecast(work: Workspace, issue: date) -> ForecastShape:
     """Observe columns, measurements and units of the latest version of the forecast of a date of issue."""
-    file = (
-        versions(work.lake.read(weather.WEATHER_FILES, dates=[issue])).sort("arrived_at").row(-1, named=True)
-    )
+    held = versions(work.lake.read(weather.WEATHER_FILES, dates=[issue])).sort("arrived_at")
+    # Without the last write, which may be of a year that no date can hold.
+    file = held.select("file_id", "content").row(-1, named=True)
     forecasts = work.lake.read(
         weather.WEATHER_FORECASTS,
         dates=[issue],

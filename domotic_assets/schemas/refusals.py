@@ -25,7 +25,7 @@ QUARANTINE_REASONS: dict[str, str] = {
     "too_deep": "nested deeper than can be read",
     "too_large": "more bytes, values or secrets than any sensor file has",
     "not_an_object": "JSON, but not an object",
-    "no_readable_time": "neither the file nor its name says when",
+    "no_readable_time": "neither the file nor its name says a time that can be believed",
     "user_mismatch": "the user inside is that of another home than the one in the name",
     "unknown_user": "neither the name nor the file says whose it is",
     "not_csv": "no CSV with the forecast's header",

@@ -145,7 +145,8 @@ def test_the_report_says_what_whose_why_and_how_much(work: Workspace) -> None:
     assert reject_report(work, date(2023, 8, 25)).splitlines() == [
         "| home | reason | meaning | refused | share |",
         "|---|---|---|---|---|",
-        "| jimmy | no_readable_time | neither the file nor its name says when | 1 | 50.00% of 2 files |",
+        "| jimmy | no_readable_time | neither the file nor its name says a time that can be believed | 1 | "
+        "50.00% of 2 files |",
         '| jimmy | not_a_state | something else where "on" or "off" belongs | 1 | 1.49% of 67 readings |',
     ]
     assert reject_report(work, date(2023, 9, 1)) == "Nothing was refused since 2023-09-01."

@@ -6,7 +6,8 @@ import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,12 +24,14 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.lake.bulk_append import write_files
 from domotic_assets.lake.traces import Needles, in_parquet
 from domotic_assets.operate import upkeep
+from domotic_assets.quality import installed_contract
 from domotic_assets.schemas import gold, refusals, silver, weather
 from domotic_assets.schemas.homes import bronze
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import publish
 from domotic_assets_tests.support.admin_file import add_marts
-from domotic_assets_tests.support.carry import FORECASTS, carry
+from domotic_assets_tests.support.builders import SAMPLE_TIME, share_file, write_share, write_sites
+from domotic_assets_tests.support.carry import FORECASTS, TO_SILVER, carry
 from domotic_assets_tests.support.lakes import RIGHT_OF_BRONZE, open_lake
 
 pytestmark = pytest.mark.untraced
@@ -317,6 +320,32 @@ def test_a_last_write_of_the_year_10000_is_kept_and_read_wherever_the_lake_is(sh
         assert "modified_at" not in json.loads(added.stats)["maxValues"]
         needles = Needles((), ["FrozenX"], ())
         assert "column name" in [*in_parquet(needles, case / "files" / added.path)]
+
+
+@pytest.mark.rule(4)
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this disk ends in the year 2446")
+@pytest.mark.parametrize("written", [253_402_300_800, -62_135_596_801], ids=["year 10000", "year 0"])
+def test_files_of_a_last_write_that_no_date_can_hold_are_read_like_others(written: int) -> None:
+    """A minute with its name, one without, and a forecast; twice, as the second build reads what is held."""
+    line = "2023-08-31 03:00:00+00:00,11.5,03,Sion,PRED_T_2M_ctrl,°C"
+    forecast = f"Time,Value,Prediction,Site,Measurement,Unit\n{line}\n"
+    following = SAMPLE_TIME + timedelta(minutes=1)
+    odd = replace(share_file(at=following), name="99.99.2023 2145_JimmyLoup_received.json")
+    with TemporaryDirectory(dir="/dev/shm") as place:
+        folder = Path(place)
+        work = open_lake(write_sites(folder), folder / "lake")
+        csv = folder / "weather" / "Pred_2023-08-31.csv"
+        csv.write_text(forecast)
+        for path in (*write_share(folder / "share", [share_file(), odd]), csv):
+            os.utime(path, (written, written))
+        for _ in range(2):
+            carry(work, flows=(*TO_SILVER, *FORECASTS))
+        files = work.lake.read(silver.SENSOR_FILES).sort("minute")
+        assert files["minute"].to_list() == [SAMPLE_TIME, following]
+        assert work.lake.read(weather.WEATHER_FORECASTS)["value"].to_list() == [11.5]
+        assert installed_contract.observe_forecast(work, SAMPLE_TIME.date()).measurements
+        held = work.lake.read(bronze.SENSOR_FILES)["modified_at"].to_physical().unique().to_list()
+        assert held == [written * 1_000_000]
 
 
 # Totals

@@ -4,6 +4,7 @@ Each file has a number of its own as the power of a plug, so that its true minut
 under test. What is sent is fixed by a seed. The clocks of the devices (unix times) are right to 20 seconds in
 at least three of four devices, or there are none: then only one of the other hints is wrong, as two that are
 wrong alike outweigh a name. A share's clock is right in a repeated hour without unix times.
+Without any time inside it is up to 30 days behind.
 """
 
 import os
@@ -145,7 +146,8 @@ def _files(rng: Random, user: str, zone: str, minutes: Sequence[datetime], befor
         local(minute + step * MINUTE) == local(minute) for minute in minutes for step in (-60, -30, 30, 60)
     )
     if not has_unix and (is_repeated or sender != "right"):
-        share = "right"
+        share = "early" if sender == "missing" and not is_repeated else "right"
+    early = rng.randint(0, 30 * 24) * HOUR
     ahead, still = off(rng), rng.choice(minutes)
     share_off, far = off(rng), rng.choice(FAR)
     odd = rng.choice(("none", "none", "hour", "idle", "off"))
@@ -169,6 +171,7 @@ def _files(rng: Random, user: str, zone: str, minutes: Sequence[datetime], befor
             "right": _us(prompt),
             "late": _us(prompt + rng.randint(0, 200) * MINUTE),
             "off": _us(prompt + share_off),
+            "early": _us(prompt - early),
             "far": far_us,
             "any": rng.choice([_us(prompt + off(rng)), far_us]),
         }[share]

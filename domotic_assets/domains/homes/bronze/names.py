@@ -107,6 +107,10 @@ NEAR = timedelta(hours=6)
 """Most that a time inside a file differs from its name or its arrival: a zone or a clock may be off by hours,
 and a file may wait for hours. A clock that is off by half a day or more is not believed."""
 
+MOST_EARLY = timedelta(days=31)
+"""Most that a last write lies before a name that counts with nothing inside to speak for it: a share's clock
+may be days behind. A name further ahead is damaged, or of a sender's clock that is years ahead."""
+
 _FOREIGN = Named(None, None)
 _UNTIL_TIME, _AFTER_TIME = len("DD.MM.YYYY "), len("DD.MM.YYYY HHMM")
 
@@ -220,14 +224,14 @@ class NameReader:
         """Choose the minute that a file belongs to, by its name, its last write and the times inside it.
 
         unix_times: in seconds. inside: minutes that the time inside may mean. A name counts unless the last
-        write lies days before it, and nothing inside is near it. Without a name the last write counts, unless
-        it lies before the history, or unix times beside the time inside contradict it. None if nothing lies
-        in the history.
+        write lies over a day before it, and what is inside speaks for that; or over MOST_EARLY before it, and
+        nothing inside is near the name. Without a name the last write counts, unless it lies before the
+        history, or unix times beside the time inside contradict it. None if nothing lies in the history.
         """
         said = self.minutes(named)
         inside = [minute for minute in inside if minute >= self.start]
         is_ahead_of_write = bool(said) and is_ahead(written, said[-1], self.history_start)
-        if said and (not is_ahead_of_write or _is_backed(said[0], written, unix_times, inside)):
+        if said and (not is_ahead_of_write or _is_backed(said, written, unix_times, inside)):
             arrived_at = written if is_arrival(written, said[0], self.history_start) else None
             return Place(which_pass(said, arrived_at, unix_times), "name")
         is_written = written >= self.start
@@ -239,12 +243,19 @@ class NameReader:
 
 
 def _is_backed(
-    said: datetime, written: datetime, unix_times: Sequence[float], inside: Sequence[datetime]
+    said: Sequence[datetime], written: datetime, unix_times: Sequence[float], inside: Sequence[datetime]
 ) -> bool:
-    """Tell whether the times inside a file speak for its name, and not for its last write."""
-    if _are_near(said, unix_times):
-        return True
-    return not _are_near(written, unix_times) and _are_near(said, [one.timestamp() for one in inside])
+    """Tell whether a name is believed though the last write lies over a day before it.
+
+    The times inside decide, unix times first. If they speak for neither, a last write of up to MOST_EARLY
+    before the name gives way to it.
+    """
+    for times in (unix_times, [one.timestamp() for one in inside]):
+        if _are_near(said[0], times):
+            return True
+        if _are_near(written, times):
+            return False
+    return said[-1] - MOST_EARLY <= written
 
 
 def _are_near(moment: datetime, unix_times: Sequence[float]) -> bool:

@@ -193,9 +193,11 @@ def _source(
     def accepts(entry: Entry) -> bool:
         if not is_sensor_name(entry.name) or is_settling(entry, now):
             return False
-        possible = names.windows_listed(names.read(entry.name), entry.modified_at)
-        # Without any, its content tells.
-        return not possible or any(map(is_wanted, possible))
+        named = names.read(entry.name)
+        possible = names.windows_listed(named, entry.modified_at)
+        # Its content tells where these say nothing, or nothing but a last write that has not come yet.
+        is_told = bool(possible) and (bool(names.minutes(named)) or possible[-1] <= latest_window(now))
+        return not is_told or any(map(is_wanted, possible))
 
     def accept(rows: pl.DataFrame) -> pl.DataFrame:
         plain = _plain_windows(names, rows, now)

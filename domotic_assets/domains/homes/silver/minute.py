@@ -59,7 +59,7 @@ def reading_of(
     if said is None:
         believed = (
             evidence.written < names.start
-            or inside.utc <= evidence.written + NEAR
+            or inside.utc - NEAR <= evidence.written
             or any(votes_of([inside.utc], unix_times, NEAR))
         )
         return Reading(inside.utc, "inside", inside.note) if believed else None

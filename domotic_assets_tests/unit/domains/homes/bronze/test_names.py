@@ -193,8 +193,8 @@ def test_a_name_of_the_repeated_hour_may_be_either_pass() -> None:
 
 @pytest.mark.rule(4)
 def test_a_name_is_not_believed_where_one_of_its_passes_is_not() -> None:
-    """The second pass lies a minute more than a day after the last write, the first less than one."""
-    written = SECOND_PASS - timedelta(days=1, minutes=1)
+    """The second pass lies a minute more than 31 days after the last write, the first less than that."""
+    written = SECOND_PASS - timedelta(days=31, minutes=1)
     assert possible(REPEATED, written) == (FIRST_PASS, SECOND_PASS, written)
     assert said(REPEATED, written, []) is None
 
@@ -237,11 +237,16 @@ def test_a_name_that_is_not_believed_says_no_window(digits: str) -> None:
     [
         (timedelta(seconds=5), [], [], True),
         (timedelta(days=-1), [], [], True),
-        (timedelta(days=-1, microseconds=-1), [], [], False),
-        (timedelta(days=-1, microseconds=-1), [0], [], True),
-        (timedelta(days=-1, microseconds=-1), [6 * 3600], [], True),
-        (timedelta(days=-1, microseconds=-1), [6 * 3600 + 1], [], False),
-        (timedelta(days=-1, microseconds=-1), [], [0], True),
+        (timedelta(days=-1, microseconds=-1), [], [], True),
+        (timedelta(days=-1, microseconds=-1), [-86_400], [], False),
+        (timedelta(days=-1, microseconds=-1), [], [-86_400], False),
+        (timedelta(days=-31), [], [], True),
+        (timedelta(days=-31, microseconds=-1), [], [], False),
+        (timedelta(days=-31, microseconds=-1), [0], [], True),
+        (timedelta(days=-31, microseconds=-1), [6 * 3600], [], True),
+        (timedelta(days=-31, microseconds=-1), [6 * 3600 + 1], [], False),
+        (timedelta(days=-31, microseconds=-1), [], [0], True),
+        (timedelta(days=-9), [], [-4 * 86_400], True),
         (timedelta(days=-9), [-9 * 86_400], [0], False),
         (timedelta(days=-9), [0, -9 * 86_400], [-9 * 86_400], True),
         (timedelta(days=4000), [], [], True),
@@ -249,12 +254,13 @@ def test_a_name_that_is_not_believed_says_no_window(digits: str) -> None:
         (timedelta(days=-9000), [-9000 * 86_400], [-9000 * 86_400], True),
     ],
     ids=[
-        "prompt", "a day before", "more", "with a unix time", "six hours off", "more than that",
-        "with the time inside", "one against two", "two against two", "a copy of years later",
-        "a clock that was not set", "and neither was the sender's",
+        "prompt", "a day before", "more", "a unix time for the write", "the time inside for the write",
+        "a month before", "more than a month", "with a unix time", "six hours off", "more than that",
+        "with the time inside", "a time inside for neither", "one against two", "two against two",
+        "a copy of years later", "a clock that was not set", "and neither was the sender's",
     ],
 )  # fmt: skip
-def test_a_name_gives_way_only_to_a_last_write_of_days_before_that_nothing_contradicts(
+def test_a_name_gives_way_only_to_a_last_write_of_long_before_or_that_the_content_is_near(
     written: timedelta, unix_times: list[float], inside: list[float], believed: bool
 ) -> None:
     """All in days or seconds from the name."""

@@ -308,6 +308,18 @@ class TestWhichMinute:
         assert (row["status"], row["reason"], row["minute"]) == ("quarantined", "no_readable_time", None)
         assert done.events.is_empty() and done.rejects.is_empty()  # noqa: PT018
 
+    @pytest.mark.parametrize("inside", [None, "soon"])
+    @pytest.mark.parametrize(
+        ("early", "minute"),
+        [(timedelta(hours=26), SAMPLE_TIME), (timedelta(days=30), SAMPLE_TIME), (timedelta(days=40), None)],
+    )
+    def test_a_name_alone_counts_up_to_a_month_after_the_last_write(
+        self, inside: str | None, early: timedelta, minute: datetime | None
+    ) -> None:
+        file = share_file(datetime=inside, plugs=None, consumptions=None, arrived_at=SAMPLE_TIME - early)
+        row = in_memory(file).only_file()
+        assert (row["minute"], row["reason"]) == (minute, None if minute else "no_readable_time")
+
     def test_an_odd_name_with_a_time_inside_loads(self) -> None:
         row = in_memory(renamed("copy of it.json")).only_file()
         assert (row["status"], row["home"], row["minute"]) == ("loaded", "jimmy", SAMPLE_TIME)
