@@ -40,7 +40,8 @@ class Unreadable(Exception):
 def read_document(content: bytes) -> dict[str, Any]:
     """Parse the bytes as one JSON object; raises Unreadable.
 
-    Of a key that stands twice the last value counts. A list of one object is that object.
+    Of a key that stands twice the last value counts. A list of one object is that object, as is an object
+    whose only key is its place in a list.
     """
     if len(content) > MOST_BYTES:
         raise Unreadable("too_large")
@@ -52,10 +53,17 @@ def read_document(content: bytes) -> dict[str, Any]:
         document = _alike(document, [json.dumps(part, sort_keys=True) for part in document])
     if type(document) is not dict:
         raise Unreadable("not_an_object")
+    document = unwrapped(document)
     # A document with fewer brackets cannot be too deep and needs no closer look.
     if content.count(b"{") + content.count(b"[") > MAX_DEPTH and is_too_deep(document):
         raise Unreadable("too_deep")
     return document
+
+
+def unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the object that is the only item of a document which is a list with its places as keys."""
+    inner = document.get("0") if len(document) == 1 else None
+    return inner if type(inner) is dict else document
 
 
 def is_too_deep(document: dict[str, Any]) -> bool:

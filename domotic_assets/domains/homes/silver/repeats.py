@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 
 from domotic_assets.domains.homes.silver.decoder import QUOTE, quotes_in
-from domotic_assets.domains.homes.silver.document import Unreadable, is_too_deep, read_leniently
+from domotic_assets.domains.homes.silver.document import Unreadable, is_too_deep, read_leniently, unwrapped
 from domotic_assets.domains.homes.silver.judgement import READINGS, Conceal, Group, Judged, raw_text
 from domotic_assets.domains.homes.silver.shape import texts_in
 
@@ -66,7 +66,7 @@ def repeated_keys(content: bytes, most: int) -> list[dict[str, Any]]:
     if type(document) is list:
         document = document[0]
     try:
-        found = list(islice(within(document), most + 1)) if lost else []
+        found = list(islice(within(unwrapped(document)), most + 1)) if lost else []
     except RecursionError:
         raise Unreadable("too_deep") from None
     if len(found) > most:

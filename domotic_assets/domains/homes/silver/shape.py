@@ -22,8 +22,7 @@ from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 Part = tuple[str, str, str | None, int, str | None, tuple[str, ...] | None]
 Shape = tuple[Part, ...]
 
-SECRET_HEADER = frozenset({"user", "api_token"})
-HEADER = SECRET_HEADER | {"datetime"}
+HEADER = frozenset({"user", "api_token", "datetime"})
 FEED = "feed"
 """Category of a bare value that the file has beside its header, under an unknown name."""
 
@@ -61,7 +60,7 @@ def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
     parts: list[Part] = []
     values: list[Any] = []
     for category, rooms in document.items():
-        if category in HEADER or category.casefold() in SECRET_HEADER:
+        if category in HEADER:
             continue
         path = f"$.{category}"
         if type(rooms) is dict and not next(iter(rooms), _LETTER) < _AFTER_FIGURES:

@@ -757,6 +757,41 @@ class TestSecrets:
         done = in_memory(share_file(api_token=token, motions={"Season room": motion()}))
         assert done.values("motions.motion") == {"jimmy/season room/motions/1": 0.0}
 
+    @pytest.mark.parametrize(
+        "written",
+        [
+            {"0": {"api_token": "tok-987654", "note": "of tok-987654"}},
+            {"data": {"api_token": "tok-987654", "user": "Someone Else"}, "note": "tok-987654 Someone Else"},
+            {"api_token ": "tok-987654", "note": "tok-987654"},
+            {"apiToken": "tok-987654", "note": ["tok-987654"]},
+            {"Token": {"value": "tok-987654"}, "note": "tok-987654"},
+            {"x": {"y": [{"API-Token": "tok-987654", "User Name": "Someone Else"}]}, "note": "Someone Else"},
+            {"plugs": {"Office": {"password": "tok-987654", "power": "tok-987654"}}},
+            {"note": {"Secret": 987654, "a": "987654"}},
+        ],
+    )
+    def test_a_secret_is_known_by_its_name_at_any_depth(self, written: dict[str, Any]) -> None:
+        done = in_memory(share_file(content=json.dumps(written).encode()))
+        assert done.only_file()["reason"] is None
+        told = json.dumps([done.events.to_dicts(), done.rejects.to_dicts()], default=str)
+        assert "987654" not in told
+        assert "Someone" not in told
+        assert "***" in told
+
+    def test_files_with_a_token_of_another_name_do_not_teach_a_decoder_to_keep_it(self) -> None:
+        files = [
+            share_file(at=SAMPLE_TIME + timedelta(minutes=minute), Token=f"tok-98765{minute}", note="calm")
+            for minute in range(8)
+        ]
+        done = in_memory(*files)
+        assert done.files["status"].to_list() == ["loaded"] * 8
+        assert "feed.note" in done.events["variable"].to_list()
+        assert "feed.Token" not in done.events["variable"].to_list()
+
+    def test_a_document_under_its_place_in_a_list_is_that_document(self) -> None:
+        content = to_bytes({"0": payload()})
+        assert in_memory(share_file(content=content)).only_file()["events"] == READINGS
+
     def test_a_token_under_another_letter_case_is_no_reading(self) -> None:
         done = in_memory(share_file(API_TOKEN="tok-other-5f1c9b", note="tok-other-5f1c9b"))
         assert "feed.API_TOKEN" not in done.texts()
