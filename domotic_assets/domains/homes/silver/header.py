@@ -12,12 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from domotic_assets.domains.homes.silver.document import Unreadable
+from domotic_assets.domains.homes.silver.shape import SHORTEST_SECRET
 from domotic_assets.localtime import clock_reading
 from domotic_assets.same_name import accent_forms, name_key
 
-SHORTEST_SECRET = 3
-"""Length from which a user or token is masked: a shorter one tells nothing, and masking it would spoil every
-other text."""
 MOST_SECRETS, LONGEST_SECRET = 100, 10_000
 """Most secrets of one header, and the longest: every text of the file is searched for them."""
 _SECRET_NAMES = frozenset({"apitoken", "token", "user", "username", "password", "secret"})
