@@ -334,7 +334,7 @@ class TestOneBadValue:
             ("21,5", "21,5", "not_a_number"),
             ("n/a", "n/a", "not_a_number"),
             ("", "", "not_a_number"),
-            ("17.62", "17.62", "not_a_number"),
+            ("17.62.1", "17.62.1", "not_a_number"),
             (True, "true", "not_a_number"),
             ([17.62], "[17.62]", "not_a_number"),
             ({"W": 17.62}, '{"W": 17.62}', "not_a_number"),
@@ -374,8 +374,8 @@ class TestOneBadValue:
         ("sections", "path", "reason"),
         [
             ({"motions": {"Office": motion(light="dark")}}, "$.motions.Office.light", "not_a_number"),
-            ({"motions": {"Office": motion(motion=1)}}, "$.motions.Office.motion", "not_a_flag"),
-            ({"motions": {"Office": motion(motion="on")}}, "$.motions.Office.motion", "not_a_flag"),
+            ({"motions": {"Office": motion(motion=2)}}, "$.motions.Office.motion", "not_a_flag"),
+            ({"motions": {"Office": motion(motion="maybe")}}, "$.motions.Office.motion", "not_a_flag"),
             (
                 {"doorsWindows": {"Kitchen": [opening(), opening(switch="ajar")]}},
                 "$.doorsWindows.Kitchen[1].switch",
@@ -796,6 +796,23 @@ class TestSecrets:
         done = in_memory(share_file(API_TOKEN="tok-other-5f1c9b", note="tok-other-5f1c9b"))
         assert "feed.API_TOKEN" not in done.texts()
         assert not [text for text in done.texts() if "5f1c9b" in text]
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [("false", 0.0), ("No", 0.0), (0, 0.0), ("0", 0.0), ("faux", 0.0), ("TRUE", 1.0), (1, 1.0), ("ja", 1.0)],
+)
+def test_a_flag_may_be_a_word_or_a_number(said: Any, number: float) -> None:
+    done = in_memory(only(plugs={"Office": plug(is_valid=said)}, consumptions={"House": {"is_valid1": said}}))
+    assert done.rejects.is_empty()
+    assert done.values("plugs.is_valid") == {"jimmy/office/plugs/1": number}
+    assert done.values("consumptions.is_valid1") == {"jimmy/house/consumptions/1": number}
+
+
+@pytest.mark.parametrize(("said", "number"), [("408", 408.0), (" 9000.5 ", 9000.5), ("-1e2", -100.0)])
+def test_a_number_in_quotes_is_that_number(said: str, number: float) -> None:
+    done = in_memory(only(plugs={"Office": plug(power=said)}))
+    assert done.values("plugs.power") == {"jimmy/office/plugs/1": number}
 
 
 @pytest.mark.rule(5)
