@@ -22,6 +22,7 @@ from domotic_assets.flow.windows import Window, cover
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import silver
+from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.settings import Settings
 from domotic_assets_tests.support.builders import (
     API_TOKENS,
@@ -354,8 +355,8 @@ Said = tuple[str, str, int, str, str]
 def values_of(document: Document) -> list[Said]:
     """Values of a document: fields of devices, and what stands where a device or room belongs."""
     found: list[Said] = []
-    for category, rooms in document.items():
-        if category == "datetime" or category.lower() in ("user", "api_token"):
+    for category, rooms in without_secrets(document).items():
+        if category == "datetime":
             continue
         known = category in ("plugs", "doorsWindows", "motions", "meteos", "humidities", "consumptions")
         for part in rooms if isinstance(rooms, list) and known else [rooms]:
@@ -366,12 +367,33 @@ def values_of(document: Document) -> list[Said]:
     return found
 
 
+def without_secrets(node: Any) -> Any:
+    """A JSON value without the values whose name says that they are secrets."""
+    if isinstance(node, dict):
+        named = ("user", "username", "apitoken", "token", "password", "secret")
+        return {
+            key: without_secrets(value)
+            for key, value in node.items()
+            if key.lower().replace("_", "").replace("-", "").replace(" ", "") not in named
+        }
+    return [without_secrets(item) for item in node] if isinstance(node, list) else node
+
+
+def holds_stations(node: Any) -> bool:
+    """Whether stations lie in this object, and not the readings of one."""
+    return isinstance(node, dict) and (
+        any(isinstance(value, dict | list) for value in node.values())
+        or not any(f"meteos.{key}" in VARIABLES for key in node)
+    )
+
+
 def values_of_rooms(category: str, rooms: Document, *, stations: bool) -> list[Said]:
     found: list[Said] = []
     for spelling, device in rooms.items():
-        inner = device.values() if isinstance(device, dict) else ()
-        if stations and spelling == "meteo" and any(isinstance(value, dict) for value in inner):
-            found += values_of_rooms(category, device, stations=False)
+        inner = device if isinstance(device, list) else [device]
+        if stations and spelling.strip().lower() == "meteo" and inner and all(map(holds_stations, inner)):
+            for part in inner:
+                found += values_of_rooms(category, part, stations=False)
             continue
         for place, item in enumerate(device if isinstance(device, list) else [device], 1):
             where = (plain(category), plain(spelling), place)

@@ -1,6 +1,6 @@
 """Parses the bytes of one sensor file into a JSON object, or gives the reason why it is unreadable.
 
-It is lenient if nothing is lost by it (byte-order marks, UTF-16, a Windows code page, NULs after the end, one
+It is lenient if nothing is lost by it (byte-order marks, UTF-16, a Windows code page, NULs around it, one
 object twice, NaN literals, numbers of any length), so that one odd value does not cost the file. What the
 object means is decided in `shape`; values whose key stands twice in an object are found in `repeats`.
 """
@@ -83,15 +83,19 @@ def read_leniently(content: bytes, hook: Callable[[list[tuple[str, Any]]], Any] 
     """
     if content and not content.strip(b"\0"):
         raise Unreadable("nul_padding")
+    written = content.lstrip(b"\0")
+    if written[1:2] != b"\0":
+        # No UTF-16: NULs in front are padding, and would be taken for it.
+        content = written
     text, is_whole = _text(content)
-    # Of a file whose space was reserved before it was written, NULs follow what was written.
-    bare = text.rstrip("\0").removeprefix("\ufeff").strip()
+    # Of a file whose space was reserved before it was written, NULs surround what was written.
+    bare = text.strip("\0").removeprefix("\ufeff").strip()
     try:
         document = _documents(bare, hook)
     except RecursionError:
         raise Unreadable("too_deep") from None
     except ValueError:
-        padded = text.endswith("\0") and bare.startswith("{")
+        padded = "\0" in text and bare.startswith("{")
         raise Unreadable("nul_padding" if padded else "not_json") from None
     if not is_whole:
         raise Unreadable("not_utf8")
