@@ -798,6 +798,13 @@ class TestSecrets:
         assert not [text for text in done.texts() if "5f1c9b" in text]
 
 
+def test_a_key_twice_within_a_list_of_an_unknown_category_is_a_reject_and_no_room() -> None:
+    done = in_memory(share_file(content=b'{"note": [{"a": 1, "a": 2}]}'))
+    assert done.events["device"].to_list() == ["jimmy/house/feed/1"]
+    assert done.events["value_text"].to_list() == ['[{"a": 2}]']
+    assert done.rejects["reason"].to_list() == ["duplicate_reading"]
+
+
 @pytest.mark.parametrize(
     ("said", "number"),
     [("false", 0.0), ("No", 0.0), (0, 0.0), ("0", 0.0), ("faux", 0.0), ("TRUE", 1.0), (1, 1.0), ("ja", 1.0)],
