@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from domotic_assets.domains.homes.silver.header import holds_inner_secrets
 from domotic_assets.domains.homes.silver.judgement import State
+from domotic_assets.domains.homes.silver.neighbours import names_units
 from domotic_assets.domains.homes.silver.shape import HEADER, Leaf, split, texts_in
 from domotic_assets.domains.homes.silver.words import DOOR, WINDOW
 
@@ -89,11 +90,11 @@ def quotes_in(content: bytes) -> int:
 def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder | None:
     """Build the decoder of files with the structure of this document; None if there can be none.
 
-    There is none if a header is missing, a secret has another name or place, or a value is found where none
-    belongs. leaves: what each value of
-    the document's shape measures, no two of the same device and variable.
+    There is none if a header is missing, a secret has another name or place, a field is a unit, or a value
+    is found where none belongs. leaves: what each value of the document's shape measures, no two of the same
+    device and variable.
     """
-    if not document.keys() >= HEADER or holds_inner_secrets(document):
+    if not document.keys() >= HEADER or holds_inner_secrets(document) or names_units(document):
         return None
     if any(
         type(value) not in ((str,) if name in HEADER else (dict, list)) for name, value in document.items()

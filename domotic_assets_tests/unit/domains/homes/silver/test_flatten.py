@@ -39,6 +39,9 @@ READINGS = 79
 """Values of the sample file: 22 of plugs, 16 of openings, 3 + 17 + 3 of rooms, 18 of the house meter."""
 
 
+NOTHING = dict.fromkeys(("plugs", "doorsWindows", "motions", "humidities", "consumptions"))
+
+
 def only(**sections: Any) -> ShareFile:
     """A file of the sample minute with these sections and no others."""
     nothing = dict.fromkeys(("plugs", "doorsWindows", "motions", "meteos", "humidities", "consumptions"))
@@ -796,6 +799,33 @@ class TestSecrets:
         done = in_memory(share_file(API_TOKEN="tok-other-5f1c9b", note="tok-other-5f1c9b"))
         assert "feed.API_TOKEN" not in done.texts()
         assert not [text for text in done.texts() if "5f1c9b" in text]
+
+
+@pytest.mark.parametrize(
+    ("said", "celsius"),
+    [
+        ({"Temperature": 50, "CO2": 400, "unit": "°F"}, 10.0),
+        ({"Temperature": 50, "CO2": 400, "Temperature_unit": "F"}, 10.0),
+        ({"Temperature": 283.15, "CO2": 400, "unit_of_measurement": "K"}, 10.0),
+        ({"Temperature": {"value": 50, "unit": "°F"}, "CO2": 400}, 10.0),
+        ({"Temperature": 10, "CO2": 400, "unit": "°C"}, 10.0),
+    ],
+)
+def test_a_unit_in_another_field_converts_its_number_in_each_of_many_files(
+    said: dict[str, Any], celsius: float
+) -> None:
+    times = [SAMPLE_TIME + timedelta(minutes=minute) for minute in range(8)]
+    done = in_memory(*(share_file(at=at, **NOTHING, meteos={"Office": said}) for at in times))
+    read = done.events.filter(pl.col("variable").is_in(["meteos.Temperature", "meteos.CO2"]))
+    assert sorted(read["value"].to_list()) == [celsius] * 8 + [400.0] * 8
+    assert done.rejects.is_empty()
+
+
+def test_a_unit_in_another_field_that_nobody_knows_refuses_its_number() -> None:
+    done = in_memory(only(meteos={"Office": {"Temperature": 50, "unit": "furlong"}}))
+    assert done.rejects.select("json_path", "reason").rows() == [
+        ("$.meteos.Office.Temperature", "unit_unknown")
+    ]
 
 
 def test_a_key_twice_within_a_list_of_an_unknown_category_is_a_reject_and_no_room() -> None:
