@@ -5,20 +5,29 @@ Why: docs/decisions/0031-names-by-one-key.md
 
 import unicodedata
 
+_WITHOUT_WIDTH = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\ufeff"))
+_FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
+
 
 def name_key(name: str) -> str:
     """Return what all spellings of a name have in common: spellings with equal keys are one name.
 
-    This is its `plain_name` with letter case folded.
+    This is its `plain_name` with letter case folded, and full-width letters, figures and signs as usual ones.
     """
-    return unicodedata.normalize("NFC", plain_name(name).casefold())
+    plain = plain_name(name)
+    if not plain.isascii():
+        plain = plain.translate(_FULL_WIDTH)
+    return unicodedata.normalize("NFC", plain.casefold())
 
 
 def plain_name(name: str) -> str:
     """Compose the accents of a name (NFC), drop blanks at its ends, and make each run within one space.
 
-    A Mac writes `é` as two characters, and a person types `Office ` for `Office`.
+    A Mac writes `é` as two characters, and a person types `Office ` for `Office`. Characters without width
+    are dropped: soft hyphens, joiners and byte-order marks.
     """
+    if not name.isascii():
+        name = name.translate(_WITHOUT_WIDTH)
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 

@@ -32,7 +32,10 @@ WHOLE_FILE = "(whole file)"
 KEY = ("source", "file_id", "window", "json_path")
 """The columns that identify a refusal."""
 
-_HEADER = re.compile(r'("(?:user|api_token)"\s*:\s*")((?:[^"\\]|\\.)*)', re.IGNORECASE)
+_HEADER = re.compile(
+    r'("\s*(?:user[ _-]*(?:name)?|(?:api)?[ _-]*token|password|secret)\s*"\s*:\s*")((?:[^"\\]|\\.)*)',
+    re.IGNORECASE,
+)
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 

@@ -238,7 +238,7 @@ def opening_switch(draft: Draft) -> tuple[tuple[str, str], Pair] | None:
 
 
 ODD_NUMBERS: tuple[tuple[Any, str | None], ...] = (
-    (None, None), (True, "not_a_number"), ("21,5", "not_a_number"), ("17.62", "not_a_number"),
+    (None, None), (True, "not_a_number"), ("21,5", "not_a_number"), ("17.62.1", "not_a_number"),
     ("n/a", "not_a_number"), ("", "not_a_number"), ([], "not_a_number"), ({}, "not_a_number"),
     ([7], "not_a_number"), (float("nan"), "not_finite"), (float("inf"), "not_finite"),
     (10**400, "not_finite"),

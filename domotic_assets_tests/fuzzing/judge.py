@@ -26,7 +26,7 @@ from domotic_assets.domains.weather.silver import read_weather_files
 from domotic_assets.ingest.files import File, versions
 from domotic_assets.schemas.homes.bronze import SENSOR_FILES as BRONZE_SENSOR_FILES
 from domotic_assets.schemas.homes.silver import SENSOR_FILES
-from domotic_assets.schemas.homes.variables import CATEGORIES
+from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 from domotic_assets.schemas.refusals import QUARANTINE_REASONS, REJECT_REASONS, REJECTS
 from domotic_assets.schemas.table import Table
 from domotic_assets.schemas.weather import WEATHER_FILES, WEATHER_FORECASTS
@@ -310,15 +310,29 @@ def _values_in(content: bytes) -> tuple[int, int] | None:
         return None
     if not isinstance(document, _Pairs):
         document = document[0]
+    if [key for key, _ in document] == ["0"] and isinstance(document[0][1], _Pairs):
+        document = document[0][1]
     said = [
         place
-        for category, rooms in document
-        if category not in _HEADER and category.casefold() not in ("user", "api_token")
+        for category, rooms in _without_secrets(document)
+        if category not in _HEADER
         for place in _values_of(category, rooms)
     ]
     token = next((str(value) for key, value in document if key == "api_token"), "")
     masked = {tuple(_plain(str(part), token) for part in place) for place in said}
     return len(masked), len(said) + _repeated(document)
+
+
+def _without_secrets(node: Any) -> Any:
+    """A JSON value without the values whose name says that they are secrets."""
+    if isinstance(node, _Pairs):
+        return _Pairs((key, _without_secrets(value)) for key, value in node if not _SECRET.fullmatch(key))
+    return [_without_secrets(item) for item in node] if isinstance(node, list) else node
+
+
+_SECRET = re.compile(
+    r"[\s_-]*(?:user([\s_-]*name)?|(api[\s_-]*)?token|password|secret)[\s_-]*", re.IGNORECASE
+)
 
 
 def _repeated(node: Any) -> int:
@@ -338,7 +352,12 @@ def _values_of(category: str, rooms: Any) -> Iterator[_Said]:
             continue
         for room, device in part:
             inner = [(0, device)] if isinstance(device, _Pairs) else _items(device) or []
-            if (category, room) == ("meteos", "meteo") and inner and all(map(_is_rooms, inner)):
+            if (
+                category == "meteos"
+                and room.strip().lower() == "meteo"
+                and inner
+                and all(map(_is_rooms, inner))
+            ):
                 for _, stations in inner:
                     for name, station in stations:
                         yield from _values_of_room(category, name, station)
@@ -359,7 +378,10 @@ def _values_of_room(category: str, room: str, device: Any) -> Iterator[_Said]:
 
 def _is_rooms(item: tuple[int, Any]) -> bool:
     node = item[1]
-    return isinstance(node, _Pairs) and (not node or any(isinstance(value, _Pairs) for _, value in node))
+    return isinstance(node, _Pairs) and (
+        any(isinstance(value, _Pairs | list) for _, value in node)
+        or not any(f"meteos.{key}" in VARIABLES for key, _ in node)
+    )
 
 
 def _items(node: Any, *, below: bool = False) -> list[tuple[int, Any]] | None:

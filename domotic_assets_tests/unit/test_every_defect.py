@@ -22,6 +22,7 @@ from domotic_assets.flow.windows import Window, cover
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import silver
+from domotic_assets.schemas.homes.variables import VARIABLES
 from domotic_assets.settings import Settings
 from domotic_assets_tests.support.builders import (
     API_TOKENS,
@@ -47,8 +48,8 @@ EVERY_DEFECT = """\
 { "user": "JimmyLoup", "api_token": "<token>", "datetime": "32.13.2023 25:61",
   "plugs": {
     "Office": {"timePlug": 1693511042, "power": 1.0, "power": 17.62, "overpower": -Infinity,
-               "is_valid": "yes", "counter1": null, "counter2": <long>, "counter3": [1, 2],
-               "total": 81983, "temperature": "21,5", "overtemperature": 0, "switch": true},
+               "is_valid": "perhaps", "counter1": null, "counter2": <long>, "counter3": [1, 2],
+               "total": 81983, "temperature": "21,5", "overtemperature": 2, "switch": true},
     "office": {"overpower": 3.5},
     "Livingroom": "n/a",
     "<token>": {"power": "<token> of JimmyLoup", "total": 12040},
@@ -64,7 +65,7 @@ EVERY_DEFECT = """\
     "Winter Garden": {"motion": true, "light": "n/a", "temperature": -127.0, "tilt": 3.5},
     "Office": {} },
   "meteos": { "meteo": { "Livingroom": {"Temperature": 85.3, "CO2": 980, "Humidity": "", "Noise": 1e999},
-                         "Outdoor": {"Temperature": 19.6, "Pressure": "1016.6"} },
+                         "Outdoor": {"Temperature": 19.6, "Pressure": "1016.6.1"} },
               "Office": {"CO2": 1256} },
   "humidities": "n/a",
   "consumptions": { "House": {"timeConsumption": 1693511042, "power1": 32.69, "power2": 6553.5,
@@ -131,11 +132,11 @@ GOOD: dict[tuple[str, str], float | str] = {
 BAD = {
     "$.plugs.Office.power": ("1.0", "duplicate_reading"),
     "$.plugs.Office.overpower": ("-Infinity", "not_finite"),
-    "$.plugs.Office.is_valid": ("yes", "not_a_flag"),
+    "$.plugs.Office.is_valid": ("perhaps", "not_a_flag"),
     "$.plugs.Office.counter2": ("Infinity", "not_finite"),
     "$.plugs.Office.counter3": ("[1, 2]", "not_a_number"),
     "$.plugs.Office.temperature": ("21,5", "not_a_number"),
-    "$.plugs.Office.overtemperature": ("0", "not_a_flag"),
+    "$.plugs.Office.overtemperature": ("2", "not_a_flag"),
     "$.plugs.Livingroom": ("n/a", "not_an_object"),
     "$.plugs.***.power": ("*** of ***", "not_a_number"),
     "$.doorsWindows.Livingroom[1]": ("broken", "not_an_object"),
@@ -144,7 +145,7 @@ BAD = {
     "$.motions.Winter Garden.light": ("n/a", "not_a_number"),
     "$.meteos.meteo.Livingroom.Humidity": ("", "not_a_number"),
     "$.meteos.meteo.Livingroom.Noise": ("Infinity", "not_finite"),
-    "$.meteos.meteo.Outdoor.Pressure": ("1016.6", "not_a_number"),
+    "$.meteos.meteo.Outdoor.Pressure": ("1016.6.1", "not_a_number"),
     "$.humidities": ("n/a", "not_an_object"),
     "$.consumptions.House.pf1": ('{"a": 1}', "not_a_number"),
 }
@@ -354,8 +355,8 @@ Said = tuple[str, str, int, str, str]
 def values_of(document: Document) -> list[Said]:
     """Values of a document: fields of devices, and what stands where a device or room belongs."""
     found: list[Said] = []
-    for category, rooms in document.items():
-        if category == "datetime" or category.lower() in ("user", "api_token"):
+    for category, rooms in without_secrets(document).items():
+        if category == "datetime":
             continue
         known = category in ("plugs", "doorsWindows", "motions", "meteos", "humidities", "consumptions")
         for part in rooms if isinstance(rooms, list) and known else [rooms]:
@@ -366,12 +367,33 @@ def values_of(document: Document) -> list[Said]:
     return found
 
 
+def without_secrets(node: Any) -> Any:
+    """A JSON value without the values whose name says that they are secrets."""
+    if isinstance(node, dict):
+        named = ("user", "username", "apitoken", "token", "password", "secret")
+        return {
+            key: without_secrets(value)
+            for key, value in node.items()
+            if key.lower().replace("_", "").replace("-", "").replace(" ", "") not in named
+        }
+    return [without_secrets(item) for item in node] if isinstance(node, list) else node
+
+
+def holds_stations(node: Any) -> bool:
+    """Whether stations lie in this object, and not the readings of one."""
+    return isinstance(node, dict) and (
+        any(isinstance(value, dict | list) for value in node.values())
+        or not any(f"meteos.{key}" in VARIABLES for key in node)
+    )
+
+
 def values_of_rooms(category: str, rooms: Document, *, stations: bool) -> list[Said]:
     found: list[Said] = []
     for spelling, device in rooms.items():
-        inner = device.values() if isinstance(device, dict) else ()
-        if stations and spelling == "meteo" and any(isinstance(value, dict) for value in inner):
-            found += values_of_rooms(category, device, stations=False)
+        inner = device if isinstance(device, list) else [device]
+        if stations and spelling.strip().lower() == "meteo" and inner and all(map(holds_stations, inner)):
+            for part in inner:
+                found += values_of_rooms(category, part, stations=False)
             continue
         for place, item in enumerate(device if isinstance(device, list) else [device], 1):
             where = (plain(category), plain(spelling), place)

@@ -12,7 +12,16 @@ SEJOUR = "S\u00e9jour"
 
 
 @pytest.mark.parametrize(
-    "spelling", [SEJOUR, "Se\u0301jour", " s\u00c9JOUR\t", "SE\u0301JOUR\u00a0", "\u3000S\u00e9jour"]
+    "spelling",
+    [
+        SEJOUR,
+        "Se\u0301jour",
+        " s\u00c9JOUR\t",
+        "SE\u0301JOUR\u00a0",
+        "\u3000S\u00e9jour",
+        "\ufeffS\u200be\u00ad\u0301jour",
+        "\uff33\u00e9\uff4aour",
+    ],
 )
 def test_spellings_of_one_name(spelling: str) -> None:
     assert name_key(spelling) == "s\u00e9jour"

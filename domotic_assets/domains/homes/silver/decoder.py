@@ -15,7 +15,9 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
+from domotic_assets.domains.homes.silver.header import holds_inner_secrets
 from domotic_assets.domains.homes.silver.judgement import State
+from domotic_assets.domains.homes.silver.neighbours import names_units
 from domotic_assets.domains.homes.silver.shape import HEADER, Leaf, split, texts_in
 from domotic_assets.domains.homes.silver.words import DOOR, WINDOW
 
@@ -88,10 +90,11 @@ def quotes_in(content: bytes) -> int:
 def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder | None:
     """Build the decoder of files with the structure of this document; None if there can be none.
 
-    There is none if a header is missing, or a value is found where none belongs. leaves: what each value of
-    the document's shape measures, no two of the same device and variable.
+    There is none if a header is missing, a secret has another name or place, a field is a unit, or a value
+    is found where none belongs. leaves: what each value of the document's shape measures, no two of the same
+    device and variable.
     """
-    if not document.keys() >= HEADER:
+    if not document.keys() >= HEADER or holds_inner_secrets(document) or names_units(document):
         return None
     if any(
         type(value) not in ((str,) if name in HEADER else (dict, list)) for name, value in document.items()
@@ -111,7 +114,7 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
     try:
         structure = _structure(skeleton, dict.fromkeys(header, str) | dict(zip(places, types, strict=True)))
     except (KeyError, ValueError):
-        # A header in another letter case is no value of the shape; a name with a quote cannot be a field.
+        # A name with a quote cannot be a field.
         return None
     order = sorted(range(len(leaves)), key=lambda leaf: (leaves[leaf].device, leaves[leaf].variable))
     texts = [at for at, leaf in enumerate(order) if types[leaf] in _SPOKEN]

@@ -1,6 +1,6 @@
 """Parses the bytes of one sensor file into a JSON object, or gives the reason why it is unreadable.
 
-It is lenient if nothing is lost by it (byte-order marks, UTF-16, a Windows code page, NULs after the end, one
+It is lenient if nothing is lost by it (byte-order marks, UTF-16, a Windows code page, NULs around it, one
 object twice, NaN literals, numbers of any length), so that one odd value does not cost the file. What the
 object means is decided in `shape`; values whose key stands twice in an object are found in `repeats`.
 """
@@ -40,7 +40,8 @@ class Unreadable(Exception):
 def read_document(content: bytes) -> dict[str, Any]:
     """Parse the bytes as one JSON object; raises Unreadable.
 
-    Of a key that stands twice the last value counts. A list of one object is that object.
+    Of a key that stands twice the last value counts. A list of one object is that object, as is an object
+    whose only key is its place in a list.
     """
     if len(content) > MOST_BYTES:
         raise Unreadable("too_large")
@@ -52,10 +53,17 @@ def read_document(content: bytes) -> dict[str, Any]:
         document = _alike(document, [json.dumps(part, sort_keys=True) for part in document])
     if type(document) is not dict:
         raise Unreadable("not_an_object")
+    document = unwrapped(document)
     # A document with fewer brackets cannot be too deep and needs no closer look.
     if content.count(b"{") + content.count(b"[") > MAX_DEPTH and is_too_deep(document):
         raise Unreadable("too_deep")
     return document
+
+
+def unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the object that is the only item of a document which is a list with its places as keys."""
+    inner = document.get("0") if len(document) == 1 else None
+    return inner if type(inner) is dict else document
 
 
 def is_too_deep(document: dict[str, Any]) -> bool:
@@ -75,15 +83,19 @@ def read_leniently(content: bytes, hook: Callable[[list[tuple[str, Any]]], Any] 
     """
     if content and not content.strip(b"\0"):
         raise Unreadable("nul_padding")
+    written = content.lstrip(b"\0")
+    if written[1:2] != b"\0":
+        # No UTF-16: NULs in front are padding, and would be taken for it.
+        content = written
     text, is_whole = _text(content)
-    # Of a file whose space was reserved before it was written, NULs follow what was written.
-    bare = text.rstrip("\0").removeprefix("\ufeff").strip()
+    # Of a file whose space was reserved before it was written, NULs surround what was written.
+    bare = text.strip("\0").removeprefix("\ufeff").strip()
     try:
         document = _documents(bare, hook)
     except RecursionError:
         raise Unreadable("too_deep") from None
     except ValueError:
-        padded = text.endswith("\0") and bare.startswith("{")
+        padded = "\0" in text and bare.startswith("{")
         raise Unreadable("nul_padding" if padded else "not_json") from None
     if not is_whole:
         raise Unreadable("not_utf8")

@@ -27,9 +27,16 @@ from domotic_assets.domains.homes.silver.bulk import (
 from domotic_assets.domains.homes.silver.decoder import Decoder, decoder_of
 from domotic_assets.domains.homes.silver.document import MOST_BYTES, Unreadable, read_document
 from domotic_assets.domains.homes.silver.events import candidates_in, superseded_among, without
-from domotic_assets.domains.homes.silver.header import own_secrets_of, read_local, spellings, unix_times
+from domotic_assets.domains.homes.silver.header import (
+    own_secrets_of,
+    read_local,
+    spellings,
+    unix_times,
+    without_inner_secrets,
+)
 from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, TEXT_LIMIT, Group, judge
 from domotic_assets.domains.homes.silver.minute import Evidence, Reading, reading_of
+from domotic_assets.domains.homes.silver.neighbours import with_units
 from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
 from domotic_assets.domains.homes.silver.repeats import may_repeat_keys, repeated_keys, without_repeats
 from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split_all
@@ -221,6 +228,7 @@ class _Flattening:
             document = read_document(content)
             lost = repeated_keys(content, MOST_VALUES) if may_repeat_keys(content, document) else []
             self._place(file, document, lost)
+            document, *lost = (with_units(without_inner_secrets(part)) for part in (document, *lost))
             shape, values = split_all(*lost, document)
             if len(values) > MOST_VALUES:
                 raise Unreadable("too_large")

@@ -6,38 +6,33 @@ Which home and which minute follow from that is decided in `flatten`.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from domotic_assets.domains.homes.silver.document import Unreadable
-from domotic_assets.domains.homes.silver.shape import SECRET_HEADER
+from domotic_assets.domains.homes.silver.shape import SHORTEST_SECRET
 from domotic_assets.localtime import clock_reading
-from domotic_assets.same_name import accent_forms
+from domotic_assets.same_name import accent_forms, name_key
 
-SHORTEST_SECRET = 3
-"""Length from which a user or token is masked: a shorter one tells nothing, and masking it would spoil every
-other text."""
 MOST_SECRETS, LONGEST_SECRET = 100, 10_000
 """Most secrets of one header, and the longest: every text of the file is searched for them."""
-_LONGEST_HEADER = max(map(len, SECRET_HEADER))
+_SECRET_NAMES = frozenset({"apitoken", "token", "user", "username", "password", "secret"})
+"""Names of secrets, without blanks, `_` and `-`: `api_token`, `apiToken` and `Api Token` are one."""
+_USUAL_SECRETS = frozenset({"user", "api_token"})
 
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
 
 
 def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
-    """Collect the spellings of every text in a file's user and token, to be masked in all its texts.
+    """Collect the spellings of every text in a file's user, token and other secrets, to be masked.
 
-    Raises Unreadable for more than MOST_SECRETS spellings, or a text longer than LONGEST_SECRET.
+    A secret is known by its name, at any depth. Raises Unreadable for more than MOST_SECRETS spellings, or a
+    text longer than LONGEST_SECRET.
     """
-    waiting = [
-        value
-        for key, value in document.items()
-        # Cheap test first: a header in another letter case is never longer than the plain one.
-        if len(key) <= _LONGEST_HEADER and key.casefold() in SECRET_HEADER
-    ]
-    if len(waiting) <= len(SECRET_HEADER) and set(map(type, waiting)) <= {str}:
+    waiting = [value for node in _objects(document) for key, value in node.items() if is_secret_name(key)]
+    if len(waiting) <= len(_USUAL_SECRETS) and set(map(type, waiting)) <= {str}:
         # The usual case, cached, as the files of a home have the same texts.
         return _own_texts(tuple(waiting))
     found: set[str] = set()
@@ -52,6 +47,54 @@ def own_secrets_of(document: Mapping[str, Any]) -> frozenset[str]:
             if len(found) > MOST_SECRETS:
                 raise Unreadable("too_large")
     return frozenset(found)
+
+
+def without_inner_secrets(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the secrets of a document, so that none is kept as a reading; its own header stays.
+
+    The document itself is returned if it has none but these.
+    """
+    if not holds_inner_secrets(document):
+        return document
+    header = {key: value for key, value in document.items() if key in _USUAL_SECRETS}
+    rest: dict[str, Any] = _bare(document)
+    return header | rest
+
+
+def holds_inner_secrets(document: Mapping[str, Any]) -> bool:
+    """Return whether a document has secrets beside the `user` and `api_token` of its header."""
+    return any(
+        is_secret_name(key) and not (node is document and key in _USUAL_SECRETS)
+        for node in _objects(document)
+        for key in node
+    )
+
+
+def _bare(node: Any) -> Any:
+    """Copy a JSON value without its secrets. It is no deeper than `document.MAX_DEPTH`."""
+    if type(node) is dict:
+        return {key: _bare(value) for key, value in node.items() if not is_secret_name(key)}
+    return [_bare(item) for item in node] if type(node) is list else node
+
+
+def _objects(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a document and every object within it."""
+    waiting: list[Any] = [document]
+    while waiting:
+        node = waiting.pop()
+        if type(node) is dict:
+            yield node
+            node = node.values()
+        waiting += [value for value in node if type(value) in (dict, list)]
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Return whether a key names a secret, in whatever letter case, with whatever blanks and hyphens."""
+    return name_key(name).translate(_NO_JOINTS) in _SECRET_NAMES
+
+
+_NO_JOINTS = str.maketrans("", "", " _-")
 
 
 @lru_cache(maxsize=1024)

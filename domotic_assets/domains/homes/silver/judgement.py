@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import polars as pl
 
 from domotic_assets.domains.homes.silver.shape import Leaf
-from domotic_assets.domains.homes.silver.words import opening_kind, opening_state
+from domotic_assets.domains.homes.silver.words import flag, opening_kind, opening_state
 from domotic_assets.ingest.units import factor_and_offset, number_and_unit
 
 TEXT_LIMIT = 500
@@ -38,6 +39,7 @@ class State(float, Enum):
 
 
 _STATES = {state.value: float(state) for state in State}
+_BARE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
 DECIMALS = 9
 """Decimals that a value keeps when it is converted: fewer than a rounding error has."""
 _NUMBERS, _FLAGS, _TEXTS, _NOTHING = (
@@ -224,6 +226,9 @@ def _one_by_one(
         file, number = group.files[at], group.begins[at] + place
         value = group.values[at * len(group.leaves) + place]
         reading = _judge_value(group.leaves[place], value)
+        if reading.number is not None and type(value) is str and conceal(file, value) != value:
+            # A token of figures alone, as a text.
+            reading = _Reading(reason="not_a_number")
         if reading.reason is not None:
             refused.append((file, number, raw_text(value, file, conceal), reading.reason))
         elif reading.text is not None:
@@ -254,7 +259,8 @@ def _judge_value(leaf: Leaf, value: Any) -> _Reading:
     if kind == "no_device":
         return _Reading(reason="not_an_object")
     if kind == "flag":
-        return _Reading(number=float(value)) if type(value) is bool else _Reading(reason="not_a_flag")
+        said = flag(value)
+        return _Reading(reason="not_a_flag") if said is None else _Reading(number=float(said))
     if kind == "state":
         state = opening_state(value)
         return _Reading(reason="not_a_state") if state is None else _Reading(number=state)
@@ -265,6 +271,8 @@ def _judge_value(leaf: Leaf, value: Any) -> _Reading:
     if type(value) in (int, float):
         return _finite(value)
     if kind != "unknown":
+        if type(value) is str and _BARE_NUMBER.fullmatch(value):
+            return _finite(float(value))
         measured = number_and_unit(value) if type(value) is str else None
         return _Reading(reason="not_a_number") if measured is None else _converted(*measured, leaf.unit)
     if type(value) is bool:

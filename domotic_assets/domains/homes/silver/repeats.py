@@ -12,9 +12,10 @@ import orjson
 import polars as pl
 
 from domotic_assets.domains.homes.silver.decoder import QUOTE, quotes_in
-from domotic_assets.domains.homes.silver.document import Unreadable, is_too_deep, read_leniently
+from domotic_assets.domains.homes.silver.document import Unreadable, is_too_deep, read_leniently, unwrapped
 from domotic_assets.domains.homes.silver.judgement import READINGS, Conceal, Group, Judged, raw_text
 from domotic_assets.domains.homes.silver.shape import texts_in
+from domotic_assets.schemas.homes.variables import CATEGORIES
 
 REASON = "duplicate_reading"
 _LARGE = 64 * 1024
@@ -65,6 +66,7 @@ def repeated_keys(content: bytes, most: int) -> list[dict[str, Any]]:
     document = read_leniently(content, keep)
     if type(document) is list:
         document = document[0]
+    document = unwrapped(document)
     try:
         found = list(islice(within(document), most + 1)) if lost else []
     except RecursionError:
@@ -73,7 +75,17 @@ def repeated_keys(content: bytes, most: int) -> list[dict[str, Any]]:
         raise Unreadable("too_large")
     if any(map(is_too_deep, found)):
         raise Unreadable("too_deep")
-    return found
+    return [_beside(document, part) for part in found]
+
+
+def _beside(document: dict[str, Any], lost: dict[str, Any]) -> dict[str, Any]:
+    """Write a lost value so that it is read like what replaced it.
+
+    A list of an unknown category is one value, and no list of rooms.
+    """
+    ((category, value),) = lost.items()
+    is_one = category not in CATEGORIES and type(document.get(category)) is list and type(value) is dict
+    return {category: [value]} if is_one else lost
 
 
 def without_repeats(judged: Judged, groups: Sequence[Group], ranks: pl.Series, conceal: Conceal) -> Judged:

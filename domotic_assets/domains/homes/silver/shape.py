@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, TypeGuard
 
 from domotic_assets.ingest.masking import mask
-from domotic_assets.same_name import name_key
+from domotic_assets.same_name import name_key, plain_name
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
 # One part of a shape: JSON path of the object with the rooms, category, room as spelled, place in a list or
@@ -22,12 +22,17 @@ from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 Part = tuple[str, str, str | None, int, str | None, tuple[str, ...] | None]
 Shape = tuple[Part, ...]
 
-SECRET_HEADER = frozenset({"user", "api_token"})
-HEADER = SECRET_HEADER | {"datetime"}
+HEADER = frozenset({"user", "api_token", "datetime"})
+STATIONS = "meteo"
+"""Key, in any letter case, below which most files hold the stations by room."""
 FEED = "feed"
 """Category of a bare value that the file has beside its header, under an unknown name."""
 
 DEVICE_ROOM = "house"
+
+SHORTEST_SECRET = 3
+"""Length from which a user or token is masked: a shorter one tells nothing, and masking it would spoil every
+other text."""
 
 NAME_LIMIT = 200
 _AFTER_FIGURES, _LETTER = ":", "a"
@@ -61,7 +66,7 @@ def split(document: Mapping[str, Any]) -> tuple[Shape, list[Any]]:
     parts: list[Part] = []
     values: list[Any] = []
     for category, rooms in document.items():
-        if category in HEADER or category.casefold() in SECRET_HEADER:
+        if category in HEADER:
             continue
         path = f"$.{category}"
         if type(rooms) is dict and not next(iter(rooms), _LETTER) < _AFTER_FIGURES:
@@ -102,17 +107,17 @@ def _split_stations(
     path: str, category: str, rooms: dict[str, Any], parts: list[Part], values: list[Any]
 ) -> None:
     """Split the rooms of a category, and those that it holds one level deeper: stations in most files."""
-    inner = rooms.get("meteo") if category == "meteos" else None
-    if inner is None:
-        _split_rooms(path, category, rooms, parts, values)
-        return
-    listed = [(0, "", inner)] if _names_rooms(inner) else _items(inner) or []
-    if listed and all(type(item) is dict and _holds_rooms(item) for _, _, item in listed):
-        _split_rooms(path, category, {k: v for k, v in rooms.items() if k != "meteo"}, parts, values)
-        for _, step, item in listed:
-            _split_rooms(f"{path}.meteo{step}", category, item, parts, values)
-    else:
-        _split_rooms(path, category, rooms, parts, values)
+    within = [key for key in rooms if name_key(key) == STATIONS] if category == "meteos" else []
+    inner: list[tuple[str, dict[str, Any]]] = []
+    for key in within:
+        node = rooms[key]
+        listed = [(0, "", node)] if _names_rooms(node) else _items(node) or []
+        if listed and all(type(item) is dict and _holds_rooms(item) for _, _, item in listed):
+            inner += [(f"{path}.{key}{step}", item) for _, step, item in listed]
+            rooms = {other: device for other, device in rooms.items() if other != key}
+    _split_rooms(path, category, rooms, parts, values)
+    for inner_path, item in inner:
+        _split_rooms(inner_path, category, item, parts, values)
 
 
 def _split_rooms(
@@ -193,8 +198,13 @@ def _names_rooms(rooms: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def _holds_rooms(stations: dict[str, Any]) -> bool:
-    """Return whether an object holds stations by room: one of its values is an object, or it is empty."""
-    return any(type(station) is dict for station in stations.values()) or not stations
+    """Return whether an object holds stations by room, and is not a station itself, with bare readings.
+
+    It holds them if one of its values is an object or a list, or none of its keys is a station's variable.
+    """
+    return any(type(station) in (dict, list) for station in stations.values()) or not any(
+        f"meteos.{key}" in VARIABLES for key in stations
+    )
 
 
 def texts_in(document: Mapping[str, Any]) -> int:
@@ -260,7 +270,15 @@ def _brief(name: str, secrets: Collection[str]) -> str:
 
 def room_id(home: str, spelling: str, rooms: Mapping[str, str], secrets: Collection[str]) -> str:
     """Build `home/room`: the id of the name, else its key. rooms: ids by `name_key`."""
-    return f"{home}/{rooms.get(name_key(spelling)) or name_key(_part(spelling, secrets)) or '_'}"
+    known = rooms.get(name_key(spelling))
+    if known is None:
+        # Blanks that are control characters are made plain before a mask would replace them, and so are those
+        # of the secrets.
+        plain = plain_name(spelling)
+        if plain != spelling:
+            secrets = {*secrets, *(text for text in map(plain_name, secrets) if len(text) >= SHORTEST_SECRET)}
+        known = name_key(_part(plain, secrets)) or "_"
+    return f"{home}/{known}"
 
 
 def _part(name: str, secrets: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reads the words with which a feed says what an opening is and whether it is open.
+"""Reads the words with which a feed says what an opening is, whether it is open, and what a flag is.
 
 Letter case, blanks and accents make no difference. The words are English, French, Spanish, Romanian and
 Portuguese ones, and those of the other languages of Switzerland (German, Italian, Romansh). A word belongs
@@ -28,6 +28,10 @@ _STATES = {
     CLOSED: "off closed close shut false no 0 zu geschlossen aus fermé fermée chiuso chiusa serrà serrada "
     "cerrado cerrada fechado fechada închis închisă non não nu",
 }
+_FLAGS = {
+    True: "true yes on 1 wahr ja ein vrai oui vero sì verdadero sí verdadeiro sim adevărat da",
+    False: "false no off 0 falsch nein aus faux non falso não fals nu",
+}
 _LONGEST = 40
 """A longer text is no word."""
 
@@ -42,6 +46,13 @@ def opening_state(value: Any) -> float | None:
     if type(value) is str:
         return _meaning(value, _STATE_OF)
     return float(value) if type(value) in (bool, int, float) and value in (OPEN, CLOSED) else None
+
+
+def flag(value: Any) -> bool | None:
+    """Read a flag that is no JSON flag: a word for true or false, 1 or 0; None for anything else."""
+    if type(value) is str:
+        return _meaning(value, _FLAG_OF)
+    return bool(value) if type(value) in (bool, int, float) and value in (1, 0) else None
 
 
 def _meaning(text: str, meanings: Mapping[str, _Meaning]) -> _Meaning | None:
@@ -61,4 +72,4 @@ def _by_word(words: Mapping[_Meaning, str]) -> dict[str, _Meaning]:
     return {_plain(word): meaning for meaning, listed in words.items() for word in listed.split()}
 
 
-_KIND_OF, _STATE_OF = _by_word(_KINDS), _by_word(_STATES)
+_KIND_OF, _STATE_OF, _FLAG_OF = _by_word(_KINDS), _by_word(_STATES), _by_word(_FLAGS)

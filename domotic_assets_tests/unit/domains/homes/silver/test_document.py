@@ -74,9 +74,24 @@ def test_nuls_after_the_end_cost_nothing(padding: bytes) -> None:
 
 
 @pytest.mark.rule(5)
-@pytest.mark.parametrize("content", [b"\0", b"\0" * 4096, TEXT.encode()[:-9] + b"\0" * 100])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0",
+        b"\0" * 4096,
+        TEXT.encode()[:-9] + b"\0" * 100,
+        TEXT.encode()[:1] + b"\0" * 64 + TEXT.encode()[1:],
+        b"\0" * 8 + TEXT.encode()[:-9] + b"\0",
+    ],
+)
 def test_nuls_in_place_of_an_object_are_told(content: bytes) -> None:
     assert refusal(content) == "nul_padding"
+
+
+@pytest.mark.parametrize("nuls", [1, 2, 3, 4096])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_nuls_in_front_are_padding(nuls: int, mark: bytes) -> None:
+    assert read_document(b"\0" * nuls + mark + TEXT.encode()) == DOCUMENT
 
 
 @pytest.mark.parametrize("between", ["", "\n", "\r\n", "\0\0", " "])

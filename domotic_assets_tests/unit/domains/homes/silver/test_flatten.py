@@ -39,6 +39,9 @@ READINGS = 79
 """Values of the sample file: 22 of plugs, 16 of openings, 3 + 17 + 3 of rooms, 18 of the house meter."""
 
 
+NOTHING = dict.fromkeys(("plugs", "doorsWindows", "motions", "humidities", "consumptions"))
+
+
 def only(**sections: Any) -> ShareFile:
     """A file of the sample minute with these sections and no others."""
     nothing = dict.fromkeys(("plugs", "doorsWindows", "motions", "meteos", "humidities", "consumptions"))
@@ -346,7 +349,7 @@ class TestOneBadValue:
             ("21,5", "21,5", "not_a_number"),
             ("n/a", "n/a", "not_a_number"),
             ("", "", "not_a_number"),
-            ("17.62", "17.62", "not_a_number"),
+            ("17.62.1", "17.62.1", "not_a_number"),
             (True, "true", "not_a_number"),
             ([17.62], "[17.62]", "not_a_number"),
             ({"W": 17.62}, '{"W": 17.62}', "not_a_number"),
@@ -386,8 +389,8 @@ class TestOneBadValue:
         ("sections", "path", "reason"),
         [
             ({"motions": {"Office": motion(light="dark")}}, "$.motions.Office.light", "not_a_number"),
-            ({"motions": {"Office": motion(motion=1)}}, "$.motions.Office.motion", "not_a_flag"),
-            ({"motions": {"Office": motion(motion="on")}}, "$.motions.Office.motion", "not_a_flag"),
+            ({"motions": {"Office": motion(motion=2)}}, "$.motions.Office.motion", "not_a_flag"),
+            ({"motions": {"Office": motion(motion="maybe")}}, "$.motions.Office.motion", "not_a_flag"),
             (
                 {"doorsWindows": {"Kitchen": [opening(), opening(switch="ajar")]}},
                 "$.doorsWindows.Kitchen[1].switch",
@@ -769,10 +772,96 @@ class TestSecrets:
         done = in_memory(share_file(api_token=token, motions={"Season room": motion()}))
         assert done.values("motions.motion") == {"jimmy/season room/motions/1": 0.0}
 
+    @pytest.mark.parametrize(
+        "written",
+        [
+            {"0": {"api_token": "tok-987654", "note": "of tok-987654"}},
+            {"data": {"api_token": "tok-987654", "user": "Someone Else"}, "note": "tok-987654 Someone Else"},
+            {"api_token ": "tok-987654", "note": "tok-987654"},
+            {"apiToken": "tok-987654", "note": ["tok-987654"]},
+            {"Token": {"value": "tok-987654"}, "note": "tok-987654"},
+            {"x": {"y": [{"API-Token": "tok-987654", "User Name": "Someone Else"}]}, "note": "Someone Else"},
+            {"plugs": {"Office": {"password": "tok-987654", "power": "tok-987654"}}},
+            {"note": {"Secret": 987654, "a": "987654"}},
+        ],
+    )
+    def test_a_secret_is_known_by_its_name_at_any_depth(self, written: dict[str, Any]) -> None:
+        done = in_memory(share_file(content=json.dumps(written).encode()))
+        assert done.only_file()["reason"] is None
+        told = json.dumps([done.events.to_dicts(), done.rejects.to_dicts()], default=str)
+        assert "987654" not in told
+        assert "Someone" not in told
+        assert "***" in told
+
+    def test_files_with_a_token_of_another_name_do_not_teach_a_decoder_to_keep_it(self) -> None:
+        files = [
+            share_file(at=SAMPLE_TIME + timedelta(minutes=minute), Token=f"tok-98765{minute}", note="calm")
+            for minute in range(8)
+        ]
+        done = in_memory(*files)
+        assert done.files["status"].to_list() == ["loaded"] * 8
+        assert "feed.note" in done.events["variable"].to_list()
+        assert "feed.Token" not in done.events["variable"].to_list()
+
+    def test_a_document_under_its_place_in_a_list_is_that_document(self) -> None:
+        content = to_bytes({"0": payload()})
+        assert in_memory(share_file(content=content)).only_file()["events"] == READINGS
+
     def test_a_token_under_another_letter_case_is_no_reading(self) -> None:
         done = in_memory(share_file(API_TOKEN="tok-other-5f1c9b", note="tok-other-5f1c9b"))
         assert "feed.API_TOKEN" not in done.texts()
         assert not [text for text in done.texts() if "5f1c9b" in text]
+
+
+@pytest.mark.parametrize(
+    ("said", "celsius"),
+    [
+        ({"Temperature": 50, "CO2": 400, "unit": "°F"}, 10.0),
+        ({"Temperature": 50, "CO2": 400, "Temperature_unit": "F"}, 10.0),
+        ({"Temperature": 283.15, "CO2": 400, "unit_of_measurement": "K"}, 10.0),
+        ({"Temperature": {"value": 50, "unit": "°F"}, "CO2": 400}, 10.0),
+        ({"Temperature": 10, "CO2": 400, "unit": "°C"}, 10.0),
+    ],
+)
+def test_a_unit_in_another_field_converts_its_number_in_each_of_many_files(
+    said: dict[str, Any], celsius: float
+) -> None:
+    times = [SAMPLE_TIME + timedelta(minutes=minute) for minute in range(8)]
+    done = in_memory(*(share_file(at=at, **NOTHING, meteos={"Office": said}) for at in times))
+    read = done.events.filter(pl.col("variable").is_in(["meteos.Temperature", "meteos.CO2"]))
+    assert sorted(read["value"].to_list()) == [celsius] * 8 + [400.0] * 8
+    assert done.rejects.is_empty()
+
+
+def test_a_unit_in_another_field_that_nobody_knows_refuses_its_number() -> None:
+    done = in_memory(only(meteos={"Office": {"Temperature": 50, "unit": "furlong"}}))
+    assert done.rejects.select("json_path", "reason").rows() == [
+        ("$.meteos.Office.Temperature", "unit_unknown")
+    ]
+
+
+def test_a_key_twice_within_a_list_of_an_unknown_category_is_a_reject_and_no_room() -> None:
+    done = in_memory(share_file(content=b'{"note": [{"a": 1, "a": 2}]}'))
+    assert done.events["device"].to_list() == ["jimmy/house/feed/1"]
+    assert done.events["value_text"].to_list() == ['[{"a": 2}]']
+    assert done.rejects["reason"].to_list() == ["duplicate_reading"]
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [("false", 0.0), ("No", 0.0), (0, 0.0), ("0", 0.0), ("faux", 0.0), ("TRUE", 1.0), (1, 1.0), ("ja", 1.0)],
+)
+def test_a_flag_may_be_a_word_or_a_number(said: Any, number: float) -> None:
+    done = in_memory(only(plugs={"Office": plug(is_valid=said)}, consumptions={"House": {"is_valid1": said}}))
+    assert done.rejects.is_empty()
+    assert done.values("plugs.is_valid") == {"jimmy/office/plugs/1": number}
+    assert done.values("consumptions.is_valid1") == {"jimmy/house/consumptions/1": number}
+
+
+@pytest.mark.parametrize(("said", "number"), [("408", 408.0), (" 9000.5 ", 9000.5), ("-1e2", -100.0)])
+def test_a_number_in_quotes_is_that_number(said: str, number: float) -> None:
+    done = in_memory(only(plugs={"Office": plug(power=said)}))
+    assert done.values("plugs.power") == {"jimmy/office/plugs/1": number}
 
 
 @pytest.mark.rule(5)

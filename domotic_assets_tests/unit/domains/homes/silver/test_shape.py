@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from domotic_assets.domains.homes.silver.header import without_inner_secrets
 from domotic_assets.domains.homes.silver.shape import Leaf, interpret, room_id, split
 from domotic_assets_tests.support.builders import payload, registry
 
@@ -31,7 +32,9 @@ def test_the_header_is_no_reading() -> None:
 @pytest.mark.rule(11)
 @pytest.mark.parametrize("key", ["API_TOKEN", "Api_Token", "USER"])
 def test_a_token_or_user_under_another_letter_case_is_no_reading(key: str) -> None:
-    assert leaves({key: "tok-5f1c9be07a2d", "waters": {"flow": 1}}).keys() == {"$.waters.flow"}
+    assert leaves(without_inner_secrets({key: "tok-5f1c9be07a2d", "waters": {"flow": 1}})).keys() == {
+        "$.waters.flow"
+    }
 
 
 def test_every_value_of_the_sample_has_a_known_device_and_variable() -> None:
@@ -88,6 +91,26 @@ def test_stations_beside_the_inner_meteo_are_kept_even_of_the_same_room() -> Non
         "$.meteos.Office.Noise": 3,
         "$.meteos.Attic.CO2": 4,
     }
+
+
+@pytest.mark.parametrize(
+    "stations",
+    [
+        {"meteo": {"Office": [{"CO2": 400}]}},
+        {"meteo": {"Office": [{"CO2": 400}], "Attic": []}},
+        {"meteo": [{"Office": [{"CO2": 400}]}]},
+        {"Meteo": {"Office": {"CO2": 400}}},
+        {"METEO": {"Office": {"0": {"CO2": 400}}}},
+    ],
+)
+def test_forms_of_stations_say_the_same(stations: dict[str, Any]) -> None:
+    assert set(devices({"meteos": stations}).values()) == {"jimmy/office/meteos/1"}
+
+
+def test_a_number_where_a_station_belongs_is_no_device_and_an_empty_station_nothing() -> None:
+    ((leaf, value),) = leaves({"meteos": {"meteo": {"Office": 5}}}).values()
+    assert (leaf.kind, leaf.device, value) == ("no_device", "jimmy/office/meteos/1", 5)
+    assert leaves({"meteos": {"meteo": {"Office": []}}}) == {}
 
 
 def test_a_room_called_meteo_is_a_room() -> None:
@@ -178,3 +201,23 @@ def leaves_of(document: dict[str, Any], secret: str) -> list[tuple[Leaf, Any]]:
 def test_a_secret_that_is_a_word_of_the_feed_spoils_no_known_name() -> None:
     (leaf,) = interpret(split({"plugs": {"Office": {"power": 1}}})[0], "jimmy", ROOMS, ("plugs", "Office"))
     assert (leaf.device, leaf.variable, leaf.kind) == ("jimmy/office/plugs/1", "plugs.power", "number")
+
+
+@pytest.mark.parametrize(
+    ("spelling", "room"),
+    [
+        ("Office\n", "office"), ("\tOffice", "office"), ("Wine\tVault", "wine vault"), ("Vault\r\n", "vault"),
+        ("\ufeffOffice", "office"), ("Vau\u200blt", "vault"),
+    ],
+)  # fmt: skip
+def test_control_characters_that_are_blanks_and_those_without_width_spell_no_other_room(
+    spelling: str, room: str
+) -> None:
+    assert room_id("jimmy", spelling, ROOMS, ()) == f"jimmy/{room}"
+
+
+@pytest.mark.rule(11)
+@pytest.mark.parametrize("spelling", ["of Zo\u200be Doe", "of Zoe\tDoe", "of Zo\u00ade\n Doe"])
+@pytest.mark.parametrize("secret", ["Zoe Doe", "Zo\u200be\tDoe"])
+def test_a_secret_in_a_room_is_masked_whatever_its_blanks(spelling: str, secret: str) -> None:
+    assert room_id("jimmy", spelling, ROOMS, {secret}) == "jimmy/of ***"
