@@ -20,7 +20,7 @@ REJECT_REASONS: dict[str, str] = {
 QUARANTINE_REASONS: dict[str, str] = {
     "not_json": "the bytes are no JSON, or were cut off",
     "not_utf8": "JSON with letters that are neither Unicode nor of one code page",
-    "nul_padding": "nothing but NUL bytes, or filled up with NULs with them",
+    "nul_padding": "nothing but NUL bytes, or NUL bytes within it",
     "two_documents": "several JSON objects, one after the other, that differ",
     "too_deep": "nested deeper than can be read",
     "too_large": "more bytes, values or secrets than any sensor file has",
