@@ -781,7 +781,9 @@ class TestSecrets:
             {"apiToken": "tok-987654", "note": ["tok-987654"]},
             {"Token": {"value": "tok-987654"}, "note": "tok-987654"},
             {"x": {"y": [{"API-Token": "tok-987654", "User Name": "Someone Else"}]}, "note": "Someone Else"},
-            {"plugs": {"Office": {"password": "tok-987654", "power": "tok-987654"}}},
+            {
+                "plugs": {"Office": {"password": "tok-987654", "power": "tok-987654"}}
+            },  # pragma: allowlist secret
             {"note": {"Secret": 987654, "a": "987654"}},
         ],
     )
