@@ -782,8 +782,10 @@ class TestSecrets:
             {"Token": {"value": "tok-987654"}, "note": "tok-987654"},
             {"x": {"y": [{"API-Token": "tok-987654", "User Name": "Someone Else"}]}, "note": "Someone Else"},
             {
-                "plugs": {"Office": {"password": "tok-987654", "power": "tok-987654"}}
-            },  # pragma: allowlist secret
+                "plugs": {
+                    "Office": {"password": "tok-987654", "power": "tok-987654"}  # pragma: allowlist secret
+                }
+            },
             {"note": {"Secret": 987654, "a": "987654"}},
         ],
     )
