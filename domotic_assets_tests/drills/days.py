@@ -63,7 +63,8 @@ class Clockwork:
         self.simulation = Simulation(registry, start, seed=1, weather_sites=1)
         opened = Workspace.open(Settings.of(folder / "sites.yaml", str(folder / "lake"), {}))
         # Steps and ticks go by one clock: a mark ahead of a tick's would count as none.
-        self.work = replace(opened, clock=lambda: self.simulation.now + AFTER_A_MINUTE)
+        self._now = start
+        self.work = replace(opened, clock=lambda: max(self._now, self.simulation.now + AFTER_A_MINUTE))
         self.runs = 0
         self._logged: dict[Path, datetime] = {}
         self._jobs = feed_definitions(self.work, workspace_resource(self.work))
@@ -90,6 +91,7 @@ class Clockwork:
 
     def carry(self, instance: dg.DagsterInstance, now: datetime) -> None:
         """Tick as the daemon would, until a tick asks for nothing."""
+        self._now = now
         while True:
             found = sensors.arrivals_tick(self.work, instance, now)
             for request in found.dynamic_partitions_requests or ():
