@@ -6,6 +6,7 @@ Why: docs/decisions/0031-names-by-one-key.md
 import unicodedata
 
 _WITHOUT_WIDTH = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\ufeff"))
+_NO_JOINTS = str.maketrans("", "", " _-")
 _FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
 
 
@@ -29,6 +30,11 @@ def plain_name(name: str) -> str:
     if not name.isascii():
         name = name.translate(_WITHOUT_WIDTH)
     return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def joined_name(name: str) -> str:
+    """Return a name without blanks, `_` and `-`, in one letter case: `api_token` and `Api Token` are one."""
+    return name_key(name).translate(_NO_JOINTS)
 
 
 def accent_forms(name: str) -> frozenset[str]:

@@ -12,8 +12,7 @@ _OF_CODE_PAGE = frozenset(chr(code) for code in range(0xC0, 0x100) if code not i
 def decode(content: bytes) -> str:
     """Decode UTF-8 or UTF-16, with or without byte-order mark, or the Windows code page.
 
-    The code page is assumed if each byte outside ASCII is a sign that names or units have in it, and none of
-    them are a letter in UTF-8. In any other text a damaged byte becomes U+FFFD.
+    In any other text a damaged byte becomes U+FFFD.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "replace")
@@ -24,8 +23,16 @@ def decode(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("cp1252", "replace")
-    is_known = _OF_CODE_PAGE.issuperset(sign for sign in set(text) if not sign.isascii())
-    if is_known and not _UTF_8_LETTER.search(content):
-        return text
-    return content.decode("utf-8-sig", "replace")
+        text = in_code_page(content)
+    return content.decode("utf-8-sig", "replace") if text is None else text
+
+
+def in_code_page(content: bytes, more: str = "") -> str | None:
+    """Decode bytes that are no UTF-8 in the Windows code page; None if they are in no such page.
+
+    They are if each byte outside ASCII is a sign that names or units have in it, and none of them are a
+    letter in UTF-8. more: further signs that the texts may have.
+    """
+    text = content.decode("cp1252", "replace")
+    odd = {sign for sign in set(text) if not sign.isascii()}
+    return text if odd <= _OF_CODE_PAGE.union(more) and not _UTF_8_LETTER.search(content) else None

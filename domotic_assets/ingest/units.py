@@ -12,6 +12,9 @@ from typing import NamedTuple
 _LONGEST_UNIT, _LONGEST_QUANTITY = 40, 80
 """Characters from which a text names no unit, and is no number with a unit."""
 
+DECIMALS = 9
+"""Decimals that a converted value keeps: 140 °F is 60 °C, and no error of rounding makes it an outlier."""
+
 
 class _Unit(NamedTuple):
     """A unit: value × factor + offset is the value in its quantity's first unit.
@@ -129,8 +132,7 @@ def factor_and_offset(unit: str, wanted: str) -> tuple[float, float] | None:
 
     value × factor + offset is the value in the unit `wanted`; (1, 0) for two spellings of one unit. The
     offset belongs to values only: a difference or a deviation is multiplied by the factor alone. Round what
-    comes out (to 9 decimals, say): 140 °F would lie outside a bound of 60 °C by a rounding error. None if
-    either unit is not known, or they measure different quantities.
+    comes out to DECIMALS. None if either unit is not known, or they measure different quantities.
     """
     for quantity in _QUANTITIES:
         last = _unit_of(wanted, quantity)

@@ -14,6 +14,7 @@ from domotic_assets.domains.weather.lines import read_lines, read_parts
 from domotic_assets.domains.weather.series import map_texts, read_series
 from domotic_assets.ingest.decoding import decode
 from domotic_assets.ingest.masking import mask
+from domotic_assets.ingest.units import DECIMALS
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.schemas.weather import WEATHER_FORECASTS
@@ -26,9 +27,6 @@ LARGEST = 1e300
 """Magnitude from which a value counts as not finite: another unit of it could be too large for a number."""
 
 RAW_TEXT_LIMIT = 200
-
-DECIMALS = 9
-"""Decimals that a converted value keeps: 140 °F is 60 °C, and no error of rounding makes it an outlier."""
 
 # dim_datetime reaches eight days beyond the data: a valid time further off is a damaged one.
 EARLIEST_BEFORE_ISSUE = timedelta(days=1)

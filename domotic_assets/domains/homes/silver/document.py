@@ -7,11 +7,12 @@ object means is decided in `shape`; values whose key stands twice in an object a
 
 import json
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
+
+from domotic_assets.ingest.decoding import in_code_page
 
 MAX_DEPTH = 256
 """Deepest nesting that is read; the same limit for every parser, whatever stack it is called from."""
@@ -20,11 +21,8 @@ MOST_BYTES = 8 * 1024 * 1024
 """Largest file that is read. A sensor file has some 5 KB; one a thousand times as large would delay all
 others for seconds."""
 
-_UTF_8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_OF_CODE_PAGE = frozenset(chr(code) for code in range(0xC0, 0x100) if code not in (0xD7, 0xF7)) | frozenset(
-    "œŒ\u00a0°º²³µ·«»’‘–€"
-)
-"""Signs outside ASCII that names, texts and units of the feed's languages have in the Windows code page."""
+_MORE_OF_CODE_PAGE = "\u00a0º"
+"""Signs of the Windows code page that texts of the feed have beside those of names and units."""
 _BETWEEN = " \t\r\n\0"
 """What may stand between two documents."""
 
@@ -138,8 +136,7 @@ def _alike(documents: list[Any], written: Sequence[str]) -> Any:
 def _text(content: bytes) -> tuple[str, bool]:
     """Decode bytes; returns the text, and whether none of its letters was lost.
 
-    Bytes that are no Unicode are read in the Windows code page if each of them is a sign that it shares with
-    the feed's languages, and no letter is in UTF-8.
+    Bytes that are no Unicode are read in the Windows code page, if they may be in it.
     """
     encoding = json.detect_encoding(content)
     try:
@@ -148,9 +145,8 @@ def _text(content: bytes) -> tuple[str, bool]:
         lossy = content.decode(encoding, errors="replace")
     if not encoding.startswith("utf-8"):
         return lossy, True
-    text = content.decode("cp1252", errors="replace")
-    known = all(sign in _OF_CODE_PAGE for sign in set(text) if not sign.isascii())
-    return (text, True) if known and not _UTF_8_LETTER.search(content) else (lossy, False)
+    text = in_code_page(content, _MORE_OF_CODE_PAGE)
+    return (lossy, False) if text is None else (text, True)
 
 
 def _integer(digits: str) -> float:

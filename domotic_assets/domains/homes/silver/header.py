@@ -14,12 +14,12 @@ from typing import Any
 from domotic_assets.domains.homes.silver.document import Unreadable
 from domotic_assets.domains.homes.silver.shape import SHORTEST_SECRET
 from domotic_assets.localtime import clock_reading
-from domotic_assets.same_name import accent_forms, name_key
+from domotic_assets.same_name import accent_forms, joined_name
 
 MOST_SECRETS, LONGEST_SECRET = 100, 10_000
 """Most secrets of one header, and the longest: every text of the file is searched for them."""
 _SECRET_NAMES = frozenset({"apitoken", "token", "user", "username", "password", "secret"})
-"""Names of secrets, without blanks, `_` and `-`: `api_token`, `apiToken` and `Api Token` are one."""
+"""Names of secrets, as `joined_name` gives them."""
 _USUAL_SECRETS = frozenset({"user", "api_token"})
 
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
@@ -91,10 +91,7 @@ def _objects(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Return whether a key names a secret, in whatever letter case, with whatever blanks and hyphens."""
-    return name_key(name).translate(_NO_JOINTS) in _SECRET_NAMES
-
-
-_NO_JOINTS = str.maketrans("", "", " _-")
+    return joined_name(name) in _SECRET_NAMES
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ import polars as pl
 
 from domotic_assets.domains.homes.silver.shape import Leaf
 from domotic_assets.domains.homes.silver.words import flag, opening_kind, opening_state
-from domotic_assets.ingest.units import factor_and_offset, number_and_unit
+from domotic_assets.ingest.units import DECIMALS, factor_and_offset, number_and_unit
 
 TEXT_LIMIT = 500
 RAW_TEXT_LIMIT = 200
@@ -40,8 +40,6 @@ class State(float, Enum):
 
 _STATES = {state.value: float(state) for state in State}
 _BARE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
-DECIMALS = 9
-"""Decimals that a value keeps when it is converted: fewer than a rounding error has."""
 _NUMBERS, _FLAGS, _TEXTS, _NOTHING = (
     frozenset({float, int}), frozenset({bool}), frozenset({str}), frozenset[type](),
 )  # fmt: skip

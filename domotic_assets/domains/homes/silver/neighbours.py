@@ -9,11 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from domotic_assets.ingest.units import factor_and_offset
-from domotic_assets.same_name import name_key
+from domotic_assets.same_name import joined_name
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
 _UNIT_NAME = re.compile(r"(.*?)units?(?:ofmeasurement)?", re.DOTALL)
-_NO_JOINTS = str.maketrans("", "", " _-")
 _LONGEST_NAME = 60
 
 
@@ -62,7 +61,7 @@ def _joined(category: str, node: Any) -> Any:
 
 def _quantity(reading: dict[str, Any]) -> Any:
     """Join an object of a value and its unit alone; any other is returned as it is."""
-    plain = {_plain(key): value for key, value in reading.items()}
+    plain = {joined_name(key): value for key, value in reading.items()}
     number, unit = plain.pop("value", None), plain.pop("unit", None)
     fits = not plain and type(number) in (int, float) and type(unit) is str
     return f"{number} {unit}" if fits else reading
@@ -85,7 +84,7 @@ def _units_in(category: str, device: dict[str, Any]) -> Iterator[tuple[str, str]
         if of is None or type(unit) is not str or not unit.strip():
             continue
         if of:
-            fields = [field for field in numbers if _plain(field) == of]
+            fields = [field for field in numbers if joined_name(field) == of]
         else:
             fields = [field for field, own in numbers.items() if factor_and_offset(unit, own)] or [*numbers]
         yield from ((field, unit) for field in fields)
@@ -94,10 +93,5 @@ def _units_in(category: str, device: dict[str, Any]) -> Iterator[tuple[str, str]
 @lru_cache(maxsize=4096)
 def _unit_of(key: str) -> str | None:
     """Return the plain name of the field whose unit a key names, empty for a device's; None otherwise."""
-    found = _UNIT_NAME.fullmatch(_plain(key)) if len(key) <= _LONGEST_NAME else None
+    found = _UNIT_NAME.fullmatch(joined_name(key)) if len(key) <= _LONGEST_NAME else None
     return None if found is None else found[1]
-
-
-def _plain(name: str) -> str:
-    """Return a name without blanks, `_` and `-`, in any letter case."""
-    return name_key(name).translate(_NO_JOINTS)

@@ -100,11 +100,8 @@ def without_repeats(judged: Judged, groups: Sequence[Group], ranks: pl.Series, c
         return judged
     theirs = judged.readings["file"].is_in(list(repeating))
     key = ["file", "rank"]
-    readings = (
-        judged.readings.filter(theirs)
-        .with_columns(rank=ranks[judged.readings.filter(theirs)["leaf"]])
-        .sort(*key, "leaf")
-    )
+    readings = judged.readings.filter(theirs)
+    readings = readings.with_columns(rank=ranks[readings["leaf"]]).sort(*key, "leaf")
     values = pl.struct("value", "value_text", "value_text_length")
     counts = pl.col("leaf") == pl.col("leaf").last().over(key)
     differs = values.ne_missing(values.last().over(key))
