@@ -5,11 +5,10 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from domotic_assets.domains.homes.gold.counters import Series, Step, is_calm
+from domotic_assets.domains.homes.gold.counters import Series, Step
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -76,10 +75,7 @@ EXAMPLES: Mapping[str, Example] = {
 def picture(example: Example) -> str:
     """Draw the readings of a counter as SVG, each with what it adds; returns the SVG's text."""
     minutes, counters, powers = zip(*example.readings, strict=True)
-    rises = [0.0, *(later - earlier for earlier, later in pairwise(counters))]
-    breaks = [place for place, rise in enumerate(rises) if not is_calm(rise, BOUND_W)]
-    notable = Series(minutes, counters, powers, BOUND_W, SETTLES).notable(breaks)
-    steps = [notable.get(place, Step(rise, max(0, place - 1))) for place, rise in enumerate(rises)]
+    steps = [Step(0.0, 0), *Series(minutes, counters, powers, BOUND_W, SETTLES).steps()]
     low, high = min(counters), max(counters)
     wide, tall = WIDTH - LEFT - 16, HEIGHT - TOP - BOTTOM
 

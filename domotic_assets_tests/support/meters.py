@@ -6,7 +6,7 @@ by a formula of the series alone. Nothing that makes a series knows how counters
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from random import Random
 
 from domotic_assets.domains.homes.gold.counters import Series, Step
@@ -197,25 +197,11 @@ def faulty_plug(rng: Random, kinds: Sequence[str]) -> Plug:
     return made
 
 
-def judged(
-    minutes: Sequence[int],
-    counters: Sequence[float],
-    powers: Sequence[float | None],
-    bound_w: float = MINUTE_W,
-    settles: int = DAY,
-) -> list[Step]:
-    """What the product says of each reading but the first."""
-    rises = [here - before for before, here in pairwise(counters)]
-    breaks = [place for place, rise in enumerate(rises, 1) if not 0 <= rise * 60 <= bound_w]
-    found = Series(minutes, counters, powers, bound_w, settles).notable(breaks)
-    return [found.get(place, Step(rise, place - 1)) for place, rise in enumerate(rises, 1)]
-
-
 def steps_of(made: Plug) -> dict[int, Step]:
     """What the product says of a plug: minute of each reading but the first to its step."""
     minutes = sorted(made.shown)
-    steps = judged(minutes, [made.shown[at] for at in minutes], [made.loads[at] for at in minutes])
-    return dict(zip(minutes[1:], steps, strict=True))
+    counters, powers = [made.shown[at] for at in minutes], [made.loads[at] for at in minutes]
+    return dict(zip(minutes[1:], Series(minutes, counters, powers, MINUTE_W, DAY).steps(), strict=True))
 
 
 def error_wh(made: Plug) -> float:

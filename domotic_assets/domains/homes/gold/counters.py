@@ -78,6 +78,12 @@ class Series:
         self._usual_power: dict[int, float] = {}
         self._ticks: dict[int, float] = {}
 
+    def steps(self) -> list[Step]:
+        """Judge every reading but the first, which is the level that the others go on from."""
+        rises = [here - before for before, here in pairwise(self._counters)]
+        found = self.notable(place for place, rise in enumerate(rises, 1) if not is_calm(rise, self._bound_w))
+        return [found.get(place, Step(rise, place - 1)) for place, rise in enumerate(rises, 1)]
+
     def notable(self, breaks: Iterable[int]) -> dict[int, Step]:
         """Judge the readings whose step is not calm, and those until the counter is back from it, by place.
 
@@ -126,11 +132,9 @@ class Series:
             powers = [power for power in self._powers[level : place + 1] if power is not None]
             if level < 0 or len(powers) <= place - level or across < 0:
                 continue
-            tick = self._tick(level)
             rise = self._counters[begin] - self._counters[level]
-            minutes = self._minutes[begin] - self._minutes[level]
-            is_denied = rise > MARGIN * max(powers) * minutes / 60 + tick
-            if is_denied and across <= MARGIN * self._expected(level, place) + tick:
+            is_denied = rise > self._most(max(powers), level, begin)
+            if is_denied and across <= MARGIN * self._expected(level, place) + self._tick(level):
                 return begin
         return place
 
@@ -139,7 +143,9 @@ class Series:
         level = place - 1
         counter = self._counters[place]
         at_once = self._possible_at_once(level, place)
-        back = self._back_from_dip(level)
+        # A counter that restarts often is not noisy.
+        is_noisy = counter > at_once and self._falls_near(place) > OFTEN
+        back = self._back_from_dip(level, is_noisy=is_noisy)
         for most in OVERFLOWS_WH:
             rest = most - self._counters[level] + counter
             # The largest number itself may come again, as a number of the firmware's.
@@ -162,7 +168,7 @@ class Series:
         return range(place + 1, bisect_right(self._minutes, self._minutes[place] + self._settles))
 
     def _rises_alike(self, level: int, place: int) -> bool:
-        """Tell whether the step before or after a large rise is one of half its power or more.
+        """Tell whether the step before or after a large rise has half to twice its power.
 
         So rises a counter that is read seldom and draws much; another plug's level is reached only once.
         """
@@ -184,11 +190,12 @@ class Series:
         rise = self._counters[place] - self._counters[level]
         return rise >= 0 and (is_calm(rise, self._bound_w) or rise <= self._possible(level, place))
 
-    def _back_from_dip(self, level: int) -> int | None:
-        """Find the reading by which a counter that fell after `level` is back from a dip; None if none is."""
+    def _back_from_dip(self, level: int, *, is_noisy: bool) -> int | None:
+        """Find the reading by which a counter that fell after `level` is back from a dip; None if none is.
+
+        is_noisy: it is back wherever it goes on from its level.
+        """
         inner: int | None = None
-        near_zero = self._counters[level + 1] <= self._possible_at_once(level, level + 1)
-        is_noisy = not near_zero and self._falls_near(level + 1) > OFTEN
         for later in self._later(level + 1):
             if self._counters[later] < self._counters[later - 1]:
                 inner = later - 1
@@ -239,12 +246,8 @@ class Series:
         if level not in self._power_around:
             first, last = self._span_around(level)
             # Of many readings one may be wrong.
-            wrong = int(last - first > MANY)
-            is_known = any(power is not None for power in self._powers[first:last]) or any(
-                self._calm(first, last)
-            )
-            power = self._own_power(first, last, wrong) if is_known else UNKNOWN_W
-            self._power_around[level] = power
+            power = self._own_power(first, last, wrong=int(last - first > MANY))
+            self._power_around[level] = UNKNOWN_W if power is None else power
         return self._power_around[level]
 
     def _possible_at_once(self, level: int, place: int) -> float:
@@ -252,7 +255,7 @@ class Series:
         if self._minutes[place] - self._minutes[level] > SHORT:
             return self._possible(level, place)
         first = bisect_left(self._minutes, self._minutes[level] - SHORT)
-        return self._most(self._own_power(first, place + 1), level, place)
+        return self._most(self._own_power(first, place + 1) or 0.0, level, place)
 
     def _most(self, power_w: float, level: int, place: int) -> float:
         """Return the Wh of a power over the time between two readings, with margin and resolution."""
@@ -263,18 +266,11 @@ class Series:
         """Find what a counter shows at once, in Wh: its least rise around a reading if that comes again."""
         if level not in self._ticks:
             first, last = self._span_around(level)
-            rises = [
-                later - earlier
-                for earlier, later in pairwise(self._counters[first:last])
-                if RESOLUTION_WH < later - earlier <= COARSEST_WH
-            ]
+            steps = (later - earlier for earlier, later in pairwise(self._counters[first:last]))
+            rises = [step for step in steps if 0 < step <= COARSEST_WH]
             least = min(rises, default=0.0)
             again = sum(rise < 1.001 * least for rise in rises) > 1
-            finer = any(
-                0 < later - earlier <= RESOLUTION_WH
-                for earlier, later in pairwise(self._counters[first:last])
-            )
-            self._ticks[level] = least if again and not finer else RESOLUTION_WH
+            self._ticks[level] = least if again and least > RESOLUTION_WH else RESOLUTION_WH
         return self._ticks[level]
 
     def _span_around(self, level: int) -> tuple[int, int]:
@@ -282,16 +278,17 @@ class Series:
         start, end = self._minutes[level] - OWN_PAST, self._minutes[level + 1] + self._settles
         return bisect_left(self._minutes, start), bisect_right(self._minutes, end)
 
-    def _own_power(self, first: int, last: int, wrong: int = 0) -> float:
+    def _own_power(self, first: int, last: int, wrong: int = 0) -> float | None:
         """Find the greatest power of readings [first, last), or the counter's mean if it is greater.
 
         wrong: so many of the greatest are left out. Where no power was read, or only 0, it is the counter's
-        greatest. Only calm steps of the counter are counted. 0 if there is nothing.
+        greatest. Only calm steps of the counter are counted. None if nothing is known.
         """
         read = sorted(power for power in self._powers[first:last] if power is not None)
         if read and read[-1] > 0:
             return max(read[max(0, len(read) - 1 - wrong)], self._mean_rate(first, last) or 0.0)
-        return max((60 * rise / minutes for rise, minutes in self._calm(first, last)), default=0.0)
+        calm = (60 * rise / minutes for rise, minutes in self._calm(first, last))
+        return max(calm, default=0.0 if read else None)
 
     def _calm(self, first: int, last: int) -> Iterator[tuple[float, int]]:
         """Yield rise (Wh) and length (minutes) of each calm step among readings [first, last)."""

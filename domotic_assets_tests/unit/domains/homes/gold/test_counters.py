@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from domotic_assets.domains.homes.gold.counters import is_calm
+from domotic_assets.domains.homes.gold.counters import Series, is_calm
 from domotic_assets_tests.support import meters
 
 # 6,000 W are 100 Wh in a minute.
@@ -18,9 +18,10 @@ Reading = tuple[int, float] | tuple[int, float, float]
 
 def judged(*readings: Reading) -> list[tuple[float, str | None]]:
     """Wh and note of each reading but the first."""
+    minutes = [reading[0] for reading in readings]
     powers = [reading[2] if len(reading) == 3 else None for reading in readings]
-    columns = [[reading[0] for reading in readings], [reading[1] for reading in readings], powers]
-    return [(round(step.energy_wh, 6), step.note) for step in meters.judged(*columns, BOUND_W, DAY)]  # type: ignore[arg-type]
+    series = Series(minutes, [reading[1] for reading in readings], powers, BOUND_W, DAY)
+    return [(round(step.energy_wh, 6), step.note) for step in series.steps()]
 
 
 @pytest.mark.rule(1)
