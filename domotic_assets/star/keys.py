@@ -26,7 +26,7 @@ def datetime_key(column: str = "ts") -> pl.Expr:
     return (date_key(ts.date()).cast(pl.Int64) * 10_000 + minute).alias("datetime_key")
 
 
-def moment_of(column: str) -> pl.Expr:
+def time_of_key(column: str) -> pl.Expr:
     """Convert minute keys to UTC times."""
     return pl.col(column).cast(pl.String).str.to_datetime("%Y%m%d%H%M", time_unit="us", time_zone="UTC")
 

@@ -175,7 +175,7 @@ class NameReader:
         days = self._plain_days(parts.select("day", "sender").unique().drop_nulls())
         said = parts.join(days, on=["day", "sender"], how="left", maintain_order="left")
         window = said["midnight"] + pl.Series(said["minute"].cast(pl.Int64) * MINUTE)
-        believed = (window <= written + FUTURE_SLACK) | (written < utc_midnight(self.history_start))
+        believed = (window <= written + FUTURE_SLACK) | (written < self.start)
         return pl.DataFrame([said["home"], window.set(~believed, None).alias("window")])
 
     def _plain_days(self, senders: pl.DataFrame) -> pl.DataFrame:
@@ -188,7 +188,7 @@ class NameReader:
         for day, sender in senders.iter_rows():
             self.read(f"{day}0000{sender}")
             known = self._days.get((day, sender))
-            if known is not None and known[2] >= utc_midnight(self.history_start) and sender.isprintable():
+            if known is not None and known[2] >= self.start and sender.isprintable():
                 days.append((day, sender, known[1].id, known[2]))
         return pl.DataFrame(days, schema=_PLAIN_DAYS, orient="row")
 

@@ -9,7 +9,7 @@ import polars as pl
 from domotic_assets.domains.homes.gold.counters import SHORT
 from domotic_assets.quality.verdict import Breach, Figures, Severity, Verdict, error_if
 from domotic_assets.schemas.homes.counter_notes import NOTES
-from domotic_assets.star.keys import moment_of
+from domotic_assets.star.keys import time_of_key
 
 POWER_FACTOR, POWER_LEAST_WH = 10.0, 50.0
 """Factor between summed power and the meter's rise from which it is a breach, once either is this many Wh."""
@@ -118,7 +118,7 @@ def power_against_meter(energy: pl.DataFrame) -> Verdict:
     sums = (
         energy.filter(pl.col("category") == "plugs", pl.col("energy_source") == "counter")
         .drop_nulls(["power_w", "energy_wh"])
-        .with_columns(ts=moment_of("datetime_key"))
+        .with_columns(ts=time_of_key("datetime_key"))
         .sort("device", "ts")
         .with_columns(from_power=power * hours)
         .with_columns(hours=hours)

@@ -24,7 +24,7 @@ from domotic_assets.quality.verdict import Verdict, together
 from domotic_assets.schemas import refusals
 from domotic_assets.schemas.homes import bronze, gold, silver
 from domotic_assets.schemas.table import Table, surrogate_key
-from domotic_assets.star.keys import moment_of
+from domotic_assets.star.keys import time_of_key
 
 SPAN = timedelta(days=1)
 
@@ -131,11 +131,12 @@ class Piece:
         columns = ["home", "window", "minute", "arrived_at", "status", "reason"]
         return self._of_windows(silver.SENSOR_FILES, columns)
 
-    def energy(self, *more: str) -> pl.DataFrame:
-        """Read gold/fact_energy_minute of the piece's homes in the span, one row per device and minute.
+    @cached_property
+    def energy(self) -> pl.DataFrame:
+        """Rows of gold/fact_energy_minute of the piece's homes in the span, one per device and minute.
 
-        Columns: datetime_key, device_key, power_w, energy_wh, energy_source, those named in `more`, and from
-        silver/devices device, home, room and category.
+        Columns: datetime_key, device_key, power_w, energy_wh, energy_source, counter_total, counter_note, and
+        from silver/devices device, home, room and category.
         """
         devices = self.work.lake.read(
             silver.DEVICES, where=self._mine, columns=["device", "home", "room", "category"]
@@ -143,7 +144,8 @@ class Piece:
         keys = pl.Series(
             "device_key", [surrogate_key(device) for device in devices["device"]], dtype=pl.Int64
         )
-        columns = ["datetime_key", "device_key", "power_w", "energy_wh", "energy_source", *more]
+        columns = ["datetime_key", "device_key", "power_w", "energy_wh", "energy_source"]
+        columns += ["counter_total", "counter_note"]
         rows = self.fact(gold.FACT_ENERGY_MINUTE, columns)
         return rows.join(devices.with_columns(keys), on="device_key", how="inner")
 
@@ -295,20 +297,20 @@ def clocks_of(piece: Piece) -> Verdict:
 
 def counters_of(piece: Piece) -> Verdict:
     """Find plugs of the piece's homes whose counters (`plugs.total`, Wh) do not simply count on."""
-    noted = piece.energy("counter_note").drop_nulls("counter_note")
-    notes = noted.select("device", "counter_note", ts=moment_of("datetime_key"))
+    noted = piece.energy.drop_nulls("counter_note")
+    notes = noted.select("device", "counter_note", ts=time_of_key("datetime_key"))
     return counters.counters(piece.events("plugs.total").join(notes, on=["device", "ts"], how="left"))
 
 
 def power_against_meter(piece: Piece) -> Verdict:
     """Find plugs of the piece's homes whose summed power does not fit their meter's rise: another unit."""
-    return counters.power_against_meter(piece.energy("counter_note"))
+    return counters.power_against_meter(piece.energy)
 
 
 def balance(piece: Piece) -> Verdict:
     """Find homes of the piece whose plugs together used more than their house meter shows."""
     houses = [home.house for home in piece.work.registry.homes]
-    return counters.balance(piece.energy(), houses, piece.minutes)
+    return counters.balance(piece.energy, houses, piece.minutes)
 
 
 def completeness(piece: Piece) -> Verdict:
@@ -334,7 +336,7 @@ def reconciled_energy(piece: Piece) -> Verdict:
     invalid = events.filter(pl.col("variable") == "plugs.is_valid", pl.col("value") == 0)
     read = events.filter(pl.col("variable") != "plugs.is_valid")
     totals = read.filter(pl.col("variable") == "plugs.total", pl.col("value") >= 0)
-    rows = piece.energy("counter_total").filter(pl.col("category") == "plugs")
+    rows = piece.energy.filter(pl.col("category") == "plugs")
     return tables.reconciled(
         gold.FACT_ENERGY_MINUTE.id,
         {"rows of plugs": rows.height, "counter_total": _sum(rows, "counter_total")},

@@ -20,7 +20,7 @@ from domotic_assets.ingest.arrival import utc_midnight
 from domotic_assets.localtime import MINUTE
 from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import surrogate_key
-from domotic_assets.star.keys import moment_of
+from domotic_assets.star.keys import time_of_key
 
 USUAL_CONTEXT = timedelta(minutes=15)
 """Readings this far before and after a minute are enough for nearly every plug."""
@@ -155,7 +155,7 @@ def _notes(work: Workspace, span: Window, plugs: Mapping[int, str]) -> pl.DataFr
         columns=["device_key", "datetime_key", "counter_note"],
     )
     device = pl.col("device_key").replace_strict(plugs, return_dtype=pl.String)
-    return held.sort("datetime_key").select("counter_note", device=device, ts=moment_of("datetime_key"))
+    return held.sort("datetime_key").select("counter_note", device=device, ts=time_of_key("datetime_key"))
 
 
 def _may_return(work: Workspace, reach: Reach, marked: pl.DataFrame, plug: str, fell_at: datetime) -> bool:

@@ -18,7 +18,7 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE
 from domotic_assets.schemas.homes import gold, silver
 from domotic_assets.schemas.table import UTC_TIME, Table
-from domotic_assets.star.keys import datetime_key, moment_of
+from domotic_assets.star.keys import datetime_key, time_of_key
 
 HOME_MINUTES_PER_PIECE = 12_000
 """Files whose events are held in memory together: four days of two homes, twelve minutes of a thousand."""
@@ -226,7 +226,7 @@ def _held(work: Workspace, table: Table, keys: pl.Series) -> pl.DataFrame:
 
 def _minutes_of(keys: pl.Series) -> pl.Series:
     """Compute the minute of each datetime_key."""
-    return keys.to_frame("datetime_key").select(moment_of("datetime_key")).to_series().rename("ts")
+    return keys.to_frame("datetime_key").select(time_of_key("datetime_key")).to_series().rename("ts")
 
 
 def _keys(minutes: pl.Series) -> pl.Series:
