@@ -173,6 +173,11 @@ def judged(*readings: Reading) -> list[tuple[float, str | None]]:
         pytest.param(
             [(0, 5_000), (60, 5_400)], [(400, "large_step")], id="nothing is known: a household's socket"
         ),
+        pytest.param(
+            [(0, 45_000), (5, 45_292), (10, 45_580), (15, 45_876)],
+            [(292, "large_step"), (288, "large_step"), (296, "large_step")],
+            id="read every five minutes, some 3.5 kW, no power stated",
+        ),
         pytest.param([(0, 5_000), (60, 9_000)], [(0, "jump")], id="more than a household's socket gives"),
         pytest.param([(5, 81_983)], [], id="the first reading ever"),
         pytest.param([(0, 500), (1, 9_000)], [(0, "jump")], id="a high reading at the end of the data"),
@@ -183,6 +188,12 @@ def test_what_a_reading_adds_and_what_it_was(
     readings: Sequence[Reading], expected: list[tuple[float, str | None]]
 ) -> None:
     assert judged(*readings) == expected
+
+
+def test_one_wrong_power_of_many_explains_no_other_plug() -> None:
+    """Half an hour at 6 W with one reading of 9,900 W, and nine hours later a level 44 kWh higher."""
+    readings = [(minute, 3_000 + 0.1 * minute, 9_900.0 if minute == 7 else 6.0) for minute in range(30)]
+    assert judged(*readings, (570, 47_000.0, 6.0))[-1] == (0, "jump")
 
 
 def test_a_counter_that_restarts_each_hour_adds_each_hour() -> None:
