@@ -26,6 +26,7 @@ class Reach(StrEnum):
 
     NOTHING = "nothing"
     ALL = "all"
+    CALENDAR = "days of the data on own dates, and eight on"
     HOMES = "own homes"
     DATES = "own homes, own dates"
     LAST_DAY = "own homes, own dates, last 24 h of the data"
@@ -56,12 +57,13 @@ class Rule:
 
 _NOTHING, _ALL, _HOMES, _DATES = Reach.NOTHING, Reach.ALL, Reach.HOMES, Reach.DATES
 _LAST_DAY, _MONTHS, _FILE = Reach.LAST_DAY, Reach.MONTHS, Reach.FILE
+_CALENDAR = Reach.CALENDAR
 _PRESENCE, _DAYS = Reach.PRESENCE_IF_CONSENTED, Reach.DAYS_IF_CONSENTED
 
 MATRIX: Mapping[str, Rule] = {
     # Table or mart                        owner who lives there, renter, owner who does not, technician
-    calendar.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL),
-    calendar.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL),
+    calendar.DIM_DATETIME.name:           Rule(_CALENDAR, _CALENDAR, _CALENDAR, _CALENDAR),
+    calendar.DIM_DATE.name:               Rule(_CALENDAR, _CALENDAR, _CALENDAR, _CALENDAR),
     gold.DIM_APARTMENT.name:          Rule(_HOMES, _HOMES, _HOMES, _HOMES),
     gold.DIM_ROOM.name:               Rule(_HOMES, _HOMES, _HOMES, _HOMES),
     gold.DIM_DEVICE.name:             Rule(_DATES, _DATES, _DATES, _DATES),
@@ -95,7 +97,7 @@ it is over: the differences of a figure that grows by the minute would show ever
 WITHHELD: Mapping[tuple[str, str], tuple[Role, ...]] = {
     (gold.DIM_APARTMENT.name, "owner_user_id"): (Role.RENTER, Role.TECHNICIAN),
 }
-"""Columns, by table and name, that are null for these roles in the rows that they see."""
+"""Columns, by table and name, that are null for these roles; any other role sees its own login id there."""
 
 
 def refuse_unruled(tables: Iterable[str], marts: Iterable[str]) -> None:

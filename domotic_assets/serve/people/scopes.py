@@ -6,15 +6,15 @@ A scope results in row filters that any store can apply; how it applies them bel
 import hashlib
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 from domotic_assets.errors import ConfigurationError
-from domotic_assets.localtime import zone
+from domotic_assets.localtime import MINUTE, local_day_bounds, zone
 from domotic_assets.registry.homes import Home
 from domotic_assets.registry.people import Person
-from domotic_assets.registry.registry import Registry
+from domotic_assets.registry.registry import Registry, Tunables
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve.people.matrix import MATRIX, WITHHELD, Reach, Role
 from domotic_assets.serve.publish import ADMIN
@@ -65,14 +65,13 @@ class HomeRole:
     def spans(self, reach: Reach, newest: datetime) -> tuple[Span, ...]:
         """Return the local dates on which this role sees rows of a table with this reach.
 
-        newest: the UTC minute of the newest data; its local date counts as today.
+        newest: the UTC minute of the newest data; its local date counts as today. A month is over once the
+        entry's dates are, too: its figure no longer grows.
         """
-        today = self._today(newest)
+        today = self.today(newest)
         if reach is Reach.NOTHING:
             return ()
-        if reach in (Reach.ALL, Reach.HOMES):
-            return (Span(),)
-        if reach is Reach.MONTHS:
+        if reach is Reach.MONTHS and today < self.span.until:
             return (self.span.within(Span(until=today.replace(day=1))),)
         if reach is Reach.PRESENCE_IF_CONSENTED:
             return self.presence
@@ -80,11 +79,21 @@ class HomeRole:
             return tuple(span.within(Span(until=today)) for span in self.daily_energy)
         return (self.span,)
 
+    def has_begun(self, newest: datetime) -> bool:
+        """Return whether the entry's dates have begun by the local date of the newest data."""
+        return self.span.since <= self.today(newest)
+
     def covers(self, newest: datetime) -> bool:
         """Return whether the entry is valid on the local date of the newest data."""
-        return self.span.since <= self._today(newest) < self.span.until
+        return self.has_begun(newest) and self.today(newest) < self.span.until
 
-    def _today(self, newest: datetime) -> date:
+    def last_minute(self, newest: datetime) -> datetime:
+        """Return the last UTC minute of the entry's dates that the data has reached."""
+        if self.today(newest) < self.span.until:
+            return newest
+        return local_day_bounds(self.span.until, self.time_zone)[0] - MINUTE
+
+    def today(self, newest: datetime) -> date:
         """Return the local date of the home at the UTC minute `newest`."""
         return newest.astimezone(zone(self.time_zone)).date()
 
@@ -103,12 +112,15 @@ class RowFilter:
 class Cut:
     """What a scope sees of a table or mart: rows in any of the windows, and these providers' tariffs.
 
-    Rows of a weather site are seen on all dates if it is of one of the windows' homes. Rows that belong to
-    no home are all seen.
+    Windows begin with the data: an entry that begins later has none yet. present: keys of the homes where the
+    person's dates go on; of any other, what is known as of today alone is not seen. active: the part of the
+    windows in which a reading makes a device active.
     """
 
     windows: tuple[RowFilter, ...]
     providers: frozenset[str] = frozenset()
+    present: frozenset[int] = frozenset()
+    active: tuple[RowFilter, ...] = ()
 
     @property
     def apartment_keys(self) -> tuple[int, ...]:
@@ -118,10 +130,14 @@ class Cut:
 
 @dataclass(frozen=True)
 class Scope:
-    """What one person sees: the sum of their entries in sites.yaml."""
+    """What one person sees: the sum of their entries in sites.yaml.
+
+    active_days: a device is active with a reading in so many last days.
+    """
 
     user: str
     home_roles: tuple[HomeRole, ...]
+    active_days: int = Tunables().active_days
 
     def cut(self, name: str, newest: datetime) -> Cut | None:
         """Return which rows the person sees of a Gold table or mart; None if it is not published for them.
@@ -131,6 +147,7 @@ class Scope:
         and the last 24 hours, are counted from it.
         """
         rule = MATRIX[name]
+        present, active_from = self._homes_present(newest), self._active_from(newest)
         windows: set[RowFilter] = set()
         providers: set[str] = set()
         seen = False
@@ -138,9 +155,36 @@ class Scope:
             reach = rule.reach(home_role.role)
             spans = home_role.spans(reach, newest)
             seen |= bool(spans)
-            windows |= {_window(home_role, span, reach, newest) for span in spans if span}
-            providers |= {home_role.provider} if spans and home_role.provider is not None else set()
-        return Cut(tuple(sorted(windows)), frozenset(providers)) if seen else None
+            begun = [span for span in spans if span and span.since <= home_role.today(newest)]
+            windows |= {_window(home_role, span, reach, newest) for span in begun}
+            if begun and home_role.home in present and home_role.provider is not None:
+                providers.add(home_role.provider)
+        active = [
+            replace(window, first_date_key=max(window.first_date_key, active_from[window.apartment_key]))
+            for window in windows
+        ]
+        keys = frozenset(map(surrogate_key, present))
+        shown = Cut(tuple(sorted(windows)), frozenset(providers), keys, tuple(sorted(active)))
+        return shown if seen else None
+
+    def _homes_present(self, newest: datetime) -> set[str]:
+        """Return the homes of which an entry is valid on the date of the newest data."""
+        return {home_role.home for home_role in self.home_roles if home_role.covers(newest)}
+
+    def _active_from(self, newest: datetime) -> dict[int, int]:
+        """Return, by home key, the first date key of a reading that makes a device active.
+
+        Counted back from the date of the newest data, or from the end of the home's last entry.
+        """
+        present = self._homes_present(newest)
+        ends: dict[str, date] = {}
+        for home_role in self.home_roles:
+            if home_role.has_begun(newest):
+                today = home_role.today(newest)
+                end = today if home_role.home in present else home_role.span.until
+                ends[home_role.home] = max(end, ends.get(home_role.home, date.min))
+        days = timedelta(days=self.active_days)
+        return {surrogate_key(home): _date_key(end - days) for home, end in ends.items()}
 
     def cut_for(self, mart: str, table: str, newest: datetime) -> Cut | None:
         """Return what a mart may read of a Gold table; None if nothing."""
@@ -186,7 +230,8 @@ def scopes_of(registry: Registry) -> tuple[Scope, ...]:
                 remedy="give the person another id",
             )
         home_roles.setdefault(person.user, []).extend(_home_roles(registry, person))
-    return tuple(Scope(user, tuple(held)) for user, held in sorted(home_roles.items()))
+    days = registry.settings.active_days
+    return tuple(Scope(user, tuple(held), days) for user, held in sorted(home_roles.items()))
 
 
 def _home_roles(registry: Registry, person: Person) -> list[HomeRole]:
@@ -241,8 +286,9 @@ def _consented(
 
 
 def _window(home_role: HomeRole, span: Span, reach: Reach, newest: datetime) -> RowFilter:
-    """Make the filter for a home's rows on the dates of a span; for LAST_DAY only 24 h up to `newest`."""
-    after = int((newest - _LAST_DAY_IS).strftime("%Y%m%d%H%M")) if reach is Reach.LAST_DAY else 0
+    """Make the filter for a home's rows on the dates of a span; for LAST_DAY only the last 24 h of them."""
+    last = home_role.last_minute(newest) if reach is Reach.LAST_DAY else None
+    after = int((last - _LAST_DAY_IS).strftime("%Y%m%d%H%M")) if last is not None else 0
     return RowFilter(surrogate_key(home_role.home), _date_key(span.since), _date_key(span.until), after)
 
 

@@ -1,0 +1,268 @@
+"""Writes the SQL by which dimensions and weather end where a person's dates end.
+
+Gold's dimensions are those of today. A person sees of them what readings on their own dates prove, and what is
+known as of today alone only of homes where their dates go on. What that means for each table is written in
+`AS_OF`. Readings are looked up in a small table that `note_readings` makes once for a connection.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import duckdb
+
+from domotic_assets.schemas import calendar, gold, predictions, weather
+from domotic_assets.schemas.homes import gold as homes
+from domotic_assets.schemas.homes.variables import CATEGORIES
+from domotic_assets.schemas.table import NO_KEY, Subject, Table
+from domotic_assets.serve.file_index import place_of
+from domotic_assets.serve.people.scopes import Cut, RowFilter, Scope
+from domotic_assets.serve.tables import literal, name_of
+
+SOURCE, VIEWS = "source", "memory"
+"""The catalogs of the admin's file, and of the views that limit what a mart may read."""
+_READINGS, _ISSUES = f"{VIEWS}.seen.readings", f"{VIEWS}.seen.issues"
+_FIRST_DATE, _END_DATE = 101_01, 9999_12_31
+_OPENING = CATEGORIES["doorsWindows"]
+
+AS_OF = {
+    calendar.DIM_DATETIME.name: "The UTC days of the readings of own homes on own dates, and of the forecasts "
+    "shown, and eight days on.",
+    calendar.DIM_DATE.name: "The dates of these minutes.",
+    homes.DIM_APARTMENT.name: "From the first own date on. After the last one `name` is the home's id, and "
+    "`building_id`, `building_name`, `floor` and the weather site are left out. `owner_user_id` is an owner's "
+    "own login, never another's.",
+    homes.DIM_ROOM.name: "Rooms with a reading on own dates. After the last own date `room_name` comes from the "
+    "room's id, and `room_type` is `unknown`.",
+    homes.DIM_DEVICE.name: "Devices with a reading on own dates. `is_active` counts own dates alone, back from the "
+    "last one. After it `device_name` comes from the device's id, and a door or window is an `opening`.",
+    homes.DIM_TARIFF.name: "Prices of a home's provider on all dates, while own dates go on; then none, and the "
+    "costs of own minutes stay.",
+    weather.DIM_WEATHER_SITE.name: "A home's site, while own dates go on.",
+    predictions.DIM_MODEL.name: "Models that were trained before the last own date was over.",
+    predictions.DIM_HORIZON.name: "The same for everybody.",
+    predictions.DIM_TARGET.name: "The same for everybody.",
+    homes.FACT_ENERGY_MINUTE.name: "Own dates.",
+    homes.FACT_ENVIRONMENT_MINUTE.name: "Own dates; a technician's 24 hours end with the last of them.",
+    homes.FACT_PRESENCE_MINUTE.name: "Own dates.",
+    homes.FACT_DEVICE_HEALTH_DAY.name: "Own dates, of devices with a reading on them.",
+    weather.FACT_WEATHER_HOUR.name: "Forecasts issued on own dates, while own dates go on.",
+    weather.FACT_WEATHER_DAY.name: "Forecasts issued on own dates, while own dates go on.",
+}
+"""What of each Gold table lies in a person's file, in words; marts read what these rules leave."""
+
+
+def note_readings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of what was read where and on which dates, and of the forecasts' issues.
+
+    They are tiny, where asking the facts again for each person and mart would read them a hundred times.
+    """
+    minutes = (
+        f"SELECT apartment_key, room_key, {device} AS device_key, date_key, "  # noqa: S608
+        "min(datetime_key) AS first_minute, max(datetime_key) AS last_minute, true AS is_reading "
+        f"FROM {SOURCE}.{name_of(fact.name)} GROUP BY ALL"
+        for fact in gold.MINUTE_FACTS
+        for device in ["device_key" if "device_key" in fact.schema else f"{NO_KEY}::BIGINT"]
+    )
+    days = (
+        "SELECT apartment_key, room_key, device_key, date_key, date_key::BIGINT * 10000, "  # noqa: S608
+        "date_key::BIGINT * 10000 + 2359, coalesce(uptime_pct > 0, false) "
+        f"FROM {SOURCE}.{name_of(homes.FACT_DEVICE_HEALTH_DAY.name)}"
+    )
+    issues = " UNION ALL ".join(
+        f"SELECT site_key, {place_of(fact)} AS issue, {minute} AS first_minute, date_key "  # noqa: S608
+        f"FROM {SOURCE}.{name_of(fact.name)}"
+        for fact, minute in (
+            (weather.FACT_WEATHER_HOUR, "datetime_key"),
+            (weather.FACT_WEATHER_DAY, f"{place_of(weather.FACT_WEATHER_DAY)} * 10000"),
+        )
+    )
+    connection.execute(f"CREATE SCHEMA {VIEWS}.seen")
+    connection.execute(f"CREATE TABLE {_READINGS} AS {' UNION ALL '.join([*minutes, days])}")
+    connection.execute(
+        f"CREATE TABLE {_ISSUES} AS SELECT site_key, issue, "  # noqa: S608
+        "least(issue * 10000, min(first_minute)) AS first_minute, issue * 10000 + 2359 AS last_minute, "
+        "least(issue, min(date_key)) AS first_date, greatest(issue, max(date_key)) AS last_date "
+        f"FROM ({issues}) GROUP BY site_key, issue"
+    )
+
+
+def condition(table: Table, cut: Cut) -> str:
+    """Return the condition in SQL for the rows of a table that are within a cut."""
+    match table.subject:
+        case Subject.NOBODY:
+            return _NOBODYS.get(table.name, lambda _cut: "true")(cut)
+        case Subject.HOME if table.name == homes.DIM_ROOM.name:
+            return f"room_key IN (SELECT room_key FROM {_READINGS} WHERE is_reading AND {_within(cut.windows)})"  # noqa: S608
+        case Subject.HOME:
+            return in_windows(table, cut.windows)
+        case Subject.DEVICE:
+            seen = f"device_key IN ({_devices(cut.windows)})"
+            return f"{in_windows(table, cut.windows)} AND {seen}" if "date_key" in table.schema else seen
+        case Subject.SITE if table.place is None:
+            return _site_condition(cut, "site_key", None)
+        case Subject.SITE:
+            return _site_condition(cut, "site_key", place_of(table))
+        case Subject.PROVIDER:
+            return any_of("provider", [literal(name) for name in sorted(cut.providers)])
+    raise ValueError(f"{table.name}: rows that are {table.subject} cannot be cut for a person")
+
+
+def value(table: Table, column: str, quoted: str, cut: Cut, scope: Scope) -> str:
+    """Return the SQL of a column's value: Gold's own, or what was known at the end of a person's dates.
+
+    quoted: the column's name in SQL.
+    """
+    owned = scope.homes_shown(table.name, column)
+    if owned is not None:
+        return f"CASE WHEN {any_of('apartment_key', owned)} THEN {literal(scope.user)} END"
+    known = _PAST.get((table.name, column))
+    if known is not None:
+        present = _is_present(table, cut)
+        return f"CASE WHEN {present} THEN {quoted} ELSE {known} END" if present != "true" else quoted
+    if (table.name, column) == (homes.DIM_DEVICE.name, "is_active"):
+        return f"(({quoted} OR NOT {_is_present(table, cut)}) AND device_key IN ({_devices(cut.active)}))"
+    return quoted
+
+
+def in_windows(table: Table, windows: Sequence[RowFilter]) -> str:
+    """Return the condition for rows of the windows' homes, and of dates and minutes if the table has any."""
+    names = table.schema
+    return either(
+        " AND ".join(
+            [f"apartment_key = {window.apartment_key}"]
+            + (_between("date_key", window) if "date_key" in names else [])
+            + ([f"datetime_key > {window.after_minute}"] if "datetime_key" in names else [])
+        )
+        for window in windows
+    )
+
+
+def any_of(column: str, values: Iterable[object]) -> str:
+    """Return a condition in SQL: the column has one of the values (in SQL); `false` if there are none."""
+    listed = ", ".join(map(str, values))
+    return f"{column} IN ({listed})" if listed else "false"
+
+
+def either(conditions: Iterable[str]) -> str:
+    """Return a condition in SQL: at least one of the conditions holds; `false` if there are none."""
+    return f"({' OR '.join(f'({condition})' for condition in conditions) or 'false'})"
+
+
+def _between(column: str, window: RowFilter) -> list[str]:
+    """Return the conditions for dates of a window."""
+    return [f"{column} >= {window.first_date_key}", f"{column} < {window.end_date_key}"]
+
+
+def _within(windows: Sequence[RowFilter]) -> str:
+    """Return the condition for rows of `seen.readings` in the windows."""
+    return either(" AND ".join([f"apartment_key = {w.apartment_key}", *_between("date_key", w)]) for w in windows)
+
+
+def _devices(windows: Sequence[RowFilter]) -> str:
+    """Return a SELECT of the devices with a reading in the windows.
+
+    Other devices may belong to people who lived there before or after.
+    """
+    return f"SELECT device_key FROM {_READINGS} WHERE is_reading AND {_within(windows)}"  # noqa: S608
+
+
+def _site_condition(cut: Cut, site: str, issue: str | None) -> str:
+    """Return the condition for rows of the sites of homes where the person's dates go on.
+
+    issue: SQL of the date of issue, which must lie on own dates; None for rows without one.
+    """
+    apartments = f"{SOURCE}.{name_of(homes.DIM_APARTMENT.name)}"
+    found = []
+    for window in cut.windows:
+        if window.apartment_key not in cut.present:
+            continue
+        key = f"(SELECT weather_site_key FROM {apartments} WHERE apartment_key = {window.apartment_key})"  # noqa: S608
+        endless = (window.first_date_key, window.end_date_key) == (_FIRST_DATE, _END_DATE)
+        dates = [] if issue is None or endless else _between(issue, window)
+        found.append(" AND ".join([f"{site} = {key}", *dates]))
+    return either(found)
+
+
+def _is_present(table: Table, cut: Cut) -> str:
+    """Return the condition for rows of homes where the person's dates go on; `true` if they do everywhere."""
+    if cut.present.issuperset(cut.apartment_keys):
+        return "true"
+    present = any_of("apartment_key", sorted(cut.present))
+    if "apartment_key" in table.schema:
+        return present
+    rooms = f"SELECT room_key FROM {SOURCE}.{name_of(homes.DIM_ROOM.name)} WHERE {present}"  # noqa: S608
+    return f"room_key IN ({rooms})"
+
+
+def _span(cut: Cut) -> str:
+    """Return a SELECT of one row: the first and last minute and date of what a cut shows; null if nothing."""
+    readings = (
+        "SELECT first_minute, last_minute, date_key AS first_date, date_key AS last_date "  # noqa: S608
+        f"FROM {_READINGS} WHERE {_within(cut.windows)} AND (is_reading OR device_key IN ({_devices(cut.windows)}))"
+    )
+    issues = (
+        "SELECT first_minute, last_minute, first_date, last_date "  # noqa: S608
+        f"FROM {_ISSUES} WHERE {_site_condition(cut, 'site_key', 'issue')}"
+    )
+    last_day = "strptime((max(last_minute) // 10000)::VARCHAR, '%Y%m%d')"
+    return (
+        "SELECT min(first_minute) // 10000 * 10000 AS first_minute, "  # noqa: S608
+        f"strftime({last_day} + to_days({calendar.DAYS_AHEAD}), '%Y%m%d')::BIGINT * 10000 + 2359 AS last_minute, "
+        f"min(first_date) AS first_date, max(last_date) AS last_date FROM ({readings} UNION ALL {issues})"
+    )
+
+
+def _minutes(cut: Cut) -> str:
+    """Return the condition for minutes of the calendar."""
+    return " AND ".join(
+        f"datetime_key {beyond} (SELECT {bound} FROM ({_span(cut)}))"  # noqa: S608
+        for beyond, bound in ((">=", "first_minute"), ("<=", "last_minute"))
+    )
+
+
+def _dates(cut: Cut) -> str:
+    """Return the condition for dates of the calendar: those of its minutes, and of what is shown."""
+    minutes = f"{SOURCE}.{name_of(calendar.DIM_DATETIME.name)} WHERE {_minutes(cut)}"
+    return " AND ".join(
+        f"date_key {beyond} {of_both}((SELECT {bound} FROM ({_span(cut)})), "  # noqa: S608
+        f"(SELECT {of_minutes}(date_key) FROM {minutes}))"
+        for beyond, of_both, bound, of_minutes in (
+            (">=", "least", "first_date", "min"),
+            ("<=", "greatest", "last_date", "max"),
+        )
+    )
+
+
+def _models(cut: Cut) -> str:
+    """Return the condition for models: all while dates of a home go on, else those of the person's time."""
+    if cut.present:
+        return "true"
+    end = max((window.end_date_key for window in cut.windows), default=0)
+    return f"strftime(trained_at, '%Y%m%d')::INTEGER < {end}"
+
+
+def _capital(text: str) -> str:
+    """Return the SQL of a text with a capital at its beginning alone."""
+    return f"upper(left({text}, 1)) || lower(substr({text}, 2))"
+
+
+_NOBODYS = {
+    calendar.DIM_DATETIME.name: _minutes,
+    calendar.DIM_DATE.name: _dates,
+    predictions.DIM_MODEL.name: _models,
+}
+_ROOM = "regexp_replace(room_id, '^[^/]*/', '')"
+_ROOM_OF_DEVICE = "regexp_extract(device_id, '^[^/]*/(.*)/[^/]*/[^/]*$', 1)"
+_PAST = {
+    (homes.DIM_APARTMENT.name, "name"): "apartment_id",
+    (homes.DIM_APARTMENT.name, "building_id"): "NULL",
+    (homes.DIM_APARTMENT.name, "building_name"): "NULL",
+    (homes.DIM_APARTMENT.name, "floor"): "NULL",
+    (homes.DIM_APARTMENT.name, "weather_site_key"): str(NO_KEY),
+    (homes.DIM_ROOM.name, "room_name"): _capital(_ROOM),
+    (homes.DIM_ROOM.name, "room_type"): "'unknown'",
+    (homes.DIM_DEVICE.name, "device_name"): f"{_capital(_ROOM_OF_DEVICE)} || ' ' || sensor_type || ' ' || "
+    "regexp_extract(device_id, '[^/]*$')",
+    (homes.DIM_DEVICE.name, "device_type"): f"CASE WHEN sensor_type = {literal(_OPENING.sensor_type)} "
+    f"THEN {literal(_OPENING.device_type)} ELSE device_type END",
+}
+"""Columns that Gold knows as of today alone, and the SQL of what is told of a home where the dates are over."""
