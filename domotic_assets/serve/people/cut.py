@@ -17,10 +17,10 @@ from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.connection import in_memory
 from domotic_assets.serve.people import dated
-from domotic_assets.serve.people.dated import SOURCE, VIEWS
 from domotic_assets.serve.people.scopes import Cut, Scope
 from domotic_assets.serve.tables import identifier, literal, name_of
 
+SOURCE, VIEWS = dated.SOURCE, dated.VIEWS
 _NO_READINGS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,7 +35,7 @@ class Mart:
 
 @contextmanager
 def opened(admin_file: Path, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a connection to cut from the admin's file; what does not fit into memory goes to the folder `spill`.
+    """Open a connection to cut from the admin's file. spill: the folder for what does not fit into memory.
 
     `rows` and `Views` need it, as it knows which rooms and devices were read on which dates.
     """

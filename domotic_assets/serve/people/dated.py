@@ -1,8 +1,8 @@
 """Writes the SQL by which dimensions and weather end where a person's dates end.
 
-Gold's dimensions are those of today. A person sees of them what readings on their own dates prove, and what is
-known as of today alone only of homes where their dates go on. What that means for each table is written in
-`AS_OF`. Readings are looked up in a small table that `note_readings` makes once for a connection.
+Gold's dimensions are those of today. A person sees of them what readings on their own dates prove, and what
+is known as of today alone only of homes where their dates go on. What that means for each table stands in
+`matrix.DATED`. Readings are looked up in a small table that `note_readings` makes once for a connection.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,32 +22,6 @@ SOURCE, VIEWS = "source", "memory"
 _READINGS, _ISSUES = f"{VIEWS}.seen.readings", f"{VIEWS}.seen.issues"
 _FIRST_DATE, _END_DATE = 101_01, 9999_12_31
 _OPENING = CATEGORIES["doorsWindows"]
-
-AS_OF = {
-    calendar.DIM_DATETIME.name: "The UTC days of the readings of own homes on own dates, and of the forecasts "
-    "shown, and eight days on.",
-    calendar.DIM_DATE.name: "The dates of these minutes.",
-    homes.DIM_APARTMENT.name: "From the first own date on. After the last one `name` is the home's id, and "
-    "`building_id`, `building_name`, `floor` and the weather site are left out. `owner_user_id` is an owner's "
-    "own login, never another's.",
-    homes.DIM_ROOM.name: "Rooms with a reading on own dates. After the last own date `room_name` comes from the "
-    "room's id, and `room_type` is `unknown`.",
-    homes.DIM_DEVICE.name: "Devices with a reading on own dates. `is_active` counts own dates alone, back from the "
-    "last one. After it `device_name` comes from the device's id, and a door or window is an `opening`.",
-    homes.DIM_TARIFF.name: "Prices of a home's provider on all dates, while own dates go on; then none, and the "
-    "costs of own minutes stay.",
-    weather.DIM_WEATHER_SITE.name: "A home's site, while own dates go on.",
-    predictions.DIM_MODEL.name: "Models that were trained before the last own date was over.",
-    predictions.DIM_HORIZON.name: "The same for everybody.",
-    predictions.DIM_TARGET.name: "The same for everybody.",
-    homes.FACT_ENERGY_MINUTE.name: "Own dates.",
-    homes.FACT_ENVIRONMENT_MINUTE.name: "Own dates; a technician's 24 hours end with the last of them.",
-    homes.FACT_PRESENCE_MINUTE.name: "Own dates.",
-    homes.FACT_DEVICE_HEALTH_DAY.name: "Own dates, of devices with a reading on them.",
-    weather.FACT_WEATHER_HOUR.name: "Forecasts issued on own dates, while own dates go on.",
-    weather.FACT_WEATHER_DAY.name: "Forecasts issued on own dates, while own dates go on.",
-}
-"""What of each Gold table lies in a person's file, in words; marts read what these rules leave."""
 
 
 def note_readings(connection: duckdb.DuckDBPyConnection) -> None:
@@ -91,7 +65,9 @@ def condition(table: Table, cut: Cut) -> str:
         case Subject.NOBODY:
             return _NOBODYS.get(table.name, lambda _cut: "true")(cut)
         case Subject.HOME if table.name == homes.DIM_ROOM.name:
-            return f"room_key IN (SELECT room_key FROM {_READINGS} WHERE is_reading AND {_within(cut.windows)})"  # noqa: S608
+            return (
+                f"room_key IN (SELECT room_key FROM {_READINGS} WHERE is_reading AND {_within(cut.windows)})"  # noqa: S608
+            )
         case Subject.HOME:
             return in_windows(table, cut.windows)
         case Subject.DEVICE:
@@ -154,7 +130,9 @@ def _between(column: str, window: RowFilter) -> list[str]:
 
 def _within(windows: Sequence[RowFilter]) -> str:
     """Return the condition for rows of `seen.readings` in the windows."""
-    return either(" AND ".join([f"apartment_key = {w.apartment_key}", *_between("date_key", w)]) for w in windows)
+    return either(
+        " AND ".join([f"apartment_key = {w.apartment_key}", *_between("date_key", w)]) for w in windows
+    )
 
 
 def _devices(windows: Sequence[RowFilter]) -> str:
@@ -197,16 +175,17 @@ def _span(cut: Cut) -> str:
     """Return a SELECT of one row: the first and last minute and date of what a cut shows; null if nothing."""
     readings = (
         "SELECT first_minute, last_minute, date_key AS first_date, date_key AS last_date "  # noqa: S608
-        f"FROM {_READINGS} WHERE {_within(cut.windows)} AND (is_reading OR device_key IN ({_devices(cut.windows)}))"
+        f"FROM {_READINGS} WHERE {_within(cut.windows)} "
+        f"AND (is_reading OR device_key IN ({_devices(cut.windows)}))"
     )
     issues = (
         "SELECT first_minute, last_minute, first_date, last_date "  # noqa: S608
         f"FROM {_ISSUES} WHERE {_site_condition(cut, 'site_key', 'issue')}"
     )
-    last_day = "strptime((max(last_minute) // 10000)::VARCHAR, '%Y%m%d')"
+    last_day = f"strptime((max(last_minute) // 10000)::VARCHAR, '%Y%m%d') + to_days({calendar.DAYS_AHEAD})"
     return (
         "SELECT min(first_minute) // 10000 * 10000 AS first_minute, "  # noqa: S608
-        f"strftime({last_day} + to_days({calendar.DAYS_AHEAD}), '%Y%m%d')::BIGINT * 10000 + 2359 AS last_minute, "
+        f"strftime({last_day}, '%Y%m%d')::BIGINT * 10000 + 2359 AS last_minute, "
         f"min(first_date) AS first_date, max(last_date) AS last_date FROM ({readings} UNION ALL {issues})"
     )
 
@@ -265,4 +244,4 @@ _PAST = {
     (homes.DIM_DEVICE.name, "device_type"): f"CASE WHEN sensor_type = {literal(_OPENING.sensor_type)} "
     f"THEN {literal(_OPENING.device_type)} ELSE device_type END",
 }
-"""Columns that Gold knows as of today alone, and the SQL of what is told of a home where the dates are over."""
+"""Columns that Gold knows as of today alone, and the SQL of what is told where a person's dates are over."""

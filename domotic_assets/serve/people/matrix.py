@@ -100,6 +100,35 @@ WITHHELD: Mapping[tuple[str, str], tuple[Role, ...]] = {
 """Columns, by table and name, that are null for these roles; any other role sees its own login id there."""
 
 
+DATED: Mapping[str, str] = {
+    calendar.DIM_DATETIME.name: "UTC days of readings on own dates and of the forecasts shown, and eight on",
+    calendar.DIM_DATE.name: "the dates of these minutes",
+    gold.DIM_APARTMENT.name: "from the first own date on; `owner_user_id` is an owner's own login, never "
+    "another's. Over: `name` is the home's id; building, floor and weather site are left out",
+    gold.DIM_ROOM.name: "rooms with a reading on own dates. Over: `room_name` comes from the room's id, "
+    "`room_type` is `unknown`",
+    gold.DIM_DEVICE.name: "devices with a reading on own dates; `is_active` counts these alone. Over: it "
+    "counts back from the last own date, `device_name` comes from the device's id, and a door or window is "
+    "an `opening`",
+    gold.DIM_TARIFF.name: "prices of the home's provider, of all dates. Over: none; own costs stay",
+    weather.DIM_WEATHER_SITE.name: "the home's site. Over: none",
+    predictions.DIM_MODEL.name: "all. Over: models trained on own dates",
+    predictions.DIM_HORIZON.name: "the same for everybody",
+    predictions.DIM_TARGET.name: "the same for everybody",
+    gold.FACT_ENERGY_MINUTE.name: "own dates",
+    gold.FACT_ENVIRONMENT_MINUTE.name: "own dates; a technician's 24 hours move on with the data",
+    gold.FACT_PRESENCE_MINUTE.name: "own dates",
+    gold.FACT_DEVICE_HEALTH_DAY.name: "own dates, of devices with a reading on them",
+    weather.FACT_WEATHER_HOUR.name: "forecasts issued on own dates. Over: none",
+    weather.FACT_WEATHER_DAY.name: "forecasts issued on own dates. Over: none",
+    "mart_*": "made from the rows above alone, as if there were no others",
+    "meta.published": "the tables of this file, without Delta versions; `version` rises when they change",
+    "meta.keys": "keys of the tables of this file",
+    "meta.failing_checks": "of a home where the person lives now; begun when they moved in at the earliest",
+}
+"""What of each table lies in a person's file while their dates go on, and where they are over."""
+
+
 def refuse_unruled(tables: Iterable[str], marts: Iterable[str]) -> None:
     """Raise ContractError unless the matrix has a rule for each table and mart, and for nothing else."""
     wanted = {*tables, *marts}

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from domotic_assets.errors import ConfigurationError
-from domotic_assets.localtime import MINUTE, local_day_bounds, zone
+from domotic_assets.localtime import local_day_bounds, zone
 from domotic_assets.registry.homes import Home
 from domotic_assets.registry.people import Person
 from domotic_assets.registry.registry import Registry, Tunables
@@ -69,15 +69,20 @@ class HomeRole:
         entry's dates are, too: its figure no longer grows.
         """
         today = self.today(newest)
+        over = date.max
+        if reach is Reach.MONTHS and today < self.span.until:
+            over = today.replace(day=1)
+        elif reach is Reach.DAYS_IF_CONSENTED:
+            over = today
+        return tuple(span.within(Span(until=over)) for span in self.granted(reach))
+
+    def granted(self, reach: Reach) -> tuple[Span, ...]:
+        """Return the local dates that the entry gives of a table with this reach, whatever data there is."""
         if reach is Reach.NOTHING:
             return ()
-        if reach is Reach.MONTHS and today < self.span.until:
-            return (self.span.within(Span(until=today.replace(day=1))),)
         if reach is Reach.PRESENCE_IF_CONSENTED:
             return self.presence
-        if reach is Reach.DAYS_IF_CONSENTED:
-            return tuple(span.within(Span(until=today)) for span in self.daily_energy)
-        return (self.span,)
+        return self.daily_energy if reach is Reach.DAYS_IF_CONSENTED else (self.span,)
 
     def has_begun(self, newest: datetime) -> bool:
         """Return whether the entry's dates have begun by the local date of the newest data."""
@@ -86,12 +91,6 @@ class HomeRole:
     def covers(self, newest: datetime) -> bool:
         """Return whether the entry is valid on the local date of the newest data."""
         return self.has_begun(newest) and self.today(newest) < self.span.until
-
-    def last_minute(self, newest: datetime) -> datetime:
-        """Return the last UTC minute of the entry's dates that the data has reached."""
-        if self.today(newest) < self.span.until:
-            return newest
-        return local_day_bounds(self.span.until, self.time_zone)[0] - MINUTE
 
     def today(self, newest: datetime) -> date:
         """Return the local date of the home at the UTC minute `newest`."""
@@ -126,6 +125,10 @@ class Cut:
     def apartment_keys(self) -> tuple[int, ...]:
         """Keys of the windows' homes, sorted."""
         return tuple(sorted({window.apartment_key for window in self.windows}))
+
+
+Grant = tuple[str, str, int, int, int]
+"""A right: table or mart, reach, home key, first date key, and the date key after the last."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,16 @@ class Scope:
         days = timedelta(days=self.active_days)
         return {surrogate_key(home): _date_key(end - days) for home, end in ends.items()}
 
+    def grants(self) -> frozenset[Grant]:
+        """Return all rights that the entries give, whatever data there is."""
+        return frozenset(
+            (name, str(reach), surrogate_key(held.home), _date_key(span.since), _date_key(span.until))
+            for name, rule in MATRIX.items()
+            for held in self.home_roles
+            for reach in [rule.reach(held.role)]
+            for span in held.granted(reach)
+        )
+
     def cut_for(self, mart: str, table: str, newest: datetime) -> Cut | None:
         """Return what a mart may read of a Gold table; None if nothing."""
         reads_file = any(MATRIX[mart].reach(home_role.role) is Reach.FILE for home_role in self.home_roles)
@@ -198,10 +211,19 @@ class Scope:
             return None
         return tuple(sorted({surrogate_key(s.home) for s in self.home_roles if s.role not in denied}))
 
-    def homes_lived_in(self, newest: datetime) -> tuple[int, ...]:
-        """Return keys of the homes where the person lives on the date of the newest data."""
-        lived_in = (s for s in self.home_roles if s.role in _RESIDENTS and s.covers(newest))
-        return tuple(sorted({surrogate_key(home_role.home) for home_role in lived_in}))
+    def moved_in(self, newest: datetime) -> dict[object, datetime]:
+        """Return, by key, the homes where the person lives on the date of the newest data, and since when.
+
+        The moment is in UTC, without a zone; `datetime.min` if the entry has no first date.
+        """
+        found: dict[object, datetime] = {}
+        for held in self.home_roles:
+            if held.role in _RESIDENTS and held.covers(newest):
+                key, since = surrogate_key(held.home), datetime.min
+                if held.span.since > date.min:
+                    since = local_day_bounds(held.span.since, held.time_zone)[0].replace(tzinfo=None)
+                found[key] = min(since, found.get(key, since))
+        return found
 
     def definition(self, definition: str, checks: Iterable[object] = ()) -> str:
         """Hash all that decides this person's file besides the data.
@@ -286,9 +308,8 @@ def _consented(
 
 
 def _window(home_role: HomeRole, span: Span, reach: Reach, newest: datetime) -> RowFilter:
-    """Make the filter for a home's rows on the dates of a span; for LAST_DAY only the last 24 h of them."""
-    last = home_role.last_minute(newest) if reach is Reach.LAST_DAY else None
-    after = int((last - _LAST_DAY_IS).strftime("%Y%m%d%H%M")) if last is not None else 0
+    """Make the filter for a home's rows on the dates of a span; for LAST_DAY only 24 h up to `newest`."""
+    after = int((newest - _LAST_DAY_IS).strftime("%Y%m%d%H%M")) if reach is Reach.LAST_DAY else 0
     return RowFilter(surrogate_key(home_role.home), _date_key(span.since), _date_key(span.until), after)
 
 
