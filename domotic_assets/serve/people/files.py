@@ -59,10 +59,9 @@ def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
     behind = []
     for scope in scopes:
         note = notes.get(scope.user)
-        wanted = scope.definition(stated[1], _visible_checks(scope, failing, newest))
-        if note is None or (note.made_of, note.definition) != (made_of, wanted):
-            behind.append(scope)
-        elif not rights.is_published(serve, scope.user, note):
+        wanted = made_of, scope.definition(stated[1], _visible_checks(scope, failing, newest))
+        is_noted = note is not None and rights.is_published(serve, scope.user, note)
+        if note is None or not is_noted or (note.made_of, note.definition) != wanted:
             behind.append(scope)
     return behind
 
