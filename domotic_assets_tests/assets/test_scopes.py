@@ -513,9 +513,10 @@ class TestFiles:
         tell(serve, *(FailingCheck("silver/a", "stuck", "WARN", home, 2, since) for home in HOMES_AND_NONE))
         people_files.publish_scopes(serve, people(PEOPLE))
         told = {user: ask(publish.published_file(serve, user), "FROM meta.failing_checks") for user in USERS}
-        row = ("silver/a", "stuck", "WARN", "home", 2, datetime(2023, 9, 14, 21))
-        for user, home in {"u-moved-in": "jimmy", "u-new": "jeremie"}.items():
-            assert told.pop(user) == [tuple(surrogate_key(home) if v == "home" else v for v in row)]
+        # It began an hour before they moved in, at midnight in Zurich and in London: for them, at midnight.
+        for user, home, hour in (("u-moved-in", "jimmy", 22), ("u-new", "jeremie", 23)):
+            began = datetime(2023, 9, 14, hour)
+            assert told.pop(user) == [("silver/a", "stuck", "WARN", surrogate_key(home), 2, began)]
         assert set(map(tuple, told.values())) == {()}
 
     def test_a_check_that_fails_or_is_over_rebuilds_the_files_of_its_home_only(self, serve: Path) -> None:

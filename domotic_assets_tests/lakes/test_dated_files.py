@@ -1,4 +1,4 @@
-"""What lies in a dated file is as it was at its end: compared, cell by cell, with the file of that time.
+"""What lies in a dated file is as it was at its end: compared, cell by cell, with that of the time.
 
 Two homes send a file every two hours for four weeks. People leave one of them at a midnight; afterwards rooms,
 devices, names, owners, prices and sites change, the home falls silent, and the other one goes on.
@@ -282,7 +282,7 @@ def test_of_two_homes_the_one_that_was_left_is_as_it_was(then: Installation, now
 
 
 def test_the_calendar_is_that_of_ones_own_readings(now: Installation) -> None:
-    """From 22:00 UTC of 27 August, which is the 28th at home, until 20:00 UTC of 3 September and 8 days on."""
+    """From 22:00 UTC of 27 August, the 28th at home, until 20:00 UTC of 3 September and eight days on."""
     minutes = "SELECT min(datetime_key), max(datetime_key), count(*) FROM gold.dim_datetime"
     assert ask(now.file("u-ex"), minutes) == [(202308270000, 202309112359, 16 * 1440)]
     dates = "SELECT min(date_key), max(date_key), count(*) FROM gold.dim_date"
@@ -296,7 +296,8 @@ def test_every_key_finds_its_row(now: Installation, user: str) -> None:
     file = now.file(user)
     keys = ask(
         file,
-        "SELECT table_name, column_name, references_table, references_column FROM meta.keys WHERE key = 'foreign'",
+        "SELECT table_name, column_name, references_table, references_column FROM meta.keys "
+        "WHERE key = 'foreign'",
     )
     assert len(keys) > 10
     lost = [
@@ -357,7 +358,7 @@ def test_who_stays_sees_what_is_known_today(now: Installation) -> None:
     ]
 
 
-def test_a_device_is_active_by_ones_own_dates(then: Installation, now: Installation) -> None:
+def test_a_device_is_active_by_ones_own_dates(now: Installation) -> None:
     """The home has been silent for two weeks; on the last day of who left all of its devices were read."""
     active = "SELECT is_active, count(*) FROM gold.dim_device GROUP BY ALL"
     assert [state for state, _ in ask(now.file("u-ex"), active)] == [True]
