@@ -165,7 +165,7 @@ def _publish_and_die(sites: Path, lake: str, module: str, name: str, at: int) ->
 @pytest.mark.parametrize(
     ("module", "name", "at"),
     [
-        ("files", "build_scope", 0),
+        ("files", "_build", 0),
         ("publish", "unlink_scope", 1),
         ("rights", "_write", 0),
         ("publish", "_swap", 0),
@@ -208,7 +208,7 @@ def test_a_slow_build_does_not_bring_back_what_was_withdrawn_meanwhile(
     shutil.rmtree(work.serve / ".building", ignore_errors=True)
     for file in versions(work, "u-landlord"):
         file.unlink()
-    build = people_files.build_scope
+    build = people_files._build
 
     def slow(*arguments: Any) -> Any:
         done = build(*arguments)
@@ -216,7 +216,7 @@ def test_a_slow_build_does_not_bring_back_what_was_withdrawn_meanwhile(
         operate_people.withdraw(work)
         return done
 
-    monkeypatch.setattr(people_files, "build_scope", slow)
+    monkeypatch.setattr(people_files, "_build", slow)
     operate_people.publish_scopes(work)
     assert versions(work, "u-landlord") == []
     monkeypatch.undo()

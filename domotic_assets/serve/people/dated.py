@@ -19,43 +19,47 @@ from domotic_assets.serve.tables import literal, name_of
 
 SOURCE, VIEWS = "source", "memory"
 """The catalogs of the admin's file, and of the views that limit what a mart may read."""
-_READINGS, _ISSUES = f"{VIEWS}.seen.readings", f"{VIEWS}.seen.issues"
+_READINGS, _ISSUES, _DAYS = (f"{VIEWS}.seen.{name}" for name in ("readings", "issues", "days"))
 _FIRST_DATE, _END_DATE = 101_01, 9999_12_31
 _OPENING = CATEGORIES["doorsWindows"]
 
 
 def note_readings(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables of what was read where and on which dates, and of the forecasts' issues.
+    """Make the tables of what was read where and on which dates, of the forecasts' issues, and of UTC days.
 
     They are tiny, where asking the facts again for each person and mart would read them a hundred times.
     """
     minutes = (
-        f"SELECT apartment_key, room_key, {device} AS device_key, date_key, "  # noqa: S608
-        "min(datetime_key) AS first_minute, max(datetime_key) AS last_minute, true AS is_reading "
+        f"SELECT apartment_key, room_key, {device} AS device_key, date_key, true AS is_reading, "  # noqa: S608
+        "min(datetime_key) // 10000 AS first_day, max(datetime_key) // 10000 AS last_day "
         f"FROM {SOURCE}.{name_of(fact.name)} GROUP BY ALL"
         for fact in gold.MINUTE_FACTS
         for device in ["device_key" if "device_key" in fact.schema else f"{NO_KEY}::BIGINT"]
     )
-    days = (
-        "SELECT apartment_key, room_key, device_key, date_key, date_key::BIGINT * 10000, "  # noqa: S608
-        "date_key::BIGINT * 10000 + 2359, coalesce(uptime_pct > 0, false) "
-        f"FROM {SOURCE}.{name_of(homes.FACT_DEVICE_HEALTH_DAY.name)}"
+    dates = (
+        "SELECT apartment_key, room_key, device_key, date_key, coalesce(uptime_pct > 0, false), "  # noqa: S608
+        f"date_key, date_key FROM {SOURCE}.{name_of(homes.FACT_DEVICE_HEALTH_DAY.name)}"
     )
     issues = " UNION ALL ".join(
-        f"SELECT site_key, {place_of(fact)} AS issue, {minute} AS first_minute, date_key "  # noqa: S608
-        f"FROM {SOURCE}.{name_of(fact.name)}"
-        for fact, minute in (
-            (weather.FACT_WEATHER_HOUR, "datetime_key"),
-            (weather.FACT_WEATHER_DAY, f"{place_of(weather.FACT_WEATHER_DAY)} * 10000"),
+        f"SELECT site_key, {place_of(fact)} AS issue, {day} AS day FROM {SOURCE}.{name_of(fact.name)}"  # noqa: S608
+        for fact, day in (
+            (weather.FACT_WEATHER_HOUR, "datetime_key // 10000"),
+            (weather.FACT_WEATHER_DAY, place_of(weather.FACT_WEATHER_DAY)),
         )
     )
     connection.execute(f"CREATE SCHEMA {VIEWS}.seen")
-    connection.execute(f"CREATE TABLE {_READINGS} AS {' UNION ALL '.join([*minutes, days])}")
+    connection.execute(f"CREATE TABLE {_READINGS} AS {' UNION ALL '.join([*minutes, dates])}")
     connection.execute(
-        f"CREATE TABLE {_ISSUES} AS SELECT site_key, issue, "  # noqa: S608
-        "least(issue * 10000, min(first_minute)) AS first_minute, issue * 10000 + 2359 AS last_minute, "
-        "least(issue, min(date_key)) AS first_date, greatest(issue, max(date_key)) AS last_date "
-        f"FROM ({issues}) GROUP BY site_key, issue"
+        f"CREATE TABLE {_ISSUES} AS SELECT site_key, issue, least(issue, min(day)) AS first_day, "  # noqa: S608
+        f"issue AS last_day FROM ({issues}) GROUP BY site_key, issue"
+    )
+    connection.execute(
+        f"CREATE TABLE {_DAYS} AS SELECT date_key::BIGINT AS day, "  # noqa: S608
+        f"strftime(date - {calendar.DAYS_AHEAD}, '%Y%m%d')::BIGINT AS days_before, "
+        "coalesce(first_date, date_key) AS first_date, coalesce(last_date, date_key) AS last_date "
+        f"FROM {SOURCE}.{name_of(calendar.DIM_DATE.name)} LEFT JOIN ("
+        "SELECT datetime_key // 10000 AS utc_day, min(date_key) AS first_date, max(date_key) AS last_date "
+        f"FROM {SOURCE}.{name_of(calendar.DIM_DATETIME.name)} GROUP BY ALL) ON utc_day = date_key"
     )
 
 
@@ -171,43 +175,34 @@ def _is_present(table: Table, cut: Cut) -> str:
     return f"room_key IN ({rooms})"
 
 
-def _span(cut: Cut) -> str:
-    """Return a SELECT of one row: the first and last minute and date of what a cut shows; null if nothing."""
-    readings = (
-        "SELECT first_minute, last_minute, date_key AS first_date, date_key AS last_date "  # noqa: S608
-        f"FROM {_READINGS} WHERE {_within(cut.windows)} "
+def _days(cut: Cut, what: str) -> str:
+    """Return a SELECT from the calendar's UTC days of what a cut shows, and DAYS_AHEAD on."""
+    shown = (
+        f"SELECT first_day, last_day FROM {_READINGS} WHERE {_within(cut.windows)} "  # noqa: S608
         f"AND (is_reading OR device_key IN ({_devices(cut.windows)}))"
     )
-    issues = (
-        "SELECT first_minute, last_minute, first_date, last_date "  # noqa: S608
-        f"FROM {_ISSUES} WHERE {_site_condition(cut, 'site_key', 'issue')}"
-    )
-    last_day = f"strptime((max(last_minute) // 10000)::VARCHAR, '%Y%m%d') + to_days({calendar.DAYS_AHEAD})"
+    if cut.present:
+        issues = _site_condition(cut, "site_key", "issue")
+        shown += f" UNION ALL SELECT first_day, last_day FROM {_ISSUES} WHERE {issues}"  # noqa: S608
     return (
-        "SELECT min(first_minute) // 10000 * 10000 AS first_minute, "  # noqa: S608
-        f"strftime({last_day}, '%Y%m%d')::BIGINT * 10000 + 2359 AS last_minute, "
-        f"min(first_date) AS first_date, max(last_date) AS last_date FROM ({readings} UNION ALL {issues})"
+        f"SELECT {what} FROM {_DAYS}, "  # noqa: S608
+        f"(SELECT min(first_day) AS first_day, max(last_day) AS last_day FROM ({shown})) "
+        "WHERE day >= first_day AND days_before <= last_day"
     )
 
 
 def _minutes(cut: Cut) -> str:
     """Return the condition for minutes of the calendar."""
-    return " AND ".join(
-        f"datetime_key {beyond} (SELECT {bound} FROM ({_span(cut)}))"  # noqa: S608
-        for beyond, bound in ((">=", "first_minute"), ("<=", "last_minute"))
-    )
+    first, last = _days(cut, "min(day) * 10000"), _days(cut, "max(day) * 10000 + 2359")
+    return f"datetime_key >= ({first}) AND datetime_key <= ({last})"
 
 
 def _dates(cut: Cut) -> str:
-    """Return the condition for dates of the calendar: those of its minutes, and of what is shown."""
-    minutes = f"{SOURCE}.{name_of(calendar.DIM_DATETIME.name)} WHERE {_minutes(cut)}"
-    return " AND ".join(
-        f"date_key {beyond} {of_both}((SELECT {bound} FROM ({_span(cut)})), "  # noqa: S608
-        f"(SELECT {of_minutes}(date_key) FROM {minutes}))"
-        for beyond, of_both, bound, of_minutes in (
-            (">=", "least", "first_date", "min"),
-            ("<=", "greatest", "last_date", "max"),
-        )
+    """Return the condition for the dates that the minutes of the calendar, and what is shown, are of."""
+    own = f"SELECT date_key FROM {_READINGS} WHERE {_within(cut.windows)}"  # noqa: S608
+    return (
+        f"(date_key IN ({_days(cut, 'unnest([day, first_date, last_date])')}) "
+        f"OR date_key IN ({own} AND (is_reading OR device_key IN ({_devices(cut.windows)}))))"
     )
 
 

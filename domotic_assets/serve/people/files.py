@@ -6,8 +6,8 @@ and written as SQL in `cut`; versions and swapping belong to `publish`.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from domotic_assets.serve.people.matrix import refuse_unruled
 from domotic_assets.serve.people.scopes import Scope
 from domotic_assets.serve.tables import identifier, literal, name_of
 
-_SPILL = ".spill"
+_SPILL, _SPILLING = ".spill", "scopes-spill"
 _TARGET = "published"
 
 
@@ -85,35 +85,42 @@ def publish_scopes(serve: Path, scopes: Sequence[Scope], read: rights.Read | Non
         looked = rights.withdraw(serve, look)
         stuck = (looked.stuck or {}).keys()
         behind = [scope for scope in _behind(serve, looked.scopes) if scope.user not in stuck]
-        for scope in behind:
-            file = rights.hand_out(serve, scope, build_scope(serve, scope), look)
+        for scope, made in build_scopes(serve, behind):
+            file = rights.hand_out(serve, scope, made, look)
             built += [] if file is None else [file]
     looked.refuse_stuck(serve)
     return PublishedScopes(tuple(built), len(looked.scopes) - len(built), len(looked.removed))
 
 
-def build_scope(serve: Path, scope: Scope) -> rights.Made:
-    """Build a person's file in staging from the admin's published file."""
+def build_scopes(serve: Path, scopes: Sequence[Scope]) -> Iterator[tuple[Scope, rights.Made]]:
+    """Build people's files in staging, one after the other, all of them from the same admin's file."""
+    if not scopes:
+        return
+    spill = publish.clear_staging(serve, _SPILLING).parent
     try:
-        target = publish.clear_staging(serve, rights.PURPOSE, scope.user)
-        with _opened(serve, target) as connection:
-            definition, made_of = _fill(connection, scope)
-            content = _fingerprint(connection)
+        with cut.opened(publish.published_file(serve), spill) as connection:
+            views = cut.Views(connection)
+            for scope in scopes:
+                yield scope, _build(serve, connection, views, scope)
     except (OSError, duckdb.IOException) as error:
         raise publish.unwritable(serve, error) from error
-    return rights.Made(target, definition, made_of, content)
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
 
 
-@contextmanager
-def _opened(serve: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a connection with the admin's file, the file to build, and views in memory."""
-    with cut.opened(publish.published_file(serve), target.parent / "spill") as connection:
-        connection.execute(
-            f"ATTACH {literal(str(target))} AS {_TARGET} (STORAGE_VERSION {literal(publish.STORAGE_VERSION)})"
-        )
-        yield connection
+def _build(serve: Path, connection: duckdb.DuckDBPyConnection, views: cut.Views, scope: Scope) -> rights.Made:
+    """Build a person's file in staging."""
+    target = publish.clear_staging(serve, rights.PURPOSE, scope.user)
+    connection.execute(
+        f"ATTACH {literal(str(target))} AS {_TARGET} (STORAGE_VERSION {literal(publish.STORAGE_VERSION)})"
+    )
+    try:
+        definition, made_of = _fill(connection, views, scope)
+        content = _fingerprint(connection)
+    finally:
         connection.execute(f"USE {cut.VIEWS}")
         connection.execute(f"DETACH {_TARGET}")
+    return rights.Made(target, definition, made_of, content)
 
 
 def _visible_checks(
@@ -132,7 +139,7 @@ def _visible_checks(
     ]
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[str, str]:
+def _fill(connection: duckdb.DuckDBPyConnection, views: cut.Views, scope: Scope) -> tuple[str, str]:
     """Write a scope's Gold tables, marts and `meta` tables to the file to build.
 
     Returns the hashes of all that decides the file, and of the admin's file.
@@ -149,11 +156,11 @@ def _fill(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[str, str
             f"INSERT INTO {name_of(table.name)} {cut.rows(table, cuts[table.name], scope)} "
             f"ORDER BY {', '.join(map(identifier, table.sort))}"
         )
-    views, kept = cut.Views(connection), []
+    kept = []
     for mart in marts:
         shown = views.show(mart, scope, newest)
         if scope.cut(mart.name, newest) is not None:
-            connection.execute(f"CREATE TABLE {_kept(mart)} AS FROM {shown} ORDER BY ALL")
+            connection.execute(f"CREATE TABLE {_kept(mart)} AS FROM {shown}")
             kept.append(mart)
     versions, definition = publish.manifest_of(connection, cut.SOURCE)
     visible = _visible_checks(scope, failing_checks.read(connection, cut.SOURCE), newest)
