@@ -52,7 +52,8 @@ cannot be read, or while neither `domotic live` nor `domotic build` runs.
 
 Also not promised: a counter's first reading on one's own dates may hold the energy of a gap before them, and
 for `presence_hold_minutes` after midnight presence may come from a motion before it. The last day's energy is
-settled by the readings of `counter_settles_hours` after it.
+settled by the readings of `counter_settles_hours` after it. A home has one provider in `sites.yaml` for all
+time: days that are built again cost what that one asks.
 """
 
 _DATED = """\
