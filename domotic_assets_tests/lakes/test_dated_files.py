@@ -1,6 +1,6 @@
 """What lies in a dated file is as it was at its end: compared, cell by cell, with that of the time.
 
-Two homes send a file every two hours for four weeks. People leave one of them at a midnight; afterwards rooms,
+Two homes send a file every two hours for four weeks. People leave one of them at a midnight; then rooms,
 devices, names, owners, prices and sites change, the home falls silent, and the other one goes on.
 """
 
@@ -25,6 +25,7 @@ from domotic_assets.simulator.register import write_register
 from domotic_assets_tests.support import builders
 from domotic_assets_tests.support.admin_file import add_marts
 from domotic_assets_tests.support.carry import carry
+from domotic_assets_tests.support.copies import copy_installation
 from domotic_assets_tests.support.lakes import open_lake
 
 pytestmark = pytest.mark.untraced
@@ -175,25 +176,12 @@ def then(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 def now(then: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """The same lake two weeks later: everything changed that could."""
     made = Installation(tmp_path_factory.mktemp("now") / "installation")
-    # Links stay links: a person's file has two names.
-    shutil.copytree(then.folder, made.folder, copy_function=_link)
+    copy_installation(then.folder, made.folder)
     builders.write_sites(made.folder, AFTER)
     send(made.folder, MOVE + timedelta(hours=2), LAST)
     write_register(made.folder / "register.sqlite", 5, made.work().registry.homes, LAST)
     made.publish(FailingCheck("silver/a", "stuck", "WARN", "jeremie", 2, datetime(2023, 8, 20, tzinfo=UTC)))
     return made
-
-
-def _link(source: str, target: str) -> None:
-    """Copy a file; a version of a published file is linked to its copy as it was to the file."""
-    shutil.copy2(source, target)
-    if "domotic-" in Path(target).name and "-0" not in Path(target).name:
-        versions = sorted(Path(source).parent.glob(f"{Path(source).stem}-0*.duckdb"))
-        for version in versions:
-            if version.samefile(source):
-                copy = Path(target).with_name(version.name)
-                copy.unlink(missing_ok=True)
-                copy.hardlink_to(target)
 
 
 def ask(file: Path, sql: str) -> Rows:

@@ -23,6 +23,7 @@ from domotic_assets.serve.people import rights
 from domotic_assets.settings import Settings
 from domotic_assets_tests.support import builders, processes
 from domotic_assets_tests.support.admin_file import publish_admin
+from domotic_assets_tests.support.copies import copy_installation
 from domotic_assets_tests.support.lakes import open_lake
 
 HOMES = builders.REGISTRY.partition("people:")[0]
@@ -39,24 +40,25 @@ USERS = ("u-landlord", "u-renter", "u-both", "u-technician")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The admin's file."""
-    return publish_admin(tmp_path_factory.mktemp("lake") / "serve", fingerprint_of(DBT_PROJECT))
-
-
-@pytest.fixture
-def work(made: Path, tmp_path: Path) -> Workspace:
-    """Files of these people in two versions each."""
-    (tmp_path / "sites.yaml").write_text(HOMES + PEOPLE, encoding="utf-8")
-    opened = open_lake(tmp_path / "sites.yaml", tmp_path / "lake")
-    opened.serve.mkdir(parents=True)
-    shutil.copyfile(made, publish.published_file(opened.serve))
+    """The folder of an installation: files of these people in two versions each."""
+    folder = tmp_path_factory.mktemp("installation")
+    (folder / "sites.yaml").write_text(HOMES + PEOPLE, encoding="utf-8")
+    opened = open_lake(folder / "sites.yaml", folder / "lake")
+    publish_admin(opened.serve, fingerprint_of(DBT_PROJECT))
     operate_people.publish_scopes(opened)
     with duckdb.connect(str(publish.published_file(opened.serve))) as connection:
         connection.execute("UPDATE gold.fact_device_health_day SET error_count = error_count + 1")
         connection.execute("UPDATE meta.published SET delta_version = 1")
     operate_people.publish_scopes(opened)
     assert {user: len(versions(opened, user)) for user in USERS} == dict.fromkeys(USERS, 3)
-    return opened
+    return folder
+
+
+@pytest.fixture
+def work(made: Path, tmp_path: Path) -> Workspace:
+    """A copy of it."""
+    copy_installation(made, tmp_path / "copy")
+    return open_lake(tmp_path / "copy" / "sites.yaml", tmp_path / "copy" / "lake")
 
 
 def say(work: Workspace, old: str, new: str) -> None:
