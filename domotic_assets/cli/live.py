@@ -80,6 +80,9 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
 
     feed: the command of a simulated feed to run as well; None for none.
     """
+    from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.operate.withdrawals import withdrawing
+
     if _answers(port):
         raise ConfigurationError(
             "another program listens there",
@@ -91,7 +94,12 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     parts: list[Part] = []
-    with kept_live(settings.dagster_home), private_folder() as sockets, _ended_together(parts, console):
+    with (
+        kept_live(settings.dagster_home),
+        private_folder() as sockets,
+        withdrawing(Workspace.open(settings), lambda line: _say(console, line)),
+        _ended_together(parts, console),
+    ):
         parts += _parts(settings, port, sockets)
         if feed is not None:
             parts.append(Part("simulated feed", feed, ends=True))
@@ -106,6 +114,11 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
         while True:
             _look_after(parts, settings, console)
             time.sleep(1)
+
+
+def _say(console: Console, line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from domotic_assets.registry.loading import load_sites
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
-from domotic_assets.serve.people import files
+from domotic_assets.serve.people import files, rights
 from domotic_assets.serve.people.matrix import refuse_unruled
 from domotic_assets.serve.people.scopes import Scope, scopes_of
 
@@ -37,7 +37,16 @@ def publish_scopes(work: Workspace) -> files.PublishedScopes:
     that have no scope any more are removed. Returns the files built, and how many others were current or
     removed.
     """
-    return files.publish_scopes(work.serve, scopes_now(work))
+    return files.publish_scopes(work.serve, scopes_now(work), lambda: scopes_now(work))
+
+
+def withdraw(work: Workspace) -> rights.Looked:
+    """Remove the files of people who may see less than these were made with, by sites.yaml as it is now.
+
+    All versions go, at once; a program that has one open keeps it. `publish_scopes` builds new ones. The
+    result names the files that could not be removed.
+    """
+    return rights.withdraw(work.serve, lambda: scopes_now(work))
 
 
 def scopes_now(work: Workspace) -> tuple[Scope, ...]:

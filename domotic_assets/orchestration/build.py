@@ -70,6 +70,9 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
     """
     work.lake.require_writable()
     forget_journal.refuse_unfinished(work.lake.root)
+    if work.publishes:
+        # First of all: whatever stops a build, nobody keeps what they may no longer see.
+        people.withdraw(work)
     refuse_a_clock_behind(work)
     with _running(work) as runner:
         began = work.now()

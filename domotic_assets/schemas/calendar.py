@@ -15,6 +15,9 @@ from domotic_assets.schemas.table import (
     text,
 )
 
+DAYS_AHEAD = 8
+"""Days that the calendar reaches beyond the data, for forecasts and predictions."""
+
 DIM_DATETIME = Table(
     layer="gold",
     name="dim_datetime",

@@ -71,6 +71,14 @@ def home_of(row: Row) -> object:
     return row[list(_COLUMNS).index("apartment_key")]
 
 
+def begun_after(row: Row, moment: datetime) -> Row:
+    """Return a row that began at a UTC moment without a zone, if it began before."""
+    place = list(_COLUMNS).index("since_utc")
+    began = row[place]
+    assert isinstance(began, datetime)
+    return (*row[:place], max(began, moment), *row[place + 1 :])
+
+
 def rows(checks: Collection[FailingCheck]) -> list[Row]:
     """Convert failing checks to rows of `meta.failing_checks`, in no particular order."""
     return [

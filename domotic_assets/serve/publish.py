@@ -151,18 +151,37 @@ def swap_in(built: Path, serve: Path) -> Path:
 
 
 def remove_scope(serve: Path, scope: str) -> None:
-    """Remove every version of a scope's file; a reader that has one open keeps it."""
+    """Remove every version of a scope's file; a reader that has one open keeps it. Raises LakeError."""
     with publishing(serve):
-        for file in _versions(serve, scope).values():
-            file.unlink()
-        published_file(serve, scope).unlink(missing_ok=True)
+        if left := unlink_scope(serve, scope):
+            raise unwritable(serve, OSError(f"{left[0].name} cannot be removed"))
+
+
+def unlink_scope(serve: Path, scope: str) -> list[Path]:
+    """Remove every version of a scope's file that can be removed, and return the others.
+
+    Waits for no lock. The caller sees to it that nobody swaps a file of this scope in meanwhile.
+    """
+    left = []
+    for file in (published_file(serve, scope), *_versions(serve, scope).values()):
+        try:
+            file.unlink(missing_ok=True)
+        except OSError:
+            left.append(file)
+    return left
+
+
+def rights_file(serve: Path) -> Path:
+    """Return the path of the note about the rights that people's files were made with (`people.rights`)."""
+    return serve / ".rights.json"
 
 
 def remove_everything(serve: Path) -> int:
-    """Remove every version of every scope's file, and all staging; return the number of published files."""
+    """Remove every version of every scope's file, all staging and notes; return the number of files."""
     removed = sum(1 for file in serve.glob("*.duckdb*")) if serve.is_dir() else 0
     for scope in published_scopes(serve):
         remove_scope(serve, scope)
+    rights_file(serve).unlink(missing_ok=True)
     shutil.rmtree(serve / _STAGING, ignore_errors=True)
     return removed
 
@@ -283,16 +302,23 @@ def record_keys(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) 
 
 
 def record_published(
-    connection: duckdb.DuckDBPyConnection, scope: str, versions: Mapping[str, int], definition: str
+    connection: duckdb.DuckDBPyConnection,
+    scope: str,
+    versions: Mapping[str, int | None],
+    definition: str,
 ) -> None:
-    """Write `meta.published`: one row per Gold table that the file was made from."""
+    """Write `meta.published`: one row per Gold table that the file holds.
+
+    versions: the Delta version by table; None leaves it out, as it rises with everybody's data.
+    """
     connection.execute(
         "CREATE TABLE meta.published (version BIGINT NOT NULL, built_at_utc TIMESTAMP, "
         "scope VARCHAR NOT NULL, table_name VARCHAR NOT NULL, "
-        "delta_version BIGINT NOT NULL, definition VARCHAR NOT NULL)"
+        "delta_version BIGINT, definition VARCHAR NOT NULL)"
     )
     connection.execute(
-        "COMMENT ON TABLE meta.published IS 'One row per Gold table: the Delta version that this file holds.'"
+        "COMMENT ON TABLE meta.published IS 'One row per Gold table that this file holds: its Delta version, "
+        "in the file of an admin alone.'"
     )
     connection.executemany(
         "INSERT INTO meta.published VALUES (?, NULL, ?, ?, ?, ?)",

@@ -13,9 +13,6 @@ from domotic_assets.schemas.calendar import DIM_DATE, DIM_DATETIME
 from domotic_assets.schemas.table import UTC_TIME
 from domotic_assets.star.keys import date_key, datetime_key
 
-DAYS_AHEAD = 8
-"""Days that the calendar reaches beyond the data, for forecasts and predictions."""
-
 COUNTRY, CANTON = "CH", "VS"
 _SATURDAY = 6
 

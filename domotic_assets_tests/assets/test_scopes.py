@@ -295,12 +295,12 @@ class TestTenancy:
                 wrong += ask(file, f"SELECT '{table}.{column}' FROM {table} WHERE {bounds[column]}")  # noqa: S608
         assert wrong == []
 
-    def test_who_moves_in_next_year_sees_the_rooms_and_no_reading(self, work: Workspace) -> None:
+    def test_who_moves_in_next_year_sees_nothing_yet(self, work: Workspace) -> None:
         file = publish.published_file(work.serve, "u-later")
         counted = dict(ask(file, "SELECT table_name, row_count FROM marts.mart_gold_tables"))
         facts = ("energy_minute", "environment_minute", "presence_minute", "device_health_day")
         assert [counted[f"fact_{name}"] for name in facts] == [0, 0, 0, 0]
-        assert (counted["dim_apartment"], counted["dim_room"], counted["dim_device"]) == (1, 2, 0)
+        assert (counted["dim_apartment"], counted["dim_room"], counted["dim_device"]) == (0, 0, 0)
 
     def test_a_months_energy_is_ones_own_days_alone(self, work: Workspace) -> None:
         """Both renters' September, summed by hand from the minutes on either side of midnight."""
@@ -335,7 +335,7 @@ class TestTenancy:
                 [(20230914, sauna, room, home, 0, 100), (20230915, sauna, room, home, 60, 0)],
             )
         people_files.publish_scopes(serve, people(PEOPLE))
-        names = "SELECT count(*) FROM gold.dim_device WHERE device_name = 'Sauna'"
+        names = f"SELECT count(*) FROM gold.dim_device WHERE device_key = {sauna}"  # noqa: S608
         health = f"SELECT date_key FROM gold.fact_device_health_day WHERE device_key = {sauna} ORDER BY 1"  # noqa: S608
         held = {user: publish.published_file(serve, user) for user in USERS}
         assert {user: ask(held[user], names) for user in ("u-old", "u-new", "u-landlord", "u-moved-in")} == {
@@ -353,7 +353,9 @@ class TestRoles:
     def test_the_owner_of_a_home_is_named_to_owners_only(self, work: Workspace) -> None:
         owner = "SELECT owner_user_id FROM gold.dim_apartment"
         held = {user: ask(publish.published_file(work.serve, user), owner) for user in USERS}
-        assert {user for user, rows in held.items() if rows != [(None,)]} == {"u-landlord", "u-moved-out"}
+        told = {user: rows for user, rows in held.items() if rows != [(None,)]}
+        # Gold names others: u-owner-of-jimmy and u-owner-of-jeremie.
+        assert told == {"u-landlord": [("u-landlord",)], "u-moved-out": [("u-moved-out",)], "u-later": []}
 
     def test_a_technician_sees_24_hours_up_to_the_newest_minute_of_the_data(self, serve: Path) -> None:
         """The newest minute is 23:59 UTC of the 14th, so 23:59 of the 13th is out and midnight is in."""
@@ -467,7 +469,11 @@ class TestFiles:
         )
         assert not people_files.are_current(serve, people(moved))
         done = people_files.publish_scopes(serve, people(moved))
-        assert [file.name for file in done.built] == ["domotic-u-new-000002.duckdb"]
+        assert [file.name for file in done.built] == ["domotic-u-new-000001.duckdb"]
+        assert sorted(file.name for file in serve.glob("*u-new*")) == [
+            "domotic-u-new-000001.duckdb",
+            "domotic-u-new.duckdb",
+        ]
         assert ask(
             publish.published_file(serve, "u-new"), "SELECT count(*) FROM gold.fact_energy_minute"
         ) == [(0,)]
@@ -483,22 +489,34 @@ class TestFiles:
         people_files.publish_scopes(serve, people(PEOPLE))
         assert ask(publish.published_file(serve, "u-landlord"), presence) == [(0,)]
 
-    def test_a_newer_admins_file_rebuilds_all(self, serve: Path) -> None:
+    def test_a_newer_admins_file_makes_a_version_only_for_whom_it_holds_more(self, serve: Path) -> None:
+        """A version, or the time of a file, would tell that somebody else has new data."""
         people_files.publish_scopes(serve, people(PEOPLE))
+        before = {file: file.stat().st_mtime_ns for file in serve.glob("domotic-u-*")}
         change(
             publish.published_file(serve),
-            "UPDATE meta.published SET delta_version = 99 WHERE table_name = 'dim_room'",
+            "UPDATE meta.published SET delta_version = 99 WHERE table_name = 'fact_energy_minute'",
+            "UPDATE gold.fact_energy_minute SET power_w = 0 WHERE datetime_key = 202309142159 "
+            f"AND apartment_key = {surrogate_key('jimmy')}",
         )
-        assert len(people_files.publish_scopes(serve, people(PEOPLE)).built) == len(USERS)
+        assert not people_files.are_current(serve, people(PEOPLE))
+        done = people_files.publish_scopes(serve, people(PEOPLE))
+        assert [file.name for file in done.built] == ["domotic-u-moved-out-000002.duckdb"]
+        assert people_files.are_current(serve, people(PEOPLE))
+        others = {file for file in before if "moved-out" not in file.name}
+        assert {file: file.stat().st_mtime_ns for file in others} == {file: before[file] for file in others}
+        told = "SELECT DISTINCT version, delta_version FROM meta.published"
+        assert ask(publish.published_file(serve, "u-moved-out"), told) == [(2, None)]
 
     def test_failing_checks_are_told_to_who_lives_in_that_home_now(self, serve: Path) -> None:
         since = datetime(2023, 9, 14, 21, tzinfo=UTC)
         tell(serve, *(FailingCheck("silver/a", "stuck", "WARN", home, 2, since) for home in HOMES_AND_NONE))
         people_files.publish_scopes(serve, people(PEOPLE))
         told = {user: ask(publish.published_file(serve, user), "FROM meta.failing_checks") for user in USERS}
-        row = ("silver/a", "stuck", "WARN", "home", 2, datetime(2023, 9, 14, 21))
-        for user, home in {"u-moved-in": "jimmy", "u-new": "jeremie"}.items():
-            assert told.pop(user) == [tuple(surrogate_key(home) if v == "home" else v for v in row)]
+        # It began an hour before they moved in, at midnight in Zurich and in London: for them, at midnight.
+        for user, home, hour in (("u-moved-in", "jimmy", 22), ("u-new", "jeremie", 23)):
+            began = datetime(2023, 9, 14, hour)
+            assert told.pop(user) == [("silver/a", "stuck", "WARN", surrogate_key(home), 2, began)]
         assert set(map(tuple, told.values())) == {()}
 
     def test_a_check_that_fails_or_is_over_rebuilds_the_files_of_its_home_only(self, serve: Path) -> None:
@@ -513,7 +531,9 @@ class TestFiles:
     def test_every_file_of_who_is_no_longer_named_goes(self, serve: Path) -> None:
         for _ in range(2):
             change(
-                publish.published_file(serve), "UPDATE meta.published SET delta_version = delta_version + 1"
+                publish.published_file(serve),
+                "UPDATE meta.published SET delta_version = delta_version + 1",
+                "UPDATE gold.fact_energy_minute SET power_w = power_w + 1",
             )
             people_files.publish_scopes(serve, people(PEOPLE))
         assert len(list(serve.glob("domotic-u-old*"))) == 3

@@ -117,7 +117,7 @@ def _write_dims(week: Workspace, year: Workspace, last: date) -> dict[int, int]:
     """The week's dimensions with twins of rooms and devices, and a calendar; key to the twin's."""
     zone = week.registry.calendar_time_zone
     frames = {table: week.lake.read(table) for table in gold.DIMS}
-    days = (FIRST_DAY, last + timedelta(days=calendar.DAYS_AHEAD))
+    days = (FIRST_DAY, last + timedelta(days=schemas_calendar.DAYS_AHEAD))
     frames[schemas_calendar.DIM_DATETIME] = calendar.dim_datetime(*days, zone)
     frames[schemas_calendar.DIM_DATE] = calendar.dim_date(*days, {zone})
     twins: dict[int, int] = {}

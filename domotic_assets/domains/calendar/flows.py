@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from domotic_assets.flow.dims import DIMS, replace_dims
 from domotic_assets.flow.flow import Asked, Flow, Made
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.schemas.calendar import DIM_DATE, DIM_DATETIME
+from domotic_assets.schemas.calendar import DAYS_AHEAD, DIM_DATE, DIM_DATETIME
 from domotic_assets.schemas.homes.silver import SENSOR_EVENTS
 from domotic_assets.schemas.weather import WEATHER_FORECASTS
 from domotic_assets.star import calendar
@@ -34,7 +34,7 @@ def _days(work: Workspace) -> tuple[date, date]:
         earliest = work.lake.read(WEATHER_FORECASTS, dates=issues[:1], columns=["valid_at"])
         days += earliest["valid_at"].dt.date().unique().to_list()
     start = work.registry.history_start
-    return min(days, default=start), max(days, default=start) + timedelta(days=calendar.DAYS_AHEAD)
+    return min(days, default=start), max(days, default=start) + timedelta(days=DAYS_AHEAD)
 
 
 FLOWS = (

@@ -4,7 +4,7 @@ Files and servers are both filled with it, so that a person sees the same rows i
 decided in `scopes`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,15 +13,14 @@ from pathlib import Path
 import duckdb
 
 from domotic_assets.schemas import gold
-from domotic_assets.schemas.homes import gold as homes_gold
-from domotic_assets.schemas.table import Subject, Table
+from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.connection import in_memory
-from domotic_assets.serve.people.scopes import Cut, RowFilter, Scope
+from domotic_assets.serve.people import dated
+from domotic_assets.serve.people.scopes import Cut, Scope
 from domotic_assets.serve.tables import identifier, literal, name_of
 
-SOURCE, VIEWS = "source", "memory"
-"""The catalogs of the admin's file, and of the views that limit what a mart may read."""
+SOURCE, VIEWS = dated.SOURCE, dated.VIEWS
 _NO_READINGS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -36,7 +35,18 @@ class Mart:
 
 @contextmanager
 def opened(admin_file: Path, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a connection with the admin's file; what does not fit into memory goes to the folder `spill`."""
+    """Open a connection to cut from the admin's file. spill: the folder for what does not fit into memory.
+
+    `rows` and `Views` need it, as it knows which rooms and devices were read on which dates.
+    """
+    with attached(admin_file, spill) as connection:
+        dated.note_readings(connection)
+        yield connection
+
+
+@contextmanager
+def attached(admin_file: Path, spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection with the admin's file, to ask it for what it states of itself."""
     with in_memory(spill) as connection:
         connection.execute(f"ATTACH {literal(str(admin_file))} AS {SOURCE} (READ_ONLY)")
         yield connection
@@ -118,83 +128,17 @@ def newest(connection: duckdb.DuckDBPyConnection) -> datetime:
 
 
 def rows(table: Table, cut: Cut | None, scope: Scope) -> str:
-    """Return a SELECT of a Gold table's rows within a cut; values withheld from the scope are null.
+    """Return a SELECT of a Gold table's rows within a cut, with what was known at the end of the dates.
 
     cut: None selects no row.
     """
+    of_table = f"{SOURCE}.{name_of(table.name)}"
+    if cut is None:
+        names = ", ".join(identifier(column.name) for column in published_columns(table))
+        return f"SELECT {names} FROM {of_table} WHERE false"  # noqa: S608
     columns = []
     for column in published_columns(table):
-        homes = scope.homes_shown(table.name, column.name)
         name = identifier(column.name)
-        columns.append(
-            name
-            if homes is None
-            else f"CASE WHEN {_any_of('apartment_key', homes)} THEN {name} END AS {name}"
-        )
-    return (
-        f"SELECT {', '.join(columns)} FROM {SOURCE}.{name_of(table.name)} "  # noqa: S608
-        f"WHERE {'false' if cut is None else _condition(table, cut)}"
-    )
-
-
-def _condition(table: Table, cut: Cut) -> str:
-    """Return the condition in SQL for the rows of a table that are within a cut."""
-    homes = _any_of("apartment_key", cut.apartment_keys)
-    match table.subject:
-        case Subject.NOBODY:
-            return "true"
-        case Subject.HOME:
-            return _in_windows(table, cut.windows)
-        case Subject.DEVICE:
-            seen = _device_seen(cut.windows)
-            dated = "date_key" in table.schema
-            return f"{_in_windows(table, cut.windows)} AND {seen}" if dated else seen
-        case Subject.SITE:
-            apartments = name_of(homes_gold.DIM_APARTMENT.name)
-            sites = f"SELECT weather_site_key FROM {SOURCE}.{apartments} WHERE {homes}"  # noqa: S608
-            return f"site_key IN ({sites})"
-        case Subject.PROVIDER:
-            return _any_of("provider", [literal(name) for name in sorted(cut.providers)])
-    raise ValueError(f"{table.name}: rows that are {table.subject} cannot be cut for a person")
-
-
-def _in_windows(table: Table, windows: Sequence[RowFilter]) -> str:
-    """Return the condition for rows of the windows' homes, and of dates and minutes if the table has any."""
-    names = table.schema
-    return _either(
-        " AND ".join(
-            [f"apartment_key = {window.apartment_key}"]
-            + (
-                [f"date_key >= {window.first_date_key}", f"date_key < {window.end_date_key}"]
-                if "date_key" in names
-                else []
-            )
-            + ([f"datetime_key > {window.after_minute}"] if "datetime_key" in names else [])
-        )
-        for window in windows
-    )
-
-
-def _device_seen(windows: Sequence[RowFilter]) -> str:
-    """Return the condition for devices with a reading in the windows.
-
-    Other devices may belong to people who lived there before or after.
-    """
-    health = homes_gold.FACT_DEVICE_HEALTH_DAY
-    energy = homes_gold.FACT_ENERGY_MINUTE
-    return (
-        f"device_key IN (SELECT device_key FROM {SOURCE}.{name_of(health.name)} "  # noqa: S608
-        f"WHERE uptime_pct > 0 AND {_in_windows(health, windows)} "
-        # A device's health is computed within the hour; a meter's energy rows within the minute.
-        f"UNION SELECT device_key FROM {SOURCE}.{name_of(energy.name)} WHERE {_in_windows(energy, windows)})"
-    )
-
-
-def _any_of(column: str, values: Sequence[object]) -> str:
-    """Return a condition in SQL: the column has one of the values (in SQL); `false` if there are none."""
-    return f"{column} IN ({', '.join(map(str, values))})" if values else "false"
-
-
-def _either(conditions: Iterator[str]) -> str:
-    """Return a condition in SQL: at least one of the conditions holds; `false` if there are none."""
-    return f"({' OR '.join(f'({condition})' for condition in conditions) or 'false'})"
+        value = dated.value(table, column.name, name, cut, scope)
+        columns.append(name if value == name else f"{value} AS {name}")
+    return f"SELECT {', '.join(columns)} FROM {of_table} WHERE {dated.condition(table, cut)}"  # noqa: S608

@@ -26,6 +26,7 @@ class Reach(StrEnum):
 
     NOTHING = "nothing"
     ALL = "all"
+    CALENDAR = "days of the data on own dates, and eight on"
     HOMES = "own homes"
     DATES = "own homes, own dates"
     LAST_DAY = "own homes, own dates, last 24 h of the data"
@@ -56,12 +57,13 @@ class Rule:
 
 _NOTHING, _ALL, _HOMES, _DATES = Reach.NOTHING, Reach.ALL, Reach.HOMES, Reach.DATES
 _LAST_DAY, _MONTHS, _FILE = Reach.LAST_DAY, Reach.MONTHS, Reach.FILE
+_CALENDAR = Reach.CALENDAR
 _PRESENCE, _DAYS = Reach.PRESENCE_IF_CONSENTED, Reach.DAYS_IF_CONSENTED
 
 MATRIX: Mapping[str, Rule] = {
     # Table or mart                        owner who lives there, renter, owner who does not, technician
-    calendar.DIM_DATETIME.name:           Rule(_ALL, _ALL, _ALL, _ALL),
-    calendar.DIM_DATE.name:               Rule(_ALL, _ALL, _ALL, _ALL),
+    calendar.DIM_DATETIME.name:           Rule(_CALENDAR, _CALENDAR, _CALENDAR, _CALENDAR),
+    calendar.DIM_DATE.name:               Rule(_CALENDAR, _CALENDAR, _CALENDAR, _CALENDAR),
     gold.DIM_APARTMENT.name:          Rule(_HOMES, _HOMES, _HOMES, _HOMES),
     gold.DIM_ROOM.name:               Rule(_HOMES, _HOMES, _HOMES, _HOMES),
     gold.DIM_DEVICE.name:             Rule(_DATES, _DATES, _DATES, _DATES),
@@ -95,7 +97,36 @@ it is over: the differences of a figure that grows by the minute would show ever
 WITHHELD: Mapping[tuple[str, str], tuple[Role, ...]] = {
     (gold.DIM_APARTMENT.name, "owner_user_id"): (Role.RENTER, Role.TECHNICIAN),
 }
-"""Columns, by table and name, that are null for these roles in the rows that they see."""
+"""Columns, by table and name, that are null for these roles; any other role sees its own login id there."""
+
+
+DATED: Mapping[str, str] = {
+    calendar.DIM_DATETIME.name: "UTC days of readings on own dates and of the forecasts shown, and eight on",
+    calendar.DIM_DATE.name: "the dates of these minutes",
+    gold.DIM_APARTMENT.name: "from the first own date on; `owner_user_id` is an owner's own login, never "
+    "another's. Over: `name` is the home's id; building, floor and weather site are left out",
+    gold.DIM_ROOM.name: "rooms with a reading on own dates. Over: `room_name` comes from the room's id, "
+    "`room_type` is `unknown`",
+    gold.DIM_DEVICE.name: "devices with a reading on own dates; `is_active` counts these alone. Over: it "
+    "counts back from the last own date, `device_name` comes from the device's id, and a door or window is "
+    "an `opening`",
+    gold.DIM_TARIFF.name: "prices of the home's provider, of all dates. Over: none; own costs stay",
+    weather.DIM_WEATHER_SITE.name: "the home's site. Over: none",
+    predictions.DIM_MODEL.name: "all. Over: models trained on own dates",
+    predictions.DIM_HORIZON.name: "the same for everybody",
+    predictions.DIM_TARGET.name: "the same for everybody",
+    gold.FACT_ENERGY_MINUTE.name: "own dates",
+    gold.FACT_ENVIRONMENT_MINUTE.name: "own dates; a technician's 24 hours move on with the data",
+    gold.FACT_PRESENCE_MINUTE.name: "own dates",
+    gold.FACT_DEVICE_HEALTH_DAY.name: "own dates, of devices with a reading on them",
+    weather.FACT_WEATHER_HOUR.name: "forecasts issued on own dates. Over: none",
+    weather.FACT_WEATHER_DAY.name: "forecasts issued on own dates. Over: none",
+    "mart_*": "made from the rows above alone, as if there were no others",
+    "meta.published": "the tables of this file, without Delta versions; `version` rises when they change",
+    "meta.keys": "keys of the tables of this file",
+    "meta.failing_checks": "of a home where the person lives now; begun when they moved in at the earliest",
+}
+"""What of each table lies in a person's file while their dates go on, and where they are over."""
 
 
 def refuse_unruled(tables: Iterable[str], marts: Iterable[str]) -> None:

@@ -6,15 +6,15 @@ A scope results in row filters that any store can apply; how it applies them bel
 import hashlib
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 from domotic_assets.errors import ConfigurationError
-from domotic_assets.localtime import zone
+from domotic_assets.localtime import local_day_bounds, zone
 from domotic_assets.registry.homes import Home
 from domotic_assets.registry.people import Person
-from domotic_assets.registry.registry import Registry
+from domotic_assets.registry.registry import Registry, Tunables
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve.people.matrix import MATRIX, WITHHELD, Reach, Role
 from domotic_assets.serve.publish import ADMIN
@@ -65,26 +65,34 @@ class HomeRole:
     def spans(self, reach: Reach, newest: datetime) -> tuple[Span, ...]:
         """Return the local dates on which this role sees rows of a table with this reach.
 
-        newest: the UTC minute of the newest data; its local date counts as today.
+        newest: the UTC minute of the newest data; its local date counts as today. A month is over once the
+        entry's dates are, too: its figure no longer grows.
         """
-        today = self._today(newest)
+        today = self.today(newest)
+        over = date.max
+        if reach is Reach.MONTHS and today < self.span.until:
+            over = today.replace(day=1)
+        elif reach is Reach.DAYS_IF_CONSENTED:
+            over = today
+        return tuple(span.within(Span(until=over)) for span in self.granted(reach))
+
+    def granted(self, reach: Reach) -> tuple[Span, ...]:
+        """Return the local dates that the entry gives of a table with this reach, whatever data there is."""
         if reach is Reach.NOTHING:
             return ()
-        if reach in (Reach.ALL, Reach.HOMES):
-            return (Span(),)
-        if reach is Reach.MONTHS:
-            return (self.span.within(Span(until=today.replace(day=1))),)
         if reach is Reach.PRESENCE_IF_CONSENTED:
             return self.presence
-        if reach is Reach.DAYS_IF_CONSENTED:
-            return tuple(span.within(Span(until=today)) for span in self.daily_energy)
-        return (self.span,)
+        return self.daily_energy if reach is Reach.DAYS_IF_CONSENTED else (self.span,)
+
+    def has_begun(self, newest: datetime) -> bool:
+        """Return whether the entry's dates have begun by the local date of the newest data."""
+        return self.span.since <= self.today(newest)
 
     def covers(self, newest: datetime) -> bool:
         """Return whether the entry is valid on the local date of the newest data."""
-        return self.span.since <= self._today(newest) < self.span.until
+        return self.has_begun(newest) and self.today(newest) < self.span.until
 
-    def _today(self, newest: datetime) -> date:
+    def today(self, newest: datetime) -> date:
         """Return the local date of the home at the UTC minute `newest`."""
         return newest.astimezone(zone(self.time_zone)).date()
 
@@ -103,12 +111,15 @@ class RowFilter:
 class Cut:
     """What a scope sees of a table or mart: rows in any of the windows, and these providers' tariffs.
 
-    Rows of a weather site are seen on all dates if it is of one of the windows' homes. Rows that belong to
-    no home are all seen.
+    Windows begin with the data: an entry that begins later has none yet. present: keys of the homes where the
+    person's dates go on; of any other, what is known as of today alone is not seen. active: the part of the
+    windows in which a reading makes a device active.
     """
 
     windows: tuple[RowFilter, ...]
     providers: frozenset[str] = frozenset()
+    present: frozenset[int] = frozenset()
+    active: tuple[RowFilter, ...] = ()
 
     @property
     def apartment_keys(self) -> tuple[int, ...]:
@@ -116,12 +127,20 @@ class Cut:
         return tuple(sorted({window.apartment_key for window in self.windows}))
 
 
+Grant = tuple[str, str, int, int, int]
+"""A right: table or mart, reach, home key, first date key, and the date key after the last."""
+
+
 @dataclass(frozen=True)
 class Scope:
-    """What one person sees: the sum of their entries in sites.yaml."""
+    """What one person sees: the sum of their entries in sites.yaml.
+
+    active_days: a device is active with a reading in so many last days.
+    """
 
     user: str
     home_roles: tuple[HomeRole, ...]
+    active_days: int = Tunables().active_days
 
     def cut(self, name: str, newest: datetime) -> Cut | None:
         """Return which rows the person sees of a Gold table or mart; None if it is not published for them.
@@ -131,6 +150,7 @@ class Scope:
         and the last 24 hours, are counted from it.
         """
         rule = MATRIX[name]
+        present, active_from = self._homes_present(newest), self._active_from(newest)
         windows: set[RowFilter] = set()
         providers: set[str] = set()
         seen = False
@@ -138,9 +158,46 @@ class Scope:
             reach = rule.reach(home_role.role)
             spans = home_role.spans(reach, newest)
             seen |= bool(spans)
-            windows |= {_window(home_role, span, reach, newest) for span in spans if span}
-            providers |= {home_role.provider} if spans and home_role.provider is not None else set()
-        return Cut(tuple(sorted(windows)), frozenset(providers)) if seen else None
+            begun = [span for span in spans if span and span.since <= home_role.today(newest)]
+            windows |= {_window(home_role, span, reach, newest) for span in begun}
+            if begun and home_role.home in present and home_role.provider is not None:
+                providers.add(home_role.provider)
+        active = [
+            replace(window, first_date_key=max(window.first_date_key, active_from[window.apartment_key]))
+            for window in windows
+        ]
+        keys = frozenset(map(surrogate_key, present))
+        shown = Cut(tuple(sorted(windows)), frozenset(providers), keys, tuple(sorted(active)))
+        return shown if seen else None
+
+    def _homes_present(self, newest: datetime) -> set[str]:
+        """Return the homes of which an entry is valid on the date of the newest data."""
+        return {home_role.home for home_role in self.home_roles if home_role.covers(newest)}
+
+    def _active_from(self, newest: datetime) -> dict[int, int]:
+        """Return, by home key, the first date key of a reading that makes a device active.
+
+        Counted back from the date of the newest data, or from the end of the home's last entry.
+        """
+        present = self._homes_present(newest)
+        ends: dict[str, date] = {}
+        for home_role in self.home_roles:
+            if home_role.has_begun(newest):
+                today = home_role.today(newest)
+                end = today if home_role.home in present else home_role.span.until
+                ends[home_role.home] = max(end, ends.get(home_role.home, date.min))
+        days = timedelta(days=self.active_days)
+        return {surrogate_key(home): _date_key(end - days) for home, end in ends.items()}
+
+    def grants(self) -> frozenset[Grant]:
+        """Return all rights that the entries give, whatever data there is."""
+        return frozenset(
+            (name, str(reach), surrogate_key(held.home), _date_key(span.since), _date_key(span.until))
+            for name, rule in MATRIX.items()
+            for held in self.home_roles
+            for reach in [rule.reach(held.role)]
+            for span in held.granted(reach)
+        )
 
     def cut_for(self, mart: str, table: str, newest: datetime) -> Cut | None:
         """Return what a mart may read of a Gold table; None if nothing."""
@@ -154,10 +211,19 @@ class Scope:
             return None
         return tuple(sorted({surrogate_key(s.home) for s in self.home_roles if s.role not in denied}))
 
-    def homes_lived_in(self, newest: datetime) -> tuple[int, ...]:
-        """Return keys of the homes where the person lives on the date of the newest data."""
-        lived_in = (s for s in self.home_roles if s.role in _RESIDENTS and s.covers(newest))
-        return tuple(sorted({surrogate_key(home_role.home) for home_role in lived_in}))
+    def moved_in(self, newest: datetime) -> dict[object, datetime]:
+        """Return, by key, the homes where the person lives on the date of the newest data, and since when.
+
+        The moment is in UTC, without a zone; `datetime.min` if the entry has no first date.
+        """
+        found: dict[object, datetime] = {}
+        for held in self.home_roles:
+            if held.role in _RESIDENTS and held.covers(newest):
+                key, since = surrogate_key(held.home), datetime.min
+                if held.span.since > date.min:
+                    since = local_day_bounds(held.span.since, held.time_zone)[0].replace(tzinfo=None)
+                found[key] = min(since, found.get(key, since))
+        return found
 
     def definition(self, definition: str, checks: Iterable[object] = ()) -> str:
         """Hash all that decides this person's file besides the data.
@@ -186,7 +252,8 @@ def scopes_of(registry: Registry) -> tuple[Scope, ...]:
                 remedy="give the person another id",
             )
         home_roles.setdefault(person.user, []).extend(_home_roles(registry, person))
-    return tuple(Scope(user, tuple(held)) for user, held in sorted(home_roles.items()))
+    days = registry.settings.active_days
+    return tuple(Scope(user, tuple(held), days) for user, held in sorted(home_roles.items()))
 
 
 def _home_roles(registry: Registry, person: Person) -> list[HomeRole]:
