@@ -19,6 +19,7 @@ _out = Console()
 @lake_option
 def status(sites: Path, lake: str) -> None:
     """Show how the feed of each home stands: last file, lag, what is missing and what was refused."""
+    from domotic_assets.flow.closing import opened_to_others
     from domotic_assets.flow.workspace import Workspace
     from domotic_assets.operate.status import HEADINGS, cells, feed_status
 
@@ -35,4 +36,6 @@ def status(sites: Path, lake: str) -> None:
         _out.print(f"asked for more than once: {', '.join(found.failing)}", highlight=False)
     for name, since in found.unreachable.items():
         _out.print(f"cannot be read since {since:%Y-%m-%d %H:%M} UTC: the source of {name}", style="red")
+    for opened in opened_to_others(work.settings):
+        _out.print(opened, style="yellow", markup=False, highlight=False, soft_wrap=True)
     sys.exit(1 if found.unreachable else 0)
