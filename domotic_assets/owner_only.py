@@ -53,7 +53,7 @@ def close_once(folder: Path, below: Iterable[str] | None = None) -> None:
             if os.fstat(opened).st_mode & stat.S_IRWXO:
                 # A file system without rights.
                 return
-            for name in os.listdir(opened) if below is None else below:
+            for name in (path.name for path in folder.iterdir()) if below is None else below:
                 _close_below(folder / name)
             _mark(opened)
         finally:
@@ -152,3 +152,39 @@ def _belongs_to_another(folder: Path, owner: int) -> LakeError:
         remedy="run it as that account, or name a folder of your own; readers get rights by an access "
         "control list (docs/operating.md, Accounts)",
     )
+
+
+def make_private(folder: Path) -> None:
+    """Create a folder that only this account can enter, or take the rights of others from an existing one.
+
+    Raises LakeError if it is a link or belongs to another account, OSError if it cannot be made.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=stat.S_IRWXU)
+    if not is_private(folder):
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise LakeError(
+                "something else lies where a private folder belongs",
+                where=str(folder),
+                expected="a folder, and no link to one",
+                remedy="find out who put it there, and remove it",
+            )
+        if found.st_uid not in _trusted(folder):
+            raise _belongs_to_another(folder, found.st_uid)
+        folder.chmod(stat.S_IRWXU)
+
+
+def is_private(folder: Path) -> bool:
+    """Return whether this is a folder, and no link to one, that only this account can enter."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    of_others = found.st_mode & _OF_OTHERS
+    return stat.S_ISDIR(found.st_mode) and found.st_uid in _trusted(folder) and not of_others
+
+
+def _trusted(folder: Path) -> tuple[int, int]:
+    """Return the accounts that may own what is in a folder's parent: this one, and the parent's owner."""
+    return os.geteuid(), folder.parent.stat().st_uid

@@ -50,7 +50,7 @@ def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
     Returns all scopes if the admin's file cannot be read.
     """
     try:
-        with cut.opened(publish.published_file(serve), serve / _SPILL) as connection:
+        with cut.opened(publish.source_file(serve), serve / _SPILL) as connection:
             versions, definition = publish.manifest_of(connection, cut.SOURCE)
             newest, failing = cut.newest(connection), failing_checks.read(connection, cut.SOURCE)
     except duckdb.Error:
@@ -96,7 +96,7 @@ def build_scope(serve: Path, scope: Scope) -> Path:
 @contextmanager
 def _opened(serve: Path, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a connection with the admin's file, the file to build, and views in memory."""
-    with cut.opened(publish.published_file(serve), target.parent / "spill") as connection:
+    with cut.opened(publish.source_file(serve), target.parent / "spill") as connection:
         connection.execute(
             f"ATTACH {literal(str(target))} AS {_TARGET} (STORAGE_VERSION {literal(publish.STORAGE_VERSION)})"
         )
