@@ -13,11 +13,11 @@ from filelock import FileLock, Timeout
 _POLL_SECONDS = 0.02
 
 
-def write_whole(file: Path, content: bytes, *, mode: int = 0o600) -> None:
+def write_whole(file: Path, content: bytes, *, mode: int = 0o600, synced: bool = True) -> None:
     """Write a file atomically, with its content on disk first: a kill leaves the old file or the new one.
 
-    mode: permissions of the file, whatever the umask of the process. A link is never written through.
-    Raises OSError.
+    mode: permissions of the file, whatever the umask of the process. synced: wait for the disk; otherwise a
+    power cut may leave an empty file. A link is never written through. Raises OSError.
     """
     staging = file.with_name(f"{file.name}.tmp")
     descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
@@ -25,7 +25,8 @@ def write_whole(file: Path, content: bytes, *, mode: int = 0o600) -> None:
         os.fchmod(descriptor, mode)
         handle.write(content)
         handle.flush()
-        os.fsync(handle.fileno())
+        if synced:
+            os.fsync(handle.fileno())
     staging.replace(file)
 
 

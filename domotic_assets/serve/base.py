@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domotic_assets.files_on_disk import sync, write_whole
+from domotic_assets.files_on_disk import write_whole
 from domotic_assets.owner_only import is_private, make_private
 
 _FOLDER, _RECORD = ".base", "record.json"
@@ -76,6 +76,7 @@ def take(serve: Path, target: Path) -> None:
 def keep(serve: Path, built: Path, published: str, *, follows: bool) -> Path:
     """Make a finished file the base, and return its path. It is no longer at its old one.
 
+    DuckDB's checkpoint has brought it to the disk.
     published: name of the file that is about to be published from it: until then none is known as published.
     follows: whether it was made from what `take` gave, so that the former base is the version before it; else
     that is removed. Raises OSError, and LakeError if the folder is another account's.
@@ -84,7 +85,6 @@ def keep(serve: Path, built: Path, published: str, *, follows: bool) -> Path:
     make_private(folder)
     held = read_record(serve)
     slot, former = _other(held.current), held.current
-    sync(built)
     clear_beside(folder / slot)
     built.replace(folder / slot)
     held.slots = {slot: _look(folder / slot), **({former: held.slots[former]} if follows and former else {})}
@@ -175,9 +175,12 @@ def read_record(serve: Path) -> Record:
 
 
 def _write(serve: Path, record: Record) -> None:
-    """Write the record atomically; raises OSError, and LakeError if the folder is another account's."""
+    """Write the record atomically; raises OSError, and LakeError if the folder is another account's.
+
+    One that a power cut takes proves nothing, and the files are built from nothing.
+    """
     make_private(serve / _FOLDER)
-    write_whole(serve / _FOLDER / _RECORD, json.dumps(asdict(record)).encode())
+    write_whole(serve / _FOLDER / _RECORD, json.dumps(asdict(record)).encode(), synced=False)
 
 
 def _is_proved(folder: Path, record: Record, slot: str) -> bool:

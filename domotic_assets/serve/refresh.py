@@ -73,8 +73,8 @@ def publish_present(
             versions, stated = publish.read_manifest(source)
             if stated != definition:
                 return None
-            is_shown = publish.is_untouched(serve) and _says(source, snapshot.checks)
-            if versions == snapshot.versions and is_shown:
+            held = versions == snapshot.versions and publish.is_untouched(serve)
+            if held and _says(source, snapshot.checks):
                 return Refreshed(publish.published_file(serve), {}, 0)
             built = _taken(serve, snapshot, purpose)
         refreshed = bring_up(built, snapshot, tested=tested)

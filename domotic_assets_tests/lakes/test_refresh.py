@@ -489,7 +489,7 @@ def _refresh_and_die(root: Path, moment: int) -> None:
         refresh: ["bring_up", "insert_files"],
         refresh.file_index: ["record"],
         publish: ["_next_version", "sync"],
-        base: ["sync", "write_whole"],
+        base: ["write_whole"],
         Path: ["hardlink_to", "replace", "unlink"],
     }.items():
         for name in names:

@@ -12,8 +12,20 @@ from domotic_assets.schemas.records import RecordTable
 from domotic_assets.sources.sql.snapshots import Catalogue, RelationalSource
 
 
-def sqlite_source(file: Path, tables: Mapping[str, RecordTable]) -> RelationalSource:
-    """Return the tables of a SQLite file, opened read-only; raise SourceError if there is no such file."""
+def sqlite_source(
+    file: Path, tables: Mapping[str, RecordTable], *, follow_links: bool = False
+) -> RelationalSource:
+    """Return the tables of a SQLite file, opened read-only; raise SourceError if there is no such file.
+
+    Raises SourceError as well if the file is a link and follow_links is false.
+    """
+    if file.is_symlink() and not follow_links:
+        raise SourceError(
+            "the file is a link, which may lead anywhere",
+            where=str(file),
+            expected="the SQLite file itself",
+            remedy="correct its address in sites.yaml, or set follow_links: true there",
+        )
     if not file.is_file():
         raise SourceError(
             "no such file",
