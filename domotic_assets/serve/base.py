@@ -4,7 +4,7 @@ People never open the base: it lies in a folder that only the account of the pro
 which of two slots holds it, and how each file looked when it was finished. What looks otherwise, or has a log
 beside it that DuckDB would replay, is no source for anything. All changes happen under the publishing lock.
 
-Why: docs/decisions/0042-published-files-are-no-source.md
+Why: docs/decisions/0041-closed-by-default.md
 """
 
 import fcntl

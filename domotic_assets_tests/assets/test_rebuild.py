@@ -33,7 +33,7 @@ from domotic_assets.simulator.truth import open_truth
 from domotic_assets.sources.files.local import LocalFolder
 from domotic_assets_tests.support import builders, processes
 from domotic_assets_tests.support.lakes import assert_same, contents, leave_unpublished, open_lake, versions
-from domotic_assets_tests.support.published import changing
+from domotic_assets_tests.support.published import changing, put_in
 
 pytestmark = pytest.mark.untraced
 
@@ -101,7 +101,11 @@ def built(night: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def again(built: World, tmp_path: Path) -> World:
     """A copy of the undisturbed lake to do things to."""
-    return built.copy(tmp_path)
+    world = built.copy(tmp_path)
+    # Copied files prove nothing: the published one is published again.
+    serve = world.lake / "serve"
+    put_in(serve, publish.published_file(serve))
+    return world
 
 
 def published(world: World) -> dict[str, tuple[int, int]]:
