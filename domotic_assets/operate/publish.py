@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from domotic_assets.flow.worklist import DAY_CLOSED, PUBLISHED_WHOLE
@@ -11,6 +12,8 @@ from domotic_assets.serve import base, publish, refresh
 from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.refresh import Refreshed, Snapshot
+
+_TOLD_FOR = timedelta(days=7)
 
 
 def gold_snapshot(work: Workspace) -> Snapshot:
@@ -36,10 +39,13 @@ def is_published(work: Workspace) -> bool:
 
 
 def changed_files(work: Workspace) -> list[str]:
-    """Return a line for each published file that somebody changed: those of now, then those replaced."""
+    """Return a line for each published file that somebody changed: those of now, those replaced lately."""
     now = [f"{name} is not as it was published; it is replaced" for name in base.changed_files(work.serve)]
+    since = (work.now() - _TOLD_FOR).isoformat()
     told = base.read_record(work.serve).told
-    return now + [f"{name} was not as it was published, and was replaced at {at}" for name, at in told]
+    return now + [
+        f"{name} was not as it was published, and was replaced at {at}" for name, at in told if at > since
+    ]
 
 
 def is_day_untested(work: Workspace) -> bool:
