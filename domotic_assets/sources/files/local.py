@@ -4,7 +4,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from errno import ELOOP
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from domotic_assets.sources.files.folders import (
     listed,
     matcher,
 )
+from domotic_assets.sources.files.opened_folder import opened_folder
 
 _MORE_BYTES = 1 << 20
 _PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -55,7 +56,7 @@ class LocalFolder(FileFolder):
         """Implement `FileFolder.listing`; only files with a matching name are asked for their status."""
         self._refused = Counter()
         try:
-            with self._opened() as opened:
+            with opened_folder(self.folder, follow_links=self._follow_links) as opened:
                 return listed(self._files(opened, matcher(patterns))).sort("name")
         except OSError as error:
             raise SourceError(
@@ -64,15 +65,6 @@ class LocalFolder(FileFolder):
                 expected="a readable folder",
                 remedy="create it or correct `sources` in sites.yaml (`domotic simulate` fills one)",
             ) from None
-
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
-        """Open the folder: its files are then opened in it, whatever happens to its path. Raises OSError."""
-        opened = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            yield opened
-        finally:
-            os.close(opened)
 
     def _files(self, opened: int, matches: Callable[[str], object]) -> Iterator[tuple[str, int, int]]:
         """Yield name, size (bytes) and last write (unix microseconds) of the regular files that match.
@@ -117,7 +109,7 @@ class LocalFolder(FileFolder):
         """Implement `FileFolder.read`; what has become a link or no file since the listing is left out."""
         with ExitStack() as held:
             try:
-                opened = held.enter_context(self._opened())
+                opened = held.enter_context(opened_folder(self.folder, follow_links=self._follow_links))
             except OSError:
                 return
             for entry in entries:

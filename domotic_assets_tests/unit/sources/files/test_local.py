@@ -30,6 +30,7 @@ from domotic_assets.sources.files.folders import (
     unknown,
 )
 from domotic_assets.sources.files.local import LocalFolder
+from domotic_assets_tests.support.other_account import need_root
 
 NOTHING = FilePosition(NOTHING_KNOWN)
 
@@ -289,6 +290,36 @@ def test_a_link_to_a_file_of_the_same_folder_is_that_file(share: Path, target: s
     folder = LocalFolder(share)
     contents = {payload.name: payload.content for payload in folder.read(folder.entries())}
     assert contents == {"a.json": b"[1]", "b.json": b"[1]"}
+
+
+def test_a_link_of_another_account_on_the_way_to_the_folder_is_refused(share: Path) -> None:
+    """An account whose folder holds the feed's could lead us to any folder of the machine."""
+    need_root()
+    way = share.parent / "way"
+    way.symlink_to(share.parent)
+    put(share, "a.json")
+    assert [entry.name for entry in LocalFolder(way / "share").entries()] == ["a.json"]
+    entries = LocalFolder(share).entries()
+    os.chown(way, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(SourceError, match=r"'way' on the way to the folder is a link of another account"):
+        LocalFolder(way / "share").entries()
+    with pytest.raises(SourceError):
+        list(LocalFolder(way / "share").read(entries))
+    assert LocalFolder(way / "share", follow_links=True).entries() == entries
+
+
+def test_links_of_ours_are_followed_wherever_they_lead_and_a_circle_is_an_error(
+    share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(share, "a.json")
+    (share.parent / "one").symlink_to(share)
+    (share.parent / "two").symlink_to("./one/../share")
+    monkeypatch.chdir(share.parent)
+    for path in (Path("one"), Path("two"), share.parent / "two" / ".", Path("share/../two")):
+        assert [entry.name for entry in LocalFolder(path).entries()] == ["a.json"]
+    (share.parent / "circle").symlink_to("circle")
+    with pytest.raises(SourceError, match="cannot be listed"):
+        LocalFolder(share.parent / "circle").entries()
 
 
 def _pipe_with_a_writer(file: Path) -> None:
