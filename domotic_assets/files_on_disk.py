@@ -13,17 +13,20 @@ from filelock import FileLock, Timeout
 _POLL_SECONDS = 0.02
 
 
-def write_whole(file: Path, content: bytes, *, mode: int = 0o666) -> None:
+def write_whole(file: Path, content: bytes, *, mode: int = 0o600, synced: bool = True) -> None:
     """Write a file atomically, with its content on disk first: a kill leaves the old file or the new one.
 
-    mode: permissions of the file, less the umask of the process. Raises OSError.
+    mode: permissions of the file, whatever the umask of the process. synced: wait for the disk; otherwise a
+    power cut may leave an empty file. A link is never written through. Raises OSError.
     """
     staging = file.with_name(f"{file.name}.tmp")
-    descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as handle:
+        os.fchmod(descriptor, mode)
         handle.write(content)
         handle.flush()
-        os.fsync(handle.fileno())
+        if synced:
+            os.fsync(handle.fileno())
     staging.replace(file)
 
 
@@ -44,7 +47,12 @@ def locked(file: Path, wait_seconds: float | None = None, *, again: bool = False
     again: whether the process that holds it may enter again. Raises TimeoutError.
     """
     lock = FileLock(
-        file, thread_local=not again, is_singleton=again, poll_interval=_POLL_SECONDS, fallback_to_soft=False
+        file,
+        mode=0o600,
+        thread_local=not again,
+        is_singleton=again,
+        poll_interval=_POLL_SECONDS,
+        fallback_to_soft=False,
     )
     try:
         held = lock.acquire(timeout=-1 if wait_seconds is None else wait_seconds)

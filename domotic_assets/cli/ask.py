@@ -26,10 +26,13 @@ def query(lake: str, sql: str) -> None:
 
     For example: domotic query "SELECT * FROM mart_energy_daily LIMIT 5"
     """
+    from domotic_assets.flow.closing import close_installation
     from domotic_assets.serve.publish import published_file
     from domotic_assets.serve.query import run_query
 
-    columns, rows = run_query(published_file(Settings.of(Path("sites.yaml"), lake).serve), sql)
+    settings = Settings.of(Path("sites.yaml"), lake)
+    close_installation(settings)
+    columns, rows = run_query(published_file(settings.serve), sql)
     cells = [[_cell(value) for value in row] for row in rows]
     if not _out.is_terminal:
         for line in (columns, *cells):

@@ -27,6 +27,8 @@ _LEFT = {
     "foreign name": "the name is not that of a sensor file",
     "foreign user": "no home in the registry sends as that user",
     "in the future": "their time lies over a day ahead of this machine's clock",
+    "link out of the folder": "links that lead out of the folder; follow_links in sites.yaml",
+    "no regular file": "pipes, sockets, devices or links that lead to none",
     "without a time": "neither name, content nor last write lies after history_start",
 }
 

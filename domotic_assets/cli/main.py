@@ -20,6 +20,7 @@ from domotic_assets.cli.rejects import rejects
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.cli.status import status
 from domotic_assets.errors import DomoticError
+from domotic_assets.owner_only import restrict_new_files
 
 _err = Console(stderr=True)
 
@@ -40,6 +41,7 @@ search after each 700 takes a tenth of a start, and of landing."""
 
 def main() -> None:
     """Run the command; print an error of ours as one line and exit with code 1."""
+    restrict_new_files()
     gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
     try:
         cli()

@@ -19,7 +19,9 @@ _out = Console()
 @lake_option
 def status(sites: Path, lake: str) -> None:
     """Show how the feed of each home stands: last file, lag, what is missing and what was refused."""
+    from domotic_assets.flow.closing import opened_to_others
     from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.operate.publish import changed_files
     from domotic_assets.operate.status import HEADINGS, cells, feed_status
 
     work = Workspace.open(Settings.of(sites, lake))
@@ -35,4 +37,6 @@ def status(sites: Path, lake: str) -> None:
         _out.print(f"asked for more than once: {', '.join(found.failing)}", highlight=False)
     for name, since in found.unreachable.items():
         _out.print(f"cannot be read since {since:%Y-%m-%d %H:%M} UTC: the source of {name}", style="red")
+    for line in (*opened_to_others(work.settings), *changed_files(work)):
+        _out.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     sys.exit(1 if found.unreachable else 0)

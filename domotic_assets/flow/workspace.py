@@ -8,6 +8,7 @@ from types import UnionType
 from typing import get_args
 
 from domotic_assets.errors import ConfigurationError
+from domotic_assets.flow.closing import close_installation
 from domotic_assets.flow.listing_cache import ListingCache
 from domotic_assets.flow.worklist import WorkList
 from domotic_assets.lake.store import Lake
@@ -55,7 +56,11 @@ class Workspace:
 
     @classmethod
     def open(cls, settings: Settings, report: Report = _silent) -> "Workspace":
-        """Read the registry and refer to the lake; raises ConfigurationError if sites.yaml is wrong."""
+        """Read the registry, close the lake to other accounts, and refer to it.
+
+        Raises ConfigurationError if sites.yaml is wrong, LakeError if a folder belongs to another account.
+        """
+        close_installation(settings)
         return cls(settings, load_sites(settings.sites_file), Lake(settings.lake_root), report)
 
     @property

@@ -26,8 +26,8 @@ def are_behind(work: Workspace) -> bool:
 
 
 def admin_is_present(work: Workspace) -> bool:
-    """Return whether the admin's file, the source of the others, was built with present schemas and marts."""
-    return publish.is_of(publish.published_file(work.serve), fingerprint_of(DBT_PROJECT))
+    """Return whether the source of people's files is proved and was built with present schemas and marts."""
+    return publish.is_of(publish.source_file(work.serve), fingerprint_of(DBT_PROJECT))
 
 
 def publish_scopes(work: Workspace) -> files.PublishedScopes:

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from domotic_assets.flow.worklist import DAY_CLOSED, PUBLISHED_WHOLE
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas import gold
-from domotic_assets.serve import publish, refresh
+from domotic_assets.serve import base, publish, refresh
 from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.refresh import Refreshed, Snapshot
+
+_TOLD_FOR = timedelta(days=7)
 
 
 def gold_snapshot(work: Workspace) -> Snapshot:
@@ -23,10 +26,26 @@ def gold_snapshot(work: Workspace) -> Snapshot:
 
 
 def is_published(work: Workspace) -> bool:
-    """Return whether the published file holds the present Gold, schemas and marts; True if none is wanted."""
-    return not work.publishes or publish.is_current(
-        publish.published_file(work.serve), gold_snapshot(work).versions, fingerprint_of(DBT_PROJECT)
+    """Return whether the published file holds the present Gold, schemas and marts, and nobody changed it.
+
+    True if none is wanted.
+    """
+    if not work.publishes:
+        return True
+    present = (gold_snapshot(work).versions, fingerprint_of(DBT_PROJECT))
+    return (
+        publish.is_untouched(work.serve) and publish.read_manifest(publish.source_file(work.serve)) == present
     )
+
+
+def changed_files(work: Workspace) -> list[str]:
+    """Return a line for each published file that somebody changed: those of now, those replaced lately."""
+    now = [f"{name} is not as it was published; it is replaced" for name in base.changed_files(work.serve)]
+    since = (work.now() - _TOLD_FOR).isoformat()
+    told = base.read_record(work.serve).told
+    return now + [
+        f"{name} was not as it was published, and was replaced at {at}" for name, at in told if at > since
+    ]
 
 
 def is_day_untested(work: Workspace) -> bool:
@@ -39,10 +58,10 @@ def is_day_untested(work: Workspace) -> bool:
 def takes_changes(work: Workspace) -> bool:
     """Return whether the published file can be updated with what changed, not built from nothing.
 
-    It can if it has the present schemas and models and holds every date of Gold's minute facts. Otherwise it
-    is built from nothing, so that dbt tests the whole file once for each date.
+    It can if its base is proved, has the present schemas and models and holds every date of Gold's minute
+    facts. Otherwise it is built from nothing, so that dbt tests the whole file once for each date.
     """
-    file = publish.published_file(work.serve)
+    file = publish.source_file(work.serve)
     current = publish.is_of(file, fingerprint_of(DBT_PROJECT))
     return current and not refresh.lacks_dates(file, gold_snapshot(work).files)
 

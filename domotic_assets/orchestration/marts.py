@@ -162,8 +162,12 @@ def _tables(published: DuckDBResource) -> dg.TableMetadataValue:
 
 
 def models_tick(work: Workspace, instance: dg.DagsterInstance, now: datetime) -> dg.SensorResult:
-    """Request a build if the published file is missing, of other models or untested since a day closed."""
-    if people.admin_is_present(work) and not operate_publish.is_day_untested(work):
+    """Request a build if the published file is missing, changed by somebody, of other models or untested.
+
+    It is untested if a day was closed since dbt tested it. It counts as missing if its base is not proved.
+    """
+    sound = publish.is_untouched(work.serve) and people.admin_is_present(work)
+    if sound and not operate_publish.is_day_untested(work):
         return dg.SensorResult(skip_reason="the published file is of the present models")
     asked = work.worklist.read().mark(PUBLISHED_WHOLE, now)
     if asked is not None and now - asked < ASK_AT_MOST_EVERY:

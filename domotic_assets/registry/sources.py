@@ -11,10 +11,14 @@ from domotic_assets.registry.entry import Entry, EnvironmentVariable, Identifier
 
 
 class FolderFiles(Entry):
-    """Files in a folder of this machine; a relative address starts from the folder of sites.yaml."""
+    """Files in a folder of this machine; a relative address starts from the folder of sites.yaml.
+
+    follow_links: whether links are followed that lead out of the folder.
+    """
 
     kind: Literal["folder"]
     address: str
+    follow_links: bool = False
 
 
 class SmbFiles(Entry):
@@ -27,7 +31,10 @@ class SmbFiles(Entry):
 
 
 class SftpFiles(Entry):
-    """Files on an sFTP server, by password or private key; the server is always verified by known hosts."""
+    """Files on an sFTP server, by password or private key; the server is always verified by known hosts.
+
+    follow_links: whether links are followed that lead out of the folder.
+    """
 
     kind: Literal["sftp"]
     address: Annotated[str, Field(pattern=r"^sftp://[^/:@]+(:\d{1,5})?/.*$")]
@@ -35,6 +42,7 @@ class SftpFiles(Entry):
     password_env: EnvironmentVariable | None = None
     key_file_env: EnvironmentVariable | None = None
     known_hosts: str = "~/.ssh/known_hosts"
+    follow_links: bool = False
 
     @model_validator(mode="after")
     def _has_one_credential(self) -> Self:
@@ -45,10 +53,14 @@ class SftpFiles(Entry):
 
 
 class SqliteDatabase(Entry):
-    """A SQLite file; a relative address starts from the folder of sites.yaml."""
+    """A SQLite file; a relative address starts from the folder of sites.yaml.
+
+    follow_links: whether the address may be a link.
+    """
 
     kind: Literal["sqlite"]
     address: str
+    follow_links: bool = False
 
 
 class MysqlDatabase(Entry):

@@ -13,15 +13,17 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from domotic_assets.errors import ContractError, LakeError
 from domotic_assets.files_on_disk import locked, sync
+from domotic_assets.owner_only import make_private
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import failing_checks, file_index
+from domotic_assets.serve import base, failing_checks, file_index
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
 from domotic_assets.serve.connection import in_memory
 from domotic_assets.serve.tables import (
@@ -64,15 +66,31 @@ def staging_file(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
 def clear_staging(serve: Path, purpose: str, scope: str = ADMIN) -> Path:
     """Make an empty staging folder that only its owner may read, without leftovers; return `staging_file`."""
     target = staging_file(serve, purpose, scope)
+    serve.mkdir(parents=True, exist_ok=True)
+    make_private(serve / _STAGING)
     shutil.rmtree(target.parent, ignore_errors=True)
-    target.parent.mkdir(parents=True)
-    target.parent.chmod(_OWNER_ONLY_FOLDER)
+    make_private(target.parent)
     return target
 
 
+def source_file(serve: Path) -> Path:
+    """Return the path of the admin's tables that everything else is made from: people never open this file.
+
+    It holds what the admin's published file does. There is no file at the path unless it is proved that
+    nobody changed it: then the admin's file must be built from nothing first.
+    """
+    return base.proved(serve)
+
+
+def is_untouched(serve: Path, scope: str = ADMIN) -> bool:
+    """Return whether a scope's file is as it was published, and nothing lies beside it for DuckDB to read."""
+    return base.is_untouched(serve, published_file(serve, scope).name)
+
+
 def is_current(file: Path, versions: Mapping[str, int], definition: str) -> bool:
-    """Return whether a published file holds exactly these Delta versions and has this definition."""
-    return bool(versions) and read_manifest(file) == (dict(versions), definition)
+    """Return whether a published file is untouched, holds these Delta versions and has this definition."""
+    untouched = bool(versions) and base.is_untouched(file.parent, file.name)
+    return untouched and read_manifest(file) == (dict(versions), definition)
 
 
 def is_of(file: Path, definition: str) -> bool:
@@ -153,12 +171,13 @@ def swap_in(built: Path, serve: Path) -> Path:
 def remove_scope(serve: Path, scope: str) -> None:
     """Remove every version of a scope's file; a reader that has one open keeps it. Raises LakeError."""
     with publishing(serve):
+        _forget(serve, scope)
         if left := unlink_scope(serve, scope):
             raise unwritable(serve, OSError(f"{left[0].name} cannot be removed"))
 
 
 def unlink_scope(serve: Path, scope: str) -> list[Path]:
-    """Remove every version of a scope's file that can be removed, and return the others.
+    """Remove every version of a scope's file that can be removed, and what lies beside it; return the others.
 
     Waits for no lock. The caller sees to it that nobody swaps a file of this scope in meanwhile.
     """
@@ -166,6 +185,7 @@ def unlink_scope(serve: Path, scope: str) -> list[Path]:
     for file in (published_file(serve, scope), *_versions(serve, scope).values()):
         try:
             file.unlink(missing_ok=True)
+            base.clear_beside(file)
         except OSError:
             left.append(file)
     return left
@@ -183,6 +203,7 @@ def remove_everything(serve: Path) -> int:
         remove_scope(serve, scope)
     rights_file(serve).unlink(missing_ok=True)
     shutil.rmtree(serve / _STAGING, ignore_errors=True)
+    base.remove(serve)
     return removed
 
 
@@ -195,14 +216,16 @@ def published_scopes(serve: Path) -> set[str]:
 
 
 @contextmanager
-def publishing(serve: Path) -> Iterator[Callable[[Path], Path]]:
+def publishing(serve: Path) -> Iterator[Callable[..., Path]]:
     """Hold the publishing lock, which one process has at a time; yields the function that swaps a file in.
+
+    Its arguments are a file from staging and `follows`, as in `base.keep`.
 
     Whoever reads the present Gold while holding it never replaces newer content by older. The system
     releases the lock of a process that dies.
     """
     with alone(serve, _LOCK):
-        yield lambda built: _swap(built, serve)
+        yield partial(_swap, serve)
 
 
 @contextmanager
@@ -210,37 +233,53 @@ def alone(serve: Path, lock: str) -> Iterator[None]:
     """Hold a lock file in the folder, which one process has at a time; raises LakeError if it cannot."""
     with ExitStack() as held:
         try:
-            serve.mkdir(parents=True, exist_ok=True)
+            serve.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
             held.enter_context(locked(serve / lock))
         except OSError as error:
             raise unwritable(serve, error) from error
         yield
 
 
-def _swap(built: Path, serve: Path) -> Path:
+def _swap(serve: Path, built: Path, *, follows: bool = False) -> Path:
     """Give a file from staging its stable and its versioned name, and remove all but the newest versions.
 
+    The admin's becomes the base, and a copy of it gets the names. What lies beside the old file goes with it.
     After each step the stable name is that of either the old or the new file.
     """
     scope = built.stem.removeprefix("domotic-")
     version = _next_version(serve, scope)
+    stable = published_file(serve, scope)
     try:
         with duckdb.connect(str(built)) as connection:
             built_at = datetime.now(UTC).replace(tzinfo=None)
             connection.execute("UPDATE meta.published SET version = ?, built_at_utc = ?", [version, built_at])
             connection.execute("CHECKPOINT")
+        _forget(serve, scope)
+        if scope == ADMIN:
+            shutil.copyfile(base.keep(serve, built, stable.name, follows=follows), built)
         sync(built)
         built.chmod(_OWNER_ONLY)
         versioned = serve / f"domotic-{scope}-{version:06d}.duckdb"
         versioned.hardlink_to(built)
-        built.replace(published_file(serve, scope))
+        base.clear_beside(stable)
+        built.replace(stable)
+        base.remember(serve, stable.name)
         sync(serve)
         for old in list(_versions(serve, scope).values())[:-KEPT_VERSIONS]:
+            base.clear_beside(old)
             old.unlink()
         shutil.rmtree(built.parent, ignore_errors=True)
     except (OSError, duckdb.IOException) as error:
         raise unwritable(serve, error) from error
     return versioned
+
+
+def _forget(serve: Path, scope: str) -> None:
+    """Record that a scope's file is about to be replaced or removed; raises LakeError if that fails."""
+    try:
+        base.forget(serve, published_file(serve, scope).name)
+    except OSError as error:
+        raise unwritable(serve, error) from error
 
 
 def refuse_other_tables(files: Mapping[str, Sequence[str]], versions: Mapping[str, int]) -> None:

@@ -6,7 +6,6 @@ Gold gained and lost (`file_index`); marts are views, and are copied with the fi
 Why: docs/decisions/0026-builds-bring-the-file-up.md
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import duckdb
 
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve import failing_checks, file_index, publish
+from domotic_assets.serve import base, failing_checks, file_index, publish
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.tables import (
     create_table,
@@ -57,44 +56,46 @@ def publish_present(
     built: Path | None = None,
     tested: bool = False,
 ) -> Refreshed | None:
-    """Bring a copy of the published file, or the one built in staging, up to the present Gold and swap it in.
+    """Bring the base, or the file built in staging, up to the present Gold and swap it in.
 
     present: reads Gold; called under the publishing lock, so that people never see older data than before.
     purpose: whose staging folder to copy to. built: a file in staging, instead of a copy. tested: as in
     `bring_up`.
-    Returns None if nothing is published or it has another definition; it must then be built from nothing. A
-    published file that is current already stays unchanged.
+    Returns None if there is no proved base or it has another definition; the file must then be built from
+    nothing. A published file that is current already, and untouched, stays.
     """
     with publish.publishing(serve) as swap:
         snapshot = present()
-        published = publish.published_file(serve)
+        follows = built is None
         if built is None:
+            source = publish.source_file(serve)
             # Read once: opening a file costs more than adding a minute's rows.
-            versions, stated = publish.read_manifest(published)
+            versions, stated = publish.read_manifest(source)
             if stated != definition:
                 return None
-            if versions == snapshot.versions and _says(published, snapshot.checks):
-                return Refreshed(published, {}, 0)
-            built = _copy(serve, snapshot, purpose)
+            held = versions == snapshot.versions and publish.is_untouched(serve)
+            if held and _says(source, snapshot.checks):
+                return Refreshed(publish.published_file(serve), {}, 0)
+            built = _taken(serve, snapshot, purpose)
         refreshed = bring_up(built, snapshot, tested=tested)
-        return Refreshed(swap(refreshed.file), refreshed.rows, refreshed.parts)
+        return Refreshed(swap(refreshed.file, follows=follows), refreshed.rows, refreshed.parts)
 
 
 def _says(published: Path, checks: Sequence[FailingCheck]) -> bool:
-    """Return whether a published file shows exactly these failing checks."""
+    """Return whether a file shows exactly these failing checks."""
     with duckdb.connect(str(published), read_only=True) as connection:
         return set(failing_checks.read(connection)) == set(failing_checks.rows(checks))
 
 
-def _copy(serve: Path, snapshot: Snapshot, purpose: str) -> Path:
-    """Copy the published file to staging, for a snapshot of all tables; return the copy's path.
+def _taken(serve: Path, snapshot: Snapshot, purpose: str) -> Path:
+    """Put what to bring up to a snapshot of all tables into staging, from the base; return its path.
 
     purpose: as in `publish.build_file`.
     """
     publish.refuse_other_tables(snapshot.files, snapshot.versions)
     try:
         target = publish.clear_staging(serve, purpose)
-        shutil.copyfile(publish.published_file(serve), target)
+        base.take(serve, target)
     except OSError as error:
         raise publish.unwritable(serve, error) from error
     return target

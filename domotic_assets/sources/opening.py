@@ -26,7 +26,7 @@ def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFol
     """
     match source:
         case FolderFiles():
-            return LocalFolder(sites.path(source.address))
+            return LocalFolder(sites.path(source.address), follow_links=source.follow_links)
         case SmbFiles():
             # Protocol clients are imported only where they are used: each takes half a second.
             from domotic_assets.sources.files.smb import SmbFolder
@@ -43,6 +43,7 @@ def open_folder(source: FileSource, sites: Sites, settings: Settings) -> FileFol
                 password=settings.secret(source.password_env) if source.password_env else None,
                 key_file=sites.path(settings.secret(source.key_file_env)) if source.key_file_env else None,
                 known_hosts=sites.path(source.known_hosts),
+                follow_links=source.follow_links,
             )
 
 
@@ -61,4 +62,4 @@ def open_database(
             tls=source.tls == "required",
             ca_file=sites.path(source.ca_file) if source.ca_file else None,
         )
-    return sqlite_source(sites.path(source.address), tables)
+    return sqlite_source(sites.path(source.address), tables, follow_links=source.follow_links)

@@ -33,6 +33,7 @@ from domotic_assets.simulator.truth import open_truth
 from domotic_assets.sources.files.local import LocalFolder
 from domotic_assets_tests.support import builders, processes
 from domotic_assets_tests.support.lakes import assert_same, contents, leave_unpublished, open_lake, versions
+from domotic_assets_tests.support.published import changing, put_in
 
 pytestmark = pytest.mark.untraced
 
@@ -100,7 +101,11 @@ def built(night: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def again(built: World, tmp_path: Path) -> World:
     """A copy of the undisturbed lake to do things to."""
-    return built.copy(tmp_path)
+    world = built.copy(tmp_path)
+    # Copied files prove nothing: the published one is published again.
+    serve = world.lake / "serve"
+    put_in(serve, publish.published_file(serve))
+    return world
 
 
 def published(world: World) -> dict[str, tuple[int, int]]:
@@ -302,7 +307,7 @@ def test_dbt_tests_a_file_whole_where_one_tested_so_cannot_be_gone_on_with(
     if why == "a day that dbt has not tested":
         work.worklist.change(lambda held: held.marks.update({DAY_CLOSED: datetime.now(UTC)}))
     if why == "another definition":
-        with duckdb.connect(str(publish.published_file(work.serve))) as connection:
+        with changing(work.serve) as connection:
             connection.execute("UPDATE meta.published SET definition = 'other models'")
     assert again.build()
     assert tags.PUBLISH_JOB in jobs

@@ -27,7 +27,7 @@ from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.people import files as people_files
 from domotic_assets.serve.people.scopes import Scope, scopes_of
 from domotic_assets.simulator.register import personal_values
-from domotic_assets_tests.support import builders, leaks
+from domotic_assets_tests.support import builders, leaks, published
 from domotic_assets_tests.support.admin_file import publish_admin
 from domotic_assets_tests.support.lakes import open_lake
 
@@ -80,10 +80,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def serve(work: Workspace, tmp_path: Path) -> Path:
     """A folder of its own with the admin's file of that build."""
-    folder = tmp_path / "serve"
-    folder.mkdir()
-    shutil.copyfile(publish.published_file(work.serve), publish.published_file(folder))
-    return folder
+    return published.put_in(tmp_path / "serve", publish.published_file(work.serve)).parent
 
 
 def people(text: str) -> tuple[Scope, ...]:
@@ -100,8 +97,9 @@ def ask(file: Path, sql: str) -> Rows:
 
 
 def change(file: Path, *statements: str) -> None:
-    """Change the admin's file as Gold might."""
-    with duckdb.connect(str(file)) as connection:
+    """Change the admin's file as Gold might, or another file as it is."""
+    is_published = file == publish.published_file(file.parent)
+    with published.changing(file.parent) if is_published else duckdb.connect(str(file)) as connection:
         for statement in statements:
             connection.execute(statement)
 
@@ -322,9 +320,9 @@ class TestTenancy:
 
     def test_a_device_that_only_the_old_tenant_had_is_not_the_new_ones(self, serve: Path) -> None:
         """It has health rows on the new tenant's date too, without a reading."""
-        admin, sauna, room = publish.published_file(serve), 4711, surrogate_key("jeremie/office")
+        sauna, room = 4711, surrogate_key("jeremie/office")
         home = surrogate_key("jeremie")
-        with duckdb.connect(str(admin)) as connection:
+        with published.changing(serve) as connection:
             connection.execute(
                 "INSERT INTO gold.dim_device "
                 "VALUES (?, 'jeremie/office/plugs/9', ?, 'Sauna', 'plug', 'plug', false)",
@@ -413,7 +411,7 @@ class TestRoles:
 
 def tell(serve: Path, *checks: FailingCheck) -> None:
     """Make the admin's file say that these checks fail."""
-    with duckdb.connect(str(publish.published_file(serve))) as connection:
+    with published.changing(serve) as connection:
         failing_checks.replace(connection, failing_checks.rows(checks))
 
 

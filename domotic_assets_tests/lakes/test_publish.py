@@ -373,8 +373,12 @@ def _build_and_die(serve: Path, snapshot: Snapshot) -> None:
 
 
 def _swap_and_die(built: Path, serve: Path) -> None:
-    def die(*_: object) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+    replace = Path.replace
+
+    def die(file: Path, name: Path) -> Path:
+        if name == publish.published_file(serve):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(file, name)
 
     Path.replace = die  # type: ignore[assignment,method-assign]
     publish.swap_in(built, serve)

@@ -39,7 +39,7 @@ from domotic_assets_tests.assets.test_scopes import (
 from domotic_assets_tests.services.mariadb import make_certificate
 from domotic_assets_tests.services.postgres import PUBLISHER, PostgresServer, postgres
 from domotic_assets_tests.services.servers import HOST, free_port
-from domotic_assets_tests.support import builders, leaks
+from domotic_assets_tests.support import builders, leaks, published
 from domotic_assets_tests.support.admin_file import publish_admin
 from domotic_assets_tests.support.lakes import open_lake
 
@@ -90,10 +90,7 @@ def filled(work: Workspace, server: PostgresServer) -> PostgresServer:
 @pytest.fixture
 def serve(work: Workspace, filled: PostgresServer, tmp_path: Path) -> Iterator[Path]:
     """A folder of its own with the admin's file; what the server holds is put back afterwards."""
-    file = publish.published_file(tmp_path / "serve")
-    file.parent.mkdir()
-    file.write_bytes(publish.published_file(work.serve).read_bytes())
-    yield file.parent
+    yield published.put_in(tmp_path / "serve", publish.published_file(work.serve)).parent
     # As if another file had been published, so that nothing is taken for present.
     filled.root("UPDATE meta.parts SET file = file || ' gone'", "UPDATE meta.state SET rights = ''")
     publish_to(filled.target, work.serve, SCOPES)

@@ -22,6 +22,7 @@ from domotic_assets.schemas import weather
 from domotic_assets.settings import Settings
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import sftp, ssh
+from domotic_assets.sources.files.folders import LEADS_OUTSIDE
 from domotic_assets.sources.files.sftp import SftpFolder
 from domotic_assets_tests.services.openssh import SshServer, make_key, openssh
 from domotic_assets_tests.services.servers import HOST, free_port
@@ -117,6 +118,21 @@ def test_a_link_to_a_file_is_that_file_and_a_broken_one_nothing(
     (server.root / "latest.csv").symlink_to("Pred_2023-09-04.csv")
     (server.root / "gone.csv").symlink_to("nowhere")
     assert folder.entries(["latest.csv", "gone.csv"]) == [Entry("latest.csv", 11, WRITTEN)]
+
+
+def test_a_link_that_leads_out_of_the_folder_is_followed_only_if_the_entry_says_so(
+    server: SshServer, folder: SftpFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_bytes(b"of another folder")
+    (server.root / "secret.csv").symlink_to(tmp_path / "secret")
+    (server.root / "step.csv").symlink_to("secret.csv")
+    (server.root / "latest.csv").symlink_to("Pred_2023-09-04.csv")
+    assert [entry.name for entry in folder.entries(["s*.csv", "latest.csv"])] == ["latest.csv"]
+    assert folder.refused == {LEADS_OUTSIDE: 2}
+    following = open_folder(server, follow_links=True)
+    assert [entry.name for entry in following.entries(["s*.csv"])] == ["secret.csv", "step.csv"]
+    assert following.refused == {}
+    following.close()
 
 
 @pytest.mark.rule(9)

@@ -142,7 +142,7 @@ class TestNames:
         """A folder of each kind; servers are never asked, but say that they would have been."""
         monkeypatch.setattr(SmbFolder, "_ask", _refuse)
         monkeypatch.setattr(SftpFolder, "_persist", _refuse)
-        monkeypatch.setattr("domotic_assets.sources.files.local.os.open", _refuse)
+        monkeypatch.setattr(LocalFolder, "_open", _refuse)
         if request.param == "smb":
             return SmbFolder("//host/share/feed", "somebody", "x")
         if request.param == "sftp":

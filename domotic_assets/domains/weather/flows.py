@@ -88,6 +88,7 @@ def land_forecast_files(work: Workspace, issues: Sequence[date]) -> Counter[str]
         done += len(batch.items)
         work.report(weather.WEATHER_FILES.id, done, done + position.left)
         if not batch.more:
+            counts.update(folder.refused)
             return counts
 
 

@@ -21,6 +21,8 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
+from domotic_assets.owner_only import restrict_new_files
+
 _KEPT = 4
 """Number of databases kept open: the index, and the runs last written or read."""
 _BUSY_SECONDS = 60.0
@@ -30,6 +32,8 @@ class KeptSqliteEventLog(SqliteEventLogStorage):
     """SQLite event log with open connections. Its base class uses the same files and may replace it."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        # Each process of Dagster opens its records by this class, whoever started it.
+        restrict_new_files()
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
         self._tables: set[str] = set()
         self._asset_columns: set[str] = set()

@@ -50,7 +50,7 @@ def _behind(serve: Path, scopes: Sequence[Scope]) -> list[Scope]:
     Returns all scopes if the admin's file cannot be read.
     """
     try:
-        with cut.attached(publish.published_file(serve), serve / _SPILL) as connection:
+        with cut.attached(publish.source_file(serve), serve / _SPILL) as connection:
             stated = publish.manifest_of(connection, cut.SOURCE)
             newest, failing = cut.newest(connection), failing_checks.read(connection, cut.SOURCE)
     except duckdb.Error:
@@ -98,7 +98,7 @@ def build_scopes(serve: Path, scopes: Sequence[Scope]) -> Iterator[tuple[Scope, 
         return
     spill = publish.clear_staging(serve, _SPILLING).parent
     try:
-        with cut.opened(publish.published_file(serve), spill) as connection:
+        with cut.opened(publish.source_file(serve), spill) as connection:
             views = cut.Views(connection)
             for scope in scopes:
                 yield scope, _build(serve, connection, views, scope)

@@ -128,9 +128,10 @@ def hand_out(serve: Path, scope: Scope, made: Made, read: Read) -> Path | None:
 
 
 def is_published(serve: Path, user: str, note: Note) -> bool:
-    """Return whether a person's stable file is the version noted."""
+    """Return whether a person's stable file is the version noted, and nobody has changed it."""
     try:
-        return bool(note.file) and publish.published_file(serve, user).samefile(serve / note.file)
+        is_noted = bool(note.file) and publish.published_file(serve, user).samefile(serve / note.file)
+        return is_noted and publish.is_untouched(serve, user)
     except OSError:
         return False
 

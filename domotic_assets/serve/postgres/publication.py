@@ -65,7 +65,7 @@ def is_behind(server: Server, serve: Path, scopes: Sequence[Scope]) -> bool:
 
     Connects to it; raises PublishError. False if there is no admin's file.
     """
-    versions, definition = publish.read_manifest(publish.published_file(serve))
+    versions, definition = publish.read_manifest(publish.source_file(serve))
     if not versions:
         return False
     with dialled(server) as target:
@@ -82,7 +82,7 @@ def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Publishe
         target.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         spill = _room_to_spill(serve)
         # Open the file under the lock, so that an older one never replaces a newer one.
-        with cut.opened(publish.published_file(serve), spill) as source:
+        with cut.opened(publish.source_file(serve), spill) as source:
             done = _Publication(server, source, target, scopes, readers).run()
     if done is not None and done.rebuilt:
         _drop_old(server)

@@ -8,6 +8,7 @@ Why: docs/decisions/0027-listings-by-columns.md
 
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
@@ -27,6 +28,9 @@ def leads_elsewhere(name: str) -> bool:
     """Return whether a listed name is no file of its own folder; only a malicious server lists such names."""
     return name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name
 
+
+LEADS_OUTSIDE, NO_FILE = "link out of the folder", "no regular file"
+"""Reasons to refuse a name: a link that leads out of its folder, and what is neither file nor folder."""
 
 EVERYTHING = ("*",)
 """The pattern of a full listing."""
@@ -53,6 +57,11 @@ class FileFolder(ABC):
     """
 
     place: str
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How many of the names that the last listing looked for were refused, by reason."""
+        return Counter()
 
     @abstractmethod
     def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:

@@ -6,6 +6,7 @@ One connection is kept from call to call. Signing in belongs in `ssh`; what the 
 import re
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from errno import EACCES, ENOENT
@@ -19,7 +20,9 @@ from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry, Payload
 from domotic_assets.sources.files.folders import (
     EVERYTHING,
+    LEADS_OUTSIDE,
     MAX_FILE_BYTES,
+    NO_FILE,
     FileFolder,
     leads_elsewhere,
     matcher,
@@ -50,6 +53,7 @@ class SftpFolder(FileFolder):
         password: str | None = None,
         key_file: Path | None = None,
         known_hosts: Path,
+        follow_links: bool = False,
     ) -> None:
         """Take the address `sftp://host[:port]/path` and the credentials, without connecting yet."""
         found = re.fullmatch(r"sftp://([^/:@]+)(?::(\d+))?(/.*)", address)
@@ -57,10 +61,17 @@ class SftpFolder(FileFolder):
             raise ValueError("an sFTP folder's address is sftp://host[:port]/path")
         self.place = address
         self._path = PurePosixPath(found[3])
+        self._follow_links = follow_links
         self._server = SshServer(
             address, found[1], int(found[2] or SSH_PORT), known_hosts, user, password, key_file
         )
         self._session: Session | None = None
+        self._refused: Counter[str] = Counter()
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Implement `FileFolder.refused`."""
+        return self._refused
 
     def entries(self, patterns: Sequence[str] = EVERYTHING) -> list[Entry]:
         """Implement `FileFolder.entries`."""
@@ -140,6 +151,7 @@ class SftpFolder(FileFolder):
                 expected="a folder that this account may list",
                 remedy="correct the address in sites.yaml, or ask for the folder on the server",
             ) from None
+        self._refused = Counter()
         matches = matcher(patterns)
         matching = (item for item in found if matches(item[0]))
         entries = (self._entry(sftp, name, attributes) for name, attributes in matching)
@@ -148,15 +160,30 @@ class SftpFolder(FileFolder):
     def _entry(
         self, sftp: paramiko.SFTPClient, name: str, attributes: paramiko.SFTPAttributes
     ) -> Entry | None:
-        """Return the entry of a regular file, or of a link to one; None for anything else."""
+        """Return the entry of a regular file, or of a link to one; None for anything else.
+
+        A link that leads out of the folder is refused and counted, unless links are followed. The server
+        follows a link when a file is opened, so one that is put there after the listing is its own affair.
+        """
         if stat.S_ISLNK(attributes.st_mode or 0):
             try:
+                if not self._follow_links and not self._leads_inside(sftp, name):
+                    self._refused[LEADS_OUTSIDE] += 1
+                    return None
                 attributes = sftp.stat(str(self._path / name))
             except OSError as error:
                 if _is_answer(error, sftp):
                     return None
                 raise
-        return _entry_of(name, attributes) if stat.S_ISREG(attributes.st_mode or 0) else None
+        mode = attributes.st_mode or 0
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            self._refused[NO_FILE] += 1
+        return _entry_of(name, attributes) if stat.S_ISREG(mode) else None
+
+    def _leads_inside(self, sftp: paramiko.SFTPClient, name: str) -> bool:
+        """Return whether the server resolves a link to a file of the same folder; raises OSError."""
+        folder = sftp.normalize(str(self._path))
+        return PurePosixPath(sftp.normalize(str(self._path / name))).parent == PurePosixPath(folder)
 
 
 class _Transfer:

@@ -1,6 +1,7 @@
 """Opens a SQLite file as a database, read-only."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,28 @@ import sqlalchemy as sa
 
 from domotic_assets.errors import SourceError
 from domotic_assets.schemas.records import RecordTable
+from domotic_assets.sources.files.opened_folder import opened_folder
 from domotic_assets.sources.sql.snapshots import Catalogue, RelationalSource
 
 
-def sqlite_source(file: Path, tables: Mapping[str, RecordTable]) -> RelationalSource:
-    """Return the tables of a SQLite file, opened read-only; raise SourceError if there is no such file."""
+def sqlite_source(
+    file: Path, tables: Mapping[str, RecordTable], *, follow_links: bool = False
+) -> RelationalSource:
+    """Return the tables of a SQLite file, opened read-only; raise SourceError if there is no such file.
+
+    Raises SourceError as well if the file is a link, or another account's link leads to it, and follow_links
+    is false.
+    """
+    with suppress(OSError), opened_folder(file.parent, follow_links=follow_links):
+        # No link of another account leads to it.
+        pass
+    if file.is_symlink() and not follow_links:
+        raise SourceError(
+            "the file is a link, which may lead anywhere",
+            where=str(file),
+            expected="the SQLite file itself",
+            remedy="correct its address in sites.yaml, or set follow_links: true there",
+        )
     if not file.is_file():
         raise SourceError(
             "no such file",

@@ -83,13 +83,14 @@ def discover_sensor_files(
     spans_of_time: list only the names that homes give to minutes of these [start, end) spans; None for all.
     """
     now = work.now()
-    listed = _share(work).listing(_patterns(work, spans_of_time))
+    share = _share(work)
+    listed = share.listing(_patterns(work, spans_of_time))
     names = NameReader(work.registry.home_of_user(), work.registry.history_start)
     new = unknown(listed, _held(work, spans_of_time))
     plain = _plain_windows(names, new, now)
     windows: list[datetime] = []
     found: list[Entry] = []
-    left: Counter[str] = Counter()
+    left: Counter[str] = Counter(share.refused)
     odd: list[Entry] = []
     for entry in as_entries(new.filter(plain.is_null())):
         named = names.read(entry.name)

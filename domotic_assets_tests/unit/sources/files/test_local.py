@@ -1,6 +1,10 @@
 """The folder source: what a listing shows, what a pull reads, and what stops neither."""
 
 import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +18,8 @@ from domotic_assets.errors import SourceError
 from domotic_assets.sources.base import Entry
 from domotic_assets.sources.files import local
 from domotic_assets.sources.files.folders import (
+    LEADS_OUTSIDE,
+    NO_FILE,
     NOTHING_KNOWN,
     FilePosition,
     FileSource,
@@ -24,6 +30,7 @@ from domotic_assets.sources.files.folders import (
     unknown,
 )
 from domotic_assets.sources.files.local import LocalFolder
+from domotic_assets_tests.support.other_account import need_root
 
 NOTHING = FilePosition(NOTHING_KNOWN)
 
@@ -213,6 +220,176 @@ def test_subfolders_pipes_and_dangling_links_are_no_files(tmp_path: Path) -> Non
     (tmp_path / "link.json").symlink_to(tmp_path / "gone.json")
     put(tmp_path, "a.json")
     assert [entry.name for entry in LocalFolder(tmp_path).entries()] == ["a.json"]
+
+
+SECRET = b'{"api_token": "of somebody else"}'  # pragma: allowlist secret
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    """A folder of the feed, with a file beside it that only the account of the product should read."""
+    (tmp_path / "secret.json").write_bytes(SECRET)
+    (tmp_path / "share").mkdir()
+    return tmp_path / "share"
+
+
+def link_to(target: str) -> Callable[[Path], None]:
+    """A link in place of a file."""
+    return lambda file: file.symlink_to(target)
+
+
+def _link_by_a_link(file: Path) -> None:
+    (file.parent / "step.json").symlink_to("../secret.json")
+    file.symlink_to("step.json")
+
+
+def _link_by_a_folder(file: Path) -> None:
+    (file.parent / "up").symlink_to("..")
+    file.symlink_to("up/secret.json")
+
+
+def _link_to_an_open_file(file: Path) -> None:
+    held = os.open(file.parent.parent / "secret.json", os.O_RDONLY)
+    file.symlink_to(f"/proc/{os.getpid()}/fd/{held}")
+
+
+LINKS = [
+    link_to("../secret.json"),
+    lambda file: file.symlink_to(file.parent.parent / "secret.json"),
+    _link_by_a_link,
+    _link_by_a_folder,
+    _link_to_an_open_file,
+    link_to("/etc/passwd"),
+    link_to("/dev/zero"),
+    link_to("."),
+]
+
+
+@pytest.mark.parametrize("make", LINKS)
+def test_a_link_that_leads_out_is_neither_listed_nor_read(share: Path, make: Callable[[Path], None]) -> None:
+    make(share / "a.json")
+    plain = put(share, "b.json")
+    folder = LocalFolder(share)
+    assert folder.entries(["a.json", "b.json"]) == [plain]
+    assert folder.refused == {LEADS_OUTSIDE: 1}
+    forged = Entry("a.json", len(SECRET), plain.modified_at)
+    assert [payload.name for payload in folder.read([forged, plain])] == ["b.json"]
+
+
+def test_a_link_that_leads_out_is_followed_if_the_entry_says_so(share: Path) -> None:
+    (share / "a.json").symlink_to("../secret.json")
+    folder = LocalFolder(share, follow_links=True)
+    assert [payload.content for payload in folder.read(folder.entries())] == [SECRET]
+    assert folder.refused == {}
+
+
+@pytest.mark.parametrize("target", ["b.json", "./b.json", "../share/b.json", "{share}/b.json"])
+def test_a_link_to_a_file_of_the_same_folder_is_that_file(share: Path, target: str) -> None:
+    put(share, "b.json", b"[1]")
+    (share / "a.json").symlink_to(target.format(share=share))
+    folder = LocalFolder(share)
+    contents = {payload.name: payload.content for payload in folder.read(folder.entries())}
+    assert contents == {"a.json": b"[1]", "b.json": b"[1]"}
+
+
+def test_a_link_of_another_account_on_the_way_to_the_folder_is_refused(share: Path) -> None:
+    """An account whose folder holds the feed's could lead us to any folder of the machine."""
+    need_root()
+    way = share.parent / "way"
+    way.symlink_to(share.parent)
+    put(share, "a.json")
+    assert [entry.name for entry in LocalFolder(way / "share").entries()] == ["a.json"]
+    entries = LocalFolder(share).entries()
+    os.chown(way, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(SourceError, match=r"'way' on the way to the folder is a link of another account"):
+        LocalFolder(way / "share").entries()
+    with pytest.raises(SourceError):
+        list(LocalFolder(way / "share").read(entries))
+    assert LocalFolder(way / "share", follow_links=True).entries() == entries
+
+
+def test_links_of_ours_are_followed_wherever_they_lead_and_a_circle_is_an_error(
+    share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(share, "a.json")
+    (share.parent / "one").symlink_to(share)
+    (share.parent / "two").symlink_to("./one/../share")
+    monkeypatch.chdir(share.parent)
+    for path in (Path("one"), Path("two"), share.parent / "two" / ".", Path("share/../two")):
+        assert [entry.name for entry in LocalFolder(path).entries()] == ["a.json"]
+    (share.parent / "circle").symlink_to("circle")
+    with pytest.raises(SourceError, match="cannot be listed"):
+        LocalFolder(share.parent / "circle").entries()
+
+
+def _pipe_with_a_writer(file: Path) -> None:
+    os.mkfifo(file)
+    held = os.open(file, os.O_RDWR)
+    os.write(held, b"{}")
+
+
+def _socket(file: Path) -> None:
+    here = os.open(file.parent, os.O_RDONLY)
+    socket.socket(socket.AF_UNIX).bind(f"/proc/self/fd/{here}/{file.name}")
+    os.close(here)
+
+
+def _endless(file: Path) -> None:
+    with file.open("wb") as handle:
+        handle.truncate(10**12)
+
+
+ODD = [os.mkfifo, _pipe_with_a_writer, _socket, Path.mkdir, _endless, link_to("/dev/zero"), *LINKS]
+
+
+@pytest.mark.parametrize("make", ODD)
+def test_what_takes_a_files_place_after_the_listing_is_left_and_nobody_waits(
+    share: Path, make: Callable[[Path], None]
+) -> None:
+    entries = [put(share, "a.json"), put(share, "b.json")]
+    folder = LocalFolder(share)
+    assert folder.entries() == entries
+    (share / "a.json").unlink()
+    make(share / "a.json")
+    assert [payload.name for payload in folder.read(entries)] == ["b.json"]
+    assert [entry.name for entry in folder.entries(["b.json"])] == ["b.json"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, _pipe_with_a_writer, _socket])
+def test_pipes_and_sockets_are_counted(share: Path, make: Callable[[Path], None]) -> None:
+    make(share / "a.json")
+    folder = LocalFolder(share)
+    assert folder.entries() == []
+    assert folder.refused == {NO_FILE: 1}
+
+
+def test_a_file_that_becomes_a_link_at_any_moment_never_brings_another_ones_bytes(share: Path) -> None:
+    """Listed and read 3,000 times, while it changes as fast as it can."""
+    (share / "plain").write_bytes(b"x" * len(SECRET))
+    (share / "link").symlink_to("../secret.json")
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            for name in ("plain", "link"):
+                with suppress(FileExistsError):
+                    os.link(share / name, share / "next", follow_symlinks=False)
+                (share / "next").replace(share / "a.json")
+                (share / "next").unlink(missing_ok=True)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    folder, found, left = LocalFolder(share), set(), 0
+    try:
+        for _ in range(3_000):
+            entries = folder.entries(["a.json"])
+            left += folder.refused[LEADS_OUTSIDE]
+            found |= {payload.content for payload in folder.read(entries)}
+    finally:
+        stop.set()
+        swapping.join()
+    assert found == {b"x" * len(SECRET)}
+    assert left > 0
 
 
 @pytest.mark.parametrize("kind", ["missing", "file"])

@@ -188,11 +188,22 @@ def test_rows_without_a_key_or_with_one_twice_are_reported(file: Path) -> None:
 def test_a_missing_file_is_one_line_with_the_remedy_and_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         sqlite_source(tmp_path / "none.sqlite", REGISTER)
+
     message = str(caught.value)
     assert "none.sqlite" in message
     assert "domotic simulate" in message
     assert "\n" not in message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_in_the_place_of_the_file_is_followed_only_if_the_entry_says_so(
+    file: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.sqlite"
+    link.symlink_to(file)
+    with pytest.raises(SourceError, match="the file is a link"):
+        sqlite_source(link, REGISTER)
+    assert sqlite_source(link, REGISTER, follow_links=True).pull({}, 1).items
 
 
 def test_a_file_that_goes_after_opening_is_not_created_either(file: Path) -> None:
