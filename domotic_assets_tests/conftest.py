@@ -113,6 +113,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             tracing.start()
 
 
+@pytest.fixture(autouse=True)
+def _usual_rights() -> Iterator[None]:
+    """A test may close this process's new files to others; servers of later tests run as other accounts."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds of this process leave the published files alone."""

@@ -1,14 +1,18 @@
 """`domotic build`, `summary`, `query` and `status` as a person types them, over an hour of two homes."""
 
-from datetime import UTC, datetime
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
 from domotic_assets.cli import ask
 from domotic_assets.cli.main import cli
 from domotic_assets.flow.workspace import DBT_PROJECT
+from domotic_assets.schemas.homes import bronze
+from domotic_assets.serve.publish import published_file
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests.support import builders
 from domotic_assets_tests.support.lakes import open_lake, versions
@@ -139,3 +143,33 @@ def test_the_status_names_each_home_and_ends_well_while_sources_answer(
     for home in ("jeremie", "jimmy"):
         [line] = [line for line in shown.output.splitlines() if f" {home} " in line]
         assert line.split("│")[2] == " 2023-09-04 10:59 "
+
+
+def test_a_link_a_changed_file_and_an_opened_lake_are_told_and_stop_nothing(
+    person: Person, first_build: str
+) -> None:
+    assert first_build
+    secret = person.lake.parent / "secret.json"
+    secret.write_text('{"api_token": "of somebody else"}')  # pragma: allowlist secret
+    (person.lake.parent / "share" / builders.name_of(at=START + timedelta(hours=2))).symlink_to(secret)
+    os.mkfifo(person.lake.parent / "share" / builders.name_of(at=START + timedelta(hours=3)))
+    published = published_file(person.lake / "serve")
+    with duckdb.connect(str(published)) as connection:
+        connection.execute("UPDATE gold.fact_environment_minute SET temperature_c = 666.0")
+    person.lake.chmod(0o750)
+    told = person.types("status").output
+    assert f"{person.lake} is open to other accounts (drwxr-x---)" in told
+    assert "domotic-admin.duckdb is not as it was published; it is replaced" in told
+    done = person.types("build")
+    assert done.exit_code == 0
+    assert "Left on the share: 1 file (links that lead out of the folder" in done.output
+    assert "Left on the share: 1 file (pipes, sockets, devices" in done.output
+    assert "Published a new file in " in done.output
+    warmest = "SELECT max(temperature_c) < 100 AS fine FROM fact_environment_minute"
+    assert person.types("query", warmest).output == "fine\nTrue\n"
+    assert "domotic-admin.duckdb was not as it was published, and was replaced at 20" in (
+        person.types("status").output
+    )
+    held = open_lake(person.sites_file, person.lake).lake.read(bronze.SENSOR_FILES, columns=["content"])
+    assert held.height > 100
+    assert not any(b"of somebody else" in content for content in held["content"].drop_nulls())
