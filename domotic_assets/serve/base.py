@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from pathlib import Path
 from domotic_assets.files_on_disk import write_whole
 from domotic_assets.owner_only import is_private, make_private
 
-_FOLDER, _RECORD = ".base", "record.json"
+FOLDER, _RECORD = ".base", "record.json"
 _SLOTS = ("a.duckdb", "b.duckdb")
 _NOTHING = "none.duckdb"
 """Name of a base that is not proved: there is never such a file."""
@@ -51,7 +52,7 @@ def proved(serve: Path) -> Path:
 
     The file at the path may be replaced by a newer version, and never changes itself while it is open.
     """
-    folder = serve / _FOLDER
+    folder = serve / FOLDER
     held = read_record(serve)
     return folder / (held.current if _is_proved(folder, held, held.current) else _NOTHING)
 
@@ -62,7 +63,7 @@ def take(serve: Path, target: Path) -> None:
     The version before saves copying, but must not change under somebody who still reads it.
     Raises OSError if nothing is proved.
     """
-    folder = serve / _FOLDER
+    folder = serve / FOLDER
     held = read_record(serve)
     spare = _other(held.current)
     if _is_proved(folder, held, spare):
@@ -81,16 +82,20 @@ def keep(serve: Path, built: Path, published: str, *, follows: bool) -> Path:
     follows: whether it was made from what `take` gave, so that the former base is the version before it; else
     that is removed. Raises OSError, and LakeError if the folder is another account's.
     """
-    folder = serve / _FOLDER
+    folder = serve / FOLDER
     make_private(folder)
     held = read_record(serve)
     slot, former = _other(held.current), held.current
     clear_beside(folder / slot)
+    built.chmod(stat.S_IRUSR | stat.S_IWUSR)
     built.replace(folder / slot)
-    held.slots = {slot: _look(folder / slot), **({former: held.slots[former]} if follows and former else {})}
+    held.slots = {
+        slot: look_of(folder / slot),
+        **({former: held.slots[former]} if follows and former else {}),
+    }
     held.current, held.twin = slot, published
     held.published.pop(published, None)
-    _write(serve, held)
+    write_record(serve, held)
     if not follows and former:
         (folder / former).unlink(missing_ok=True)
     return folder / slot
@@ -99,8 +104,8 @@ def keep(serve: Path, built: Path, published: str, *, follows: bool) -> Path:
 def remember(serve: Path, published: str) -> None:
     """Record how a published file looks now that it is published."""
     held = read_record(serve)
-    held.published[published] = _look(serve / published)
-    _write(serve, held)
+    held.published[published] = look_of(serve / published)
+    write_record(serve, held)
 
 
 def forget(serve: Path, published: str) -> None:
@@ -110,7 +115,7 @@ def forget(serve: Path, published: str) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         held.told = [*held.told, (published, at)][-_TOLD_AT_MOST:]
     held.published.pop(published, None)
-    _write(serve, held)
+    write_record(serve, held)
 
 
 def is_untouched(serve: Path, published: str) -> bool:
@@ -123,7 +128,7 @@ def is_untouched(serve: Path, published: str) -> bool:
     known = held.published.get(published)
     file = serve / published
     try:
-        found = _look(file)
+        found = look_of(file)
     except OSError:
         return False
     if known is None or known[:3] != found[:3] or beside(file):
@@ -138,7 +143,7 @@ def changed_files(serve: Path) -> list[str]:
 
 def remove(serve: Path) -> None:
     """Remove the base and the record."""
-    shutil.rmtree(serve / _FOLDER, ignore_errors=True)
+    shutil.rmtree(serve / FOLDER, ignore_errors=True)
 
 
 def beside(file: Path) -> list[Path]:
@@ -159,10 +164,10 @@ def clear_beside(file: Path) -> None:
 
 def read_record(serve: Path) -> Record:
     """Read the record; an empty one if there is none, it cannot be read, or others may have written it."""
-    if not is_private(serve / _FOLDER):
+    if not is_private(serve / FOLDER):
         return Record()
     try:
-        stated = json.loads((serve / _FOLDER / _RECORD).read_bytes())
+        stated = json.loads((serve / FOLDER / _RECORD).read_bytes())
         return Record(
             str(stated["current"]),
             str(stated["twin"]),
@@ -174,24 +179,25 @@ def read_record(serve: Path) -> Record:
         return Record()
 
 
-def _write(serve: Path, record: Record) -> None:
+def write_record(serve: Path, record: Record) -> None:
     """Write the record atomically; raises OSError, and LakeError if the folder is another account's.
 
     One that a power cut takes proves nothing, and the files are built from nothing.
     """
-    make_private(serve / _FOLDER)
-    write_whole(serve / _FOLDER / _RECORD, json.dumps(asdict(record)).encode(), synced=False)
+    make_private(serve / FOLDER)
+    write_whole(serve / FOLDER / _RECORD, json.dumps(asdict(record)).encode(), synced=False)
 
 
 def _is_proved(folder: Path, record: Record, slot: str) -> bool:
     """Return whether the file of a slot is as recorded, with nothing beside it."""
     try:
-        return slot in _SLOTS and _look(folder / slot) == record.slots.get(slot) and not beside(folder / slot)
+        file = folder / slot
+        return slot in _SLOTS and look_of(file) == record.slots.get(slot) and not beside(file)
     except OSError:
         return False
 
 
-def _look(file: Path) -> Look:
+def look_of(file: Path) -> Look:
     """Return how a file looks, or a link of that name itself; raises OSError."""
     found = file.lstat()
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -21,7 +21,7 @@ from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.people import files as people_files
 from domotic_assets.serve.people import rights
 from domotic_assets.settings import Settings
-from domotic_assets_tests.support import builders, processes
+from domotic_assets_tests.support import builders, processes, published
 from domotic_assets_tests.support.admin_file import publish_admin
 from domotic_assets_tests.support.copies import copy_installation
 from domotic_assets_tests.support.lakes import open_lake
@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     opened = open_lake(folder / "sites.yaml", folder / "lake")
     publish_admin(opened.serve, fingerprint_of(DBT_PROJECT))
     operate_people.publish_scopes(opened)
-    with duckdb.connect(str(publish.published_file(opened.serve))) as connection:
+    with published.changing(opened.serve) as connection:
         connection.execute("UPDATE gold.fact_device_health_day SET error_count = error_count + 1")
         connection.execute("UPDATE meta.published SET delta_version = 1")
     operate_people.publish_scopes(opened)
