@@ -494,8 +494,8 @@ class TestFiles:
         change(
             publish.published_file(serve),
             "UPDATE meta.published SET delta_version = 99 WHERE table_name = 'fact_energy_minute'",
-            "UPDATE gold.fact_energy_minute SET power_w = 0 WHERE datetime_key = 202309142159 "  # noqa: S608
-            f"AND apartment_key = {surrogate_key('jimmy')}",
+            "UPDATE gold.fact_energy_minute SET power_w = 0 "  # noqa: S608
+            f"WHERE datetime_key = 202309142159 AND apartment_key = {surrogate_key('jimmy')}",
         )
         assert not people_files.are_current(serve, people(PEOPLE))
         done = people_files.publish_scopes(serve, people(PEOPLE))
