@@ -39,23 +39,23 @@ DATABASE = dg.AssetKey(["serve", "postgres"])
     group_name="serve",
     kinds={"postgres"},
     owners=OWNERS,
-    description="Gold and the marts in PostgreSQL, a role for each person, with row-level security "
+    description="Gold and the marts in PostgreSQL, a role and a database for each person "
     "(docs/postgresql.md).",
 )
 def published_database(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """Copy what changed since the last publication to PostgreSQL, in one transaction."""
+    """Copy what changed since the last publication to PostgreSQL, each database in one transaction."""
     began = time.monotonic()
     done = team_database.publish_database(work)
     if done is None:
         return dg.MaterializeResult(metadata={"rows copied": 0})
     return dg.MaterializeResult(
         metadata={
-            "version": done.version,
-            "made anew": done.rebuilt,
-            "rows copied": sum(counts.copied for counts in done.rows.values()),
-            "rows deleted": sum(counts.deleted for counts in done.rows.values()),
-            "ranges": done.ranges,
-            "marts of roles replaced": done.marts,
+            "databases": len(done.filled),
+            "databases made anew": sum(filled.rebuilt for filled in done.filled.values()),
+            "databases dropped": done.dropped,
+            "sessions ended": done.ended,
+            "rows copied": sum(counts.copied for counts in done.counts),
+            "rows deleted": sum(counts.deleted for counts in done.counts),
             "seconds": time.monotonic() - began,
         }
     )

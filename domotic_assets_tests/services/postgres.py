@@ -27,7 +27,7 @@ DATABASE, PUBLISHER = "homes", "publisher"
 _PACKAGE = "postgresql"
 _ODBC_PACKAGE = "odbc-postgresql"
 _ODBC_DRIVERS = "/usr/lib/*/odbc/psqlodbcw.so"
-_PERMISSION_DENIED = "42501"
+_NO_SUCH_TABLE = "42P01"
 _HBA = "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
 
 Rows = list[tuple[Any, ...]]
@@ -64,28 +64,30 @@ class PostgresServer(Server):
 
     def make_database(self) -> None:
         """An empty database, and none of the roles that anybody made before."""
-        self.root(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", database="postgres")
+        held = "SELECT datname FROM pg_database WHERE datname ~ '^(homes$|domotic_)' AND NOT datistemplate"
+        for (name,) in self.root(held, database="postgres"):
+            self.root(f'DROP DATABASE "{name}" WITH (FORCE)', database="postgres")
         made = self.root(
             "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$)'", database="postgres"
         )
         self.root(
             *(f'DROP ROLE "{name}"' for (name,) in made),
-            f"CREATE ROLE {PUBLISHER} LOGIN CREATEROLE PASSWORD '{self.password}'",
+            f"CREATE ROLE {PUBLISHER} LOGIN CREATEROLE CREATEDB PASSWORD '{self.password}'",
             f"CREATE DATABASE {DATABASE} OWNER {PUBLISHER}",
             database="postgres",
         )
 
     def let_in(self, role: str) -> None:
         """Give a role a password, as the database's administrator would."""
-        self.root(f"ALTER ROLE \"{role}\" PASSWORD '{self.password}'")
+        self.root(f"ALTER ROLE \"{role}\" PASSWORD '{self.password}'", database="postgres")
 
     def connect(self, role: str, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
-        """A connection as a role, encrypted and verified."""
-        settings: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(self.ca_file), **options}
-        return psycopg.connect(
-            host=HOST, port=self.port, dbname=DATABASE, user=role, password=self.password,
-            autocommit=True, **settings,
-        )  # fmt: skip
+        """A connection as a role, encrypted and verified, to its own database; options: others of psycopg."""
+        settings: dict[str, Any] = {
+            "dbname": database_of(role), "autocommit": True,
+            "sslmode": "verify-full", "sslrootcert": str(self.ca_file), **options,
+        }  # fmt: skip
+        return psycopg.connect(host=HOST, port=self.port, user=role, password=self.password, **settings)
 
     def ask(self, role: str, *statements: str) -> Rows:
         """The rows of the last of these statements, run as a role."""
@@ -95,11 +97,11 @@ class PostgresServer(Server):
     def ask_odbc(self, role: str, statement: str) -> Rows:
         """The rows of a query that a role asks over ODBC, without a DSN.
 
-        Raises PermissionError where the role may not read a table.
+        Raises PermissionError where the role has no such table.
         """
         pyodbc = odbc()
         settings = {
-            "Driver": str(odbc_driver()), "Server": HOST, "Port": self.port, "Database": DATABASE,
+            "Driver": str(odbc_driver()), "Server": HOST, "Port": self.port, "Database": database_of(role),
             "UID": role, "PWD": self.password, "SSLmode": "verify-full", "BoolsAsChar": 0,
             "pqopt": f"{{sslrootcert={self.ca_file}}}",
         }  # fmt: skip
@@ -108,9 +110,9 @@ class PostgresServer(Server):
         try:
             return [tuple(row) for row in connection.execute(statement).fetchall()]
         except pyodbc.Error as error:
-            if error.args[0] != _PERMISSION_DENIED:
+            if error.args[0] != _NO_SUCH_TABLE:
                 raise
-            raise PermissionError(f"{role} may not ask: {statement}") from error
+            raise PermissionError(f"{role} has no table for: {statement}") from error
         finally:
             connection.close()
 
@@ -124,6 +126,11 @@ class PostgresServer(Server):
         except psycopg.OperationalError:
             return False
         return True
+
+
+def database_of(role: str) -> str:
+    """The only database that a reader's role may connect to: a person's has the role's name."""
+    return role if role.startswith("domotic_") and role != "domotic_admin" else DATABASE
 
 
 def _run(connection: psycopg.Connection[tuple[Any, ...]], statements: tuple[str, ...]) -> Rows:
