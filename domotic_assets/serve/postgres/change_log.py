@@ -2,8 +2,8 @@
 
 Both are in the admin's database. Each reader's database states up to which version of the log it is current
 (`meta.state`), so what has changed for it since is found here even if publications broke off in between. The
-schema is closed to every reader: a lock on a table in it is out of their reach, unlike an advisory lock, which
-any role may take.
+schema is closed to every reader: a lock on a table in it is out of their reach, unlike an advisory lock,
+which any role may take.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
