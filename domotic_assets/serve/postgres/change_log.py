@@ -128,19 +128,21 @@ def note(connection: Connection, source: duckdb.DuckDBPyConnection) -> Log:
 
 
 def changes(connection: Connection, since: int) -> Mapping[str, Sequence[Range]]:
-    """Return, by table, the ranges in which rows may have changed after a version of the log.
+    """Return, by changed table, the ranges in which rows may have changed after a version of the log.
 
-    since: -1 for all ranges that have rows now. One range for each partition.
+    since: -1 for all tables, and all ranges that have rows now. One range for each partition of a fact.
     """
     condition = "lost IS NULL" if since < 0 else "(gained > %(since)s OR lost > %(since)s)"
     rows = connection.execute(
         "SELECT table_name, min(first_place), max(last_place) FROM publishing.parts "  # noqa: S608
-        f"WHERE {condition} AND first_place IS NOT NULL GROUP BY table_name, part ORDER BY 1, 2",
+        f"WHERE {condition} GROUP BY table_name, part ORDER BY 1, 2",
         {"since": since},
     )
     found: dict[str, list[Range]] = {}
     for table, first, last in rows:
-        found.setdefault(table, []).append(Range(first, last))
+        ranges = found.setdefault(table, [])
+        if first is not None:
+            ranges.append(Range(first, last))
     return found
 
 

@@ -24,6 +24,8 @@ from domotic_assets.serve.tables import identifier, name_of
 EVERYTHING = -1
 """The version since which all ranges have changed."""
 
+_FIRST_STATISTICS = 20
+
 Changes = Callable[[int], Mapping[str, Sequence[Range]]]
 """Finds the ranges that have changed since a version of the log, by table."""
 
@@ -49,6 +51,7 @@ class Filling:
     ) -> None:
         self._server, self._target, self._source = server, target, source
         self._reader = reader
+        self._cuts: dict[str, tuple[str, int]] = {}
         self._tables = reader.tables(source.newest)
         self._marts = [mart for mart in source.shapes if reader.may_read(mart.name, source.newest)]
         self._statements = layout.statements(self._tables, self._marts)
@@ -60,11 +63,17 @@ class Filling:
         done = Filled(rebuilt=since is None)
         if since is None:
             schemas.replace(self._target, self._server, self._statements)
+        self._cuts = {
+            name: (stated, after)
+            for name, stated, after in self._target.execute(
+                "SELECT table_name, cut, after_minute FROM meta.cuts"
+            )
+        }
         ranges = changes(EVERYTHING if since is None else since)
         for table in self._tables:
             if table in gold.MINUTE_FACTS:
                 self._fill_fact(table, ranges.get(table.name, ()), changes, done)
-            else:
+            elif self._has_changed(table, ranges):
                 rows = self._reader.rows(table, self._source.newest)
                 columns = [column.name for column in published_columns(table)]
                 order = f"ORDER BY {', '.join(map(identifier, table.sort))}"
@@ -104,12 +113,30 @@ class Filling:
         found = self._target.execute("SELECT to_regclass('meta.chunks') IS NOT NULL").fetchone()
         return found == (True,)
 
+    def _has_changed(self, table: Table, changed: Mapping[str, Sequence[Range]]) -> bool:
+        """Return whether the rows that the reader sees of a table may be others than stated.
+
+        They are the same if the same SELECT reads tables that no file has changed. changed: by table's name.
+        """
+        rows = self._reader.rows(table, self._source.newest)
+        return self._is_new_cut(table, layout.digest(rows), 0) or any(name_of(one) in rows for one in changed)
+
+    def _is_new_cut(self, table: Table, now: str, after: int) -> bool:
+        """State the cut of a table, and return whether it was another one."""
+        found = self._cuts.get(table.name)
+        if found != (now, after):
+            self._target.execute(
+                "INSERT INTO meta.cuts VALUES (%s, %s, %s) ON CONFLICT (table_name) "
+                "DO UPDATE SET cut = excluded.cut, after_minute = excluded.after_minute",
+                [table.name, now, after],
+            )
+        return found != (now, after)
+
     def _fill_fact(self, table: Table, changed: Sequence[Range], changes: Changes, done: Filled) -> None:
         """Replace the changed ranges of a minute fact: also those that a moving cut has left or reached."""
         now, after = self._cut_of(table)
-        found = self._target.execute(
-            "SELECT cut, after_minute FROM meta.cuts WHERE table_name = %s", [table.name]
-        ).fetchone()
+        found = self._cuts.get(table.name)
+        self._is_new_cut(table, now, after)
         assert table.place is not None
         place = table.place.column
         if found is None or found[0] != now:
@@ -119,12 +146,6 @@ class Filling:
             moved = [Range(*sorted((found[1], after)))] if found[1] != after else []
             spans = list(transfer.joined([*changed, *moved]))
             emptied = [f"{place} {span.condition}" for span in spans]
-        if found != (now, after):
-            self._target.execute(
-                "INSERT INTO meta.cuts VALUES (%s, %s, %s) ON CONFLICT (table_name) "
-                "DO UPDATE SET cut = excluded.cut, after_minute = excluded.after_minute",
-                [table.name, now, after],
-            )
         columns = [column.name for column in published_columns(table)]
         rows = self._reader.rows(table, self._source.newest)
         order = ", ".join(map(identifier, table.sort))
@@ -217,10 +238,12 @@ class Filling:
 
     def _finish(self) -> None:
         """Create the keys and indexes of new tables, let the role read them, and collect their statistics."""
-        for statement in (*layout.indexes(self._tables), *layout.grants(self._reader.role)):
-            self._target.execute(statement)
+        made = (*layout.indexes(self._tables), *layout.grants(self._reader.role))
+        self._target.execute("; ".join(made))
         relations = [name_of(table.name) for table in self._tables]
         relations += [qualified(MARTS_SCHEMA, mart.name) for mart in self._marts]
+        # A first picture for the planner; the server's autovacuum looks closer.
+        self._target.execute(f"SET LOCAL default_statistics_target = {_FIRST_STATISTICS}")
         self._target.execute(f"ANALYZE {', '.join(relations)}")
 
     def _record(self, log: Log, version: int, done: Filled) -> None:

@@ -15,7 +15,8 @@ from functools import cache, partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from domotic_assets.errors import PublishError
+import psycopg
+
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.people.scopes import Scope
@@ -207,13 +208,14 @@ def _fill(
     """Fill one database, with a source that no other thread uses; then drop what it replaced."""
     held = free.get()
     try:
-        schemas.drop_old(server, reader.database)
-        with dialled(server, reader.database) as target:
-            done = Filling(server, target, held, reader, wanted.definition).run(log, changes)
+        with dialled(server, reader.database, autocommit=True) as target:
+            schemas.drop_old(target, server)
+            with target.transaction():
+                done = Filling(server, target, held, reader, wanted.definition).run(log, changes)
+            if done.rebuilt:
+                # What is left is dropped before the next time.
+                with suppress(psycopg.Error):
+                    schemas.drop_old(target, server)
     finally:
         free.put(held)
-    if done.rebuilt:
-        # What is left is dropped before the next time.
-        with suppress(PublishError):
-            schemas.drop_old(server, reader.database)
     return done

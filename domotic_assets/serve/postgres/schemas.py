@@ -12,7 +12,7 @@ from domotic_assets.errors import PublishError
 from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.layout import SCHEMAS
 from domotic_assets.serve.postgres.roles import mark
-from domotic_assets.serve.postgres.server import Connection, Server, dialled
+from domotic_assets.serve.postgres.server import Connection, Server
 from domotic_assets.serve.tables import identifier
 
 _OLD = "_old"
@@ -57,8 +57,7 @@ def replace(connection: Connection, server: Server, statements: Sequence[str]) -
     for schema in sorted(refuse_foreign(connection, server, _REPLACED)):
         connection.execute(f"ALTER SCHEMA {identifier(schema)} RENAME TO {identifier(schema + _OLD)}")
         _shut(connection, server, schema + _OLD)
-    for statement in statements:
-        connection.execute(statement)
+    connection.execute("; ".join(statements))
     for schema in SCHEMAS:
         comment(connection, server, schema)
     connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
@@ -76,11 +75,13 @@ def _shut(connection: Connection, server: Server, schema: str) -> None:
         connection.execute(f"REVOKE ALL ON SCHEMA {identifier(schema)} FROM {identifier(role)}")
 
 
-def drop_old(server: Server, database: str) -> None:
-    """Drop the schemas that were replaced in a database; sessions that do not let go of them are ended."""
-    with dialled(server, database, autocommit=True) as connection:
-        for schema in sorted(refuse_foreign(connection, server, _DROPPED)):
-            _drop(connection, server, schema)
+def drop_old(connection: Connection, server: Server) -> None:
+    """Drop the schemas that were replaced in a database; sessions that do not let go of them are ended.
+
+    The connection commits each statement.
+    """
+    for schema in sorted(refuse_foreign(connection, server, _DROPPED)):
+        _drop(connection, server, schema)
 
 
 def drop_all(connection: Connection, server: Server) -> None:
