@@ -1,11 +1,12 @@
-"""A real PostgreSQL server on loopback with TLS: a database to publish into, and an account that may.
+"""A real PostgreSQL server on loopback with TLS, set up as docs/postgresql.md says.
 
-How it is set up belongs here; what is asked of it belongs in the tests. It runs as the user of the tests,
+How it is started belongs here; what is asked of it belongs in the tests. It runs as the user of the tests,
 or, as it refuses to run as root, as the user `postgres`; all that it writes lies in its private folder.
 """
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ from domotic_assets_tests.services.mariadb import make_certificate
 from domotic_assets_tests.services.servers import HOST, Server, free_port, program, require
 
 DATABASE, PUBLISHER = "homes", "publisher"
+GUIDE = Path(__file__).resolve().parents[2] / "docs/postgresql.md"
 _PACKAGE = "postgresql"
 _ODBC_PACKAGE = "odbc-postgresql"
 _ODBC_DRIVERS = "/usr/lib/*/odbc/psqlodbcw.so"
@@ -62,20 +64,12 @@ class PostgresServer(Server):
         ) as connection:
             return _run(connection, statements)
 
-    def make_database(self) -> None:
-        """An empty database, and none of the roles that anybody made before."""
-        held = "SELECT datname FROM pg_database WHERE datname ~ '^(homes$|domotic_)' AND NOT datistemplate"
-        for (name,) in self.root(held, database="postgres"):
-            self.root(f'DROP DATABASE "{name}" WITH (FORCE)', database="postgres")
-        made = self.root(
-            "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$)'", database="postgres"
-        )
-        self.root(
-            *(f'DROP ROLE "{name}"' for (name,) in made),
-            f"CREATE ROLE {PUBLISHER} LOGIN CREATEROLE CREATEDB PASSWORD '{self.password}'",
-            f"CREATE DATABASE {DATABASE} OWNER {PUBLISHER}",
-            database="postgres",
-        )
+    def set_up(self) -> None:
+        """Run the statements of docs/postgresql.md, as the server's administrator would."""
+        [block] = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+        command = [program("psql", "postgresql-client"), "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+        command += ["-h", str(self._folder), "-p", str(self.port), "-U", "postgres", "-d", "postgres"]
+        subprocess.run(command, input=block.replace("…", self.password), text=True, check=True)
 
     def let_in(self, role: str) -> None:
         """Give a role a password, as the database's administrator would."""
@@ -183,7 +177,7 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
         server = PostgresServer(command, port, private)
         server.start()
         try:
-            server.make_database()
+            server.set_up()
             yield server
         finally:
             server.stop()

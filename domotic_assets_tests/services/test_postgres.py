@@ -16,8 +16,6 @@ from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.publications import database_tick
 from domotic_assets.registry.loading import parse_registry
-from domotic_assets.schemas import gold, weather
-from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.people import files

@@ -40,6 +40,8 @@ def copy(
 ) -> int:
     """Append the rows of DuckDB queries to a relation; return their number. A null is not an empty text."""
     copied = 0
+    # A result that somebody left unread would keep the connection busy.
+    source.complete()
     with (
         target.cursor() as cursor,
         cursor.copy(sql.SQL(f"COPY {relation} ({columns}) FROM STDIN (FORMAT csv)")) as stream,
