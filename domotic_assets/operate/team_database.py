@@ -7,20 +7,29 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.people import admin_is_present, scopes_now
 from domotic_assets.registry.channels import PostgresqlServer
 from domotic_assets.serve.people.scopes import Scope
-from domotic_assets.serve.postgres.publication import Published, is_behind, publish_to, remove
+from domotic_assets.serve.postgres.publication import (
+    Published,
+    is_behind,
+    publish_to,
+    remove,
+    rights_are_behind,
+)
 from domotic_assets.serve.postgres.server import Server
 
 
-def database_is_behind(work: Workspace) -> bool:
+def database_is_behind(work: Workspace, *, rights_only: bool = False) -> bool:
     """Return whether a database differs from the admin's file or people's rights; connects to the server.
 
-    False if sites.yaml names none, nothing is to be published, or the admin's file is not current itself.
-    Raises PublishError if the server cannot be used.
+    rights_only: people's rights alone are compared. False if sites.yaml names none, nothing is to be
+    published, or the admin's file is not current itself. Raises PublishError if the server cannot be used.
     """
     entry = work.registry.postgresql
     if entry is None or not work.publishes:
         return False
-    return admin_is_present(work) and is_behind(*_arguments(work, entry))
+    server, serve, scopes = _arguments(work, entry)
+    if rights_only:
+        return admin_is_present(work) and rights_are_behind(server, scopes)
+    return admin_is_present(work) and is_behind(server, serve, scopes)
 
 
 def publish_database(work: Workspace) -> Published | None:

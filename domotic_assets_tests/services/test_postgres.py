@@ -331,7 +331,7 @@ class TestPublications:
             database: {name: counts for name, counts in filled.rows.items() if not name.startswith("mart")}
             for database, filled in done.filled.items()
         }
-        assert carried == dict.fromkeys(DATABASES, {}) | {
+        assert {database: rows for database, rows in carried.items() if rows} == {
             "homes": {"fact_energy_minute": RowCounts(240, 240)},
             "domotic_u-moved-in": {"fact_energy_minute": RowCounts(120, 120)},
             "domotic_u-new": {"fact_energy_minute": RowCounts(120, 120)},
@@ -376,17 +376,17 @@ class TestPublications:
         readers = [threading.Thread(target=read) for _ in range(3)]
         for reader in readers:
             reader.start()
-        for number in range(2, 8):
-            # The fifth is of another definition: the schemas are made anew.
-            self.next_version(serve, number, definition="another" if number >= 5 else None)
+        for number in range(2, 6):
+            # The fourth is of another definition: the schemas are made anew.
+            self.next_version(serve, number, definition="another" if number >= 4 else None)
             done = publish_to(server.target, serve, SCOPES)
             assert done is not None
-            assert {filled.rebuilt for filled in done.filled.values()} == {number == 5}
+            assert {filled.rebuilt for filled in done.filled.values()} == {number == 4}
         stop.set()
         for reader in readers:
             reader.join()
         assert errors == []
-        assert {row[:-1] for row in seen} <= {(n, n, str(n), str(n), 120) for n in range(1, 8)}
+        assert {row[:-1] for row in seen} <= {(n, n, str(n), str(n), 120) for n in range(1, 6)}
         assert len({row[0] for row in seen}) == len(seen) > 1
         old = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%\\_old'"
         assert {tuple(server.root(old, database=name)) for name in DATABASES} == {((0,),)}
@@ -403,7 +403,7 @@ class TestPublications:
             *([f"UPDATE meta.published SET definition = '{definition}'"] if definition else []),  # noqa: S608
         )
 
-    @pytest.mark.parametrize(("call", "rebuilt"), [(2, False), (40, False), (6, True), (90, True)])
+    @pytest.mark.parametrize(("call", "rebuilt"), [(40, False), (90, True)])
     def test_a_publication_that_is_cut_off_leaves_each_reader_one_version(
         self, server: PostgresServer, serve: Path, monkeypatch: pytest.MonkeyPatch, call: int, rebuilt: bool
     ) -> None:

@@ -64,6 +64,16 @@ def is_behind(server: Server, serve: Path, scopes: Sequence[Scope]) -> bool:
         return _is_behind(target, server, _wanted(readers, versions, definition))
 
 
+def rights_are_behind(server: Server, scopes: Sequence[Scope]) -> bool:
+    """Return whether a database was published for other rights than its reader has, or for nobody.
+
+    Connects to the server; raises PublishError.
+    """
+    with dialled(server) as target:
+        held = {name: stated.rights for name, stated in change_log.stated(target).items()}
+    return held != {reader.database: reader.rights for reader in readers_of(server.database, scopes)}
+
+
 def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Published | None:
     """Bring every reader's database up to the admin's present file and the rights in `scopes`.
 
