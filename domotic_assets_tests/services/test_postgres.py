@@ -352,6 +352,34 @@ class TestPublications:
         assert server.ask("domotic_u-new", newest) == [(202309142000, 202309142359, 480)]
         assert server.ask("domotic_u-old", "SELECT count(*) FROM mart_energy_daily") == [(0,)]
 
+    def test_a_cut_that_moves_carries_only_what_it_leaves_and_reaches(
+        self, server: PostgresServer, serve: Path
+    ) -> None:
+        """A technician sees the last 24 hours. A minute is added a day on, then later, then earlier."""
+        hours = "SELECT min(datetime_key), max(datetime_key), count(*) FROM fact_environment_minute"
+        technician = "domotic_u-technician"
+        assert server.ask(technician, hours) == [(202309142000, 202309142359, 240)]
+        file = publish.published_file(serve)
+        for number, later in enumerate((202309152200, 202309152210, 202309152130)):
+            last = f"* REPLACE ({later} AS datetime_key, 20230916 AS date_key)"
+            fact = "gold.fact_environment_minute"
+            change(
+                file,
+                f"DELETE FROM {fact} WHERE datetime_key > 202309150000",  # noqa: S608
+                f"INSERT INTO {fact} SELECT {last} FROM {fact} WHERE datetime_key = 202309142359",  # noqa: S608
+                "DELETE FROM meta.parts WHERE part = 'later'",
+                f"INSERT INTO meta.parts VALUES ('{fact[5:]}', 'later', '{number}', {later}, {later})",  # noqa: S608
+                f"UPDATE meta.published SET delta_version = {10 + number}",  # noqa: S608
+            )
+            done = publish_to(server.target, serve, SCOPES)
+            assert done is not None
+            # After 24 h before the newest minute, which itself is one.
+            begin = later - 10_000 + 1
+            kept = 60 * (24 - begin // 100 % 100) - begin % 100
+            assert server.ask(technician, hours) == [(begin, later, kept + 1)]
+            counts = done.filled[technician].rows["fact_environment_minute"]
+            assert counts == [RowCounts(121, 1), RowCounts(11, 1), RowCounts(1, 1 + 40)][number]
+
     def test_readers_see_one_version_while_it_is_published(self, server: PostgresServer, serve: Path) -> None:
         """Each version writes its number into a fact, a dimension and by them a mart."""
         stop, seen, errors = threading.Event(), set(), []
@@ -476,6 +504,38 @@ class TestServer:
         assert PUBLISHER not in message
         assert filled.password not in message
         assert caught.value.retryable
+
+    def test_a_database_of_the_former_layout_is_taken_over(self, server: PostgresServer, serve: Path) -> None:
+        """All rows lay in the admin's database, behind policies. It is closed to others, and emptied."""
+        as_before = [
+            "SET ROLE publisher",
+            "DROP SCHEMA publishing, gold, marts, meta CASCADE",
+            *(f"CREATE SCHEMA {name}" for name in ("access", "gold", "marts", "meta")),
+            "CREATE TABLE meta.state AS SELECT 7 AS version, 'x' AS definition, 'y' AS rights",
+            "CREATE TABLE gold.fact_energy_minute (apartment_key BIGINT)",
+            "ALTER TABLE gold.fact_energy_minute ENABLE ROW LEVEL SECURITY",
+            "CREATE POLICY own_rows ON gold.fact_energy_minute FOR SELECT USING (true)",
+            'GRANT USAGE ON SCHEMA gold, meta TO "domotic_u-new"',
+            'GRANT SELECT ON gold.fact_energy_minute TO "domotic_u-new"',
+            'GRANT CONNECT ON DATABASE homes TO "domotic_u-new"',
+        ]
+        marked = [
+            f"COMMENT ON SCHEMA {name} IS 'made by domotic for the database homes'"
+            for name in ("access", "gold", "marts", "meta")
+        ]
+        server.root(*as_before, *marked)
+        with server.connect("domotic_u-new", dbname="homes") as open_before:
+            open_before.execute("BEGIN")
+            open_before.execute("SELECT count(*) FROM gold.fact_energy_minute")
+            assert is_behind(server.target, serve, SCOPES)
+            assert publish_to(server.target, serve, SCOPES) is not None
+            with pytest.raises(psycopg.OperationalError):
+                open_before.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            server.connect("domotic_u-new", dbname="homes")
+        assert server.root("SELECT FROM pg_policies") == []
+        assert server.root("SELECT FROM pg_namespace WHERE nspname ~ 'access|_old$'") == []
+        assert differences(server, publish.published_file(serve), "admin") == {}
 
     def test_a_schema_that_is_not_ours_is_left_alone(self, filled: PostgresServer, work: Workspace) -> None:
         filled.root("CREATE DATABASE other OWNER publisher", database="postgres")
