@@ -14,6 +14,7 @@ from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.layout import ROLE_PREFIX
 from domotic_assets.serve.postgres.roles import mark
 from domotic_assets.serve.postgres.server import Connection, Server, dialled
+from domotic_assets.serve.tables import identifier
 
 TEMPLATE = "domotic_template"
 """The template of people's databases, if the server's administrator made it (docs/postgresql.md)."""
@@ -132,9 +133,10 @@ def limit(connection: Connection, names: Sequence[str]) -> None:
                 )
 
 
-def drop(connection: Connection, name: str) -> None:
+def drop(server: Server, name: str) -> None:
     """Drop a database and end every session in it."""
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    statement = f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)"
+    sessions.insist(server, mark(server.database), statement)
 
 
 def _template(connection: Connection, database: str) -> sql.Composed:

@@ -107,9 +107,9 @@ def remove(server: Server) -> None:
         change_log.lock(server, control)
         _shut(server, steward, ())
         for name in sorted(databases.made(steward, server.database)):
-            databases.drop(steward, name)
+            databases.drop(server, name)
         schemas.drop_all(steward, server)
-        steward.execute("VACUUM FULL pg_catalog.pg_statistic")
+        sessions.insist(server, mark(server.database), "VACUUM FULL pg_catalog.pg_statistic")
         control.execute(f"DROP SCHEMA {change_log.SCHEMA} CASCADE")
 
 
@@ -158,7 +158,7 @@ def _settle(server: Server, steward: Connection, readers: Sequence[Reader]) -> i
     roles.refuse_foreign(steward, server.database, names)
     gone = databases.made(steward, server.database) - set(theirs)
     for name in sorted(gone):
-        databases.drop(steward, name)
+        databases.drop(server, name)
     roles.create_missing(steward, server.database, names)
     roles.join(steward, server.database)
     roles.limit(server, steward, names)

@@ -5,17 +5,15 @@ administrator gives it a password. The publishing account becomes a member of ea
 sessions only then.
 """
 
-import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
-from psycopg import errors, sql
+from psycopg import sql
 
 from domotic_assets.errors import ConfigurationError, PublishError
 from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.layout import ROLE_PREFIX
-from domotic_assets.serve.postgres.server import Connection, Server, dialled
+from domotic_assets.serve.postgres.server import Connection, Server
+from domotic_assets.serve.tables import identifier
 
 MOST_CONNECTIONS = 10
 """Connections that a role may have at once, if the server has room for as many of every role."""
@@ -25,10 +23,6 @@ _LONGEST_NAME = 63
 """Most bytes of a name in PostgreSQL, which cuts longer ones: two people's names could become the same."""
 _GRANTS_BY_INHERITANCE = 160000
 """The first version in which a membership says itself whether its rights are inherited."""
-_PATIENCE_MS = 500
-_TRIES = 20
-_HELD = (errors.LockNotAvailable, errors.InternalError_)
-"""Errors of a change of a role whose row a session keeps locked, or has changed meanwhile."""
 
 
 def mark(database: str) -> str:
@@ -108,14 +102,14 @@ def limit(server: Server, connection: Connection, roles: Sequence[str]) -> None:
         "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND rolconnlimit <> %s", [list(roles), most]
     ).fetchall()
     for (name,) in other:
-        _alter(server, connection, name, f"CONNECTION LIMIT {most:d}")
+        _alter(server, name, f"CONNECTION LIMIT {most:d}")
 
 
 def let_log_in(server: Server, connection: Connection, name: str) -> None:
     """Let a role log in."""
     found = connection.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [name]).fetchone()
     if found == (False,):
-        _alter(server, connection, name, "LOGIN")
+        _alter(server, name, "LOGIN")
 
 
 def forbid_login(server: Server, connection: Connection, kept: Collection[str]) -> None:
@@ -126,36 +120,9 @@ def forbid_login(server: Server, connection: Connection, kept: Collection[str]) 
         [mark(server.database), sorted(kept)],
     ).fetchall()
     for (name,) in found:
-        _alter(server, connection, name, "NOLOGIN")
+        _alter(server, name, "NOLOGIN")
 
 
-def _alter(server: Server, connection: Connection, name: str, words: str) -> None:
-    """Alter a role, even if a session of it keeps its row locked, as by a change of its own password.
-
-    Such sessions are ended while the change waits in the queue for the lock, so that a role that comes back
-    in between is behind it.
-    """
-    statement = sql.SQL("ALTER ROLE {} " + words).format(sql.Identifier(name))
-    try:
-        with connection.transaction():
-            connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE_MS}ms'")
-            connection.execute(statement)
-        return
-    except _HELD:
-        pass
-    with ThreadPoolExecutor(1, "alter-role") as threads:
-        altered = threads.submit(_insist, server, statement)
-        while not altered.done():
-            sessions.end_of(connection, [name])
-            time.sleep(sessions.LOOK_SECONDS)
-        altered.result()
-
-
-def _insist(server: Server, statement: sql.Composed) -> None:
-    """Run a statement on a connection of its own, again where the role's own change came first."""
-    with dialled(server, autocommit=True) as other:
-        for _ in range(_TRIES):
-            with suppress(errors.InternalError_):
-                other.execute(statement)
-                return
-        other.execute(statement)
+def _alter(server: Server, name: str, words: str) -> None:
+    """Alter a role, even if a session of it keeps its row locked."""
+    sessions.insist(server, mark(server.database), f"ALTER ROLE {identifier(name)} {words}")

@@ -91,12 +91,11 @@ def drop_all(connection: Connection, server: Server) -> None:
 
 
 def _drop(connection: Connection, server: Server, schema: str) -> None:
-    """Drop a schema; if readers hold it for too long, end their sessions."""
+    """Drop a schema of the connection's database; if readers hold it for too long, end their sessions."""
     statement = f"DROP SCHEMA {identifier(schema)} CASCADE"
     try:
         with connection.transaction():
             connection.execute(f"SET LOCAL lock_timeout = {_READERS_LAST_MS}")
             connection.execute(statement)
     except errors.LockNotAvailable:
-        sessions.end_holding(connection, mark(server.database), [schema])
-        connection.execute(statement)
+        sessions.insist(server, mark(server.database), statement, connection.info.dbname)
