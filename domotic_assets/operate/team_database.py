@@ -1,4 +1,4 @@
-"""Publishes to the PostgreSQL database that sites.yaml names, and finds out whether it is current."""
+"""Publishes to the PostgreSQL server that sites.yaml names, and finds out whether it is current."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,33 +7,42 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.people import admin_is_present, scopes_now
 from domotic_assets.registry.channels import PostgresqlServer
 from domotic_assets.serve.people.scopes import Scope
-from domotic_assets.serve.postgres.publication import Published, is_behind, publish_to, remove
+from domotic_assets.serve.postgres.publication import (
+    Published,
+    is_behind,
+    publish_to,
+    remove,
+    rights_are_behind,
+)
 from domotic_assets.serve.postgres.server import Server
 
 
-def database_is_behind(work: Workspace) -> bool:
-    """Return whether the database differs from the admin's file or from people's rights; connects to it.
+def database_is_behind(work: Workspace, *, rights_only: bool = False) -> bool:
+    """Return whether a database differs from the admin's file or people's rights; connects to the server.
 
-    False if sites.yaml names none, nothing is to be published, or the admin's file is not current itself.
-    Raises PublishError if the server cannot be used.
+    rights_only: people's rights alone are compared. False if sites.yaml names none, nothing is to be
+    published, or the admin's file is not current itself. Raises PublishError if the server cannot be used.
     """
     entry = work.registry.postgresql
     if entry is None or not work.publishes:
         return False
-    return admin_is_present(work) and is_behind(*_arguments(work, entry))
+    server, serve, scopes = _arguments(work, entry)
+    if rights_only:
+        return admin_is_present(work) and rights_are_behind(server, scopes)
+    return admin_is_present(work) and is_behind(server, serve, scopes)
 
 
 def publish_database(work: Workspace) -> Published | None:
-    """Update the database to the admin's file and people's rights, and return what was changed.
+    """Update the databases to the admin's file and people's rights, and return what was changed.
 
-    None if it is current, or sites.yaml names none. Raises PublishError.
+    None if they are current, or sites.yaml names none. Raises PublishError.
     """
     entry = work.registry.postgresql
     return None if entry is None else publish_to(*_arguments(work, entry))
 
 
 def forget_database(work: Workspace) -> None:
-    """Empty the database and publish into it again, so that no freed byte of its old rows is left."""
+    """Remove all that was published and publish again, so that no freed byte of old rows is left."""
     entry = work.registry.postgresql
     if entry is None:
         return

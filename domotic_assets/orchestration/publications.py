@@ -4,6 +4,7 @@ The database is left out if sites.yaml names none.
 """
 
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -39,23 +40,23 @@ DATABASE = dg.AssetKey(["serve", "postgres"])
     group_name="serve",
     kinds={"postgres"},
     owners=OWNERS,
-    description="Gold and the marts in PostgreSQL, a role for each person, with row-level security "
+    description="Gold and the marts in PostgreSQL, a role and a database for each person "
     "(docs/postgresql.md).",
 )
 def published_database(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
-    """Copy what changed since the last publication to PostgreSQL, in one transaction."""
+    """Copy what changed since the last publication to PostgreSQL, each database in one transaction."""
     began = time.monotonic()
     done = team_database.publish_database(work)
     if done is None:
         return dg.MaterializeResult(metadata={"rows copied": 0})
     return dg.MaterializeResult(
         metadata={
-            "version": done.version,
-            "made anew": done.rebuilt,
-            "rows copied": sum(counts.copied for counts in done.rows.values()),
-            "rows deleted": sum(counts.deleted for counts in done.rows.values()),
-            "ranges": done.ranges,
-            "marts of roles replaced": done.marts,
+            "databases": len(done.filled),
+            "databases made anew": sum(filled.rebuilt for filled in done.filled.values()),
+            "databases dropped": done.dropped,
+            "sessions ended": done.ended,
+            "rows copied": sum(counts.copied for counts in done.counts),
+            "rows deleted": sum(counts.deleted for counts in done.counts),
             "seconds": time.monotonic() - began,
         }
     )
@@ -70,32 +71,42 @@ def database_sensor(work: Workspace, job: Any) -> dg.SensorDefinition:
     """Define the sensor that requests a publication when the admin's file or people's rights have changed."""
     return running_sensor(
         "database",
-        LOOK_EVERY_SECONDS,
+        RIGHTS_EVERY_SECONDS,
         [job],
-        "Publishes into PostgreSQL when the admin's file, or what sites.yaml says of people, has changed.",
-        lambda context: database_tick(work, context.instance),
+        "Publishes into PostgreSQL when what sites.yaml says of people, or the admin's file, has changed.",
+        lambda context: database_tick(work, context.instance, context.cursor),
     )
 
 
-def database_tick(work: Workspace, instance: dg.DagsterInstance) -> dg.SensorResult:
-    """Request a run if the database is not that of the admin's file and of people's present rights.
+def database_tick(
+    work: Workspace, instance: dg.DagsterInstance, cursor: str | None = None
+) -> dg.SensorResult:
+    """Request a run if the databases are not those of the admin's file and of people's present rights.
 
-    A server that does not answer is asked again at the next tick.
+    The rights are compared each time, the file every LOOK_EVERY_SECONDS. cursor: when the file was compared
+    last. A server that does not answer is asked again at the next tick.
     """
     if runs_under_way(instance, tags.DATABASE_JOB):
-        return dg.SensorResult(skip_reason="the database is being published to")
+        return dg.SensorResult(skip_reason="the database is being published to", cursor=cursor)
+    now = work.now()
+    since = None if cursor is None else now - datetime.fromisoformat(cursor)
+    whole = since is None or since >= timedelta(seconds=LOOK_EVERY_SECONDS)
     try:
-        behind = team_database.database_is_behind(work)
+        behind = team_database.database_is_behind(work, rights_only=not whole)
     except (ConfigurationError, PublishError) as error:
-        return dg.SensorResult(skip_reason=str(error))
+        return dg.SensorResult(skip_reason=str(error), cursor=cursor)
+    looked = now.isoformat() if whole else cursor
     if not behind:
-        return dg.SensorResult(skip_reason="the database is that of the admin's file and of sites.yaml")
-    return dg.SensorResult(run_requests=[tags.ask_for(tags.DATABASE_JOB)])
+        said = "the database is that of the admin's file and of sites.yaml"
+        return dg.SensorResult(skip_reason=said, cursor=looked)
+    return dg.SensorResult(run_requests=[tags.ask_for(tags.DATABASE_JOB)], cursor=looked)
 
 
 SCOPES = dg.AssetKey(["serve", "scopes"])
 
 LOOK_EVERY_SECONDS = 300
+RIGHTS_EVERY_SECONDS = 30
+"""How often rights in PostgreSQL are compared: one that was withdrawn ends within a minute."""
 
 
 @dg.asset(

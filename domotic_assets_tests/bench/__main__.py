@@ -36,6 +36,7 @@ SUITES = {
     "late": "corrections",
     "homes": "many_homes",
     "facts": "facts",
+    "publishing": "publishing",
     "profile": "profiles",
 }
 """Suite to its module, which has `run(place) -> list[Figure]`."""

@@ -1,11 +1,12 @@
-"""A real PostgreSQL server on loopback with TLS: a database to publish into, and an account that may.
+"""A real PostgreSQL server on loopback with TLS, set up as docs/postgresql.md says.
 
-How it is set up belongs here; what is asked of it belongs in the tests. It runs as the user of the tests,
+How it is started belongs here; what is asked of it belongs in the tests. It runs as the user of the tests,
 or, as it refuses to run as root, as the user `postgres`; all that it writes lies in its private folder.
 """
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import subprocess
@@ -24,10 +25,11 @@ from domotic_assets_tests.services.mariadb import make_certificate
 from domotic_assets_tests.services.servers import HOST, Server, free_port, program, require
 
 DATABASE, PUBLISHER = "homes", "publisher"
+GUIDE = Path(__file__).resolve().parents[2] / "docs/postgresql.md"
 _PACKAGE = "postgresql"
 _ODBC_PACKAGE = "odbc-postgresql"
 _ODBC_DRIVERS = "/usr/lib/*/odbc/psqlodbcw.so"
-_PERMISSION_DENIED = "42501"
+_NO_SUCH_TABLE = "42P01"
 _HBA = "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
 
 Rows = list[tuple[Any, ...]]
@@ -62,30 +64,24 @@ class PostgresServer(Server):
         ) as connection:
             return _run(connection, statements)
 
-    def make_database(self) -> None:
-        """An empty database, and none of the roles that anybody made before."""
-        self.root(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", database="postgres")
-        made = self.root(
-            "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$)'", database="postgres"
-        )
-        self.root(
-            *(f'DROP ROLE "{name}"' for (name,) in made),
-            f"CREATE ROLE {PUBLISHER} LOGIN CREATEROLE PASSWORD '{self.password}'",
-            f"CREATE DATABASE {DATABASE} OWNER {PUBLISHER}",
-            database="postgres",
-        )
+    def set_up(self) -> None:
+        """Run the statements of docs/postgresql.md, as the server's administrator would."""
+        [block] = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+        command = [program("psql", "postgresql-client"), "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+        command += ["-h", str(self._folder), "-p", str(self.port), "-U", "postgres", "-d", "postgres"]
+        subprocess.run(command, input=block.replace("…", self.password), text=True, check=True)
 
     def let_in(self, role: str) -> None:
         """Give a role a password, as the database's administrator would."""
-        self.root(f"ALTER ROLE \"{role}\" PASSWORD '{self.password}'")
+        self.root(f"ALTER ROLE \"{role}\" PASSWORD '{self.password}'", database="postgres")
 
     def connect(self, role: str, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
-        """A connection as a role, encrypted and verified."""
-        settings: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(self.ca_file), **options}
-        return psycopg.connect(
-            host=HOST, port=self.port, dbname=DATABASE, user=role, password=self.password,
-            autocommit=True, **settings,
-        )  # fmt: skip
+        """A connection as a role, encrypted and verified, to its own database; options: others of psycopg."""
+        settings: dict[str, Any] = {
+            "dbname": database_of(role), "autocommit": True,
+            "sslmode": "verify-full", "sslrootcert": str(self.ca_file), **options,
+        }  # fmt: skip
+        return psycopg.connect(host=HOST, port=self.port, user=role, password=self.password, **settings)
 
     def ask(self, role: str, *statements: str) -> Rows:
         """The rows of the last of these statements, run as a role."""
@@ -95,11 +91,11 @@ class PostgresServer(Server):
     def ask_odbc(self, role: str, statement: str) -> Rows:
         """The rows of a query that a role asks over ODBC, without a DSN.
 
-        Raises PermissionError where the role may not read a table.
+        Raises PermissionError where the role has no such table.
         """
         pyodbc = odbc()
         settings = {
-            "Driver": str(odbc_driver()), "Server": HOST, "Port": self.port, "Database": DATABASE,
+            "Driver": str(odbc_driver()), "Server": HOST, "Port": self.port, "Database": database_of(role),
             "UID": role, "PWD": self.password, "SSLmode": "verify-full", "BoolsAsChar": 0,
             "pqopt": f"{{sslrootcert={self.ca_file}}}",
         }  # fmt: skip
@@ -108,9 +104,9 @@ class PostgresServer(Server):
         try:
             return [tuple(row) for row in connection.execute(statement).fetchall()]
         except pyodbc.Error as error:
-            if error.args[0] != _PERMISSION_DENIED:
+            if error.args[0] != _NO_SUCH_TABLE:
                 raise
-            raise PermissionError(f"{role} may not ask: {statement}") from error
+            raise PermissionError(f"{role} has no table for: {statement}") from error
         finally:
             connection.close()
 
@@ -124,6 +120,11 @@ class PostgresServer(Server):
         except psycopg.OperationalError:
             return False
         return True
+
+
+def database_of(role: str) -> str:
+    """The only database that a reader's role may connect to: a person's has the role's name."""
+    return role if role.startswith("domotic_") and role != "domotic_admin" else DATABASE
 
 
 def _run(connection: psycopg.Connection[tuple[Any, ...]], statements: tuple[str, ...]) -> Rows:
@@ -176,7 +177,7 @@ def postgres(folder: Path) -> Iterator[PostgresServer]:
         server = PostgresServer(command, port, private)
         server.start()
         try:
-            server.make_database()
+            server.set_up()
             yield server
         finally:
             server.stop()

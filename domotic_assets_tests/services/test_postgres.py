@@ -16,8 +16,6 @@ from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.orchestration.publications import database_tick
 from domotic_assets.registry.loading import parse_registry
-from domotic_assets.schemas import gold, weather
-from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.people import files
@@ -45,6 +43,7 @@ from domotic_assets_tests.support.lakes import open_lake
 
 ADMIN = "domotic_admin"
 SCOPES = people(PEOPLE)
+DATABASES = {"homes", *(f"domotic_{user}" for user in USERS)}
 CREDENTIALS = "user_env: PG_USER, password_env: PG_PASSWORD"
 ENERGY_OF_A_DAY = (
     "DELETE FROM meta.parts WHERE table_name = 'fact_energy_minute'",
@@ -80,10 +79,11 @@ def filled(work: Workspace, server: PostgresServer) -> PostgresServer:
     """The server with the first version, and passwords for everybody."""
     done = publish_to(server.target, work.serve, SCOPES)
     assert done is not None
-    assert (done.version, done.rebuilt) == (1, True)
+    assert {name for name, database in done.filled.items() if database.rebuilt} == DATABASES
     for user in ("admin", *USERS):
         server.let_in(role_of(user))
-    server.root("ANALYZE")
+    for database in DATABASES:
+        server.root("ANALYZE", database=database)
     return server
 
 
@@ -92,7 +92,9 @@ def serve(work: Workspace, filled: PostgresServer, tmp_path: Path) -> Iterator[P
     """A folder of its own with the admin's file; what the server holds is put back afterwards."""
     yield published.put_in(tmp_path / "serve", publish.published_file(work.serve)).parent
     # As if another file had been published, so that nothing is taken for present.
-    filled.root("UPDATE meta.parts SET file = file || ' gone'", "UPDATE meta.state SET rights = ''")
+    filled.root(
+        "UPDATE publishing.parts SET file = file || ' gone'", "UPDATE publishing.databases SET manifest = ''"
+    )
     publish_to(filled.target, work.serve, SCOPES)
 
 
@@ -196,31 +198,6 @@ class TestRows:
         )
         assert dict(filled.ask(ADMIN, comments)) == dict(said)
 
-    def test_the_policy_looks_its_days_up_once_a_query(self, filled: PostgresServer) -> None:
-        plan = filled.ask("domotic_u-new", "EXPLAIN SELECT sum(energy_kwh) FROM fact_energy_minute")
-        text = "\n".join(line for (line,) in plan)
-        assert "hashed SubPlan" in text
-        assert "(SubPlan" not in text
-
-    def test_a_role_of_somebody_else_sees_nothing(self, filled: PostgresServer) -> None:
-        """Also where the administrator grants too much: rows are a matter of the tables `access`."""
-        filled.root(
-            "CREATE ROLE stranger LOGIN", "GRANT USAGE ON SCHEMA gold TO stranger",
-            "GRANT CONNECT ON DATABASE homes TO stranger",
-            "GRANT SELECT ON ALL TABLES IN SCHEMA gold, access TO stranger",
-        )  # fmt: skip
-        filled.let_in("stranger")
-        try:
-            for table in (
-                *gold.MINUTE_FACTS,
-                homes_gold.FACT_DEVICE_HEALTH_DAY,
-                weather.FACT_WEATHER_DAY,
-                homes_gold.DIM_APARTMENT,
-            ):
-                assert filled.ask("stranger", f"SELECT count(*) FROM gold.{table.name}") == [(0,)]  # noqa: S608
-        finally:
-            filled.root("DROP OWNED BY stranger", "DROP ROLE stranger")
-
 
 class TestLeaks:
     @pytest.mark.parametrize("user", USERS)
@@ -245,25 +222,26 @@ class TestLeaks:
                 "pg_desc",
             ),
             (
-                "CREATE POLICY planted ON gold.dim_room USING (room_id = 'jimmy/office')",
-                "DROP POLICY planted ON gold.dim_room",
-                "pg_policies",
+                "ALTER DATABASE homes SET application_name = 'jimmy/office'",
+                "ALTER DATABASE homes RESET application_name",
+                "pg_db_role_setting",
             ),
             (
-                "ALTER TABLE gold.dim_room DISABLE ROW LEVEL SECURITY",
-                "ALTER TABLE gold.dim_room ENABLE ROW LEVEL SECURITY",
-                "pg_stats",
+                "INSERT INTO gold.dim_room SELECT 1, 'jimmy/office', 'Office', 'office', apartment_key "
+                "FROM gold.dim_room LIMIT 1",
+                "DELETE FROM gold.dim_room WHERE room_id = 'jimmy/office'",
+                "gold.dim_room",
             ),
         ],
     )
     def test_a_planted_value_is_found(
         self, filled: PostgresServer, work: Workspace, tmp_path: Path, plant: str, undo: str, where: str
     ) -> None:
-        filled.root(plant)
+        filled.root(plant, database="domotic_u-new")
         try:
             found = findings(filled, work, "domotic_u-new", "u-new", tmp_path / "seen")
         finally:
-            filled.root(undo)
+            filled.root(undo, database="domotic_u-new")
         assert any(where in path for path, _ in found)
 
 
@@ -276,8 +254,8 @@ class TestRoles:
             "CREATE TEMP TABLE mine (a int)",
             "CREATE SCHEMA mine", "CREATE ROLE mine", "INSERT INTO gold.dim_horizon VALUES (1, 'hour', 1)",
             "UPDATE gold.dim_room SET room_name = 'x'", "DELETE FROM gold.fact_energy_minute",
-            "TRUNCATE gold.fact_energy_minute", "SELECT * FROM access.days", "SELECT * FROM meta.parts",
-            "SELECT * FROM meta.state", "ALTER TABLE gold.dim_room DISABLE ROW LEVEL SECURITY",
+            "TRUNCATE gold.fact_energy_minute", "SELECT * FROM meta.cuts", "SELECT * FROM meta.chunks",
+            "SELECT * FROM meta.state", "ALTER DATABASE \"domotic_u-new\" SET search_path = 'x'",
             "COPY gold.dim_room TO PROGRAM 'true'", "SELECT pg_read_file('postgresql.conf')",
         ],
     )  # fmt: skip
@@ -306,19 +284,16 @@ class TestRoles:
         with server.connect("domotic_u-old") as open_before:
             assert open_before.execute("SELECT count(*) FROM fact_energy_minute").fetchone() != (0,)
             assert is_behind(server.target, serve, left)
-            publish_to(server.target, serve, left)
-            for relation in (
-                "fact_energy_minute",
-                "gold.dim_room",
-                "marts.mart_energy_daily",
-                "meta.published",
-            ):
-                with pytest.raises(psycopg.Error):
-                    open_before.execute(f"SELECT * FROM {relation}")  # noqa: S608
+            done = publish_to(server.target, serve, left)
+            assert done is not None
+            assert (done.dropped, done.ended) == (1, 1)
+            with pytest.raises(psycopg.OperationalError):
+                open_before.execute("SELECT 1")
         with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
             server.ask("domotic_u-old", "SELECT 1")
-        assert server.root("SELECT count(*) FROM access.days WHERE role_name = 'domotic_u-old'") == [(0,)]
+        assert server.root("SELECT FROM pg_database WHERE datname = 'domotic_u-old'") == []
         assert server.root("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'reporting'") == [(True,)]
+        assert not is_behind(server.target, serve, left)
         server.root("DROP ROLE reporting")
 
     def test_a_role_that_is_not_ours_is_refused(self, server: PostgresServer, serve: Path) -> None:
@@ -349,7 +324,15 @@ class TestPublications:
         )
         done = publish_to(server.target, serve, SCOPES)
         assert done is not None
-        assert (dict(done.rows), done.ranges) == ({"fact_energy_minute": RowCounts(240, 240)}, 1)
+        carried = {
+            database: {name: counts for name, counts in filled.rows.items() if not name.startswith("mart")}
+            for database, filled in done.filled.items()
+        }
+        assert {database: rows for database, rows in carried.items() if rows} == {
+            "homes": {"fact_energy_minute": RowCounts(240, 240)},
+            "domotic_u-moved-in": {"fact_energy_minute": RowCounts(120, 120)},
+            "domotic_u-new": {"fact_energy_minute": RowCounts(120, 120)},
+        }
         changed = "SELECT DISTINCT datetime_key FROM fact_energy_minute WHERE power_w = 4711"
         assert server.ask(ADMIN, changed) == [(202309142330,)]
         assert publish_to(server.target, serve, SCOPES) is None
@@ -366,14 +349,42 @@ class TestPublications:
         assert server.ask("domotic_u-new", newest) == [(202309142000, 202309142359, 480)]
         assert server.ask("domotic_u-old", "SELECT count(*) FROM mart_energy_daily") == [(0,)]
 
+    def test_a_cut_that_moves_carries_only_what_it_leaves_and_reaches(
+        self, server: PostgresServer, serve: Path
+    ) -> None:
+        """A technician sees the last 24 hours. A minute is added a day on, then later, then earlier."""
+        hours = "SELECT min(datetime_key), max(datetime_key), count(*) FROM fact_environment_minute"
+        technician = "domotic_u-technician"
+        assert server.ask(technician, hours) == [(202309142000, 202309142359, 240)]
+        file = publish.published_file(serve)
+        for number, later in enumerate((202309152200, 202309152210, 202309152130)):
+            last = f"* REPLACE ({later} AS datetime_key, 20230916 AS date_key)"
+            fact = "gold.fact_environment_minute"
+            change(
+                file,
+                f"DELETE FROM {fact} WHERE datetime_key > 202309150000",  # noqa: S608
+                f"INSERT INTO {fact} SELECT {last} FROM {fact} WHERE datetime_key = 202309142359",  # noqa: S608
+                "DELETE FROM meta.parts WHERE part = 'later'",
+                f"INSERT INTO meta.parts VALUES ('{fact[5:]}', 'later', '{number}', {later}, {later})",  # noqa: S608
+                f"UPDATE meta.published SET delta_version = {10 + number}",  # noqa: S608
+            )
+            done = publish_to(server.target, serve, SCOPES)
+            assert done is not None
+            # After 24 h before the newest minute, which itself is one.
+            begin = later - 10_000 + 1
+            kept = 60 * (24 - begin // 100 % 100) - begin % 100
+            assert server.ask(technician, hours) == [(begin, later, kept + 1)]
+            counts = done.filled[technician].rows["fact_environment_minute"]
+            assert counts == [RowCounts(121, 1), RowCounts(11, 1), RowCounts(1, 1 + 40)][number]
+
     def test_readers_see_one_version_while_it_is_published(self, server: PostgresServer, serve: Path) -> None:
         """Each version writes its number into a fact, a dimension and by them a mart."""
         stop, seen, errors = threading.Event(), set(), []
         question = (
             "SELECT (SELECT min(power_w) FROM fact_energy_minute), (SELECT max(power_w) "
             "FROM fact_energy_minute), (SELECT min(room_name) FROM dim_room), (SELECT max(room_name) "
-            "FROM mart_energy_daily), "
-            "(SELECT max(delta_version) FROM meta.published), (SELECT count(*) FROM fact_energy_minute)"
+            "FROM mart_energy_daily), (SELECT count(*) FROM fact_energy_minute), "
+            "(SELECT max(version) FROM meta.published)"
         )
 
         def read() -> None:
@@ -390,19 +401,20 @@ class TestPublications:
         readers = [threading.Thread(target=read) for _ in range(3)]
         for reader in readers:
             reader.start()
-        for number in range(2, 8):
-            # The fifth is of another definition: the schemas are made anew.
-            self.next_version(serve, number, definition="another" if number >= 5 else None)
+        for number in range(2, 6):
+            # The fourth is of another definition: the schemas are made anew.
+            self.next_version(serve, number, definition="another" if number >= 4 else None)
             done = publish_to(server.target, serve, SCOPES)
             assert done is not None
-            assert done.rebuilt == (number == 5)
+            assert {filled.rebuilt for filled in done.filled.values()} == {number == 4}
         stop.set()
         for reader in readers:
             reader.join()
         assert errors == []
-        assert seen <= {(n, n, str(n), str(n), n, 120) for n in range(1, 8)}
-        assert len(seen) > 1
-        assert server.root("SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%\\_old'") == [(0,)]
+        assert {row[:-1] for row in seen} <= {(n, n, str(n), str(n), 120) for n in range(1, 6)}
+        assert len({row[0] for row in seen}) == len(seen) > 1
+        old = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%\\_old'"
+        assert {tuple(server.root(old, database=name)) for name in DATABASES} == {((0,),)}
 
     @staticmethod
     def next_version(serve: Path, number: int, definition: str | None = None) -> None:
@@ -416,16 +428,14 @@ class TestPublications:
             *([f"UPDATE meta.published SET definition = '{definition}'"] if definition else []),  # noqa: S608
         )
 
-    @pytest.mark.parametrize("rebuilt", [False, True])
-    @pytest.mark.parametrize("call", [2, 6])
-    def test_a_publication_that_is_cut_off_leaves_the_version_before(
+    @pytest.mark.parametrize(("call", "rebuilt"), [(40, False), (90, True)])
+    def test_a_publication_that_is_cut_off_leaves_each_reader_one_version(
         self, server: PostgresServer, serve: Path, monkeypatch: pytest.MonkeyPatch, call: int, rebuilt: bool
     ) -> None:
+        """Of databases that were not finished it is the one before. The next publication goes on."""
+        self.next_version(serve, 8)
+        publish_to(server.target, serve, SCOPES)
         self.next_version(serve, 9, definition="another" if rebuilt else None)
-        before = (
-            server.ask(ADMIN, "SELECT * FROM meta.published ORDER BY 2"),
-            everything(server, "domotic_u-new"),
-        )
         calls = []
 
         def copy(*arguments: Any) -> int:
@@ -440,14 +450,15 @@ class TestPublications:
         monkeypatch.setattr(transfer, "copy", copy)
         with pytest.raises(PublishError, match="cannot be reached"):
             publish_to(server.target, serve, SCOPES)
-        assert len(calls) == call
-        assert server.ask(ADMIN, "SELECT * FROM meta.published ORDER BY 2") == before[0]
-        after = everything(server, "domotic_u-new")
-        own = [name for name in after if name.startswith(("gold.", "marts."))]
-        assert len(own) > 10
-        assert {name: after[name] for name in own} == {name: before[1][name] for name in own}
+        assert len(calls) >= call
+        both = "SELECT min(power_w), max(power_w), min(room_name::float) FROM fact_energy_minute, dim_room"
+        readers = [ADMIN, "domotic_u-moved-in", "domotic_u-new", "domotic_u-old", "domotic_u-moved-out"]
+        found = {role: server.ask(role, both) for role in readers}
+        assert [rows for rows in found.values() if rows not in ([(8.0,) * 3], [(9.0,) * 3])] == []
+        assert [(8.0,) * 3] in found.values()
         assert publish_to(server.target, serve, SCOPES) is not None
-        assert server.ask("domotic_u-new", "SELECT DISTINCT power_w FROM fact_energy_minute") == [(9.0,)]
+        assert {tuple(server.ask(role, both)) for role in readers} == {((9.0,) * 3,)}
+        assert publish_to(server.target, serve, SCOPES) is None
 
 
 class TestServer:
@@ -490,6 +501,38 @@ class TestServer:
         assert PUBLISHER not in message
         assert filled.password not in message
         assert caught.value.retryable
+
+    def test_a_database_of_the_former_layout_is_taken_over(self, server: PostgresServer, serve: Path) -> None:
+        """All rows lay in the admin's database, behind policies. It is closed to others, and emptied."""
+        as_before = [
+            "SET ROLE publisher",
+            "DROP SCHEMA publishing, gold, marts, meta CASCADE",
+            *(f"CREATE SCHEMA {name}" for name in ("access", "gold", "marts", "meta")),
+            "CREATE TABLE meta.state AS SELECT 7 AS version, 'x' AS definition, 'y' AS rights",
+            "CREATE TABLE gold.fact_energy_minute (apartment_key BIGINT)",
+            "ALTER TABLE gold.fact_energy_minute ENABLE ROW LEVEL SECURITY",
+            "CREATE POLICY own_rows ON gold.fact_energy_minute FOR SELECT USING (true)",
+            'GRANT USAGE ON SCHEMA gold, meta TO "domotic_u-new"',
+            'GRANT SELECT ON gold.fact_energy_minute TO "domotic_u-new"',
+            'GRANT CONNECT ON DATABASE homes TO "domotic_u-new"',
+        ]
+        marked = [
+            f"COMMENT ON SCHEMA {name} IS 'made by domotic for the database homes'"
+            for name in ("access", "gold", "marts", "meta")
+        ]
+        server.root(*as_before, *marked)
+        with server.connect("domotic_u-new", dbname="homes") as open_before:
+            open_before.execute("BEGIN")
+            open_before.execute("SELECT count(*) FROM gold.fact_energy_minute")
+            assert is_behind(server.target, serve, SCOPES)
+            assert publish_to(server.target, serve, SCOPES) is not None
+            with pytest.raises(psycopg.OperationalError):
+                open_before.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            server.connect("domotic_u-new", dbname="homes")
+        assert server.root("SELECT FROM pg_policies") == []
+        assert server.root("SELECT FROM pg_namespace WHERE nspname ~ 'access|_old$'") == []
+        assert differences(server, publish.published_file(serve), "admin") == {}
 
     def test_a_schema_that_is_not_ours_is_left_alone(self, filled: PostgresServer, work: Workspace) -> None:
         filled.root("CREATE DATABASE other OWNER publisher", database="postgres")
@@ -543,7 +586,7 @@ class TestDagster:
     ) -> None:
         with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
             assert not database_tick(work, instance).run_requests
-            filled.root("UPDATE meta.state SET rights = ''")
+            filled.root("UPDATE publishing.databases SET rights = ''")
             [request] = database_tick(work, instance).run_requests or []
             filled.stop()
             try:

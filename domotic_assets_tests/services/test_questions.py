@@ -148,20 +148,29 @@ def _entry(sites: Path) -> str:
 def told_of(server: PostgresServer, home: str, key: int) -> set[str]:
     """Where the server says anything of a home: rows of any table, statistics, bytes of its files."""
     found = set()
+    databases = server.root("SELECT datname FROM pg_database WHERE datallowconn AND datname <> 'template1'")
+    for (database,) in databases:
+        found |= told_in(server, database, home, key)
+    raw = (home.encode(), key.to_bytes(8, "little"))
+    if any(word in file.read_bytes() for file in server.files() for word in raw):
+        found.add("a file")
+    return found
+
+
+def told_in(server: PostgresServer, database: str, home: str, key: int) -> set[str]:
+    """Where one database says anything of a home: rows of any table, statistics."""
+    found = set()
+    said = f"r::text LIKE '%{home}%' OR r::text LIKE '%{key}%'"
     relations = server.root(
         "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
-        "WHERE schemaname <> 'information_schema'"
+        "WHERE schemaname <> 'information_schema'",
+        database=database,
     )
     for (relation,) in relations:
         if relation == "pg_catalog.pg_statistic":
             continue
-        rows = server.root(
-            f"SELECT 1 FROM {relation} AS r WHERE r::text LIKE '%{home}%' OR r::text LIKE '%{key}%' LIMIT 1"  # noqa: S608
-        )
-        found |= {"a table"} if rows else set()
-    if server.root(f"SELECT 1 FROM pg_stats AS r WHERE r::text LIKE '%{home}%' OR r::text LIKE '%{key}%'"):  # noqa: S608
+        if server.root(f"SELECT 1 FROM {relation} AS r WHERE {said} LIMIT 1", database=database):  # noqa: S608
+            found.add("a table")
+    if server.root(f"SELECT 1 FROM pg_stats AS r WHERE {said}", database=database):  # noqa: S608
         found.add("statistics")
-    raw = (home.encode(), key.to_bytes(8, "little"))
-    if any(word in file.read_bytes() for file in server.files() for word in raw):
-        found.add("a file")
     return found

@@ -20,7 +20,7 @@ from domotic_assets.serve.people import dated
 from domotic_assets.serve.people.scopes import Cut, Scope
 from domotic_assets.serve.tables import identifier, literal, name_of
 
-SOURCE, VIEWS = dated.SOURCE, dated.VIEWS
+SOURCE, VIEWS, SEEN = dated.SOURCE, dated.VIEWS, dated.SEEN
 _NO_READINGS = datetime(1970, 1, 1, tzinfo=UTC)
 
 

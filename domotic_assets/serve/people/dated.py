@@ -19,7 +19,9 @@ from domotic_assets.serve.tables import literal, name_of
 
 SOURCE, VIEWS = "source", "memory"
 """The catalogs of the admin's file, and of the views that limit what a mart may read."""
-_READINGS, _ISSUES, _DAYS = (f"{VIEWS}.seen.{name}" for name in ("readings", "issues", "days"))
+SEEN = f"{VIEWS}.seen"
+"""The schema of what was read where and when, made from all facts."""
+_READINGS, _ISSUES, _DAYS = (f"{SEEN}.{name}" for name in ("readings", "issues", "days"))
 _FIRST_DATE, _END_DATE = 101_01, 9999_12_31
 _OPENING = CATEGORIES["doorsWindows"]
 
@@ -47,7 +49,7 @@ def note_readings(connection: duckdb.DuckDBPyConnection) -> None:
             (weather.FACT_WEATHER_DAY, place_of(weather.FACT_WEATHER_DAY)),
         )
     )
-    connection.execute(f"CREATE SCHEMA {VIEWS}.seen")
+    connection.execute(f"CREATE SCHEMA {SEEN}")
     connection.execute(f"CREATE TABLE {_READINGS} AS {' UNION ALL '.join([*minutes, dates])}")
     connection.execute(
         f"CREATE TABLE {_ISSUES} AS SELECT site_key, issue, least(issue, min(day)) AS first_day, "  # noqa: S608

@@ -1,38 +1,35 @@
-"""Creates people's roles in PostgreSQL, and grants and revokes what they may read as sites.yaml says now.
+"""Creates people's roles in PostgreSQL, and lets them log in or not.
 
-A role is recognised as ours by its comment; no other is ever altered. It can log in once the database's
-administrator gives it a password, and can do nothing but read.
+A role is recognised as ours by its comment; no other is ever altered. It can log in once the server's
+administrator gives it a password. The publishing account becomes a member of each, as it may end their
+sessions only then.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
 from domotic_assets.errors import ConfigurationError, PublishError
-from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
-from domotic_assets.serve.postgres.layout import ROLE_PREFIX, SCHEMAS
-from domotic_assets.serve.postgres.server import Connection
+from domotic_assets.serve.postgres import sessions
+from domotic_assets.serve.postgres.layout import ROLE_PREFIX
+from domotic_assets.serve.postgres.server import Connection, Server
+from domotic_assets.serve.tables import identifier
 
+MOST_CONNECTIONS = 10
+"""Connections that a role may have at once, if the server has room for as many of every role."""
+_KEPT_FREE = 12
+"""Connections that readers leave to publishing and to who looks after the server."""
 _LONGEST_NAME = 63
 """Most bytes of a name in PostgreSQL, which cuts longer ones: two people's names could become the same."""
-
-
-@dataclass(frozen=True, order=True)
-class Grant:
-    """A right of a role: to connect, to use a schema, or to read a relation.
-
-    kind: DATABASE, SCHEMA or TABLE. relation: a database's name too. Both names are empty if not needed.
-    """
-
-    kind: str
-    schema: str
-    relation: str
-    role: str
+_GRANTS_BY_INHERITANCE = 160000
+"""The first version in which a membership says itself whether its rights are inherited."""
 
 
 def mark(database: str) -> str:
-    """Return the comment by which publishing recognises the roles and schemas that it made."""
+    """Return the comment by which publishing recognises the roles, databases and schemas that it made.
+
+    database: that of the address in sites.yaml.
+    """
     return f"made by domotic for the database {database}"
 
 
@@ -49,21 +46,17 @@ def role_of(user: str) -> str:
     return role
 
 
-def settle(connection: Connection, database: str, roles: Collection[str]) -> None:
-    """Create the missing roles; let exactly the given ones log in, of all roles that publishing made.
-
-    Raises PublishError if somebody else made a role of one of these names, or gave it rights of its own.
-    """
-    ours = mark(database)
+def refuse_foreign(connection: Connection, database: str, roles: Collection[str]) -> None:
+    """Raise PublishError if somebody else made a role of one of these names, or gave it rights of its own."""
     found = connection.execute(
-        "SELECT rolname, rolcanlogin, coalesce(shobj_description(oid, 'pg_authid'), '') = %s, "
+        "SELECT coalesce(shobj_description(oid, 'pg_authid'), '') = %s, "
         "rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication "
         "OR EXISTS (SELECT FROM pg_auth_members WHERE member = pg_roles.oid) "
-        "FROM pg_roles WHERE rolname = ANY(%s) OR shobj_description(oid, 'pg_authid') = %s",
-        [ours, sorted(roles), ours],
+        "FROM pg_roles WHERE rolname = ANY(%s)",
+        [mark(database), sorted(roles)],
     ).fetchall()
-    for name, can_log_in, is_ours, is_mighty in found:
-        if name in roles and (not is_ours or is_mighty):
+    for is_ours, is_mighty in found:
+        if not is_ours or is_mighty:
             raise PublishError(
                 "a role of a person has rights of its own"
                 if is_ours
@@ -72,58 +65,64 @@ def settle(connection: Connection, database: str, roles: Collection[str]) -> Non
                 expected="roles that only publishing makes, without attributes or memberships",
                 remedy="drop or rename it, or take its rights away",
             )
-        if can_log_in != (name in roles):
-            word = sql.SQL("LOGIN" if name in roles else "NOLOGIN")
-            connection.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(name), word))
-    for name in sorted(set(roles) - {row[0] for row in found}):
+
+
+def create_missing(connection: Connection, database: str, roles: Collection[str]) -> None:
+    """Create the roles that are missing, without login."""
+    found = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [sorted(roles)])
+    for name in sorted(set(roles) - {name for (name,) in found}):
         role = sql.Identifier(name)
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOINHERIT").format(role))
-        connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(ours)))
-        connection.execute(
-            sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = {}, {}").format(
-                role, *map(sql.Identifier, (database, GOLD_SCHEMA, MARTS_SCHEMA))
-            )
-        )
+        with connection.transaction():
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOINHERIT").format(role))
+            connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(mark(database))))
 
 
-def shut(connection: Connection, database: str, schema: str) -> None:
-    """Revoke all rights on a schema from our roles; a statement that has its tables open still reads them."""
+def join(connection: Connection, database: str) -> None:
+    """Make the publishing account a member of every role that it made, so that it may end its sessions."""
     found = connection.execute(
-        "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s", [mark(database)]
+        "SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s AND NOT rolsuper "
+        "AND NOT pg_has_role(oid, 'USAGE')",
+        [mark(database)],
+    ).fetchall()
+    by_grant = connection.info.server_version >= _GRANTS_BY_INHERITANCE
+    how = sql.SQL("WITH INHERIT TRUE, SET FALSE" if by_grant else "")
+    for (name,) in found:
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER {}").format(sql.Identifier(name), how))
+
+
+def limit(server: Server, connection: Connection, roles: Sequence[str]) -> None:
+    """Limit how many connections each role may have, so that all of them together leave some free."""
+    found = connection.execute(
+        "SELECT current_setting('max_connections')::int"
+        " - current_setting('superuser_reserved_connections')::int"
+    ).fetchall()
+    [(slots,)] = found
+    most = max(1, min(MOST_CONNECTIONS, (slots - _KEPT_FREE) // len(roles)))
+    other = connection.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND rolconnlimit <> %s", [list(roles), most]
+    ).fetchall()
+    for (name,) in other:
+        _alter(server, name, f"CONNECTION LIMIT {most:d}")
+
+
+def let_log_in(server: Server, connection: Connection, name: str) -> None:
+    """Let a role log in."""
+    found = connection.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+    if found == (False,):
+        _alter(server, name, "LOGIN")
+
+
+def forbid_login(server: Server, connection: Connection, kept: Collection[str]) -> None:
+    """Take the login from every role that publishing made, except the given ones."""
+    found = connection.execute(
+        "SELECT rolname FROM pg_roles WHERE rolcanlogin AND shobj_description(oid, 'pg_authid') = %s "
+        "AND rolname <> ALL(%s)",
+        [mark(server.database), sorted(kept)],
     ).fetchall()
     for (name,) in found:
-        connection.execute(
-            sql.SQL("REVOKE ALL ON SCHEMA {} FROM {}").format(sql.Identifier(schema), sql.Identifier(name))
-        )
+        _alter(server, name, "NOLOGIN")
 
 
-def grant(connection: Connection, database: str, wanted: Iterable[Grant]) -> None:
-    """Give the roles that publishing made exactly the wanted rights on the database and its schemas."""
-    held = {
-        Grant(*row)
-        for row in connection.execute(
-            "WITH ours AS ("
-            "  SELECT oid, rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s), "
-            "held AS ("
-            "  SELECT 'DATABASE' AS kind, '' AS schema, datname AS relation, (aclexplode(datacl)).grantee "
-            "  FROM pg_database WHERE datname = %s"
-            "  UNION SELECT 'SCHEMA', nspname, '', (aclexplode(nspacl)).grantee"
-            "  FROM pg_namespace WHERE nspname = ANY(%s)"
-            "  UNION SELECT 'TABLE', nspname, relname, (aclexplode(relacl)).grantee"
-            "  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = ANY(%s)) "
-            "SELECT kind, schema, relation, rolname FROM held JOIN ours ON ours.oid = held.grantee",
-            [mark(database), database, list(SCHEMAS), list(SCHEMAS)],
-        )
-    }
-    asked = set(wanted)
-    for right in sorted(held - asked):
-        connection.execute(_sentence("REVOKE ALL ON {} {} FROM {}", right))
-    for right in sorted(asked - held):
-        words = {"DATABASE": "CONNECT", "SCHEMA": "USAGE", "TABLE": "SELECT"}[right.kind]
-        connection.execute(_sentence(f"GRANT {words} ON {{}} {{}} TO {{}}", right))
-
-
-def _sentence(template: str, right: Grant) -> sql.Composed:
-    """Fill the kind, names and role of a right into the template of a GRANT or REVOKE statement."""
-    names = [name for name in (right.schema, right.relation) if name]
-    return sql.SQL(template).format(sql.SQL(right.kind), sql.Identifier(*names), sql.Identifier(right.role))
+def _alter(server: Server, name: str, words: str) -> None:
+    """Alter a role, even if a session of it keeps its row locked."""
+    sessions.insist(server, mark(server.database), f"ALTER ROLE {identifier(name)} {words}")

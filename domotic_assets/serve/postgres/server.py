@@ -22,9 +22,23 @@ DIAL_SECONDS = 10
 ANSWER_SECONDS = 60
 """How long to wait for a lock, and for the server to acknowledge bytes that were sent."""
 OLDEST_VERSION = 150000
-"""The first version with views that are read with the reader's rights (security_invoker)."""
+"""The first version in which a schema `public` belongs to the database's owner, and rights on single settings
+can be granted."""
 
 _APPLICATION = "domotic"
+_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "lock_timeout": f"{ANSWER_SECONDS}s",
+        "timezone": "UTC",
+        "client_min_messages": "error",
+        # What limits readers is set for their database, where publishing connects too.
+        "search_path": "pg_catalog",
+        "statement_timeout": 0,
+        "idle_in_transaction_session_timeout": 0,
+        "idle_session_timeout": 0,
+    }.items()
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +60,12 @@ class Server:
 
 
 @contextmanager
-def dialled(server: Server) -> Iterator[Connection]:
-    """Open a connection in one transaction, which is committed at the end; raises PublishError."""
+def dialled(server: Server, database: str = "", *, autocommit: bool = False) -> Iterator[Connection]:
+    """Open a connection in one transaction, which is committed at the end; raises PublishError.
+
+    database: which one of the server; by default that of the address. autocommit: each statement is a
+    transaction instead.
+    """
     found = re.fullmatch(r"([^/:@]+)(?::(\d+))?/([^/]+)", server.address)
     if found is None:
         raise ValueError("a server's address is host[:port]/database")
@@ -56,14 +74,15 @@ def dialled(server: Server) -> Iterator[Connection]:
         with psycopg.connect(
             host=found[1],
             port=int(found[2] or 5432),
-            dbname=found[3],
+            dbname=database or found[3],
             user=server.user,
             password=server.password,
             application_name=_APPLICATION,
             connect_timeout=DIAL_SECONDS,
             tcp_user_timeout=ANSWER_SECONDS * 1000,
             keepalives_idle=ANSWER_SECONDS,
-            options=f"-c lock_timeout={ANSWER_SECONDS}s -c timezone=UTC -c client_min_messages=error",
+            autocommit=autocommit,
+            options=_OPTIONS,
             **trust,
         ) as connection:
             _refuse_old(connection, server.address)
@@ -117,14 +136,20 @@ def _explained(error: psycopg.Error, place: str) -> PublishError:
         case errors.InsufficientPrivilege():
             said = (
                 "the account lacks a right",
-                "an account that owns the database and has CREATEROLE",
+                "an account that owns the database and has CREATEROLE and CREATEDB",
                 "see the set-up in docs/postgresql.md",
             )
         case errors.LockNotAvailable():
             said = (
-                f"somebody held a table for more than {ANSWER_SECONDS} s",
-                "readers, and one publisher at a time",
+                f"another publication, or an administrator, held a lock for more than {ANSWER_SECONDS} s",
+                "one publisher at a time",
                 "it is tried again by itself",
+            )
+        case psycopg.OperationalError() if "too many" in text or "connection slots" in text:
+            said = (
+                "the server has no connection left",
+                "room for ten connections beside the readers'",
+                "raise max_connections, or end what else is connected; it is tried again by itself",
             )
         case psycopg.OperationalError() if "certificate" in text or "does not match host name" in text:
             said = (
