@@ -19,6 +19,7 @@ import psycopg
 
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
+from domotic_assets.serve.people import cut
 from domotic_assets.serve.people.scopes import Scope
 from domotic_assets.serve.postgres import change_log, databases, layout, roles, schemas, sessions, source
 from domotic_assets.serve.postgres.change_log import Log, Stated
