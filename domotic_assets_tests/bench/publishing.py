@@ -57,7 +57,8 @@ def _files(whole: Path, place: Path) -> dict[str, Path]:
     without += [f"DELETE FROM meta.parts WHERE table_name = '{name}' AND part = '{last}'" for name in names]
     corrected = [
         f"UPDATE gold.fact_energy_minute SET power_w = power_w + 1 WHERE datetime_key // 10000 = {LAST_DAY}",
-        f"UPDATE meta.parts SET file = file || '2' WHERE table_name = 'fact_energy_minute' AND part = '{last}'",
+        "UPDATE meta.parts SET file = file || '2' "
+        f"WHERE table_name = 'fact_energy_minute' AND part = '{last}'",
     ]
     changes = {"before": without, "whole": [], "corrected": corrected}
     found = {}

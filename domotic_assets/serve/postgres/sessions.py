@@ -29,7 +29,8 @@ def insist(server: Server, mark: str, statement: str, database: str = "") -> Non
 
     A role can lock its own row (a change of its password), the tables that it reads, and any database (a
     setting of its own there). The statement waits in the queue for the lock meanwhile, so that a role that
-    comes back in between is behind it. mark: the comment of our roles. database: by default that of the address.
+    comes back in between is behind it. mark: the comment of our roles. database: by default that of the
+    address.
     """
     with (
         dialled(server, database, autocommit=True) as held,
