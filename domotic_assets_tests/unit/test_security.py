@@ -209,10 +209,16 @@ PUT_INTO_SQL = {
     "literal(str(admin_file))", "literal(publish.STORAGE_VERSION)", "literal(mart.comment or '')",
     "literal(meaning)", "literal(words)", "literal(role)",
     # SQL made of the same parts, with values as parameters.
-    "'false' if cut is None else _condition(table, cut)", "cut.rows(table, cuts[table.name], scope)", "rows",
+    "cut.rows(table, cuts[table.name], scope)", "rows",
     "read", "facts", "homes", "keys", "condition", "joins", "span.condition", "_place_of(table)",
     "file_index.place_of(table)",
     "rows_of_files(table)", "compared", "counts", "where", "between", "', '.join(parts)", "columns", "marks",
+    # Names and constants of ours, and whole numbers of a scope's windows (`dated`).
+    "' UNION ALL '.join([*minutes, dates])", "_DAYS", "_ISSUES", "_READINGS", "_devices(cut.windows)",
+    "_within(cut.windows)", "_within(windows)", "calendar.DAYS_AHEAD", "dated.condition(table, cut)",
+    "day", "device", "issues", "name_of(calendar.DIM_DATETIME.name)", "name_of(fact.name)",
+    "name_of(homes.DIM_ROOM.name)", "name_of(homes.FACT_DEVICE_HEALTH_DAY.name)", "place_of(fact)",
+    "present", "what",
     # Constants of the code.
     "SOURCE", "VIEWS", "cut.SOURCE", "cut.VIEWS", "_TARGET", "catalog", "schema", "kind", "words",
     "place", "_CATALOG", "GOLD_SCHEMA", "MARTS_SCHEMA", "table", "_TABLE", "name",
