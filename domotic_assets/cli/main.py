@@ -7,7 +7,6 @@ import gc
 import sys
 
 import click
-from rich.console import Console
 
 from domotic_assets.cli.alerts import alerts
 from domotic_assets.cli.ask import query, summary
@@ -19,9 +18,10 @@ from domotic_assets.cli.live import live
 from domotic_assets.cli.rejects import rejects
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.cli.status import status
+from domotic_assets.cli.terminal import open_console
 from domotic_assets.errors import DomoticError
 
-_err = Console(stderr=True)
+_err = open_console(stderr=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,5 +44,5 @@ def main() -> None:
     try:
         cli()
     except DomoticError as error:
-        _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        _err.print(f"error: {error}", style="red", soft_wrap=True)
         sys.exit(1)

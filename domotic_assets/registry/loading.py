@@ -98,7 +98,8 @@ def parse_registry(text: str, name: str = "sites.yaml") -> Registry:
     try:
         return Registry.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_explain(e, node, name) for e in error.errors())) from None
+        first, *others = (_explain(e, node, name) for e in error.errors())
+        raise ConfigurationError(first, more=tuple(others)) from None
 
 
 def _no_yaml(where: str, what: str) -> ConfigurationError:

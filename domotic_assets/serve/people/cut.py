@@ -12,13 +12,14 @@ from pathlib import Path
 
 import duckdb
 
+from domotic_assets.escaping import identifier, literal
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.homes import gold as homes_gold
 from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.connection import in_memory
 from domotic_assets.serve.people.scopes import Cut, RowFilter, Scope
-from domotic_assets.serve.tables import identifier, literal, name_of
+from domotic_assets.serve.tables import name_of
 
 SOURCE, VIEWS = "source", "memory"
 """The catalogs of the admin's file, and of the views that limit what a mart may read."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import duckdb
 
+from domotic_assets.escaping import identifier
 from domotic_assets.schemas import calendar, gold
 from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve.catalog import MARTS_SCHEMA
@@ -25,7 +26,7 @@ from domotic_assets.serve.postgres.layout import (
     withheld_of,
 )
 from domotic_assets.serve.postgres.roles import role_of
-from domotic_assets.serve.tables import identifier, name_of
+from domotic_assets.serve.tables import name_of
 
 _TABLES = {
     "days": "apartment_key BIGINT, date_key INTEGER, after_minute BIGINT",

@@ -11,6 +11,7 @@ Why: docs/decisions/0019-rights-as-rows-in-postgresql.md
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from domotic_assets.escaping import identifier, literal
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Subject, Table
 from domotic_assets.serve.catalog import (
@@ -24,7 +25,6 @@ from domotic_assets.serve.catalog import (
 )
 from domotic_assets.serve.people.matrix import WITHHELD
 from domotic_assets.serve.publish import ADMIN
-from domotic_assets.serve.tables import identifier, literal
 
 ACCESS_SCHEMA, META_SCHEMA = "access", "meta"
 SCHEMAS = (ACCESS_SCHEMA, META_SCHEMA, GOLD_SCHEMA, MARTS_SCHEMA)

@@ -17,6 +17,7 @@ import duckdb
 from psycopg import sql
 
 from domotic_assets.errors import PublishError
+from domotic_assets.escaping import identifier, literal
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.people import cut
@@ -36,7 +37,6 @@ from domotic_assets.serve.postgres.layout import (
 )
 from domotic_assets.serve.postgres.server import Connection, Server, dialled
 from domotic_assets.serve.postgres.transfer import RowCounts
-from domotic_assets.serve.tables import identifier, literal
 
 _LOCK = 4_711_202_311
 """Advisory lock: one publication into a database at a time, from whatever machine."""

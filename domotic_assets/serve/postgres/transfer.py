@@ -8,6 +8,7 @@ import duckdb
 import pyarrow.csv
 from psycopg import sql
 
+from domotic_assets.escaping import identifier
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import file_index
 from domotic_assets.serve.catalog import published_columns
@@ -21,7 +22,7 @@ from domotic_assets.serve.postgres.layout import (
     withheld_of,
 )
 from domotic_assets.serve.postgres.server import Connection
-from domotic_assets.serve.tables import identifier, name_of
+from domotic_assets.serve.tables import name_of
 
 _BATCH_ROWS = 50_000
 _CSV = pyarrow.csv.WriteOptions(include_header=False)
