@@ -8,6 +8,7 @@ Why: docs/decisions/0038-foreign-text.md
 """
 
 import html
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,7 @@ def without_unseen(name: str) -> str:
 # block nor make a link where they stand.
 _PROSE = re.compile(
     r"(?!\d+[.)](?: |$))[^\W_](?:[^\W_]|(?<! ) (?=\S)|[,;()%'’–](?! *$)|(?<=[^\W_])[-_](?=[^\W_])|[.:](?= )"
-    r"|(?<=\d)[.:,/](?=\d))*[.:)%]?"
+    r"|(?<=\d)[.:,/](?=\d))*[.:)%]?|–"
 )
 _BACKTICKS = re.compile("`+")
 
@@ -163,6 +164,17 @@ def yaml_text(content: Any, *, width: int = 200) -> str:
     if _INVISIBLE.search(text.replace("\n", "")) is None:
         return text
     return yaml.safe_dump(content, allow_unicode=False, sort_keys=False, width=width)
+
+
+def yaml_value(value: Any) -> str:
+    """Write texts, numbers, lists and maps of them as YAML in one line, in JSON's notation."""
+    return _INVISIBLE.sub(_as_yaml_escape, json.dumps(value, ensure_ascii=False))
+
+
+def _as_yaml_escape(found: re.Match[str]) -> str:
+    """Write a character that JSON leaves as it is within the quotes of YAML."""
+    code = ord(found[0])
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def identifier(name: str) -> str:

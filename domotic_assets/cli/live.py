@@ -18,12 +18,12 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 import click
-import yaml
 from rich.console import Console
 
 from domotic_assets.cli.options import lake_option, sites_option
 from domotic_assets.cli.terminal import open_console
 from domotic_assets.errors import ConfigurationError, LakeError
+from domotic_assets.escaping import yaml_text
 from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.flow.live import kept_live
 from domotic_assets.registry.loading import load_sites
@@ -128,7 +128,7 @@ def _parts(settings: Settings, port: int, folder: Path) -> list[Part]:
     workspace = home / "workspace.yaml"
     sockets = {name: str(folder / f"{name}.sock") for name in LOCATIONS}
     servers = [{"grpc_server": {"socket": path, "location_name": name}} for name, path in sockets.items()]
-    workspace.write_text(yaml.safe_dump({"load_from": servers}))
+    workspace.write_text(yaml_text({"load_from": servers}))
     quiet = ("--log-level", "warning")
     programs = Path(sys.executable).parent
     return [
