@@ -6,7 +6,7 @@ made here alone, and of `Markdown` only: names in a verdict come from feeds.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -29,14 +29,16 @@ def markdown_value(text: Markdown) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(text)
 
 
-def described(text: str, description: Markdown | None = None, **metadata: Any) -> dict[str, Any]:
+def described(
+    text: str, description: Markdown | None = None, metadata: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the arguments `description` and `metadata` of a check's result.
 
     text: what was found, in words. description: the same as Markdown, if it can be told better than as text.
     """
     return {
         "description": markdown(text) if description is None else description,
-        "metadata": {IN_WORDS: dg.MetadataValue.text(visible_line(text)), **metadata},
+        "metadata": {IN_WORDS: dg.MetadataValue.text(visible_line(text)), **(metadata or {})},
     }
 
 
@@ -89,8 +91,7 @@ def check_result(asset: dg.AssetKey, name: str, verdict: Verdict, uri: str) -> d
         **described(
             _in_words(verdict, str.format),
             _in_words(verdict, markdown_text),
-            **verdict.figures,
-            **more,
+            {**verdict.figures, **more},
         ),
     )
 
