@@ -74,8 +74,8 @@ def without_unseen(name: str) -> str:
 # What no Markdown reads as markup: words of letters and digits, single blanks, and signs that neither begin a
 # block nor make a link where they stand.
 _PROSE = re.compile(
-    r"(?!\d+[.)](?: |$))[^\W_](?:[^\W_]|(?<! ) (?=\S)|[,;()%'’–](?! *$)|(?<=[^\W_])[-_](?=[^\W_])|[.:](?= )"
-    r"|(?<=\d)[.:,/](?=\d))*[.:)%]?|–"
+    r"(?!\d+[.)](?: |$))[^\W_](?:[^\W_]|(?<! ) (?=\S)|[,;()%'’–\"](?! *$)|(?<=[^\W_])[-_/](?=[^\W_])"
+    r"|[.:](?= )|(?<=\d)[.:,/](?=\d))*[.:)%]?|–"
 )
 _BACKTICKS = re.compile("`+")
 
@@ -111,8 +111,8 @@ def markdown_text(template: str, *values: object) -> Markdown:
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Markdown:
     """Write a table; every cell is foreign."""
-    lines = [headings, ["---"] * len(headings), *(map(markdown, row) for row in rows)]
-    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    first, *others = (f"| {' | '.join(line)} |" for line in (headings, *(map(markdown, row) for row in rows)))
+    return Markdown("\n".join([first, "|---" * len(headings) + "|", *others]))
 
 
 def html_text(text: str) -> str:
@@ -122,8 +122,8 @@ def html_text(text: str) -> str:
 
 # Characters that mail programs and chat services read as markup, mentions or links, and what looks like them.
 _LIKENESS = str.maketrans("<>@&`*~|[]#\\", "＜＞＠＆｀＊～｜［］＃＼")
-_LINK = re.compile(r"(?<=[\w\-])\.(?=[^\W\d_]{2})|:(?=[^\W\d_]|/)|(?<=/)/|(?<![^\W_])_|_(?![^\W_])")
-_INERT = {".": "\u2024", ":": "\u2236", "/": "\u2215", "_": "\uff3f"}
+_LINK = re.compile(r"(?<=[\w\-])\.(?=[^\W\d_]{2})|:(?=[^\W\d_]|/)|(?<![^\W_])_|_(?![^\W_])")
+_INERT = {".": "\u2024", ":": "\u2236", "_": "\uff3f"}
 
 
 def message_text(text: str) -> PlainMessage:

@@ -5,6 +5,7 @@ Wording and layout belong here; the work is done elsewhere.
 
 import gc
 import sys
+import traceback
 
 import click
 
@@ -18,7 +19,7 @@ from domotic_assets.cli.live import live
 from domotic_assets.cli.rejects import rejects
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.cli.status import status
-from domotic_assets.cli.terminal import open_console
+from domotic_assets.cli.terminal import echo_lines, open_console
 from domotic_assets.errors import DomoticError
 
 _err = open_console(stderr=True)
@@ -39,10 +40,14 @@ search after each 700 takes a tenth of a start, and of landing."""
 
 
 def main() -> None:
-    """Run the command; print an error of ours as one line and exit with code 1."""
+    """Run the command; print an error of ours as one line, any other as a traceback, and exit with code 1."""
     gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
     try:
         cli()
     except DomoticError as error:
         _err.print(f"error: {error}", style="red", soft_wrap=True)
+        sys.exit(1)
+    except Exception:
+        # A library's error may repeat what it was given.
+        echo_lines(traceback.format_exc(), stderr=True)
         sys.exit(1)

@@ -47,9 +47,9 @@ def echo(line: str, *, stderr: bool = False) -> None:
     click.echo(visible_line(line), err=stderr)
 
 
-def echo_lines(text: str) -> None:
+def echo_lines(text: str, *, stderr: bool = False) -> None:
     """Print a text of several lines."""
-    click.echo(visible_lines(text))
+    click.echo(visible_lines(text), err=stderr)
 
 
 _NO_TEXT = (bool, int, float, Decimal, date, time, timedelta)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from domotic_assets.cli import main
 from domotic_assets_tests.support.shared_data import REPOSITORY
 
 HOSTILE = (
@@ -72,3 +73,18 @@ def test_no_text_tells_a_terminal_what_to_do(where: Callable[[list[str]], str]) 
     assert rest.count("\\x1b]0;owned") >= 8
     assert rest.count("[red]r[/red] :boom:") >= 8
     assert "\t-5" in said
+
+
+def test_an_error_of_a_library_tells_a_terminal_nothing_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeError(HOSTILE)
+
+    monkeypatch.setattr(main, "cli", fail)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "\\x1b]0;owned" in said
+    assert said.replace("\n", "").isprintable()
