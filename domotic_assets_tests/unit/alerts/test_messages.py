@@ -122,6 +122,7 @@ def test_a_message_has_at_most_ten_lines_whatever_there_is(
 HOSTILE = (
     "<!channel> @here [see](http://evil.example) <http://evil.example|x> `x` *b* evil.example\n\nBcc: a@b.ch"
 )
+LINK = "/assets/a?view=checks&checkDetail=b"
 ACTIVE = re.compile(r"[<>@\[\]*|]|https?:|\w\.[a-z]{2,}|`x`", re.IGNORECASE)
 
 
