@@ -5,6 +5,8 @@ Only the types belong here, never a decision to raise one.
 
 from dataclasses import dataclass
 
+from domotic_assets.escaping import visible_line
+
 
 @dataclass(eq=False)
 class DomoticError(Exception):
@@ -14,6 +16,7 @@ class DomoticError(Exception):
     where: file and line, table or address.
     expected: what is allowed.
     remedy: what the reader can do now.
+    more: further findings of the same kind, each a line of its own.
     retryable: whether the same call may succeed later without anybody changing anything.
     """
 
@@ -21,6 +24,7 @@ class DomoticError(Exception):
     where: str = ""
     expected: str = ""
     remedy: str = ""
+    more: tuple[str, ...] = ()
     retryable = False
 
     def __str__(self) -> str:
@@ -29,7 +33,8 @@ class DomoticError(Exception):
             parts.append(f"expected {self.expected}")
         if self.remedy:
             parts.append(self.remedy)
-        return "; ".join(parts)
+        # A name or value in it may hold line ends, or signs that command a terminal: a line stays a line.
+        return "\n".join(map(visible_line, ("; ".join(parts), *self.more)))
 
 
 class ConfigurationError(DomoticError):

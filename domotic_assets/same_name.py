@@ -5,7 +5,8 @@ Why: docs/decisions/0031-names-by-one-key.md
 
 import unicodedata
 
-_WITHOUT_WIDTH = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\ufeff"))
+from domotic_assets.escaping import without_unseen
+
 _NO_JOINTS = str.maketrans("", "", " _-")
 _FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
 
@@ -25,11 +26,9 @@ def plain_name(name: str) -> str:
     """Compose the accents of a name (NFC), drop blanks at its ends, and make each run within one space.
 
     A Mac writes `é` as two characters, and a person types `Office ` for `Office`. Characters without width
-    are dropped: soft hyphens, joiners and byte-order marks.
+    or that set a direction are dropped: soft hyphens, joiners, byte-order marks, U+202E and its like.
     """
-    if not name.isascii():
-        name = name.translate(_WITHOUT_WIDTH)
-    return " ".join(unicodedata.normalize("NFC", name).split())
+    return " ".join(unicodedata.normalize("NFC", without_unseen(name)).split())
 
 
 def joined_name(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from domotic_assets.alerts.messages import Message
 from domotic_assets.errors import ConfigurationError, DomoticError
+from domotic_assets.escaping import mail_header
 from domotic_assets.registry.channels import AlertChannel, AppriseChannel, EmailChannel, WebhookChannel
 from domotic_assets.registry.loading import Sites
 from domotic_assets.settings import Settings
@@ -112,7 +113,8 @@ def _send_email(channel: EmailChannel, message: Message, sites: Sites, settings:
     Raises ConfigurationError for a missing setting. Errors of the connection and of SMTP are not translated.
     """
     mail = EmailMessage()
-    mail["Subject"], mail["From"], mail["To"] = message.title, channel.sender, ", ".join(channel.recipients)
+    mail["Subject"] = mail_header(message.title)
+    mail["From"], mail["To"] = mail_header(channel.sender), ", ".join(map(mail_header, channel.recipients))
     mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=channel.sender.partition("@")[2])
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text)

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from domotic_assets.alerts.incidents import Incident, News
 from domotic_assets.alerts.problems import Kind, Problem
+from domotic_assets.escaping import PlainMessage, message, own_path
 from domotic_assets.localtime import zone
 from domotic_assets.registry.channels import Channel
 from domotic_assets.registry.registry import Registry
@@ -14,11 +15,17 @@ from domotic_assets.registry.registry import Registry
 NAMED = 3
 """How many items are named; the others are only counted."""
 
-_DO: dict[Kind, str] = {
-    "run": "open the run's first red step; what it was to process is requested again by itself",
-    "check": "the check's page shows the figures and a sample; `domotic status` shows each home's feed",
-    "silence": "see whether the home's box has power and network, and whether it still writes to the share",
-    "source": "see to the source's server, network and credentials; the feed goes on once it answers",
+_DO: dict[Kind, PlainMessage] = {
+    "run": message("open the run's first red step; what it was to process is requested again by itself"),
+    "check": message(
+        "the check's page shows the figures and a sample; `domotic status` shows each home's feed"
+    ),
+    "silence": message(
+        "see whether the home's box has power and network, and whether it still writes to the share"
+    ),
+    "source": message(
+        "see to the source's server, network and credentials; the feed goes on once it answers"
+    ),
 }
 
 
@@ -26,14 +33,15 @@ _DO: dict[Kind, str] = {
 class Message:
     """One message, as text. started, ended: number of problems."""
 
-    title: str
-    text: str
+    title: PlainMessage
+    text: PlainMessage
     started: int = 0
     ended: int = 0
 
 
 TEST = Message(
-    "domotic: test", "This is a test of the alerts. Messages of problems will come to this address."
+    message("domotic: test"),
+    message("This is a test of the alerts. Messages of problems will come to this address."),
 )
 
 
@@ -52,26 +60,29 @@ def _for_engineer(news: News, registry: Registry, now: datetime) -> Message:
     for word, some in (("Over", news.ended), ("Came and went", news.passed)):
         families = _families(one.problem for one in some)
         if families:
-            shown = [f"{_subject(family)} ({_lasted(some, family, clock)})" for family in families]
-            lines.append(f"{word}: {_some(shown, '; ')}.")
-    lines.append(f"Times are of {registry.calendar_time_zone}.")
-    return Message(f"domotic: {title}", "\n".join(lines), started, ended)
+            shown = [
+                message("{} ({})", _subject(family), _lasted(some, family, clock)) for family in families
+            ]
+            lines.append(message("{}: {}.", word, _some(shown, "; ")))
+    lines.append(message("Times are of {}.", registry.calendar_time_zone))
+    return Message(message("domotic: {}", title), _joined(lines, "\n"), started, ended)
 
 
-def _started(problems: Sequence[Problem], clock: Callable[[datetime], str]) -> list[str]:
+def _started(problems: Sequence[Problem], clock: Callable[[datetime], str]) -> list[PlainMessage]:
     """Write a line per job or check, the first with last error, link and remedy; count those past NAMED."""
     families = _families(problems)
     lines = [
-        f"{_subject(family)}, since {clock(min(one.since for one in family))}." for family in families[:NAMED]
+        message("{}, since {}.", _subject(family), clock(min(one.since for one in family)))
+        for family in families[:NAMED]
     ]
     if not lines:
         return []
     first = families[0][0]
-    about = [f"  Found: {first.detail}"] if first.detail else []
-    about += [f"  Look: Dagster UI, {first.link}"] if first.link else []
-    lines[1:1] = [*about, f"  Do: {_DO[first.kind]}."]
+    about = [message("  Found: {}", first.detail)] if first.detail else []
+    about += [message("  Look: Dagster UI, {}", own_path(first.link))] if first.link else []
+    lines[1:1] = [*about, message("  Do: {}.", _DO[first.kind])]
     if rest := families[NAMED:]:
-        lines.append(f"And {sum(map(len, rest))} more of {len(rest)} other jobs or checks.")
+        lines.append(message("And {} more of {} other jobs or checks.", sum(map(len, rest)), len(rest)))
     return lines
 
 
@@ -82,18 +93,20 @@ def _families(problems: Iterable[Problem]) -> list[list[Problem]]:
     return sorted(families, key=lambda family: min(one.since for one in family))
 
 
-def _subject(family: Sequence[Problem]) -> str:
+def _subject(family: Sequence[Problem]) -> PlainMessage:
     """Say what is wrong and for whom: `Check outliers of silver/sensor_events fails for jimmy, jeremie`."""
     first = family[0]
     if first.kind == "run":
         keys = [one.about for one in family if one.about]
-        return f"Job {first.name} fails" + (f" for {_some(keys)}" if keys else "")
+        fails = message("Job {} fails", first.name)
+        return message("{} for {}", fails, _some(keys)) if keys else fails
     if first.kind == "source":
-        return f"The source of {first.about} cannot be read (check {first.name})"
+        return message("The source of {} cannot be read (check {})", first.about, first.name)
     homes = [one.home for one in family if one.home]
     if first.kind == "silence":
-        return f"No readings from {_some(homes)} (check {first.name} of {first.about})"
-    return f"Check {first.name} of {first.about} fails" + (f" for {_some(homes)}" if homes else "")
+        return message("No readings from {} (check {} of {})", _some(homes), first.name, first.about)
+    fails = message("Check {} of {} fails", first.name, first.about)
+    return message("{} for {}", fails, _some(homes)) if homes else fails
 
 
 def _lasted(some: Sequence[Incident], family: Sequence[Problem], clock: Callable[[datetime], str]) -> str:
@@ -106,26 +119,27 @@ def _for_tenant(news: News, registry: Registry, now: datetime) -> Message:
     """Write the news for tenants, with a line per home and incident; times are in the home's time zone."""
     homes = {home.id: home for home in registry.homes}
 
-    def say(some: Sequence[Incident], words: str) -> str:
-        """Write a line per home; `words` gets the home's name, and the times on its own clock."""
+    def say(some: Sequence[Incident], template: str, *times: str) -> PlainMessage:
+        """Write a line per home; the template gets the home's name, and these times on its own clock."""
         lines = []
         for one in sorted(some, key=lambda incident: incident.problem.since):
             home = homes[one.problem.home or ""]
             clock = _clock(home.time_zone, now)
-            end = "" if one.gone is None else clock(one.gone)
-            lines.append(words.format(home=home.name, since=clock(one.problem.since), end=end))
-        return _some(lines, "\n") if lines else ""
+            on_clock = {"since": clock(one.problem.since), "end": "" if one.gone is None else clock(one.gone)}
+            lines.append(message(template, home.name, *map(on_clock.__getitem__, times)))
+        return _some(lines, "\n") if lines else message("")
 
     parts = [
-        say(news.started, "No readings from {home} since {since}."),
-        "Please check that the box has power and that the network works, then wait ten minutes."
+        say(news.started, "No readings from {} since {}.", "since"),
+        message("Please check that the box has power and that the network works, then wait ten minutes.")
         if news.started
-        else "",
-        say(news.ended, "{home} sends readings again, since {end}."),
-        say(news.passed, "{home} sent no readings from {since} to {end}."),
+        else message(""),
+        say(news.ended, "{} sends readings again, since {}.", "end"),
+        say(news.passed, "{} sent no readings from {} to {}.", "since", "end"),
     ]
-    title = "No readings from your home" if news.started else "Readings from your home"
-    return Message(title, "\n".join(filter(None, parts)), len(news.started), len(news.ended))
+    title = message("No readings from your home" if news.started else "Readings from your home")
+    text = _joined([part for part in parts if part], "\n")
+    return Message(title, text, len(news.started), len(news.ended))
 
 
 def _clock(zone_name: str, now: datetime) -> Callable[[datetime], str]:
@@ -140,10 +154,15 @@ def _clock(zone_name: str, now: datetime) -> Callable[[datetime], str]:
     return say
 
 
-def _some(names: Sequence[str], between: str = ", ") -> str:
+def _some(names: Sequence[str], between: str = ", ") -> PlainMessage:
     """Join the first NAMED names and count the others."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return between.join(names[:NAMED]) + more
+    first = _joined(names[:NAMED], between)
+    return message("{} and {} more", first, len(names) - NAMED) if len(names) > NAMED else first
+
+
+def _joined(parts: Sequence[str], between: str) -> PlainMessage:
+    """Join parts, of which those not written yet are foreign. between: a separator of ours."""
+    return message(between.join(["{}"] * len(parts)), *parts)
 
 
 def _count(number: int) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from domotic_assets.cli.terminal import echo
 from domotic_assets.errors import ConfigurationError, DomoticError
 from domotic_assets.registry.loading import load_sites
 from domotic_assets.settings import LAKE_VARIABLE, SITES_VARIABLE, Settings
@@ -45,7 +46,7 @@ def test(sites: Path, lake: str) -> None:
             left_out = send(channel, TEST, loaded, settings)
         except DomoticError as error:
             failed += 1
-            click.echo(f"{channel.name}: not accepted: {error}")
+            echo(f"{channel.name}: not accepted: {error}")
         else:
-            click.echo(f"{channel.name}: accepted{f' ({left_out})' if left_out else ''}")
+            echo(f"{channel.name}: accepted{f' ({left_out})' if left_out else ''}")
     sys.exit(1 if failed else 0)

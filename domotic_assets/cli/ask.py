@@ -4,18 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.cli.terminal import echo_rows, open_console
 from domotic_assets.settings import Settings
 
 # Dagster, Polars and DuckDB take a second and more to import: each command imports what it needs itself.
 if TYPE_CHECKING:
     from domotic_assets.operate.summary import Summary
 
-_out = Console()
+_out = open_console()
 
 
 @click.command()
@@ -33,11 +33,10 @@ def query(lake: str, sql: str) -> None:
     settings = Settings.of(Path("sites.yaml"), lake)
     close_installation(settings)
     columns, rows = run_query(published_file(settings.serve), sql)
-    cells = [[_cell(value) for value in row] for row in rows]
     if not _out.is_terminal:
-        for line in (columns, *cells):
-            click.echo("\t".join(line))
+        echo_rows([columns, *rows])
         return
+    cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     if sum(widths) + 3 * len(widths) < _out.width:
         _out.print(_table(columns, cells))
@@ -47,8 +46,8 @@ def query(lake: str, sql: str) -> None:
 
 
 def _cell(value: Any) -> str:
-    """Format a value as text: in full for other programs, short on a terminal."""
-    if isinstance(value, float) and _out.is_terminal:
+    """Format a value as a short text."""
+    if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else str(value)
 
@@ -97,7 +96,7 @@ def _show(found: "Summary") -> None:
         ("values refused", f"{found.rejects:,}"),
         ("published file", str(found.published)),
     ):
-        _out.print(f"{name:<15} {value}", highlight=False, soft_wrap=True)
+        _out.print(f"{name:<15} {value}", soft_wrap=True)
 
 
 def _figure(value: float | None, digits: int) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from domotic_assets.cli.options import lake_option, sites_option
 from domotic_assets.cli.progress import progress
+from domotic_assets.cli.terminal import open_console
 from domotic_assets.settings import Settings
 
 # Dagster, Polars and DuckDB take a second and more to import: each command imports what it needs itself.
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from domotic_assets.flow.workspace import Workspace
     from domotic_assets.orchestration.build import BuildReport
 
-_out = Console()
-_err = Console(stderr=True)
+_out = open_console()
+_err = open_console(stderr=True)
 
 _day = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -65,15 +65,15 @@ def _show_build(done: "BuildReport", work: "Workspace", took: float) -> None:
     }
     built = [f"{_count(number, what)}{of}" for what, (number, of) in counts.items() if number]
     if built:
-        _out.print(f"Built {', '.join(built)} in {took:.0f} s", highlight=False)
+        _out.print(f"Built {', '.join(built)} in {took:.0f} s")
     for what, number in sorted(done.left.items()):
-        _out.print(f"Left on the share: {_count(number, 'file')} ({_LEFT.get(what, what)})", highlight=False)
+        _out.print(f"Left on the share: {_count(number, 'file')} ({_LEFT.get(what, what)})")
     for check in done.failed_checks:
         style = "red" if check.severity == "ERROR" else "yellow"
         line = Text(f"{check.severity} {check.table} {check.name}: {check.what}", style=style)
         _out.print(line, soft_wrap=True)
     if done.published:
-        _out.print(f"Published a new file in {work.serve}", highlight=False, soft_wrap=True)
+        _out.print(f"Published a new file in {work.serve}", soft_wrap=True)
     else:
         _out.print("Nothing new: the published file stays as it is")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.cli.terminal import echo
 from domotic_assets.settings import Settings
 
 # Polars and Delta take a second to import: each command imports what it needs itself.
@@ -68,8 +69,8 @@ def accept(sites: Path, lake: str, day: datetime | None) -> None:
     found, result = installed_contract.accept(work, when := _date(work, day))
     _show(found, f"{when}, the newest forecast and the register against the contract until now")
     for words in result.kept:
-        click.echo(f"kept, though not seen: {words}")
-    click.echo(f"Wrote {installed_contract.contract_file(work)}: review the change and commit it")
+        echo(f"kept, though not seen: {words}")
+    echo(f"Wrote {installed_contract.contract_file(work)}: review the change and commit it")
 
 
 def _date(work: "Workspace", day: datetime | None) -> date:
@@ -89,6 +90,6 @@ def _show(found: "Verdict", what: str) -> None:
     """
     from domotic_assets.quality.drift import describe
 
-    click.echo(f"{what}: {'as agreed' if found.passed else f'{len(found.breaches):,} differences'}")
+    echo(f"{what}: {'as agreed' if found.passed else f'{len(found.breaches):,} differences'}")
     for breach in found.breaches:
-        click.echo(f"{breach.severity:<5} {describe(breach)}")
+        echo(f"{breach.severity:<5} {describe(breach)}")

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from domotic_assets.cli.options import lake_option, sites_option
 from domotic_assets.cli.progress import progress
+from domotic_assets.cli.terminal import open_console
 from domotic_assets.settings import Settings
 
-_out = Console()
-_err = Console(stderr=True)
+_out = open_console()
+_err = open_console(stderr=True)
 
 
 @click.command()
@@ -32,6 +32,5 @@ def export(sites: Path, lake: str, home: str, out: Path | None) -> None:
     rows = sum(table.rows for table in done.tables)
     _out.print(
         f"Exported {rows:,} rows of {len(done.tables)} tables and {done.files:,} files to {done.folder}",
-        highlight=False,
         soft_wrap=True,
     )

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from domotic_assets.cli.options import lake_option, sites_option
 from domotic_assets.cli.progress import progress
+from domotic_assets.cli.terminal import confirm, open_console
 from domotic_assets.settings import Settings
 
 if TYPE_CHECKING:
     from domotic_assets.flow.workspace import Workspace
 
-_out = Console()
-_err = Console(stderr=True)
+_out = open_console()
+_err = open_console(stderr=True)
 
 
 @click.command()
@@ -42,11 +42,11 @@ def forget(sites: Path, lake: str, home: str, yes: bool, receipt: Path | None) -
         settings = Settings.of(sites, lake)
         found = look(Workspace.open(settings), home)
     span = "" if found.first is None else f", readings of {found.first} to {found.last}"
-    _out.print(f"Home {home} in {settings.lake_root}{span}", highlight=False, soft_wrap=True)
+    _out.print(f"Home {home} in {settings.lake_root}{span}", soft_wrap=True)
     for table, rows in found.rows.items():
-        _out.print(f"  {table:<36} {rows:>13,} rows", highlight=False)
+        _out.print(f"  {table:<36} {rows:>13,} rows")
     if not yes:
-        click.confirm(f"Forget {home} for ever?", abort=True)
+        confirm(f"Forget {home} for ever?")
     began = datetime.now(UTC)
     with progress(_err) as report:
         done = forget_home(Workspace.open(settings, report), home, _publish_from_nothing, receipt)
@@ -55,10 +55,9 @@ def forget(sites: Path, lake: str, home: str, yes: bool, receipt: Path | None) -
     _out.print(
         f"Forgotten in {took:.0f} s: {removed:,} rows of {len(done.journal.tables)} tables. "
         f"Nothing of it stands in the lake's {done.scanned['files']:,} files",
-        highlight=False,
         soft_wrap=True,
     )
-    _out.print(f"Receipt: {done.receipt}", highlight=False, soft_wrap=True)
+    _out.print(f"Receipt: {done.receipt}", soft_wrap=True)
 
 
 def _publish_from_nothing(work: "Workspace") -> None:

@@ -18,11 +18,12 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 import click
-import yaml
 from rich.console import Console
 
 from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.cli.terminal import open_console
 from domotic_assets.errors import ConfigurationError, LakeError
+from domotic_assets.escaping import yaml_text
 from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.flow.live import kept_live
 from domotic_assets.registry.loading import load_sites
@@ -59,7 +60,7 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
         # The files sent until now arrive together, and late: only a listing finds them.
         subprocess.run(feed, check=True)  # nosec B603
         WorkList(settings.dagster_home).change(lambda held: held.unmark(LISTED_WHOLE))
-    sys.exit(run_live(settings, port, Console(stderr=True), [*feed, "--live"] if simulated else None))
+    sys.exit(run_live(settings, port, open_console(stderr=True), [*feed, "--live"] if simulated else None))
 
 
 @dataclass
@@ -110,7 +111,7 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
             while not _answers(port):
                 _look_after(parts, settings, console)
                 time.sleep(0.3)
-        console.print(f"Dagster UI: http://{HOST}:{port}/asset-groups (Ctrl+C ends it)", highlight=False)
+        console.print(f"Dagster UI: http://{HOST}:{port}/asset-groups (Ctrl+C ends it)")
         while True:
             _look_after(parts, settings, console)
             time.sleep(1)
@@ -140,7 +141,7 @@ def _parts(settings: Settings, port: int, folder: Path) -> list[Part]:
     workspace = home / "workspace.yaml"
     sockets = {name: str(folder / f"{name}.sock") for name in LOCATIONS}
     servers = [{"grpc_server": {"socket": path, "location_name": name}} for name, path in sockets.items()]
-    workspace.write_text(yaml.safe_dump({"load_from": servers}))
+    workspace.write_text(yaml_text({"load_from": servers}))
     quiet = ("--log-level", "warning")
     programs = Path(sys.executable).parent
     return [
@@ -217,7 +218,6 @@ def _look_after(parts: Sequence[Part], settings: Settings, console: Console) -> 
             part.not_before = now + pause
             console.print(
                 f"{part.name} ended ({code}); starting it again in {pause:.0f} s; see {_log(settings)}",
-                highlight=False,
                 soft_wrap=True,
             )
         if part.process is None and part.failures and now >= part.not_before:

@@ -5,9 +5,9 @@ Wording and layout belong here; the work is done elsewhere.
 
 import gc
 import sys
+import traceback
 
 import click
-from rich.console import Console
 
 from domotic_assets.cli.alerts import alerts
 from domotic_assets.cli.ask import query, summary
@@ -19,10 +19,11 @@ from domotic_assets.cli.live import live
 from domotic_assets.cli.rejects import rejects
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.cli.status import status
+from domotic_assets.cli.terminal import echo_lines, open_console
 from domotic_assets.errors import DomoticError
 from domotic_assets.owner_only import restrict_new_files
 
-_err = Console(stderr=True)
+_err = open_console(stderr=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,11 +41,15 @@ search after each 700 takes a tenth of a start, and of landing."""
 
 
 def main() -> None:
-    """Run the command; print an error of ours as one line and exit with code 1."""
+    """Run the command; print an error of ours as one line, any other as a traceback, and exit with code 1."""
     restrict_new_files()
     gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
     try:
         cli()
     except DomoticError as error:
-        _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        _err.print(f"error: {error}", style="red", soft_wrap=True)
+        sys.exit(1)
+    except Exception:
+        # A library's error may repeat what it was given.
+        echo_lines(traceback.format_exc(), stderr=True)
         sys.exit(1)

@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from domotic_assets.escaping import visible_line
+
 # Polars takes long to import, and a command can start without it.
 if TYPE_CHECKING:
     from domotic_assets.flow.workspace import Report
@@ -38,7 +40,7 @@ def progress(console: Console) -> Iterator["Report"]:
         yield lambda step, done, total: _plain(console, step, done, total)
         return
     columns = (
-        TextColumn("{task.description:<30}"), BarColumn(), MofNCompleteColumn(), _RateColumn(),
+        TextColumn("{task.description:<30}", markup=False), BarColumn(), MofNCompleteColumn(), _RateColumn(),
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console) as bars:
@@ -46,7 +48,7 @@ def progress(console: Console) -> Iterator["Report"]:
 
         def report(step: str, done: int, total: int) -> None:
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
+                tasks[step] = bars.add_task(visible_line(step), total=total)
             bars.update(tasks[step], completed=done, total=total)
 
         yield report
@@ -55,4 +57,4 @@ def progress(console: Console) -> Iterator["Report"]:
 def _plain(console: Console, step: str, done: int, total: int) -> None:
     """Print a line for a step that is finished, with its number of units; print nothing before."""
     if done == total:
-        console.print(f"{step}: {done:,} done", highlight=False)
+        console.print(f"{step}: {done:,} done")

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.cli.terminal import echo, echo_lines, echo_rows, open_console
 from domotic_assets.settings import Settings
 
 # Dagster and Polars take a second and more to import: each command imports what it needs itself.
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 10_000
 SHOWN_VALUES = 50
 
-_out = Console()
-_err = Console(stderr=True)
+_out = open_console()
+_err = open_console(stderr=True)
 
 _home = click.option("--home", help="Only those of this home.")
 _day = click.option(
@@ -52,17 +52,15 @@ def list_(sites: Path, lake: str, home: str | None, day: datetime | None, reason
         _out.print("Nothing was refused")
         return
     headings = ("home", "day", "reason", "refused", "files", "for example", "in file")
-    rows = [[_cell(value) for value in row] for row in counted.iter_rows()]
     if not _out.is_terminal:
-        for line in (headings, *rows):
-            click.echo("\t".join(line))
+        echo_rows([headings, *counted.iter_rows()])
         return
     table = Table(*headings, caption="`domotic rejects show FILE` shows a file")
-    for row in rows:
-        table.add_row(*map(Text, row))
+    for row in counted.iter_rows():
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
     _out.print(table)
     for code in counted["reason"].unique().sort():
-        _out.print(f"{code}: {meaning(code)}", highlight=False)
+        _out.print(f"{code}: {meaning(code)}")
 
 
 @rejects.command()
@@ -90,17 +88,18 @@ def _show(file: "RefusedFile", work: "Workspace") -> None:
     """
     from domotic_assets.operate.rejects import masked_text, meaning
 
-    click.echo(f"name     {file.name!r}")
-    click.echo(f"arrived  {file.arrived_at:%Y-%m-%d %H:%M:%S} UTC, {len(file.content):,} bytes")
-    click.echo(f"refused  {file.refused.height:,}")
+    echo(f"name     {file.name!r}")
+    echo(f"arrived  {file.arrived_at:%Y-%m-%d %H:%M:%S} UTC, {len(file.content):,} bytes")
+    echo(f"refused  {file.refused.height:,}")
     for row in file.refused.head(SHOWN_VALUES).iter_rows(named=True):
         whole = row["raw_text"] is None
         value = "" if whole else f" {row['raw_text']!r}"
-        click.echo(f"  {row['json_path']}{value}: {row['reason']}, {meaning(row['reason'], whole)}")
+        echo(f"  {row['json_path']}{value}: {row['reason']}, {meaning(row['reason'], whole)}")
     text = masked_text(file, [home.feed_user for home in work.registry.homes])
-    click.echo(f"\n{text[:SHOWN_CHARACTERS]}")
+    echo("")
+    echo_lines(text[:SHOWN_CHARACTERS])
     if len(text) > SHOWN_CHARACTERS:
-        click.echo(f"… {len(text) - SHOWN_CHARACTERS:,} characters more: --raw writes all")
+        echo(f"… {len(text) - SHOWN_CHARACTERS:,} characters more: --raw writes all")
 
 
 @rejects.command()
@@ -120,9 +119,9 @@ def replay(sites: Path, lake: str, home: str | None, day: datetime | None, reaso
     if not done.outcomes:
         _out.print("Nothing was refused")
         return
-    _out.print(f"Processed {len(done.windows):,} windows again {how}", highlight=False)
+    _out.print(f"Processed {len(done.windows):,} windows again {how}")
     for outcome, number in sorted(done.outcomes.items()):
-        _out.print(f"{number:,} {outcome}", highlight=False)
+        _out.print(f"{number:,} {outcome}")
 
 
 def _open(sites: Path, lake: str) -> "Workspace":
@@ -137,8 +136,3 @@ def _selection(home: str | None, day: datetime | None, reason: str | None) -> "S
     from domotic_assets.operate.rejects import Selection
 
     return Selection(home, None if day is None else day.date(), reason)
-
-
-def _cell(value: Any) -> str:
-    """Format a value as text; None becomes an empty text."""
-    return "" if value is None else str(value)

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from domotic_assets.cli.terminal import echo, open_console
 from domotic_assets.localtime import MINUTE, floor_minute
 from domotic_assets.registry.entry import MINUTES_PER_DAY
 from domotic_assets.registry.loading import load_sites
@@ -164,7 +165,7 @@ def simulate(
     folders = Folders.of(sites) if out is None else Folders.below(out)
     folders.make()
     if if_empty and any(folders.share.iterdir()):
-        click.echo(f"{folders.share} holds files already: nothing simulated", err=True)
+        echo(f"{folders.share} holds files already: nothing simulated", stderr=True)
         return
     if out is not None:
         write_sites(out / "sites.yaml", registry)
@@ -183,7 +184,7 @@ def simulate(
         defects=conditions.defects,
         weather_sites=conditions.weather_sites,
     )
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     with open_truth(truth) as truth_files:
         goes_on = live or again or start is None
         _write_history(console, simulation, folders, history_minutes, truth_files, again, goes_on)
@@ -217,10 +218,10 @@ def _write_history(
     """
     began = time.monotonic()
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
@@ -237,7 +238,6 @@ def _write_history(
         f"Simulated {len(simulation.worlds)} homes from {simulation.start:%Y-%m-%d %H:%M} to "
         f"{simulation.now:%Y-%m-%d %H:%M} UTC: {written:,} files in {took:.1f} s "
         f"({written / max(took, 1e-6):,.0f} a second) in {folders.share.parent}",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -262,4 +262,4 @@ def _go_live(
         try:
             simulate_live(simulation, folders, speed=speed, minutes=minutes, truth=truth, progress=show)
         except KeyboardInterrupt:
-            console.print(f"Live feed ended at {simulation.now:%Y-%m-%d %H:%M} UTC", highlight=False)
+            console.print(f"Live feed ended at {simulation.now:%Y-%m-%d %H:%M} UTC")

@@ -4,14 +4,14 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.cli.terminal import open_console
 from domotic_assets.settings import Settings
 
-_out = Console()
+_out = open_console()
 
 
 @click.command()
@@ -32,9 +32,9 @@ def status(sites: Path, lake: str) -> None:
     for home in found.homes:
         table.add_row(*map(Text, cells(home)))
     _out.print(table)
-    _out.print(f"windows to process: {found.waiting:,}", highlight=False)
+    _out.print(f"windows to process: {found.waiting:,}")
     if found.failing:
-        _out.print(f"asked for more than once: {', '.join(found.failing)}", highlight=False)
+        _out.print(f"asked for more than once: {', '.join(found.failing)}")
     for name, since in found.unreachable.items():
         _out.print(f"cannot be read since {since:%Y-%m-%d %H:%M} UTC: the source of {name}", style="red")
     for line in (*opened_to_others(work.settings), *changed_files(work)):

@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from domotic_assets.errors import ConfigurationError
+from domotic_assets.escaping import spreadsheet_column
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.home_rows import HomeRows, owned_tables, rows_of_home
 from domotic_assets.schemas.homes import bronze
@@ -91,16 +92,24 @@ def _export_tables(work: Workspace, rows: HomeRows, folder: Path) -> Iterator[Ex
             written = pl.scan_parquet(file)
             count = int(written.select(pl.len()).collect().item())
             if count:
-                written.with_columns(
-                    # CSV has no list type.
-                    pl.col(column).list.join(", ")
-                    for column, dtype in table.schema.items()
-                    if isinstance(dtype, pl.List)
-                ).sink_csv(file.with_suffix(".csv"))
+                # Quoted texts stay one cell with their neighbours, also where commas do not separate cells.
+                written.with_columns(_text_columns(table)).sink_csv(
+                    file.with_suffix(".csv"), quote_style="non_numeric"
+                )
                 yield ExportedTable(table, count)
             else:
                 file.unlink()
         work.report("tables", number, len(tables))
+
+
+def _text_columns(table: Table) -> Iterator[pl.Expr]:
+    """Yield the columns of a table that hold text, in a form that no spreadsheet takes for a formula."""
+    for name, dtype in table.schema.items():
+        if isinstance(dtype, pl.List):
+            # CSV has no list type.
+            yield spreadsheet_column(pl.col(name).list.join(", "))
+        elif dtype in (pl.String, pl.Categorical, pl.Enum):
+            yield spreadsheet_column(pl.col(name).cast(pl.String))
 
 
 def _export_files(work: Workspace, rows: HomeRows, archive: Path) -> int:
@@ -174,7 +183,8 @@ def _readme(home: str, now: datetime, tables: tuple[ExportedTable, ...], files: 
     yield ""
     yield "silver/, gold/: tables, each as Parquet and as CSV. Silver is what was read from the files, Gold"
     yield "what was worked out from that. Times are in UTC. manifest.json says the same for programs, with"
-    yield "the SHA-256 of every file."
+    yield "the SHA-256 of every file. In CSV an apostrophe stands before a text that a spreadsheet would take"
+    yield "for a formula (it begins with =, +, -, @ or a tab); in Parquet every text is exact."
     for one in tables:
         yield ""
         yield f"{one.table.id}: {one.rows:,} rows, {one.table.grain}"

@@ -16,6 +16,7 @@ from domotic_assets.domains.homes.silver.document import Unreadable, read_docume
 from domotic_assets.domains.homes.silver.header import own_secrets_of, spellings
 from domotic_assets.domains.weather.silver import SOURCE as FORECASTS
 from domotic_assets.errors import QueryError
+from domotic_assets.escaping import Markdown, markdown_table, markdown_text
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.files import versions
 from domotic_assets.ingest.masking import MASK, mask, mask_log_text
@@ -153,7 +154,7 @@ def _shown(escape: re.Match[str]) -> str:
 REPORT_HEADINGS = ("home", "reason", "meaning", "refused", "share")
 
 
-def reject_report(work: Workspace, since: date) -> str:
+def reject_report(work: Workspace, since: date) -> Markdown:
     """Render refusals since a UTC date as a Markdown table, by home and reason, with their share.
 
     The share of whole files is of the home's files, that of values is of its readings, that of refusals in
@@ -174,7 +175,7 @@ def reject_report(work: Workspace, since: date) -> str:
         .iter_rows()
     }
     recent = refusals(work).filter(pl.col("utc_date") >= since)
-    lines = [f"| {' | '.join(REPORT_HEADINGS)} |", "|---" * len(REPORT_HEADINGS) + "|"]
+    rows: list[list[str]] = []
     counted = recent.group_by("source", "home", "reason", whole=pl.col("json_path") == WHOLE_FILE).len()
     for source, home, reason, whole, number in counted.sort(
         "source", "home", "len", "reason", descending=[False, False, True, False], nulls_last=True
@@ -185,10 +186,10 @@ def reject_report(work: Workspace, since: date) -> str:
             of, total = "files" if whole else "readings", came.get(home, (0, 0))[0 if whole else 1]
         share = f"{number / total:.2%} of {total:,} {of}" if total else "–"
         whose = home or ("forecasts" if source == FORECASTS else "unknown home")
-        lines.append(f"| {whose} | {reason} | {meaning(reason, whole)} | {number:,} | {share} |")
-    if counted.is_empty():
-        return f"Nothing was refused since {since}."
-    return "\n".join(lines)
+        rows.append([whose, reason, meaning(reason, whole), f"{number:,}", share])
+    if not rows:
+        return markdown_text("Nothing was refused since {}.", since)
+    return markdown_table(REPORT_HEADINGS, rows)
 
 
 def meaning(reason: str, whole_file: bool = False) -> str:

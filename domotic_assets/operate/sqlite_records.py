@@ -16,8 +16,8 @@ from typing import Any
 
 from domotic_assets.alerts import memory
 from domotic_assets.errors import LakeError
+from domotic_assets.escaping import identifier
 from domotic_assets.lake.traces import Needles
-from domotic_assets.serve.tables import identifier
 
 _MAGIC = b"SQLite format 3\0"
 

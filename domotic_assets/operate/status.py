@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from domotic_assets.domains.homes.flows.reading import COUNTING
+from domotic_assets.escaping import Markdown, markdown_table
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE, floor_minute, local_day_bounds, zone
 from domotic_assets.registry.homes import Home
@@ -50,11 +51,9 @@ class FeedStatus:
     failing: list[str]
     unreachable: dict[str, datetime]
 
-    def as_markdown(self) -> str:
+    def as_markdown(self) -> Markdown:
         """Render the homes as a Markdown table for the asset's page."""
-        lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
-        lines += [f"| {' | '.join(cells(home))} |" for home in self.homes]
-        return "\n".join(lines)
+        return markdown_table(HEADINGS, map(cells, self.homes))
 
 
 def cells(home: HomeStatus) -> list[str]:

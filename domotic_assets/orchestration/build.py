@@ -24,6 +24,7 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.localtime import MINUTE
 from domotic_assets.operate import forget_journal, people, publish, team_database
 from domotic_assets.orchestration import definitions, tags
+from domotic_assets.orchestration.check_results import in_words
 from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.schemas import weather
 from domotic_assets.schemas.homes import bronze
@@ -210,7 +211,7 @@ class _Runner:
                 check.asset_key.to_user_string(),
                 check.check_name,
                 check.severity.value,
-                check.description or "",
+                in_words(check),
             )
             for check in found
             if not check.passed

@@ -10,7 +10,7 @@ from domotic_assets.domains.homes.checks import rounds
 from domotic_assets.flow.worklist import PendingWork as WorkOnList
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.assets import WorkspaceResource, key
-from domotic_assets.orchestration.check_results import check_result
+from domotic_assets.orchestration.check_results import as_evaluation, check_result, in_words
 from domotic_assets.orchestration.internals import evaluations
 from domotic_assets.orchestration.sensors import running_sensor
 from domotic_assets.quality.check import Check
@@ -70,7 +70,7 @@ def freshness_sensor(work: Workspace) -> dg.SensorDefinition:
         news = silent_homes_changed(work, work.now())
         if news is None:
             return dg.SensorResult(skip_reason="no home fell silent or came back")
-        return dg.SensorResult(skip_reason=news.description, asset_events=[news])
+        return dg.SensorResult(skip_reason=in_words(news), asset_events=[news])
 
     return running_sensor(FRESHNESS, 60, [], "Finds homes that fall silent, and those that come back.", tick)
 
@@ -101,11 +101,4 @@ def silent_homes_changed(work: Workspace, now: datetime) -> dg.AssetCheckEvaluat
     work.worklist.change(change)
     asset = key(silver.SENSOR_FILES)
     found = check_result(asset, FRESHNESS, verdict, work.lake.uri(silver.SENSOR_FILES))
-    return dg.AssetCheckEvaluation(
-        asset_key=asset,
-        check_name=FRESHNESS,
-        passed=found.passed,
-        severity=found.severity,
-        description=found.description,
-        metadata=found.metadata,
-    )
+    return as_evaluation(found, asset, FRESHNESS)

@@ -22,6 +22,7 @@ from domotic_assets.orchestration.assets import (
     publication,
     windows_of,
 )
+from domotic_assets.orchestration.check_results import markdown_value
 from domotic_assets.orchestration.checks import failing_checks
 from domotic_assets.schemas import gold, refusals
 from domotic_assets.schemas.homes import bronze, silver
@@ -141,7 +142,7 @@ def retention(context: dg.AssetExecutionContext, work: WorkspaceResource) -> dg.
 def feed_status(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Report the state of each home's feed."""
     found = status.feed_status(work, work.now())
-    return dg.MaterializeResult(metadata={"homes": dg.MetadataValue.md(found.as_markdown())})
+    return dg.MaterializeResult(metadata={"homes": markdown_value(found.as_markdown())})
 
 
 @dg.asset(
@@ -156,7 +157,7 @@ def rejects_report(work: WorkspaceResource) -> dg.MaterializeResult[Any]:
     """Report refused values and quarantined files of the last seven days, with what their reasons mean."""
     since = (work.now() - REPORTED).date()
     report = rejects.reject_report(work, since)
-    return dg.MaterializeResult(metadata={"rejects": dg.MetadataValue.md(report)})
+    return dg.MaterializeResult(metadata={"rejects": markdown_value(report)})
 
 
 ASSETS = [

@@ -23,6 +23,7 @@ from domotic_assets.lake.store import consecutive
 from domotic_assets.operate.status import UNREACHABLE
 from domotic_assets.orchestration import tags
 from domotic_assets.orchestration.assets import WINDOW, key
+from domotic_assets.orchestration.check_results import described
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 
@@ -311,7 +312,7 @@ def _reachable(table: Table, error: str | None) -> dg.AssetCheckEvaluation:
         check_name=REACHABLE,
         passed=error is None,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=error or "the source answers again",
+        **described(error or "the source answers again"),
     )
 
 
@@ -324,7 +325,7 @@ def reachable_checks(work: Workspace, flows: Sequence[Flow]) -> list[Any]:
             try:
                 look(work)
             except DomoticError as error:
-                return dg.AssetCheckResult(passed=False, description=str(error))
+                return dg.AssetCheckResult(passed=False, **described(str(error)))
             return dg.AssetCheckResult(passed=True)
 
         return reachable

@@ -4,11 +4,11 @@
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from domotic_assets.domains.homes.gold.counters import Series, Step
+from domotic_assets.escaping import html_text
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -88,9 +88,9 @@ def picture(example: Example) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         'font-family="sans-serif" font-size="11">',
-        f"<title>{escape(example.title)}: together {total:,.1f} Wh</title>",
+        f"<title>{html_text(example.title)}: together {total:,.1f} Wh</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="8" y="18" font-size="13">{escape(example.title)}</text>',
+        f'<text x="8" y="18" font-size="13">{html_text(example.title)}</text>',
         f'<text x="{WIDTH - 12}" y="{HEIGHT - 8}" text-anchor="end">'
         f"minutes · together {total:,.1f} Wh</text>",
         *(

@@ -8,8 +8,7 @@ as each failure has another cause.
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from domotic_assets.escaping import yaml_text
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import NO_KEY, ForeignKey, Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, describe_column, describe_table, published_columns
@@ -27,7 +26,7 @@ def render_sources() -> str:
         "description": "The star schema as published: dims are current state, facts fill nothing in.",
         "tables": [_table(table) for table in gold.TABLES],
     }
-    body = yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, allow_unicode=True, width=110)
+    body = yaml_text({"version": 2, "sources": [source]}, width=110)
     return f"# {_WRITTEN}{body}"
 
 

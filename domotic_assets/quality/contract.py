@@ -12,9 +12,14 @@ import yaml
 from pydantic import Field, ValidationError
 
 from domotic_assets.errors import ConfigurationError
+from domotic_assets.escaping import yaml_text
+from domotic_assets.registry.bounded_yaml import refuse_bombs
 from domotic_assets.registry.entry import Entry
 
 OPTIONAL = "optional "
+
+LONGEST = 200
+"""Characters of a key that an error repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class _File(Entry):
 def parse_contract(text: str, name: str) -> Contract:
     """Parse the text of a contract file called `name`; raises ConfigurationError that names file and key."""
     try:
+        refuse_bombs(text, name)
         # This loader builds text only, no objects. YAML 1.1 would read a field `on` as true.
         file = _File.model_validate(yaml.load(text, yaml.CBaseLoader))  # nosec B506
     except yaml.YAMLError as error:
@@ -83,7 +89,9 @@ def parse_contract(text: str, name: str) -> Contract:
         raise _unusable(f"{name}:{mark.line + 1}" if mark else name, "not valid YAML") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise _unusable(name, f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from None
+        raise _unusable(
+            name, f"{'.'.join(map(str, first['loc']))[:LONGEST] or 'the file'}: {first['msg']}"
+        ) from None
     return Contract(
         feed=_parsed(file.feed),
         lists=file.lists,
@@ -139,8 +147,7 @@ def render_contract(contract: Contract) -> str:
         {"register": _texts(contract.register)},
     )
     return "\n".join(
-        f"{comment}\n{yaml.safe_dump(section, allow_unicode=True, sort_keys=False, width=200)}"
-        for comment, section in zip(_SECTIONS, sections, strict=True)
+        f"{comment}\n{yaml_text(section)}" for comment, section in zip(_SECTIONS, sections, strict=True)
     )
 
 

@@ -28,6 +28,7 @@ from domotic_assets.quality.shape import (
     register_shape,
 )
 from domotic_assets.quality.verdict import Breach, Verdict, together
+from domotic_assets.registry.bounded_yaml import read_bounded
 from domotic_assets.registry.loading import unreadable
 from domotic_assets.schemas import refusals, weather
 from domotic_assets.schemas.homes import silver
@@ -52,7 +53,7 @@ def load_contract(work: Workspace) -> Contract | None:
     """Load the contract; None if there is no file. Raises ConfigurationError if it cannot be read."""
     file = contract_file(work)
     try:
-        return parse_contract(file.read_text(encoding="utf-8"), str(file))
+        return parse_contract(read_bounded(file), str(file))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from domotic_assets.escaping import without_unseen
 from domotic_assets.localtime import zone
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -33,6 +34,9 @@ def _minute_of_day(value: object) -> object:
                 return total
     raise ValueError("allowed is a local time from 00:00 to 24:00")
 
+
+Name = Annotated[str, AfterValidator(without_unseen)]
+"""A name for people: what no eye sees is no part of it."""
 
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 MinuteOfDay = Annotated[int, BeforeValidator(_minute_of_day)]

@@ -10,7 +10,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from domotic_assets.registry.entry import WEEKDAYS, Entry, Identifier, MinuteOfDay, Weekday, ZoneName
+from domotic_assets.registry.entry import WEEKDAYS, Entry, Identifier, MinuteOfDay, Name, Weekday, ZoneName
 from domotic_assets.same_name import name_key
 
 HOUSE = name_key("House")
@@ -21,23 +21,23 @@ class Room(Entry):
     """A room: its id, which ids of devices contain, its name for people, and its type."""
 
     id: Identifier
-    name: str
-    type: str
+    name: Name
+    type: Name
 
 
 class Home(Entry):
     """A home that sends files ("apartment" in Gold's names)."""
 
     id: Identifier
-    name: str
-    building_name: str = ""
+    name: Name
+    building_name: Name = ""
     floor: int | None = None
     feed_user: Annotated[str, Field(min_length=1, pattern=r"^[^_/\\\s]+$")]
     time_zone: ZoneName = "Europe/Zurich"
     clock_zone: ZoneName = "Europe/Zurich"
     register_building: int | None = None
-    weather_site: str | None = None
-    tariff: str | None = None
+    weather_site: Name | None = None
+    tariff: Name | None = None
     rooms: dict[str, Room] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class Band(Entry):
     If `to` is not after `from`, it is each day's two ends: midnight to `to`, and `from` to midnight.
     """
 
-    name: str
+    name: Name
     days: tuple[Weekday, ...] = WEEKDAYS
     start: MinuteOfDay = Field(alias="from")
     end: MinuteOfDay = Field(alias="to")
@@ -89,7 +89,7 @@ class Tariff(Entry):
     feed_in_chf_per_kwh: what the provider pays for energy fed in.
     """
 
-    provider: str
+    provider: Name
     valid_from: date
     valid_to: date | None = None
     bands: Annotated[tuple[Band, ...], Field(min_length=1)]
@@ -112,7 +112,7 @@ class Tariff(Entry):
 class WeatherSite(Entry):
     """A weather site: its name as in the forecasts, and what they lack, its code and coordinates."""
 
-    name: str
+    name: Name
     code: Identifier
     lat: Annotated[float, Field(ge=-90, le=90)]
     lon: Annotated[float, Field(ge=-180, le=180)]

@@ -13,8 +13,12 @@ from pydantic import (
 )
 
 from domotic_assets.errors import ConfigurationError
+from domotic_assets.registry.bounded_yaml import read_bounded, refuse_bombs
 from domotic_assets.registry.entry import UNSPOKEN_KEYS, Entry
 from domotic_assets.registry.registry import Registry
+
+MOST_LINES, LONGEST_LINE = 20, 1000
+"""Mistakes that are told each in a line, and characters of a line: a value may have megabytes."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -60,7 +64,7 @@ def load_sites(file: Path) -> Sites:
     a value that is personal is not repeated.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_bounded(file)
     except FileNotFoundError:
         raise ConfigurationError(
             "no such file",
@@ -86,6 +90,7 @@ def unreadable(file: Path, error: Exception) -> ConfigurationError:
 def parse_registry(text: str, name: str = "sites.yaml") -> Registry:
     """Parse a text of sites.yaml into a registry; raises as `load_sites`; name: of the file, for errors."""
     try:
+        refuse_bombs(text, name)
         loader = _Loader(text)
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else {}
@@ -98,7 +103,11 @@ def parse_registry(text: str, name: str = "sites.yaml") -> Registry:
     try:
         return Registry.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_explain(e, node, name) for e in error.errors())) from None
+        found = error.errors()
+        lines = [_explain(one, node, name)[:LONGEST_LINE] for one in found[:MOST_LINES]]
+        if len(found) > MOST_LINES:
+            lines.append(f"{name}: and {len(found) - MOST_LINES:,} more mistakes")
+        raise ConfigurationError(lines[0], more=tuple(lines[1:])) from None
 
 
 def _no_yaml(where: str, what: str) -> ConfigurationError:

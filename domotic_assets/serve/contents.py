@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from domotic_assets.serve.tables import identifier
+from domotic_assets.escaping import identifier
 
 _ROWS = 100_000
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import duckdb
 
+from domotic_assets.escaping import literal
 from domotic_assets.schemas.table import surrogate_key
-from domotic_assets.serve.tables import literal
 
 Row = tuple[object, ...]
 """A row of the table, in the order of `_COLUMNS`."""

@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from domotic_assets.errors import ContractError, LakeError
+from domotic_assets.escaping import identifier, literal
 from domotic_assets.files_on_disk import locked, sync
 from domotic_assets.owner_only import make_private
 from domotic_assets.schemas import gold
@@ -26,14 +27,7 @@ from domotic_assets.schemas.table import Table
 from domotic_assets.serve import base, failing_checks, file_index
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
 from domotic_assets.serve.connection import in_memory
-from domotic_assets.serve.tables import (
-    create_table,
-    first_line,
-    identifier,
-    insert_files,
-    literal,
-    require_keys,
-)
+from domotic_assets.serve.tables import create_table, first_line, insert_files, require_keys
 
 ADMIN = "admin"
 """The scope that sees everything; other scopes are named after the login id of a person."""

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import duckdb
 
+from domotic_assets.escaping import identifier
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve import base, failing_checks, file_index, publish
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.tables import (
     create_table,
-    identifier,
     insert_files,
     insert_missing,
     name_of,

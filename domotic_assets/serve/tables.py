@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import duckdb
 
 from domotic_assets.errors import ContractError
+from domotic_assets.escaping import identifier, literal
 from domotic_assets.schemas.table import NO_KEY, UTC_TIME, Column, Table
 from domotic_assets.serve.catalog import (
     GOLD_SCHEMA,
@@ -151,16 +152,6 @@ def paths(files: Iterable[str]) -> list[str]:
 def name_of(table: str) -> str:
     """Return a Gold table's name in SQL, with its schema."""
     return f"{GOLD_SCHEMA}.{identifier(table)}"
-
-
-def identifier(name: str) -> str:
-    """Quote a name for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: str) -> str:
-    """Quote a text for SQL statements that take no bound parameter (ATTACH, COMMENT)."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def first_line(error: Exception) -> str:

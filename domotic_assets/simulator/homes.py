@@ -1,9 +1,9 @@
 """Adds generated homes to those of sites.yaml, and writes a sites.yaml that names them all."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from domotic_assets.escaping import yaml_value
 from domotic_assets.registry.homes import Home
 from domotic_assets.registry.people import Person
 from domotic_assets.registry.registry import Registry
@@ -75,12 +75,13 @@ def _clock(minute: int) -> str:
 
 def _yaml(key: str, value: Any, indent: str) -> list[str]:
     """Write YAML blocks down to entries with plain values only, which are one line in JSON's notation."""
+    written = key if key.isidentifier() and key.isascii() else yaml_value(key)
     flat = not isinstance(value, dict | list) or not any(
         isinstance(item, dict | list) for item in (value.values() if isinstance(value, dict) else value)
     )
     if flat:
-        return [f"{indent}{key}: {json.dumps(value, ensure_ascii=False)}"]
-    lines = [f"{indent}{key}:"]
+        return [f"{indent}{written}: {yaml_value(value)}"]
+    lines = [f"{indent}{written}:"]
     if isinstance(value, dict):
         for name, item in value.items():
             lines += _yaml(name, item, indent + "  ")

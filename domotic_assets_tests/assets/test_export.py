@@ -1,5 +1,6 @@
 """`domotic export`: all of a home's data, nothing of another's, in a folder that only its owner can read."""
 
+import csv
 import hashlib
 import json
 import zipfile
@@ -23,6 +24,7 @@ from domotic_assets_tests.support.carry import carry
 from domotic_assets_tests.support.erasure import HOME, OTHER, World
 
 AT = builders.SAMPLE_TIME
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\u200b=1", "＝1+1", " =1", "x;=1+1")
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +163,37 @@ def test_the_command_names_the_folder_after_home_and_date(
     assert "4 files" in done.output
     today = datetime.now(UTC).date()
     assert (tmp_path / f"export-{HOME}-{today}" / "manifest.json").is_file()
+
+
+def test_no_text_of_an_export_is_a_formula_and_parquet_is_exact(tmp_path: Path) -> None:
+    """A house's name in the register begins as a formula, and so does a room of the feed."""
+    world = World(tmp_path)
+    sites = builders.REGISTRY.replace("name: Apartment Jimmy", "name: '=HYPERLINK(1)'")
+    builders.write_sites(world.folder, sites)
+    write_register(world.folder / "register.sqlite", 1, world.work().registry.homes, AT)
+    rooms = {name: builders.plug() for name in FORMULAS}
+    file = builders.share_file(HOME, AT, plugs=rooms, **{name: {"Office": {"x": -5.5}} for name in FORMULAS})
+    builders.write_share(world.folder / "share", [file])
+    carry(world.work())
+    folder = export_home(world.work(), HOME, tmp_path / "out").folder
+    lake = world.work().lake
+    [name] = lake.read(gold.DIM_APARTMENT, where=pl.col("apartment_id") == HOME)["name"]
+    assert name == "=HYPERLINK(1)"
+    assert pl.read_parquet(folder / "gold/dim_apartment.parquet")["name"].to_list() == [name]
+    [shown] = csv.DictReader((folder / "gold/dim_apartment.csv").open(newline=""))
+    assert shown["name"] == "'=HYPERLINK(1)"
+    texts, numbers = 0, 0
+    for table in folder.rglob("*.csv"):
+        types = pl.read_parquet_schema(table.with_suffix(".parquet"))
+        for row in csv.DictReader(table.open(newline="")):
+            for column, cell in row.items():
+                if types[column] in (pl.String, pl.List(pl.String), pl.Categorical):
+                    texts += 1
+                    assert not cell.lstrip(" \t\r\n\u200b").startswith(
+                        ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+                    )
+                    assert ";=" not in cell
+                else:
+                    numbers += cell.startswith("-")
+    assert texts > 100
+    assert numbers > 0

@@ -281,7 +281,7 @@ def test_a_run_that_failed_with_an_error_of_ours_is_told_in_its_words(tmp_path: 
     here.now = datetime.now(UTC)
     here.tick(30, 60, 600)
     ((_, _, post),) = hook.posts
-    assert "\n  Found: /lake of ***: no room; expected 1 GB; make room\n" in post["text"]
+    assert "\n  Found: /lake of ＊＊＊: no room; expected 1 GB; make room\n" in post["text"]
 
 
 def test_a_check_at_work_again_is_still_failed(tmp_path: Path, hook: Hook) -> None:

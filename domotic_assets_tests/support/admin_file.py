@@ -9,10 +9,10 @@ import jinja2
 import polars as pl
 import yaml
 
+from domotic_assets.escaping import literal
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import publish
-from domotic_assets.serve.tables import literal
 
 DBT = Path(__file__).resolve().parents[2] / "dbt"
 START = datetime(2023, 9, 14, 20, 0, tzinfo=UTC)

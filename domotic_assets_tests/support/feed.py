@@ -14,6 +14,7 @@ import dagster as dg
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration import sensors, tags
 from domotic_assets.orchestration.assets import key
+from domotic_assets.orchestration.check_results import in_words
 from domotic_assets.orchestration.definitions import feed_definitions, workspace_resource
 from domotic_assets.schemas.table import Table
 
@@ -79,7 +80,7 @@ class Feed:
         check = dg.AssetCheckKey(key(table), name)
         records = self.instance.event_log_storage.get_asset_check_execution_history(check, limit=100)
         found = [record.evaluation for record in reversed(records)]
-        return [(one.passed, one.description or "") for one in found if one is not None]
+        return [(one.passed, in_words(one)) for one in found if one is not None]
 
     def _exhaust(self, name: str) -> list[Run]:
         ran: list[Run] = []

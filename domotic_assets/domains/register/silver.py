@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from domotic_assets.escaping import without_unseen
 from domotic_assets.ingest.masking import mask_all, mask_suspicious
 from domotic_assets.registry.registry import Registry
 from domotic_assets.same_name import name_key
@@ -79,7 +80,7 @@ def _history(
             if name == "houseName":
                 record["home"] = homes.of(version.row)
             else:
-                record[called] = masked[value] if isinstance(value, str) else value
+                record[called] = without_unseen(masked[value]) if isinstance(value, str) else value
         records.append(record)
     return pl.DataFrame(records, schema=silver.schema).sort(silver.sort)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 import polars as pl
 
 from domotic_assets.domains.weather.lines import SERIES_PATTERN, extract_fields
+from domotic_assets.escaping import without_unseen
 from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, mask
 from domotic_assets.ingest.units import factor_and_offset
 from domotic_assets.same_name import name_key, plain_name
@@ -116,7 +117,8 @@ def _site(text: str, secrets: Collection[str], sites: Mapping[str, str]) -> str 
 
 def _name(text: str, secrets: Collection[str]) -> str | None:
     """Mask a site or measurement; None if it is empty or holds damaged bytes, as a key must be whole."""
-    return None if text == "" or REPLACEMENT_CHARACTER in text else mask(text, secrets)
+    name = without_unseen(text)
+    return None if name == "" or REPLACEMENT_CHARACTER in name else mask(name, secrets)
 
 
 def map_texts(texts: pl.Series, function: Callable[[str], object], dtype: pl.DataType) -> pl.Series:

@@ -11,6 +11,8 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecord,
 )
 
+from domotic_assets.orchestration.check_results import in_words
+
 
 @dataclass(frozen=True)
 class Failed:
@@ -43,7 +45,7 @@ def failed(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -
                 home,
                 breaches,
                 _moment(since.get(home)) or found_at,
-                evaluation.description or "",
+                in_words(evaluation),
             )
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import duckdb
 
+from domotic_assets.escaping import identifier, literal
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA, published_columns
 from domotic_assets.serve.connection import in_memory
 from domotic_assets.serve.people import dated
 from domotic_assets.serve.people.scopes import Cut, Scope
-from domotic_assets.serve.tables import identifier, literal, name_of
+from domotic_assets.serve.tables import name_of
 
 SOURCE, VIEWS, SEEN = dated.SOURCE, dated.VIEWS, dated.SEEN
 _NO_READINGS = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
+from domotic_assets.escaping import literal
 from domotic_assets.schemas import calendar, gold, predictions, weather
 from domotic_assets.schemas.homes import gold as homes
 from domotic_assets.schemas.homes.variables import CATEGORIES
 from domotic_assets.schemas.table import NO_KEY, Subject, Table
 from domotic_assets.serve.file_index import place_of
 from domotic_assets.serve.people.scopes import Cut, RowFilter, Scope
-from domotic_assets.serve.tables import literal, name_of
+from domotic_assets.serve.tables import name_of
 
 SOURCE, VIEWS = "source", "memory"
 """The catalogs of the admin's file, and of the views that limit what a mart may read."""

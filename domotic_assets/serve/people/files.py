@@ -14,13 +14,14 @@ from pathlib import Path
 
 import duckdb
 
+from domotic_assets.escaping import identifier, literal
 from domotic_assets.schemas import gold
 from domotic_assets.serve import failing_checks, publish
 from domotic_assets.serve.catalog import MARTS_SCHEMA
 from domotic_assets.serve.people import cut, rights
 from domotic_assets.serve.people.matrix import refuse_unruled
 from domotic_assets.serve.people.scopes import Scope
-from domotic_assets.serve.tables import identifier, literal, name_of
+from domotic_assets.serve.tables import name_of
 
 _SPILL, _SPILLING = ".spill", "scopes-spill"
 _TARGET = "published"

@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from psycopg import sql
 
 from domotic_assets.errors import PublishError
+from domotic_assets.escaping import identifier
 from domotic_assets.serve.catalog import GOLD_SCHEMA, MARTS_SCHEMA
 from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.layout import ROLE_PREFIX
 from domotic_assets.serve.postgres.roles import mark
 from domotic_assets.serve.postgres.server import Connection, Server, dialled
-from domotic_assets.serve.tables import identifier
 
 TEMPLATE = "domotic_template"
 """The template of people's databases, if the server's administrator made it (docs/postgresql.md)."""

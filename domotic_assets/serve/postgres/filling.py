@@ -8,6 +8,7 @@ for a reader's lock, as rows are deleted and inserted alone, and new schemas rep
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domotic_assets.escaping import identifier
 from domotic_assets.schemas import calendar, gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import MARTS_SCHEMA, published_columns
@@ -19,7 +20,7 @@ from domotic_assets.serve.postgres.readers import Reader
 from domotic_assets.serve.postgres.server import Connection, Server
 from domotic_assets.serve.postgres.source import Source
 from domotic_assets.serve.postgres.transfer import Range, RowCounts
-from domotic_assets.serve.tables import identifier, name_of
+from domotic_assets.serve.tables import name_of
 
 EVERYTHING = -1
 """The version since which all ranges have changed."""

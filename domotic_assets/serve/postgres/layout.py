@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from domotic_assets.escaping import identifier, literal
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import (
@@ -22,7 +23,7 @@ from domotic_assets.serve.catalog import (
     sql_type,
 )
 from domotic_assets.serve.publish import ADMIN
-from domotic_assets.serve.tables import identifier, literal, name_of
+from domotic_assets.serve.tables import name_of
 
 META_SCHEMA = "meta"
 SCHEMAS = (META_SCHEMA, GOLD_SCHEMA, MARTS_SCHEMA)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import duckdb
 
+from domotic_assets.escaping import identifier
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import Table
 from domotic_assets.serve.catalog import MARTS_SCHEMA, published_columns
@@ -16,7 +17,7 @@ from domotic_assets.serve.people import cut
 from domotic_assets.serve.people.scopes import Cut, Scope
 from domotic_assets.serve.postgres.layout import ADMIN_ROLE, MartShape
 from domotic_assets.serve.postgres.roles import role_of
-from domotic_assets.serve.tables import identifier, name_of
+from domotic_assets.serve.tables import name_of
 
 _EVERYTHING = "everything"
 """Rights of the admin, who has no scope."""

@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from psycopg import sql
 
 from domotic_assets.errors import ConfigurationError, PublishError
+from domotic_assets.escaping import identifier
 from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.layout import ROLE_PREFIX
 from domotic_assets.serve.postgres.server import Connection, Server
-from domotic_assets.serve.tables import identifier
 
 MOST_CONNECTIONS = 10
 """Connections that a role may have at once, if the server has room for as many of every role."""

@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 from psycopg import errors, sql
 
 from domotic_assets.errors import PublishError
+from domotic_assets.escaping import identifier
 from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.layout import SCHEMAS
 from domotic_assets.serve.postgres.roles import mark
 from domotic_assets.serve.postgres.server import Connection, Server
-from domotic_assets.serve.tables import identifier
 
 _OLD = "_old"
 _REPLACED = (*SCHEMAS, "access")

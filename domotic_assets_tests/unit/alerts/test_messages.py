@@ -1,5 +1,8 @@
 """The words: short, whatever there is to say, with the homes' names and clocks."""
 
+import json
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
@@ -9,7 +12,7 @@ from domotic_assets.alerts.incidents import Incident, News
 from domotic_assets.alerts.messages import message_for
 from domotic_assets.alerts.problems import Kind, Problem
 from domotic_assets.registry.channels import Channel
-from domotic_assets_tests.support.builders import registry
+from domotic_assets_tests.support.builders import REGISTRY, registry
 
 SEEN = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
 GONE = SEEN + timedelta(minutes=25)
@@ -114,3 +117,28 @@ def test_a_message_has_at_most_ten_lines_whatever_there_is(
     for channel in (ENGINEER, TENANT):
         text = message_for(channel, News(started, ended, passed), registry(), NOW).text
         assert len(text.splitlines()) <= 10
+
+
+HOSTILE = (
+    "<!channel> @here [see](http://evil.example) <http://evil.example|x> `x` *b* evil.example\n\nBcc: a@b.ch"
+)
+LINK = "/assets/a?view=checks&checkDetail=b"
+ACTIVE = re.compile(r"[<>@\[\]*|]|https?:|\w\.[a-z]{2,}|`x`", re.IGNORECASE)
+
+
+def test_nothing_that_a_feed_or_a_registry_names_acts_in_a_message() -> None:
+    problem = Problem(
+        "check", HOSTILE, HOSTILE, SEEN, HOSTILE, HOSTILE, "/assets/a?view=checks&checkDetail=b"
+    )
+    started, over = Incident(problem, SEEN), Incident(problem, SEEN, GONE, GONE)
+    for kind in ("check", "run", "source", "silence"):
+        one = replace(started, problem=replace(problem, kind=kind))
+        message = message_for(ENGINEER, News([one], [over], [over]), registry(), NOW)
+        assert ACTIVE.findall(message.title + message.text) == []
+        assert len(message.text.splitlines()) == 7
+        assert LINK in message.text
+    named = registry(REGISTRY.replace("name: Apartment Jimmy", f"name: {json.dumps(HOSTILE)}"))
+    silent = incident("freshness", "jimmy", "silence", over=True)
+    told = message_for(TENANT, News([silent], [silent], [silent]), named, NOW)
+    assert ACTIVE.findall(told.title + told.text) == []
+    assert len(told.text.splitlines()) == 4

@@ -12,6 +12,7 @@ from hashlib import sha256
 from itertools import chain
 from typing import Any, TypeGuard
 
+from domotic_assets.escaping import without_unseen
 from domotic_assets.ingest.masking import mask
 from domotic_assets.same_name import name_key, plain_name
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
@@ -234,6 +235,8 @@ def interpret(
     knows.
     """
     leaves: list[Leaf] = []
+    unseen = (without_unseen(secret) for secret in secrets if not secret.isascii())
+    secrets = {*secrets, *(secret for secret in unseen if len(secret) >= SHORTEST_SECRET)}
     # Cached: a name occurs in many parts, and shortening a long one is slow.
     brief = cache(partial(_brief, secrets=secrets))
     for long_holder, long_category, long_spelling, place, step, long_fields in shape:
@@ -260,7 +263,11 @@ def interpret(
 
 
 def _brief(name: str, secrets: Collection[str]) -> str:
-    """Shorten a long name to its beginning and a hash that distinguishes it from others; short ones stay."""
+    """Shorten a long name to its beginning and a hash that distinguishes it from others; short ones stay.
+
+    What no eye sees is no part of a name.
+    """
+    name = without_unseen(name)
     if len(name) <= NAME_LIMIT:
         return name
     # Masked before the cut: of a secret that is cut in two, a readable piece would stay.
