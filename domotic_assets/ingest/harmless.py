@@ -31,7 +31,8 @@ _SHORTEST_PART = 3
 _FORM = re.compile(r"[\w \-./,:;()\[\]{}\"'%°²³*+&?!=<>|~]*")
 _WORD = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
-_WHOLE = frozenset({"n/a", "N/A", "CO2", "PM10"})
+_WHOLE = frozenset({"n/a", "N/A", "NaN", "-NaN", "m/s", "l/s", "l/h", "W/m2", "J/m2", "g/m3"})
+"""Texts that pass although letters of them are single."""
 _HIDDEN, _HASHED = "hidden-", 12
 
 
@@ -81,7 +82,11 @@ def is_measure(number: float) -> bool:
 
 def words_of(text: str) -> list[str]:
     """Cut a text into its words, in their plain form: `maxPower_1` has two."""
-    return [plain_form(word) for run in _WORD.findall(text) for word in _HUMP.split(run)]
+    words: list[str] = []
+    for run in _WORD.findall(text):
+        whole = plain_form(run)
+        words += [whole] if whole in _WORDS else map(plain_form, _HUMP.split(run))
+    return words
 
 
 def _is_word(word: str) -> bool:
@@ -90,7 +95,7 @@ def _is_word(word: str) -> bool:
 
 
 def _is_compound(word: str, parts: int) -> bool:
-    """Return whether a plain word is made of at most so many words, each of _SHORTEST_PART letters or more."""
+    """Return whether a plain word is made of at most so many words, none shorter than _SHORTEST_PART."""
     if word in _WORDS:
         return True
     ends = range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1) if parts > 1 else ()

@@ -22,14 +22,14 @@ _LONGEST_KEY = 200
 
 _WORDS = frozenset(
     """
-    token tokens pass password passwords passwort passwd pwd pw pin pins code codes secret secrets geheim segreto
-    auth oauth bearer jwt otp key keys apikey session sid cookie cookies credential credentials user users usr
+    token tokens pass password passwords passwort passwd pwd pw pin pins code codes secret secrets geheim
+    segreto auth oauth bearer jwt otp key keys apikey session sid cookie cookies credential credentials user users usr
     login benutzer utilisateur utente usuario usuário utilizator mail mails email courriel correo posta tel
     telefon telefono teléfono telefone téléphone phone phones mobile handy natel gsm sms fax cellulare móvil
-    address adresse adressen adresa indirizzo dirección endereço street strasse straße rue via calle rua chemin
-    city town ort ville plz zip npa iban ahv ssn mac imei iccid ssid wifi owner tenant renter resident bewohner
-    mieter inquilino locataire propriétaire surname vorname nachname prénom cognome apellido sobrenome prenume
-    latitude longitude gps birthday geburtstag
+    address adresse adressen adresa indirizzo dirección endereço street strasse straße rue via calle rua
+    chemin city town ort ville plz zip npa iban ahv ssn mac imei iccid ssid wifi owner tenant renter resident
+    bewohner     mieter inquilino locataire propriétaire surname vorname nachname prénom cognome apellido sobrenome prenume
+    nom cognome latitude longitude gps birthday geburtstag
     """.split()  # noqa: SIM905
 )
 """Words of which one says that a key's value is a secret or personal, in any of the feed's languages."""
@@ -41,7 +41,9 @@ _ROOTS = (
 )  # fmt: skip
 """Parts of a key, in its plain form, that say so wherever they are."""
 _SPELLS = re.compile(r"\d|\b[^\W\d_]\b")
-_NAME_OF = frozenset({"first", "last", "full", "family", "given", "owner", "nick", "person", "real", "display"})
+_NAME_OF = frozenset(
+    {"first", "last", "full", "family", "given", "owner", "nick", "person", "real", "display"}
+)
 _CODES = frozenset({"error", "weather", "status", "fault", "warning", "state"})
 """What a code may be of without being a secret."""
 _HUMP = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")

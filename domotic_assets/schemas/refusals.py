@@ -10,7 +10,7 @@ REJECT_REASONS: dict[str, str] = {
     "unknown_word": "a word that means neither door nor window",
     "unit_unknown": "a number with a unit that is not known, or not one of what is measured",
     "duplicate_reading": "another value than the file's last one: a key twice, or a room in two spellings",
-    "withheld": "a text of an unknown field, or a number, whose form may be that of something secret or personal",
+    "withheld": "a text or number in a form that something secret or personal may have",
     "secret": "a value that its key calls secret or personal",
     "not_a_text": "something else where a text belongs",
     "not_an_object": "a value where the readings of a room or device belong",

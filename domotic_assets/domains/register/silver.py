@@ -21,7 +21,9 @@ from domotic_assets.schemas.register import REGISTER, SILVER_REGISTER, SILVER_RE
 Row = Mapping[str, Any]
 
 _MESSAGE, _TIMES = "errorMessage", ("creationDate",)
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?Z?", re.ASCII)
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?Z?", re.ASCII
+)
 _FILE = re.compile(r"([0-9]{2}\.[0-9]{2}\.[0-9]{4} [0-9]{4}_).{1,200}(_received\.json)", re.ASCII)
 
 
@@ -47,7 +49,10 @@ def register_history(
     """Build the ten `SILVER_REGISTER_HISTORY` frames, by register table."""
     secrets = Secrets.of({home.feed_user for home in registry.homes})
     homes = BuildingHomes(registry)
-    return {name: _history(table, versions.get(name, ()), registry, homes, secrets) for name, table in REGISTER.items()}
+    return {
+        name: _history(table, versions.get(name, ()), registry, homes, secrets)
+        for name, table in REGISTER.items()
+    }
 
 
 def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -59,7 +64,11 @@ def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
 
 
 def _history(
-    table: RecordTable, versions: Collection[RowVersion], registry: Registry, homes: "BuildingHomes", secrets: Secrets
+    table: RecordTable,
+    versions: Collection[RowVersion],
+    registry: Registry,
+    homes: "BuildingHomes",
+    secrets: Secrets,
 ) -> pl.DataFrame:
     """Build the `SILVER_REGISTER_HISTORY` frame of a register table, one row per row version.
 

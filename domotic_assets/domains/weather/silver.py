@@ -27,7 +27,8 @@ SOURCE = "weather_files"
 MISSING_VALUE = -99999.0
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
-_LONGEST_NUMBER = 20
+_LONGEST_NUMBER = 10
+"""Characters of a number in a reject: a longer one may be a phone number with a point in it."""
 _BEGINNING = 3_200
 """Bytes of a file that cannot be read of which the first line is looked at."""
 
@@ -307,20 +308,12 @@ def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Secr
 
 def _shown(text: str, secrets: Secrets) -> str:
     """Show a refused text if it is a measure or passes by its form."""
-    number = _number(text)
-    if number is not None:
-        return f"{number:.6g}" if is_measure(number) else MASK
+    if len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text):
+        return text if is_measure(float(text)) else MASK
     return shown_text(text) if passes(text, secrets) else MASK
 
 
-def _number(text: str) -> float | None:
-    """Parse a measure: digits before and after a point, without leading zeros; None for any other text."""
-    return float(text) if len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) else None
-
-
-def _quarantine(
-    content: bytes, file_id: str, issue: date, secrets: Secrets, reason: str
-) -> pl.DataFrame:
+def _quarantine(content: bytes, file_id: str, issue: date, secrets: Secrets, reason: str) -> pl.DataFrame:
     """Build the one reject of a version that cannot be read at all: its first line, if that passes."""
     first_line = decode(content[:_BEGINNING]).splitlines()[:1] or [""]
     refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": [reason]})

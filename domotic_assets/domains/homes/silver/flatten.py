@@ -285,8 +285,8 @@ class _Flattening:
         """
         document = documents[-1]
         header = [document.get(name, "") for name in ("user", "api_token", "datetime")]
-        plain = len(documents) == 1 and set(map(type, header)) == {str}
-        if plain and not plan.interpreted.tells_secrets and _NESTED.isdisjoint(map(type, values)):
+        plain = len(documents) == 1 and set(map(type, header)) == {str} and not plan.interpreted.tells_secrets
+        if plain and _NESTED.isdisjoint([type(value) for value in values]):
             own = header_secrets(*header[:2])
         else:
             rooms = dict(self._rooms[home.id])
@@ -618,7 +618,7 @@ def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
     return rejects
 
 
-_NESTED = frozenset({dict, list})
+_NESTED: frozenset[type] = frozenset({dict, list})
 
 _CONTRADICTED = ()
 """In place of a time that is stated twice, and not alike: no text that could be read."""

@@ -1,6 +1,6 @@
 """Reads the header of a sensor file: the secrets that it holds, and the time on its home's clock.
 
-Which home and which minute follow from that is decided in `flatten`, and what a secret is in `ingest.secrets`.
+Which home and which minute follow from that is decided in `flatten`, what a secret is in `ingest.secrets`.
 """
 
 import math
@@ -32,7 +32,7 @@ def header_secrets(user: str, token: str) -> Secrets:
 def own_secrets_of(document: Mapping[str, Any], rooms: Collection[str]) -> set[str]:
     """Collect every text, number and key that lies below a key that names a secret, at any depth.
 
-    rooms: keys (`name_key`) of rooms that sites.yaml names, which are no secrets whatever they mean elsewhere.
+    rooms: keys (`name_key`) of rooms that sites.yaml names: no secrets, whatever they mean elsewhere.
     """
     found: set[str] = set()
     # Each node with whether it is a secret. No recursion: a document may be deep.

@@ -19,7 +19,7 @@ from domotic_assets.ingest.masking import MASK
 from domotic_assets.ingest.secrets import SHORTEST_PIECE, Secrets, passes
 from domotic_assets.ingest.units import DECIMALS, factor_and_offset, number_and_unit
 
-OPENED = {dict: "{***}", list: "[***]"}
+OPENED: Mapping[type, str] = {dict: "{***}", list: "[***]"}
 """How a refused object or list is shown whose content does not pass: drift tells kinds by these brackets."""
 
 SecretsOf = Callable[[int], Secrets]
@@ -42,7 +42,7 @@ _STATES = {state.value: float(state) for state in State}
 _PHONE = re.compile(r"\s*(?:\+|0[0-9])[0-9]{6,}", re.ASCII)
 """A number in quotes that is written as one of a phone."""
 _FIGURES_OF_KNOWN, _FIGURES_OF_UNKNOWN = 6, SHORTEST_PIECE
-"""Figures from which a number is compared with the secrets of its file, in a declared field and in another."""
+"""Figures from which a number is compared with secrets: in a declared field, and in another one."""
 _MEASURED = frozenset({"number", "unknown"})
 """Kinds whose numbers may be no phone numbers: counters and times are as large."""
 WITHHELD = frozenset({"withheld", "secret"})

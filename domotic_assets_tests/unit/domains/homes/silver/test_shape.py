@@ -31,7 +31,9 @@ def test_the_header_is_no_reading() -> None:
 
 
 @pytest.mark.rule(11)
-@pytest.mark.parametrize("key", ["API_TOKEN", "Api_Token", "USER", "apiToken", "login", "Mobile Nr", "Straße"])
+@pytest.mark.parametrize(
+    "key", ["API_TOKEN", "Api_Token", "USER", "apiToken", "login", "Mobile Nr", "Straße"]
+)
 def test_a_key_that_names_a_secret_makes_its_value_one(key: str) -> None:
     found = leaves({key: "kitchen", "waters": {"flow": 1, key: "open", "Bhroom": {key: 7}}})
     kinds = {value: leaf.kind for leaf, value in found.values()}
