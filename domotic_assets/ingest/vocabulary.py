@@ -65,7 +65,7 @@ hourly daily weekly monthly yearly hour hours minute minutes second seconds day 
 duration interval age signal strength percent percentage share index valid serial model version firmware
 hardware software build revision protocol channel mode state status type kind class category severity reason
 defense overpower overtemperature presence occupancy occupied person people persons vibration acceleration
-shock weight conductivity acidity salinity turbidity chlorine trace debug note notes surge errors error
+shock weight conductivity acidity salinity turbidity chlorine trace debug note notes surge sound errors error
 warning log event events feed data info measure measurement measurements reading readings raw test sample
 site prediction forecast profile cost price tariff temperatur temperaturen feuchte luftfeuchtigkeit
 feuchtigkeit druck luftdruck lärm leistung energie strom spannung frequenz zählerstand wert werte stufe

@@ -26,8 +26,8 @@ class Batch:
     """Files of one structure, in the order in which a decoder read them.
 
     first_leaf: number of the structure's first leaf. free: names of its leaves that passed by their form
-    alone. senders: each sender's number. files, sent_by, local, packed: each file's number, its sender's number, its local
-    time and its packed numbers.
+    alone. senders: each sender's number. files, sent_by, local, packed: each file's number, its sender's
+    number, its local time and its packed numbers.
     """
 
     decoder: Decoder

@@ -820,7 +820,7 @@ def test_a_unit_in_another_field_converts_its_number_in_each_of_many_files(
 
 
 def test_a_unit_in_another_field_that_nobody_knows_refuses_its_number() -> None:
-    done = in_memory(only(meteos={"Office": {"Temperature": 50, "unit": "furlong"}}))
+    done = in_memory(only(meteos={"Office": {"Temperature": 50, "unit": "parsec"}}))
     assert done.rejects.select("json_path", "reason").rows() == [
         ("$.meteos.Office.Temperature", "unit_unknown"),
         ("$.meteos.Office.unit", "withheld"),
