@@ -31,7 +31,22 @@ _SHORTEST_PART = 3
 _FORM = re.compile(r"[\w \-./,:;()\[\]{}\"'%°²³*+&?!=<>|~]*")
 _WORD = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
-_WHOLE = frozenset({"n/a", "N/A", "NaN", "-NaN", "m/s", "l/s", "l/h", "W/m2", "J/m2", "g/m3"})
+_GREATEST = ("temperature", "humidity", "co2", "power", "noise", "pressure", "current", "voltage", "value")
+_WHOLE = frozenset(
+    {
+        *(f"{what}_max" for what in _GREATEST),
+        "n/a",
+        "N/A",
+        "NaN",
+        "-NaN",
+        "m/s",
+        "l/s",
+        "l/h",
+        "W/m2",
+        "J/m2",
+        "g/m3",
+    }
+)
 """Texts that pass although letters of them are single."""
 _HIDDEN, _HASHED = "hidden-", 12
 
@@ -51,7 +66,7 @@ def _passes(text: str) -> bool:
     text = unicodedata.normalize("NFC", text)
     if text in _WHOLE:
         return True
-    if _FORM.fullmatch(text) is None or sum(map(str.isdecimal, text)) > MOST_FIGURES:
+    if _FORM.fullmatch(text) is None or sum(map(str.isdigit, text)) > MOST_FIGURES:
         return False
     if any(sign.isnumeric() and not sign.isdecimal() and sign not in "²³" for sign in text):
         return False

@@ -23,13 +23,13 @@ _LONGEST_KEY = 200
 _WORDS = frozenset(
     """
     token tokens pass password passwords passwort passwd pwd pw pin pins code codes secret secrets geheim
-    segreto auth oauth bearer jwt otp key keys apikey session sid cookie cookies credential credentials
-    user users usr login benutzer utilisateur utente usuario usuário utilizator mail mails email courriel correo posta tel
-    telefon telefono teléfono telefone téléphone phone phones mobile handy natel gsm sms fax cellulare móvil
-    address adresse adressen adresa indirizzo dirección endereço street strasse straße rue via calle rua
-    chemin city town ort ville plz zip npa iban ahv ssn mac imei iccid ssid wifi owner tenant renter resident
-    bewohner mieter inquilino locataire propriétaire surname vorname nachname prénom cognome apellido
-    sobrenome prenume nom latitude longitude gps birthday geburtstag
+    segreto auth oauth bearer jwt otp key keys apikey session sid cookie cookies credential credentials user
+    users usr login benutzer utilisateur utente usuario usuário utilizator mail mails email courriel correo
+    posta tel telefon telefono teléfono telefone téléphone phone phones mobile handy natel gsm sms fax
+    cellulare móvil address adresse adressen adresa indirizzo dirección endereço street strasse straße rue
+    via calle rua chemin city town ort ville plz zip npa iban ahv ssn mac imei iccid ssid wifi owner tenant
+    renter resident bewohner mieter inquilino locataire propriétaire surname vorname nachname prénom cognome
+    apellido sobrenome prenume nom latitude longitude gps birthday geburtstag
     """.split()  # noqa: SIM905
 )
 """Words of which one says that a key's value is a secret or personal, in any of the feed's languages."""

@@ -44,7 +44,8 @@ SECRETS_A_LAKE = 24
 FLOWS = ("sensor_files", "sensor_silver", "minute_facts", "homes_dims", *FORECASTS)
 
 SHORTEST_HALF = 6
-"""Signs of half a secret that is searched for: a shorter one is in other texts by chance."""
+SHORTEST_FIGURES = 8
+"""Signs and figures of a text that is searched for: a shorter one is in other texts by chance."""
 
 Node = dict[str, Any]
 
@@ -96,6 +97,16 @@ def _node(document: Node, rng: Random) -> Node:
     return rng.choice(nodes)
 
 
+def _rooms(document: Node, category: str) -> Node:
+    """The rooms of a category, which may have been replaced by something else."""
+    if not isinstance(document.get(category), dict):
+        document[category] = {}
+    rooms: Node = document[category]
+    if not isinstance(rooms.get("Office", {}), dict):
+        del rooms["Office"]
+    return rooms
+
+
 def _under_a_key(document: Node, secret: str, rng: Random) -> None:
     _node(document, rng)[rng.choice(KEYS)] = rng.choice((secret, [secret], {"value": secret}))
 
@@ -118,11 +129,11 @@ def _key(document: Node, secret: str, rng: Random) -> None:
 
 def _room(document: Node, secret: str, rng: Random) -> None:
     category = rng.choice(("plugs", "motions", "humidities", "waters"))
-    document.setdefault(category, {})[secret] = {"temperature": 20.5, "power": 1.5}
+    _rooms(document, category)[secret] = {"temperature": 20.5, "power": 1.5}
 
 
 def _field(document: Node, secret: str, rng: Random) -> None:
-    document["motions"]["Office"][secret] = rng.choice((1, True, "on", secret))
+    _rooms(document, "motions").setdefault("Office", {})[secret] = rng.choice((1, True, "on", secret))
 
 
 def _category(document: Node, secret: str, rng: Random) -> None:
@@ -133,7 +144,7 @@ def _list(document: Node, secret: str, rng: Random) -> None:
     document[rng.choice(("log", "plugs", "waters"))] = [secret, {"a": [secret, 1]}]
 
 
-def _nested(document: Node, secret: str, rng: Random) -> None:
+def _nested(document: Node, secret: str, rng: Random) -> None:  # noqa: ARG001
     document["waters"] = {"Bhroom": {"deep": {"a": [{"b": {"c": secret}}]}, "text": json.dumps([secret])}}
 
 
@@ -150,14 +161,14 @@ def _in_a_known_field(document: Node, secret: str, rng: Random) -> None:
             ("doorsWindows", "type", (secret, f"Window {secret}")),
         )
     )
-    document.setdefault(category, {})["Office"] = {name: rng.choice(values)}
+    _rooms(document, category)["Office"] = {name: rng.choice(values)}
 
 
-def _number(document: Node, secret: str, rng: Random) -> None:
+def _number(document: Node, secret: str, rng: Random) -> None:  # noqa: ARG001
     figures = "".join(filter(str.isdecimal, secret))[:15].lstrip("0")
     number = int(figures) if len(figures) > 8 else 41791234567
     document["waters"] = {"Bhroom": {"flow": number, "pin": number}}
-    document["plugs"]["Office"]["power"] = number
+    _rooms(document, "plugs").setdefault("Office", {})["power"] = number
 
 
 def _time(document: Node, secret: str, rng: Random) -> None:  # noqa: ARG001
@@ -178,8 +189,6 @@ def file_of(number: int, secrets: Sequence[str], rng: Random, kinds: Counter[str
     for _ in range(PLACEMENTS_A_FILE):
         place, form = rng.choice([*PLACES]), rng.choice([*FORMS])
         secret = rng.choice(secrets)
-        if not isinstance(document.get("motions"), dict) or not isinstance(document.get("plugs"), dict):
-            document |= {name: payload(home, at)[name] for name in ("motions", "plugs")}
         PLACES[place](document, FORMS[form](secret), rng)
         kinds[f"place: {place}"] += 1
         kinds[f"form: {form}"] += 1
@@ -214,22 +223,23 @@ def forecast_of(day: int, secrets: Sequence[str], rng: Random) -> ShareFile:
     return ShareFile(name, "\n".join(lines).encode(), FIRST + timedelta(days=day, hours=6))
 
 
+def tells(text: str) -> bool:
+    """Whether a text is found for what it is: a few figures lie in times and counters by chance."""
+    return len(text) >= (SHORTEST_FIGURES if text.replace(" ", "").isdecimal() else SHORTEST_HALF)
+
+
 def forbidden(secrets: Sequence[str]) -> dict[str, str]:
     """The secrets and their halves, as far as those tell something, by a label."""
-    texts = {
-        text
-        for secret in secrets
-        for text in (secret, secret[1:], *leaks.halves(secret))
-        if len(text) >= SHORTEST_HALF
-    }
-    return {f"{number}": text for number, text in enumerate(sorted(texts))}
+    parts = (text for secret in secrets for text in (secret, secret[1:], *leaks.halves(secret)))
+    texts = sorted({text for text in parts if tells(text)})
+    return {f"{number}": text for number, text in enumerate(texts)}
 
 
 def prove(folder: Path, secrets: Sequence[str]) -> None:
     """Show that the scan finds each form of each secret in a file and in a Parquet column."""
     for number, secret in enumerate(secrets):
         for name, form in FORMS.items():
-            if "half" in name and len(secret) < 2 * SHORTEST_HALF:
+            if "half" in name and not all(map(tells, leaks.halves(secret))):
                 continue
             place = folder / f"{number} {name.replace('/', ' ')}"
             place.mkdir(parents=True)

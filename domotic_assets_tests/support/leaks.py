@@ -158,7 +158,7 @@ def _written_forms(value: str) -> Iterator[bytes]:
 
 
 def _other_forms(text: str) -> Iterator[str]:
-    """The value reversed, spelled, in hexadecimal, in Base32, in full width, and as HTML or escapes have it."""
+    """The value reversed, spelled, in hexadecimal, Base32 and full width, and as HTML or escapes have it."""
     yield text[::-1]
     yield text.encode().hex()
     yield base64.b32encode(text.encode())[: len(text.encode()) * 8 // 5].decode()

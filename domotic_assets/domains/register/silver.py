@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from domotic_assets.ingest.harmless import LONGEST
 from domotic_assets.ingest.masking import MASK
 from domotic_assets.ingest.secrets import Secrets, masked_words, passes
 from domotic_assets.registry.registry import Registry
@@ -101,7 +102,7 @@ def _shown(column: str, text: str, rooms: Collection[str], secrets: Secrets) -> 
     named = _FILE.match(text) if column == "file" else None
     if named is not None:
         return f"{named[1]}{MASK}{named[2]}"
-    if name_key(text) in rooms or passes(text, secrets):
+    if passes(text, secrets) or (len(text) <= LONGEST and name_key(text) in rooms):
         return plain_name(text)
     return MASK
 

@@ -14,7 +14,7 @@ import polars as pl
 from domotic_assets.domains.weather.lines import read_lines, read_parts
 from domotic_assets.domains.weather.series import map_texts, read_series
 from domotic_assets.ingest.decoding import decode
-from domotic_assets.ingest.harmless import is_measure, shown_text
+from domotic_assets.ingest.harmless import LARGEST_NUMBER, is_measure, shown_text
 from domotic_assets.ingest.masking import MASK
 from domotic_assets.ingest.secrets import Secrets, passes
 from domotic_assets.ingest.units import DECIMALS
@@ -26,6 +26,8 @@ SOURCE = "weather_files"
 
 MISSING_VALUE = -99999.0
 
+_PHONE = r"^[+0][0-9]{6,}"
+"""A number that is written as one of a phone."""
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 _LONGEST_NUMBER = 10
 """Characters of a number in a reject: a longer one may be a phone number with a point in it."""
@@ -123,7 +125,8 @@ def _values(texts: pl.Series) -> pl.DataFrame:
     """
     number = pl.col("Value").cast(pl.Float64, strict=False)
     is_missing = (pl.col("Value") == "") | (number == MISSING_VALUE).fill_null(False)
-    is_read = number.abs().lt(LARGEST).fill_null(False)
+    may_be_phone = (number.abs() >= LARGEST_NUMBER) | pl.col("Value").str.contains(_PHONE)
+    is_read = number.abs().lt(LARGEST).fill_null(False) & ~may_be_phone
     return (
         texts.to_frame("Value")
         .lazy()
@@ -237,7 +240,11 @@ def _refused(rows: pl.DataFrame) -> pl.DataFrame:
             ": Value",
             pl.col("Value"),
             whole & pl.col("number").is_null() & is_refused,
-            pl.when(number.is_null()).then(pl.lit("not_a_number")).otherwise(pl.lit("not_finite")),
+            pl.when(number.is_null())
+            .then(pl.lit("not_a_number"))
+            .when(number.abs() < LARGEST)
+            .then(pl.lit("withheld"))
+            .otherwise(pl.lit("not_finite")),
         ),
         (
             ": Unit",

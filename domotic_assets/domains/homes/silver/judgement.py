@@ -41,10 +41,10 @@ class State(float, Enum):
 _STATES = {state.value: float(state) for state in State}
 _PHONE = re.compile(r"\s*(?:\+|0[0-9])[0-9]{6,}", re.ASCII)
 """A number in quotes that is written as one of a phone."""
-_FIGURES_OF_KNOWN, _FIGURES_OF_UNKNOWN = 6, SHORTEST_PIECE
-"""Figures from which a number is compared with secrets: in a declared field, and in another one."""
+_SHORTEST = {"unknown": SHORTEST_PIECE, "number": 6, "counter": 8, "unix_time": 8}
+"""Figures from which a number of these kinds is compared with secrets: short ones are alike by chance."""
 _MEASURED = frozenset({"number", "unknown"})
-"""Kinds whose numbers may be no phone numbers: counters and times are as large."""
+"""Kinds whose numbers are not believed if they are as large as phone numbers: counters and times may be."""
 WITHHELD = frozenset({"withheld", "secret"})
 """Reasons of values of which nothing is shown."""
 _BARE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
@@ -201,10 +201,10 @@ def _numbers(kind: str, values: list[Any], is_careful: bool) -> tuple[list[Any],
         # Anything is kept of an unknown variable; only numbers, or only flags, are kept as a column.
         types = set(map(type, values)) - {type(None)}
         fitting = next((known for known in (_NUMBERS, _FLAGS) if types <= known), _NOTHING)
-    if fitting is _NUMBERS and is_careful:
+    if is_careful and fitting == _NUMBERS:
         fitting = _NOTHING
     kept, odd = _parted(values, fitting)
-    if fitting is _NUMBERS and kind in _MEASURED:
+    if fitting == _NUMBERS and kind in _MEASURED:
         large = [at for at, value in enumerate(kept) if value is not None and not is_measure(value)]
         for at in large:
             kept[at] = None
@@ -270,7 +270,7 @@ def _judge_value(leaf: Leaf, value: Any, secrets: Secrets) -> _Reading:
     if kind == "word":
         return _Reading(reason="unknown_word")
     if type(value) in (int, float):
-        return _told(value, kind, secrets)
+        return _told(value, kind, secrets, is_text=False)
     if kind in ("text", "unknown"):
         if type(value) is bool:
             return _Reading(number=float(value))
@@ -279,23 +279,24 @@ def _judge_value(leaf: Leaf, value: Any, secrets: Secrets) -> _Reading:
     if type(value) is str and _PHONE.match(value):
         return _Reading(reason="withheld")
     if type(value) is str and _BARE_NUMBER.fullmatch(value):
-        return _told(float(value), kind, secrets)
+        return _told(float(value), kind, secrets, is_text=True)
     measured = number_and_unit(value) if type(value) is str else None
     return _Reading(reason="not_a_number") if measured is None else _converted(measured, leaf, secrets)
 
 
-def _told(value: float, kind: str, secrets: Secrets) -> _Reading:
-    """Judge a number: refused if a double cannot hold it, or if it may be a phone's or a secret."""
+def _told(value: float, kind: str, secrets: Secrets, *, is_text: bool) -> _Reading:
+    """Judge a number: refused if a double cannot hold it, or if it may be a phone's or a secret.
+
+    is_text: it was written in quotes, as phone numbers are; then a counter is not believed to be so large.
+    """
     try:
         number = float(value)
     except OverflowError:
         return _Reading(reason="not_finite")
     if not math.isfinite(number):
         return _Reading(reason="not_finite")
-    if kind not in _MEASURED:
-        return _Reading(number=number)
-    shortest = _FIGURES_OF_UNKNOWN if kind == "unknown" else _FIGURES_OF_KNOWN
-    if not is_measure(number) or secrets.overlap_number(number, shortest):
+    may_be_one = (kind in _MEASURED or is_text) and not is_measure(number)
+    if may_be_one or secrets.overlap_number(number, _SHORTEST[kind]):
         return _Reading(reason="withheld")
     return _Reading(number=number)
 
@@ -307,7 +308,7 @@ def _converted(measured: tuple[float, str], leaf: Leaf, secrets: Secrets) -> _Re
     if found is None:
         return _Reading(reason="unit_unknown")
     factor, offset = found
-    return _told(round(number * factor + offset, DECIMALS), leaf.kind, secrets)
+    return _told(round(number * factor + offset, DECIMALS), leaf.kind, secrets, is_text=True)
 
 
 def raw_text(value: Any, secrets: Secrets) -> str:
