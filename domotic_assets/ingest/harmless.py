@@ -48,6 +48,8 @@ _WHOLE = frozenset(
     }
 )
 """Texts that pass although letters of them are single."""
+_GARDEN = re.compile(r"winter[ _-](?:garden|garten)", re.IGNORECASE)
+"""The one room with a word that is a common name of people."""
 _HIDDEN, _HASHED = "hidden-", 12
 
 
@@ -63,7 +65,7 @@ _WORDS = frozenset(map(plain_form, WORDS))
 @lru_cache(maxsize=65_536)
 def _passes(text: str) -> bool:
     """Apply `is_harmless` to a text that is short enough; results are kept, as texts repeat."""
-    text = unicodedata.normalize("NFC", text)
+    text = _GARDEN.sub("wintergarden", unicodedata.normalize("NFC", text))
     if text in _WHOLE:
         return True
     if _FORM.fullmatch(text) is None or sum(map(str.isdigit, text)) > MOST_FIGURES:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 
@@ -22,22 +22,24 @@ _LONGEST_KEY = 200
 
 _WORDS = frozenset(
     """
-    token tokens pass password passwords passwort passwd pwd pw pin pins code codes secret secrets geheim
-    segreto auth oauth bearer jwt otp key keys apikey session sid cookie cookies credential credentials user
-    users usr login benutzer utilisateur utente usuario usuário utilizator mail mails email courriel correo
-    posta tel telefon telefono teléfono telefone téléphone phone phones mobile handy natel gsm sms fax
-    cellulare móvil address adresse adressen adresa indirizzo dirección endereço street strasse straße rue
-    via calle rua chemin city town ort ville plz zip npa iban ahv ssn mac imei iccid ssid wifi owner tenant
-    renter resident bewohner mieter inquilino locataire propriétaire surname vorname nachname prénom cognome
-    apellido sobrenome prenume nom latitude longitude gps birthday geburtstag
+    passcode passphrase passport wlan psk besitzer eigentümer kunde customer token tokens pass password
+    passwords passwort passwd pwd pw pin pins code codes secret secrets geheim segreto auth oauth bearer jwt
+    otp key keys apikey session sid cookie cookies credential credentials user users usr login benutzer
+    utilisateur utente usuario usuário utilizator mail mails email courriel correo posta tel telefon
+    telefono teléfono telefone téléphone phone phones mobile handy natel gsm sms fax cellulare móvil address
+    adresse adressen adresa indirizzo dirección endereço street strasse straße rue via calle rua chemin city
+    town ort ville plz zip npa iban ahv ssn mac imei iccid ssid wifi owner tenant renter resident bewohner
+    mieter inquilino locataire propriétaire surname vorname nachname prénom cognome apellido sobrenome
+    prenume nom latitude longitude gps birthday geburtstag
     """.split()  # noqa: SIM905
 )
 """Words of which one says that a key's value is a secret or personal, in any of the feed's languages."""
 _ROOTS = (
     "token", "passw", "kennwort", "motdepasse", "contrasena", "geheim", "credential", "bearer", "authori",
     "authenti", "cookie", "session", "username", "apikey", "accesskey", "privatekey", "email", "telefon",
-    "telephone", "phonen", "mobilen", "handynu", "adress", "strasse", "streetname", "firstname", "lastname",
-    "fullname", "surname", "vorname", "nachname", "nickname", "ownername", "secret", "benutzername",
+    "telephone", "login", "userid", "phonenu", "mobilenu", "handynu", "adress", "strasse", "secret",
+    "firstname", "lastname", "fullname", "surname", "vorname", "nachname", "nickname", "ownername",
+    "benutzername",
 )  # fmt: skip
 """Parts of a key, in its plain form, that say so wherever they are."""
 _SPELLS = re.compile(r"\d|\b[^\W\d_]\b")
@@ -74,11 +76,12 @@ class Secrets:
     """The secrets of one file, as plain forms; a text that overlaps with one is held back.
 
     plain: each secret, and its reverse. everything: there were too many to look for, so that each text of
-    unknown origin counts as one.
+    unknown origin counts as one. shared: those of all files, apart, as what they tell of a text is kept.
     """
 
     plain: frozenset[str] = frozenset()
     everything: bool = False
+    shared: "Secrets | None" = None
 
     @classmethod
     def of(cls, texts: Collection[str]) -> "Secrets":
@@ -88,12 +91,17 @@ class Secrets:
         forms = {form for form in map(plain_form, texts) if len(form) >= SHORTEST_SECRET}
         return cls(frozenset(forms | {form[::-1] for form in forms}))
 
-    def __or__(self, other: "Secrets") -> "Secrets":
-        return Secrets(self.plain | other.plain, self.everything or other.everything)
+    def beside(self, shared: "Secrets") -> "Secrets":
+        """Add those that all files share."""
+        return replace(self, shared=shared)
 
     def overlap(self, text: str) -> bool:
         """Return whether a short text holds a secret, or it or one of its words is a piece of one."""
-        return self.everything or _overlap(self.plain, text)
+        return (
+            self.everything
+            or _overlap(self.plain, text)
+            or (self.shared is not None and self.shared.overlap(text))
+        )
 
     @property
     def figures(self) -> bool:

@@ -12,7 +12,7 @@ apartment entrance entry lobby corridor hallway floor attic loft cellar cupboard
 wardrobe garage carport garden wintergarden conservatory terrace balcony patio veranda porch shed workshop
 storage storeroom basement staircase stairs guest guests children kids nursery shower toilet toilets wc
 lavatory sauna gym library playroom boiler technical roof vault wine upstairs downstairs ground upper lower
-level main back front left right top bottom centre center middle other season winter summer pool station
+level main back front left right top bottom centre center middle other season pool station
 zimmer wohnzimmer schlafzimmer kinderzimmer badezimmer esszimmer arbeitszimmer gästezimmer bad küche büro
 estrich dachboden dachstock waschküche werkstatt garten wintergarten terrasse balkon diele eingang gang flur
 treppenhaus haus wohnung stube vorrat vorratskammer abstellraum raum räume dusche wohnen essen schlafen gast
@@ -47,9 +47,9 @@ fenêtres mouvement capteur capteurs compteur chauffage radiateur vanne lumière
 détecteur fumée frigo réfrigérateur congélateur four cuisinière plaque bouilloire cafetière lave vaisselle
 linge sèche télévision téléviseur ordinateur imprimante voiture chargeur pompe chaleur appareil appareils
 presa prese interruttore porta finestra finestre movimento sensore sensori contatore riscaldamento valvola
-lampada luce tapparella cancello serratura fumo frigorifero congelatore forno lavatrice lavastoviglie
+lampada tapparella cancello serratura fumo frigorifero congelatore forno lavatrice lavastoviglie
 asciugatrice televisore macchina pompa apparecchio enchufe interruptor puerta ventana movimiento contador
-calefacción lámpara luz nevera horno lavadora lavavajillas tomada janela medidor aquecimento geladeira priză
+calefacción lámpara nevera horno lavadora lavavajillas tomada janela medidor aquecimento geladeira priză
 ușă fereastră contor încălzire frigider cuptor
 """
 
@@ -73,7 +73,7 @@ fluss durchfluss menge geschwindigkeit regen schnee helligkeit luft qualität ko
 zustand anzahl sonne température humidité pression bruit puissance énergie courant tension fréquence valeur
 valeurs niveau débit vitesse vent pluie neige luminosité qualité eau durée état nombre soleil temperatura
 umidità pressione rumore potenza corrente tensione frequenza valore livello portata velocità vento pioggia
-neve luminosità aria qualità acqua durata stato numero sole humedad presión ruido potencia energía corriente
+neve luminosità qualità acqua durata stato numero humedad presión ruido potencia energía corriente
 tensión frecuencia valor nivel agua viento lluvia aire umidade pressão energia água umiditate presiune
 putere curent apă vânt ploaie aer
 """
@@ -92,7 +92,7 @@ unavailable unknown undefined empty full low medium high normal warning error fa
 ajar broken tilted locked unlocked dry wet hot cold warm cool heat cooling heating away night holiday
 vacation boost charging discharging charged good fair poor bad moderate excellent calm quiet loud dark
 bright dim clear cloudy rainy sunny snowy foggy windy stormy up down rising falling stable stale missing
-invalid new old first last present absent detected undetected motion clean dirty defrost frost party sleep
+invalid new old first last present absent detected undetected motion clean dirty defrost party sleep
 awake dnd soon late early never always once not refused answer from the of at is are since for and or to by
 with without cannot parse got file cut too long short large small seconds sensible such one two three four
 inf infinity offen geöffnet geschlossen zu auf ein aus an ja nein wahr falsch gekippt automatisch manuell

@@ -53,7 +53,7 @@ def masked_text(content: bytes, users: Collection[str]) -> str:
     encoding = json.detect_encoding(content)
     text = content[: 4 * MOST_CHARACTERS].decode(encoding, errors="replace").removeprefix("\ufeff")
     tokens = list(_tokens(text[:MOST_CHARACTERS].replace("\r\n", "\n")))
-    secrets = Secrets.of({token.said for token in tokens if token.secret}) | Secrets.of(set(users))
+    secrets = Secrets.of({token.said for token in tokens if token.secret}).beside(Secrets.of(set(users)))
     rest = len(text) - MOST_CHARACTERS
     more = f"\n… {rest} characters more" if rest > 0 else ""
     return "".join(_shown(token, secrets) for token in tokens) + more

@@ -111,7 +111,7 @@ def plant_forms(share: Path) -> list[str]:
     for number, file in enumerate(sorted(share.glob("*_received.json"))):
         try:
             document = json.loads(file.read_bytes())
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if not (isinstance(document, dict) and document.get("user") in file.name and "plugs" in document):
             continue
@@ -197,7 +197,12 @@ def enumerate_halves(secret: str) -> Iterator[tuple[str, str]]:
 
 def test_the_sources_do_hold_what_is_searched_for(built: Installation) -> None:
     """Users, tokens, telephone numbers and addresses of both homes: the search is for real values."""
-    in_sources = leaks.scan(built.folder / SOURCES, built.forbidden)
+    # Files that were sent again since then lie in Bronze alone.
+    in_sources = [
+        finding
+        for folder in (built.folder / SOURCES, built.lake / "bronze")
+        for finding in leaks.scan(folder, built.forbidden)
+    ]
     assert {finding.label for finding in in_sources} == set(built.forbidden)
     assert {"JimmyLoup", "JeremieVianin"} < set(built.forbidden.values())
     assert len(built.forbidden) > 20

@@ -26,7 +26,7 @@ SOURCE = "weather_files"
 
 MISSING_VALUE = -99999.0
 
-_PHONE = r"^[+0][0-9]{6,}"
+_PHONE = r"^(?:\+[0-9]{6}|0[0-9]{4})"
 """A number that is written as one of a phone."""
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
 _LONGEST_NUMBER = 10

@@ -293,7 +293,7 @@ class _Flattening:
             own = Secrets.of(set().union(*(own_secrets_of(part, rooms) for part in documents)))
         beside = self._beside.get(own)
         if beside is None:
-            beside = self._beside[own] = own | self._shared
+            beside = self._beside[own] = own.beside(self._shared)
         return beside
 
     def _begin_batch(
@@ -371,7 +371,7 @@ class _Flattening:
         for home, user, token, said in batch.senders:
             if (home, user, token) not in known:
                 known[home, user, token] = self._begin_of_batch(batch, home, user, token)
-            beside = header_secrets(user, token) | self._shared if said else NO_SECRETS
+            beside = header_secrets(user, token).beside(self._shared)
             may_pass = all(passes(text, beside) for text in said)
             begins.append(known[home, user, token] if may_pass else None)
         return begins
@@ -393,7 +393,7 @@ class _Flattening:
         overlaps a name of the leaves.
         """
         inside = self._users.get(name_key(user))
-        beside = header_secrets(user, token) | self._shared
+        beside = header_secrets(user, token).beside(self._shared)
         if inside is None or inside.id != home or beside.figures or any(map(beside.overlap, batch.free)):
             return None
         return self._name(home, [batch.first_leaf + leaf for leaf in batch.decoder.leaves])

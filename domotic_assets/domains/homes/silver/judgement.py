@@ -39,7 +39,7 @@ class State(float, Enum):
 
 
 _STATES = {state.value: float(state) for state in State}
-_PHONE = re.compile(r"\s*(?:\+|0[0-9])[0-9]{6,}", re.ASCII)
+_PHONE = re.compile(r"\s*(?:\+[0-9]{6}|0[0-9]{4})", re.ASCII)
 """A number in quotes that is written as one of a phone."""
 _SHORTEST = {"unknown": SHORTEST_PIECE, "number": 6, "counter": 8, "unix_time": 8}
 """Figures from which a number of these kinds is compared with secrets: short ones are alike by chance."""
