@@ -54,16 +54,22 @@ class Decoder:
     """Reads the files of one structure.
 
     leaves: places of the structure's values, in the order of a file's numbers: by device and variable. texts:
-    positions in that order that are read as texts; their number is 0. quotes: the fewest of a file: it has
-    more if a key stands twice, of which the decoder keeps the last in silence, or if a text has one. read:
-    decodes the bytes of a file; raises one of REFUSALS.
+    positions in that order that are read as texts; their number is 0. free: places among these of texts that
+    may be any. quotes: the fewest of a file: it has more if a key stands twice, of which the decoder keeps
+    the last in silence, or if a text has one. read: decodes the bytes of a file; raises one of REFUSALS.
     """
 
     def __init__(
-        self, leaves: Sequence[int], texts: Sequence[int], quotes: int, read: Callable[[bytes], Decoded]
+        self,
+        leaves: Sequence[int],
+        texts: Sequence[int],
+        free: Sequence[int],
+        quotes: int,
+        read: Callable[[bytes], Decoded],
     ) -> None:
         self.leaves = tuple(leaves)
         self.texts = tuple(texts)
+        self.free = tuple(free)
         self.quotes = quotes
         self.read = read
 
@@ -122,7 +128,8 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
     texts = [at for at, leaf in enumerate(order) if types[leaf] in _SPOKEN]
     numbers = [_AS_NUMBER.get(types[leaf], "{}").format(places[leaf]) for leaf in order]
     taken = [*header, f"pack({', '.join(numbers)})", f"({''.join(f'{places[order[at]]}, ' for at in texts)})"]
-    return Decoder(order, texts, 2 * texts_in(document), _reader(structure, lines, taken, len(order)))
+    free = [nth for nth, at in enumerate(texts) if types[order[at]] is str]
+    return Decoder(order, texts, free, 2 * texts_in(document), _reader(structure, lines, taken, len(order)))
 
 
 def _skeleton(node: Any, place: str, lines: list[str]) -> Any:

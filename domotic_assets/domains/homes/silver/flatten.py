@@ -371,10 +371,14 @@ class _Flattening:
         for home, user, token, said in batch.senders:
             if (home, user, token) not in known:
                 known[home, user, token] = self._begin_of_batch(batch, home, user, token)
-            beside = header_secrets(user, token).beside(self._shared)
-            may_pass = all(passes(text, beside) for text in said)
+            may_pass = not batch.decoder.free or self._pass(user, token, batch.decoder.free, said)
             begins.append(known[home, user, token] if may_pass else None)
         return begins
+
+    def _pass(self, user: str, token: str, free: Sequence[int], said: Sequence[str]) -> bool:
+        """Return whether all texts of a sender pass that may be any. free: their places among `said`."""
+        beside = header_secrets(user, token).beside(self._shared)
+        return all(passes(said[place], beside) for place in free)
 
     def _texts(self, batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
         """Build SPOKEN of each reading of each sender; of files that are not taken without texts."""
