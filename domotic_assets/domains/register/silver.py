@@ -1,6 +1,6 @@
-"""Builds the Silver register tables, history and current state: home ids for user names, texts masked.
+"""Builds the Silver register tables, history and current state: home ids for user names, texts by form.
 
-Which home a building belongs to, and which texts must be masked, is decided here. Joining register rows to
+Which home a building belongs to, and which texts pass, is decided here. Joining register rows to
 the feed's devices belongs to Gold.
 """
 

@@ -612,7 +612,7 @@ class _Flattening:
 def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
     """Number json_paths that repeat, so that the key of rejects is unique.
 
-    The paths of two values may agree by their spelling, or once they are masked.
+    The paths of two values may agree by their spelling, or once they are hidden.
     """
     key = list(REJECTS.primary_key)
     while rejects.select(key).is_duplicated().any():
