@@ -252,3 +252,13 @@ def test_a_failing_build_says_nothing_personal(damage: str, tmp_path: Path) -> N
     assert len(installation.output().splitlines()) == 1
     assert installation.output().startswith("error: ")
     assert installation.findings() == []
+
+
+def test_processing_dates_again_brings_an_older_register_to_these_rules(built: Installation) -> None:
+    """The last of these tests: the files that it replaces keep what an older version wrote for a day."""
+    rooms = str(built.lake / "silver/register_rooms")
+    held = pl.read_delta(rooms)
+    held.with_columns(name=pl.lit("Zimmer Wernli-Bachofner")).write_delta(rooms, mode="overwrite")
+    assert built.run("build", "--since", f"{START:%Y-%m-%d}") == 0
+    assert pl.read_delta(rooms).sort("id_room")["name"].to_list() == held.sort("id_room")["name"].to_list()
+    assert "Kitchen" in held["name"].to_list()
