@@ -1,7 +1,7 @@
 """Lists and counts refused values and quarantined files, and reads the file that one comes from.
 
-Everything comes from silver, where no text is personal. Only `file_behind` reads bronze, for a person who asks
-for one file.
+Everything comes from silver, where no text is personal. Only `file_behind` reads bronze, for a person who
+asks for one file.
 """
 
 from dataclasses import dataclass
