@@ -11,7 +11,7 @@ REJECT_REASONS: dict[str, str] = {
     "unit_unknown": "a number with a unit that is not known, or not one of what is measured",
     "duplicate_reading": "another value than the file's last one: a key twice, or a room in two spellings",
     "withheld": "a text or number in a form that something secret or personal may have",
-    "secret": "a value that its key calls secret or personal",
+    "secret": "a value that its key calls secret or personal",  # nosec B105 # pragma: allowlist secret
     "not_a_text": "something else where a text belongs",
     "not_an_object": "a value where the readings of a room or device belong",
     "bad_time": "a valid time that cannot be read (forecast)",
