@@ -25,7 +25,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-meters drill-forecasts drill-fuzz drill-forms drill-clocks drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
+.PHONY: help setup demo live test test-unit drill-live drill-outage drill-kill drill-names drill-days drill-law drill-meters drill-forecasts drill-fuzz drill-forms drill-clocks drill-masks drill-mutation drill-readers drill-year bench security audit lint types lock reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -112,6 +112,9 @@ drill-year: setup ## A year of two homes, 30 million rows of minutes: questions,
 
 drill-clocks: setup ## 5,000 feeds of wrong clocks in memory, 30 under faketime (DRILL='--feeds 200 --builds 2': short)
 	$(BIN)/python -m domotic_assets_tests.drills.clocks $(DRILL)
+
+drill-masks: setup ## 10,000 secrets at random places of files: none right of Bronze (DRILL='--placements 800': short)
+	$(BIN)/python -m domotic_assets_tests.drills.masks $(DRILL)
 
 bench: setup ## Figures against baselines, into docs/benchmarks.md (SUITES='flatten facts': some; BENCH='--no-docs')
 	$(BIN)/python -m domotic_assets_tests.bench $(SUITES) $(BENCH)

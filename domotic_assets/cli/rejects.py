@@ -86,7 +86,8 @@ def _show(file: "RefusedFile", work: "Workspace") -> None:
 
     At most SHOWN_VALUES refused values and SHOWN_CHARACTERS of text are printed.
     """
-    from domotic_assets.operate.rejects import masked_text, meaning
+    from domotic_assets.operate.masked_file import masked_text
+    from domotic_assets.operate.rejects import meaning
 
     echo(f"name     {file.name!r}")
     echo(f"arrived  {file.arrived_at:%Y-%m-%d %H:%M:%S} UTC, {len(file.content):,} bytes")
@@ -95,7 +96,7 @@ def _show(file: "RefusedFile", work: "Workspace") -> None:
         whole = row["raw_text"] is None
         value = "" if whole else f" {row['raw_text']!r}"
         echo(f"  {row['json_path']}{value}: {row['reason']}, {meaning(row['reason'], whole)}")
-    text = masked_text(file, [home.feed_user for home in work.registry.homes])
+    text = masked_text(file.content, [home.feed_user for home in work.registry.homes])
     echo("")
     echo_lines(text[:SHOWN_CHARACTERS])
     if len(text) > SHOWN_CHARACTERS:

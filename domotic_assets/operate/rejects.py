@@ -1,25 +1,19 @@
 """Lists and counts refused values and quarantined files, and reads the file that one comes from.
 
-Everything comes from silver and is masked. Only `file_behind` reads bronze, for a person who asks for one
-file.
+Everything comes from silver, where no text is personal. Only `file_behind` reads bronze, for a person who
+asks for one file.
 """
 
-import json
-import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import polars as pl
 
-from domotic_assets.domains.homes.silver.document import Unreadable, read_document
-from domotic_assets.domains.homes.silver.header import own_secrets_of, spellings
 from domotic_assets.domains.weather.silver import SOURCE as FORECASTS
 from domotic_assets.errors import QueryError
 from domotic_assets.escaping import Markdown, markdown_table, markdown_text
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.files import versions
-from domotic_assets.ingest.masking import MASK, mask, mask_log_text
 from domotic_assets.schemas import bronze as schemas_bronze
 from domotic_assets.schemas import refusals as schemas_refusals
 from domotic_assets.schemas import weather
@@ -32,12 +26,6 @@ WHOLE_FILE = "(whole file)"
 
 KEY = ("source", "file_id", "window", "json_path")
 """The columns that identify a refusal."""
-
-_HEADER = re.compile(
-    r'("\s*(?:user[ _-]*(?:name)?|(?:api)?[ _-]*token|password|secret)\s*"\s*:\s*")((?:[^"\\]|\\.)*)',
-    re.IGNORECASE,
-)
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 @dataclass(frozen=True)
@@ -121,34 +109,6 @@ def file_behind(work: Workspace, file_id: str) -> RefusedFile:
         expected="a file_id of 32 hex digits, whole",
         remedy="take one that `domotic rejects list` shows",
     )
-
-
-def masked_text(file: RefusedFile, users: Collection[str]) -> str:
-    """Return the file as text, with its own user and token and each feed user masked.
-
-    For reading, not exact: \\u escapes of printable characters are decoded, control characters are replaced.
-    """
-    encoding = json.detect_encoding(file.content)
-    text = file.content.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
-    text = _HEADER.sub(rf"\g<1>{MASK}", _ESCAPED.sub(_shown, text))
-    secrets = {form for user in users for form in spellings(user)}
-    try:
-        secrets |= own_secrets_of(read_document(file.content))
-    except Unreadable:
-        # Its own secrets are unknown: mask all that looks like one.
-        return "\n".join(mask_log_text(line, secrets) for line in text.split("\n"))
-    # Mask line by line: `mask` would replace line ends as control characters.
-    secrets |= {line for secret in secrets for line in secret.splitlines() if line.strip()}
-    return "\n".join(mask(line, secrets) for line in text.split("\n"))
-
-
-def _shown(escape: re.Match[str]) -> str:
-    """Decode a JSON escape such as `\\u00fc` into its character.
-
-    The escape itself is returned if the character is not printable, a quote or a backslash.
-    """
-    sign = chr(int(escape[1], 16))
-    return sign if sign.isprintable() and sign not in '"\\' else escape[0]
 
 
 REPORT_HEADINGS = ("home", "reason", "meaning", "refused", "share")

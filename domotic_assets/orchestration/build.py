@@ -81,7 +81,8 @@ def build(work: Workspace, since: date | None = None, until: date | None = None)
         # Read first, since this build closes days itself.
         is_untested = publish.is_day_untested(work)
         found = landing.discover_sensor_files(work)
-        register_behind = register_flows.register_is_behind(work)
+        # Its rows have no dates: they are read again with any.
+        register_behind = since is not None or register_flows.register_is_behind(work)
         plan = _plan(work, found, since, until)
         work.worklist.change(lambda held: _begin(held, plan, began))
         left = found.left

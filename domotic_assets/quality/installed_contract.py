@@ -15,7 +15,9 @@ from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.files_on_disk import write_whole
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.ingest.files import versions
-from domotic_assets.ingest.masking import mask
+from domotic_assets.ingest.harmless import shown_text
+from domotic_assets.ingest.masking import MASK
+from domotic_assets.ingest.secrets import Secrets, passes
 from domotic_assets.quality.acceptance import Accepted, accepted, required
 from domotic_assets.quality.contract import Contract, Groups, parse_contract, render_contract
 from domotic_assets.quality.drift import NO_CONTRACT, drift
@@ -202,12 +204,16 @@ def observe_forecast(work: Workspace, issue: date) -> ForecastShape:
         columns=["measurement", "variant"],
     )
     shape = forecast_shape(file["content"], forecasts)
-    users = [home.feed_user for home in work.registry.homes]
+    users = Secrets.of({home.feed_user for home in work.registry.homes})
+
+    def shown(text: str) -> str:
+        return shown_text(text) if passes(text, users) else MASK
+
     measurements = shape.measurements and {
-        measurement: {variant: replace(part, kind=mask(part.kind, users)) for variant, part in parts.items()}
+        measurement: {variant: replace(part, kind=shown(part.kind)) for variant, part in parts.items()}
         for measurement, parts in shape.measurements.items()
     }
-    return ForecastShape(tuple(mask(name, users) for name in shape.columns), measurements)
+    return ForecastShape(tuple(map(shown, shape.columns)), measurements)
 
 
 def observe_register(work: Workspace) -> Groups | None:

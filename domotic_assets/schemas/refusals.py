@@ -10,6 +10,8 @@ REJECT_REASONS: dict[str, str] = {
     "unknown_word": "a word that means neither door nor window",
     "unit_unknown": "a number with a unit that is not known, or not one of what is measured",
     "duplicate_reading": "another value than the file's last one: a key twice, or a room in two spellings",
+    "withheld": "a text or number in a form that something secret or personal may have",
+    "secret": "a value that its key calls secret or personal",  # nosec B105 # pragma: allowlist secret
     "not_a_text": "something else where a text belongs",
     "not_an_object": "a value where the readings of a room or device belong",
     "bad_time": "a valid time that cannot be read (forecast)",
@@ -45,7 +47,7 @@ REJECTS = Table(
         text("device", "device id, where one is meant"),
         text("variable", "category.field, where one is meant"),
         text("json_path", "path of the value; of a forecast, line and column", nullable=False),
-        text("raw_text", "the value as it stood, masked, at most 200 characters", nullable=False),
+        text("raw_text", "the value as it stood if its form is harmless, else `***`", nullable=False),
         text("reason", "reason code", nullable=False),
         UTC_DATE,
     ),

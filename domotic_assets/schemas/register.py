@@ -123,9 +123,9 @@ REGISTER: dict[str, RecordTable] = {
             (
                 _int("idError", "error"),
                 _int("idBuilding", "building"),
-                _text("errorMessage", "message; masked right of bronze"),
+                _text("errorMessage", "message; its harmless words alone right of bronze"),
                 _text("creationDate", "local time of the error"),
-                _text("file", "sensor file; masked right of bronze", required=False),
+                _text("file", "sensor file; without its user right of bronze", required=False),
             ),
         ),
     )

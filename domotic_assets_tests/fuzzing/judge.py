@@ -314,25 +314,12 @@ def _values_in(content: bytes) -> tuple[int, int] | None:
         document = document[0][1]
     said = [
         place
-        for category, rooms in _without_secrets(document)
+        for category, rooms in document
         if category not in _HEADER
         for place in _values_of(category, rooms)
     ]
-    token = next((str(value) for key, value in document if key == "api_token"), "")
-    masked = {tuple(_plain(str(part), token) for part in place) for place in said}
-    return len(masked), len(said) + _repeated(document)
-
-
-def _without_secrets(node: Any) -> Any:
-    """A JSON value without the values whose name says that they are secrets."""
-    if isinstance(node, _Pairs):
-        return _Pairs((key, _without_secrets(value)) for key, value in node if not _SECRET.fullmatch(key))
-    return [_without_secrets(item) for item in node] if isinstance(node, list) else node
-
-
-_SECRET = re.compile(
-    r"[\s_-]*(?:user([\s_-]*name)?|(api[\s_-]*)?token|password|secret)[\s_-]*", re.IGNORECASE
-)
+    names = {tuple(_plain(str(part)) for part in place) for place in said}
+    return len(names), len(said) + _repeated(document)
 
 
 def _repeated(node: Any) -> int:
@@ -398,15 +385,12 @@ def _items(node: Any, *, below: bool = False) -> list[tuple[int, Any]] | None:
     return [(int(key) + 1, value) for key, value in node] if node and numbered and deep else None
 
 
-def _plain(name: str, token: str) -> str:
-    """A name as it leaves bronze; room names alike are one."""
-    found = unicodedata.normalize("NFC", name).casefold()
-    for secret in (*_USERS, token):
-        if len(secret) > 2:
-            found = found.replace(unicodedata.normalize("NFC", secret).casefold().strip(), "***")
-    return " ".join(
-        re.sub("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]", "\ufffd", found).replace("/", "_").split()
-    )
+def _plain(name: str) -> str:
+    """What all spellings of a name have in common, hidden ones as well."""
+    return " ".join(unicodedata.normalize("NFKC", _UNSEEN.sub("", name)).casefold().split())
+
+
+_UNSEEN = re.compile("[\u00ad\u200b\u200c\u200d\ufeff]")
 
 
 def _plain_lines(content: bytes, issue: date) -> int:

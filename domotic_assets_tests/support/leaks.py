@@ -9,6 +9,7 @@ is the caller's business. A forbidden value never appears in a finding, an error
 import base64
 import bz2
 import gzip
+import html
 import io
 import json
 import lzma
@@ -153,6 +154,26 @@ def _written_forms(value: str) -> Iterator[bytes]:
             with suppress(UnicodeEncodeError):
                 yield text.encode("latin-1")
         yield from _base64_forms(normal.encode())
+        yield from (form.encode() for form in _other_forms(normal))
+
+
+def _other_forms(text: str) -> Iterator[str]:
+    """The value reversed, spelled, in hexadecimal, Base32 and full width, and as HTML or escapes have it."""
+    yield text[::-1]
+    yield text.encode().hex()
+    yield base64.b32encode(text.encode())[: len(text.encode()) * 8 // 5].decode()
+    yield html.escape(text)
+    yield "".join(f"&#{ord(sign)};" for sign in text)
+    yield "".join(f"&#x{ord(sign):x};" for sign in text)
+    yield "".join(f"\\u{ord(sign):04x}" for sign in text)
+    yield "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text)
+    yield from (between.join(text) for between in (" ", "-", "_", "\u200b"))
+
+
+def halves(value: str) -> tuple[str, str]:
+    """The two halves of a value."""
+    middle = len(value) // 2
+    return value[:middle], value[middle:]
 
 
 def _base64_forms(data: bytes) -> Iterator[bytes]:

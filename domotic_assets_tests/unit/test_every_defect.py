@@ -3,6 +3,8 @@
 The sensor path runs without a lake; expected values are listed by hand, leaves are counted by the test.
 """
 
+import hashlib
+import hmac
 import json
 import math
 import os
@@ -83,13 +85,22 @@ for _mark, _text in {
 }.items():
     EVERY_DEFECT = EVERY_DEFECT.replace(_mark, _text)
 
+CELLAR, ATTIC = "cel\0lar", "attic\ud800"
+
+
+def hidden(name: str) -> str:
+    """The name in place of one that does not pass; name: in small letters."""
+    key, told = (text.encode("utf-8", "surrogatepass") for text in (FEED_USERS["jimmy"].lower(), name))
+    return f"hidden-{hmac.new(key, told, hashlib.sha256).hexdigest()[:12]}"
+
+
 GOOD: dict[tuple[str, str], float | str] = {
     ("office/plugs/1", "plugs.timePlug"): 1693511042.0,
     ("office/plugs/1", "plugs.power"): 17.62,
     ("office/plugs/1", "plugs.total"): 81983.0,
     ("office/plugs/1", "plugs.switch"): 1.0,
     ("office/plugs/1", "plugs.overpower"): 3.5,
-    ("***/plugs/1", "plugs.total"): 12040.0,
+    (f"{hidden(TOKEN)}/plugs/1", "plugs.total"): 12040.0,
     ("kitchen/plugs/1", "plugs.power"): 9999999.0,
     ("kitchen/plugs/1", "plugs.is_valid"): 0.0,
     ("kitchen/plugs/1", "plugs.total"): 0.0,
@@ -103,10 +114,10 @@ GOOD: dict[tuple[str, str], float | str] = {
     ("kitchen/doorsWindows/1", "doorsWindows.switch"): 0.0,
     ("kitchen/doorsWindows/1", "doorsWindows.battery"): 100.0,
     ("kitchen/doorsWindows/1", "doorsWindows.defense"): 0.0,
-    ("cel\ufffdlar/motions/1", "motions.motion"): 0.0,
-    ("cel\ufffdlar/motions/1", "motions.light"): 1.0,
-    ("cel\ufffdlar/motions/1", "motions.temperature"): 12.5,
-    ("attic\ufffd/motions/1", "motions.motion"): 1.0,
+    (f"{hidden(CELLAR)}/motions/1", "motions.motion"): 0.0,
+    (f"{hidden(CELLAR)}/motions/1", "motions.light"): 1.0,
+    (f"{hidden(CELLAR)}/motions/1", "motions.temperature"): 12.5,
+    (f"{hidden(ATTIC)}/motions/1", "motions.motion"): 1.0,
     ("winter garden/motions/1", "motions.motion"): 1.0,
     ("winter garden/motions/1", "motions.temperature"): -127.0,
     ("winter garden/motions/1", "motions.tilt"): 3.5,
@@ -123,31 +134,31 @@ GOOD: dict[tuple[str, str], float | str] = {
     ("bathroom/waters/1", "waters.flow"): 2.25,
     ("bathroom/waters/1", "waters.leak"): 0.0,
     ("bathroom/waters/1", "waters.serial"): "W-17",
-    ("bathroom/waters/1", "waters.log"): '["***", "***"]',
     ("house/feed/1", "feed.firmware"): "2.1",
-    ("house/feed/1", "feed.trace"): "x" * 500,
-    ("a/debug/1", "debug.a"): ('{"a": ' * 199)[:500],
 }
 
 BAD = {
     "$.plugs.Office.power": ("1.0", "duplicate_reading"),
     "$.plugs.Office.overpower": ("-Infinity", "not_finite"),
-    "$.plugs.Office.is_valid": ("perhaps", "not_a_flag"),
+    "$.plugs.Office.is_valid": ("***", "not_a_flag"),
     "$.plugs.Office.counter2": ("Infinity", "not_finite"),
     "$.plugs.Office.counter3": ("[1, 2]", "not_a_number"),
     "$.plugs.Office.temperature": ("21,5", "not_a_number"),
     "$.plugs.Office.overtemperature": ("2", "not_a_flag"),
     "$.plugs.Livingroom": ("n/a", "not_an_object"),
-    "$.plugs.***.power": ("*** of ***", "not_a_number"),
+    f"$.plugs.{hidden(TOKEN)}.power": ("***", "not_a_number"),
     "$.doorsWindows.Livingroom[1]": ("broken", "not_an_object"),
     "$.doorsWindows.Livingroom[2].switch": ("ajar", "not_a_state"),
     "$.doorsWindows.Livingroom[2].battery": ("NaN", "not_finite"),
     "$.motions.Winter Garden.light": ("n/a", "not_a_number"),
     "$.meteos.meteo.Livingroom.Humidity": ("", "not_a_number"),
     "$.meteos.meteo.Livingroom.Noise": ("Infinity", "not_finite"),
-    "$.meteos.meteo.Outdoor.Pressure": ("1016.6.1", "not_a_number"),
+    "$.meteos.meteo.Outdoor.Pressure": ("***", "not_a_number"),
     "$.humidities": ("n/a", "not_an_object"),
     "$.consumptions.House.pf1": ('{"a": 1}', "not_a_number"),
+    "$.waters.Bhroom.log": ("***", "withheld"),
+    "$.debug.a.a": ("***", "withheld"),
+    "$.trace": ("***", "withheld"),
 }
 
 OUTLIERS = {
@@ -324,7 +335,6 @@ def mutated(draw: Callable[..., Any]) -> Document:
             kept = holder.pop(key)
             if act == "rename":
                 holder[draw(st.sampled_from(ODD_KEYS))] = kept
-    # Only a file's own user and token are known to be secret.
     return document | {"user": FEED_USERS["jimmy"], "api_token": TOKEN}
 
 
@@ -355,8 +365,8 @@ Said = tuple[str, str, int, str, str]
 def values_of(document: Document) -> list[Said]:
     """Values of a document: fields of devices, and what stands where a device or room belongs."""
     found: list[Said] = []
-    for category, rooms in without_secrets(document).items():
-        if category == "datetime":
+    for category, rooms in document.items():
+        if category in ("user", "api_token", "datetime"):
             continue
         known = category in ("plugs", "doorsWindows", "motions", "meteos", "humidities", "consumptions")
         for part in rooms if isinstance(rooms, list) and known else [rooms]:
@@ -365,18 +375,6 @@ def values_of(document: Document) -> list[Said]:
             elif part != [] or not known:
                 found.append((plain(category), "", 0, "", written(part)))
     return found
-
-
-def without_secrets(node: Any) -> Any:
-    """A JSON value without the values whose name says that they are secrets."""
-    if isinstance(node, dict):
-        named = ("user", "username", "apitoken", "token", "password", "secret")
-        return {
-            key: without_secrets(value)
-            for key, value in node.items()
-            if key.lower().replace("_", "").replace("-", "").replace(" ", "") not in named
-        }
-    return [without_secrets(item) for item in node] if isinstance(node, list) else node
 
 
 def holds_stations(node: Any) -> bool:

@@ -1,9 +1,10 @@
-"""Builds the Silver register tables, history and current state: home ids for user names, texts masked.
+"""Builds the Silver register tables, history and current state: home ids for user names, texts by form.
 
-Which home a building belongs to, and which texts must be masked, is decided here. Joining register rows to
+Which home a building belongs to, and which texts pass, is decided here. Joining register rows to
 the feed's devices belongs to Gold.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,15 +12,21 @@ from typing import Any, Protocol
 import polars as pl
 
 from domotic_assets.escaping import without_unseen
-from domotic_assets.ingest.masking import mask_all, mask_suspicious
+from domotic_assets.ingest.harmless import LONGEST
+from domotic_assets.ingest.masking import MASK
+from domotic_assets.ingest.secrets import Secrets, masked_words, passes
 from domotic_assets.registry.registry import Registry
-from domotic_assets.same_name import name_key
+from domotic_assets.same_name import name_key, plain_name
 from domotic_assets.schemas.records import RecordTable, silver_name
 from domotic_assets.schemas.register import REGISTER, SILVER_REGISTER, SILVER_REGISTER_HISTORY
 
 Row = Mapping[str, Any]
 
-_LOG_TABLE = "dierrors"
+_MESSAGE, _TIMES = "errorMessage", ("creationDate",)
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?Z?", re.ASCII
+)
+_FILE = re.compile(r"([0-9]{2}\.[0-9]{2}\.[0-9]{4} [0-9]{4}_).{1,200}(_received\.json)", re.ASCII)
 
 
 class RowVersion(Protocol):
@@ -42,12 +49,12 @@ def register_history(
     versions: Mapping[str, Collection[RowVersion]], registry: Registry
 ) -> dict[str, pl.DataFrame]:
     """Build the ten `SILVER_REGISTER_HISTORY` frames, by register table."""
-    # Every house name is a user name, even a former one, or one that no home names.
-    buildings = (version.row.get("houseName") for version in versions.get("buildings", ()))
-    house_names = {str(name).strip() for name in buildings if name}
-    secrets = {home.feed_user for home in registry.homes} | house_names
+    secrets = Secrets.of({home.feed_user for home in registry.homes})
     homes = BuildingHomes(registry)
-    return {name: _history(table, versions.get(name, ()), homes, secrets) for name, table in REGISTER.items()}
+    return {
+        name: _history(table, versions.get(name, ()), registry, homes, secrets)
+        for name, table in REGISTER.items()
+    }
 
 
 def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -59,18 +66,20 @@ def current_rows(history: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
 
 
 def _history(
-    table: RecordTable, versions: Collection[RowVersion], homes: "BuildingHomes", secrets: Collection[str]
+    table: RecordTable,
+    versions: Collection[RowVersion],
+    registry: Registry,
+    homes: "BuildingHomes",
+    secrets: Secrets,
 ) -> pl.DataFrame:
     """Build the `SILVER_REGISTER_HISTORY` frame of a register table, one row per row version.
 
-    The column `houseName` becomes `home`, the id of the building's home or null. The secrets are masked in
-    all texts; in the error log also whatever looks like a token, user or contact.
+    The column `houseName` becomes `home`, the id of the building's home or null. Other texts pass by their
+    form: a time, the name of a sensor file without its user, a room that sites.yaml names, and what is
+    harmless. Of the messages of the error log each word passes by itself.
     """
     silver = SILVER_REGISTER_HISTORY[table.name]
-    texts = (value for version in versions for value in version.row.values() if isinstance(value, str))
-    masked = mask_all(texts, secrets)
-    if table.name == _LOG_TABLE:
-        masked = {text: mask_suspicious(without) for text, without in masked.items()}
+    rooms = {room for home in registry.homes for room in home.room_ids()}
     names = [(column.name, silver_name(column.name)) for column in table.columns]
     records = []
     for version in versions:
@@ -80,9 +89,24 @@ def _history(
             if name == "houseName":
                 record["home"] = homes.of(version.row)
             else:
-                record[called] = without_unseen(masked[value]) if isinstance(value, str) else value
+                shown = without_unseen(value) if isinstance(value, str) else value
+                record[called] = _shown(name, shown, rooms, secrets) if isinstance(shown, str) else shown
         records.append(record)
     return pl.DataFrame(records, schema=silver.schema).sort(silver.sort)
+
+
+def _shown(column: str, text: str, rooms: Collection[str], secrets: Secrets) -> str:
+    """Show a text of a register column by its form; rooms: keys (`name_key`) of those in sites.yaml."""
+    if column == _MESSAGE:
+        return masked_words(text, secrets)
+    if column in _TIMES and _TIME.fullmatch(text):
+        return text
+    named = _FILE.match(text) if column == "file" else None
+    if named is not None:
+        return f"{named[1]}{MASK}{named[2]}"
+    if passes(text, secrets) or (len(text) <= LONGEST and name_key(text) in rooms):
+        return plain_name(text)
+    return MASK
 
 
 class BuildingHomes:

@@ -113,10 +113,10 @@ def read_forecasts(work: Workspace, issues: Sequence[date]) -> Counter[str]:
 
 def _read_issues(work: Workspace, issues: Sequence[date]) -> WeatherReading:
     """Read the forecasts of some dates of issue from Bronze, a date at a time."""
-    secrets = [home.feed_user for home in work.registry.homes]
+    users = [home.feed_user for home in work.registry.homes]
     sites = work.registry.site_names()
     read = [
-        read_weather_files(versions(work.lake.read(weather.WEATHER_FILES, dates=[issue])), secrets, sites)
+        read_weather_files(versions(work.lake.read(weather.WEATHER_FILES, dates=[issue])), users, sites)
         for issue in issues
     ]
     return WeatherReading(

@@ -4,24 +4,31 @@ A file has many lines and few series.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
 from domotic_assets.domains.weather.lines import SERIES_PATTERN, extract_fields
-from domotic_assets.escaping import without_unseen
-from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, mask
+from domotic_assets.ingest.harmless import hidden_name, is_site, shown_text
+from domotic_assets.ingest.masking import MASK, REPLACEMENT_CHARACTER
+from domotic_assets.ingest.secrets import Secrets, passes
 from domotic_assets.ingest.units import factor_and_offset
 from domotic_assets.same_name import name_key, plain_name
 from domotic_assets.schemas.weather import DEVIATION, WEATHER_MEASUREMENTS, WEATHER_VARIANTS
 
 NO_VARIANT = "none"
 
+_KEY = "forecast"
+"""Key of names that are made of a hash: a forecast belongs to no home."""
+
 _SERIES_KEY = ("site", "measurement", "variant")
 
 
-def read_series(texts: pl.Series, secrets: Collection[str], sites: Mapping[str, str]) -> pl.DataFrame:
-    """Parse each text into site, measurement, variant and unit, masked, with what becomes of its values.
+def read_series(texts: pl.Series, secrets: Secrets, sites: Mapping[str, str]) -> pl.DataFrame:
+    """Parse each text into site, measurement, variant and unit, with what becomes of its values.
+
+    A site or measurement that is not known and does not pass by its form gets a name made of a hash, a unit
+    a mask.
 
     `place` is that of the series in the table's order, null if its site or measurement is refused.
     `is_whole`: whether the text has three fields. Further columns: those of `_rules`.
@@ -31,7 +38,7 @@ def read_series(texts: pl.Series, secrets: Collection[str], sites: Mapping[str, 
         is_whole=pl.col("Site").is_not_null(),
         site=map_texts(fields["Site"], lambda text: _site(text, secrets, sites), pl.String()),
         measurement=map_texts(fields["Measurement"], lambda text: _measurement(text, secrets), pl.String()),
-        unit=map_texts(fields["Unit"], lambda text: mask(text, secrets), pl.String()),
+        unit=map_texts(fields["Unit"], lambda text: _unit(text, secrets), pl.String()),
     )
     series = _with_variant(named)
     places = series.select(_SERIES_KEY).drop_nulls().unique().sort(_SERIES_KEY).with_row_index("place")
@@ -100,25 +107,46 @@ _SPELLED = {
 }
 
 
-def _measurement(text: str, secrets: Collection[str]) -> str | None:
-    """Name a measurement with its variant as declared, else as the file does; None if `_name` gives none."""
-    name = _name(text, secrets)
-    return name if name is None else _SPELLED.get(name_key(name), name)
+_UNITS = frozenset(measurement.unit for measurement in WEATHER_MEASUREMENTS.values())
 
 
-def _site(text: str, secrets: Collection[str], sites: Mapping[str, str]) -> str | None:
-    """Name a site as sites.yaml does, else as the file does, masked; None if `_name` gives none.
+def _measurement(text: str, secrets: Secrets) -> str | None:
+    """Name a measurement with its variant as declared, else as the file does or by a hash; None if empty."""
+    if not _is_whole(text):
+        return None
+    declared = _SPELLED.get(name_key(text))
+    if declared is not None:
+        return declared
+    # Whatever follows a known measurement is its variant, and after another only a known variant is.
+    known = next((f"{name}_" for name in WEATHER_MEASUREMENTS if text.startswith(f"{name}_")), "")
+    variant = next((f"_{name}" for name in WEATHER_VARIANTS if not known and text.endswith(f"_{name}")), "")
+    rest = text.removeprefix(known).removesuffix(variant)
+    return known + (shown_text(rest) if passes(rest, secrets) else hidden_name(rest, _KEY)) + variant
+
+
+def _site(text: str, secrets: Secrets, sites: Mapping[str, str]) -> str | None:
+    """Name a site as sites.yaml does, else as the file does or by a hash; None if `_is_whole` says no.
 
     sites: names by `name_key`. Of an unknown site only the letter case distinguishes names.
     """
-    name = _name(plain_name(text), secrets)
-    return name if name is None else sites.get(name_key(name), name)
+    name = plain_name(text)
+    if not _is_whole(name):
+        return None
+    known = sites.get(name_key(name))
+    if known is not None:
+        return known
+    return name if is_site(name) and not secrets.overlap(name) else hidden_name(name, _KEY)
 
 
-def _name(text: str, secrets: Collection[str]) -> str | None:
-    """Mask a site or measurement; None if it is empty or holds damaged bytes, as a key must be whole."""
-    name = without_unseen(text)
-    return None if name == "" or REPLACEMENT_CHARACTER in name else mask(name, secrets)
+def _unit(text: str, secrets: Secrets) -> str:
+    """Show a unit as the file states it if it is one of a measurement, or passes by its form."""
+    is_known = any(factor_and_offset(text, unit) for unit in _UNITS)
+    return shown_text(text) if is_known or passes(text, secrets) else MASK
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether a site or measurement is not empty and has no damaged bytes, as a key must be whole."""
+    return text != "" and REPLACEMENT_CHARACTER not in text
 
 
 def map_texts(texts: pl.Series, function: Callable[[str], object], dtype: pl.DataType) -> pl.Series:

@@ -4,6 +4,7 @@ Refusing bad values and flagging outliers belong here, reading lines in `lines` 
 measurement and daily figures belong to Gold.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,9 @@ import polars as pl
 from domotic_assets.domains.weather.lines import read_lines, read_parts
 from domotic_assets.domains.weather.series import map_texts, read_series
 from domotic_assets.ingest.decoding import decode
-from domotic_assets.ingest.masking import mask
+from domotic_assets.ingest.harmless import LARGEST_NUMBER, is_measure, shown_text
+from domotic_assets.ingest.masking import MASK
+from domotic_assets.ingest.secrets import Secrets, passes
 from domotic_assets.ingest.units import DECIMALS
 from domotic_assets.schemas.refusals import REJECTS
 from domotic_assets.schemas.table import UTC_TIME
@@ -23,10 +26,16 @@ SOURCE = "weather_files"
 
 MISSING_VALUE = -99999.0
 
+_PHONE = r"^(?:\+[0-9]{6}|0[0-9]{4})"
+"""A number that is written as one of a phone."""
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII)
+_LONGEST_NUMBER = 10
+"""Characters of a number in a reject: a longer one may be a phone number with a point in it."""
+_BEGINNING = 3_200
+"""Bytes of a file that cannot be read of which the first line is looked at."""
+
 LARGEST = 1e300
 """Magnitude from which a value counts as not finite: another unit of it could be too large for a number."""
-
-RAW_TEXT_LIMIT = 200
 
 # dim_datetime reaches eight days beyond the data: a valid time further off is a damaged one.
 EARLIEST_BEFORE_ISSUE = timedelta(days=1)
@@ -62,15 +71,17 @@ SUMMARY_SCHEMA = pl.Schema(
 
 
 def read_weather_files(
-    files: pl.DataFrame, secrets: Collection[str], sites: Mapping[str, str]
+    files: pl.DataFrame, users: Collection[str], sites: Mapping[str, str]
 ) -> WeatherReading:
     """Read rows of `WEATHER_FORECASTS` and `REJECTS` from file versions shaped as bronze `WEATHER_FILES`.
 
     Of each name the latest readable version counts, whole. A version that is no CSV with the forecast's
     header, or has no line below it, is quarantined: it gets one reject with reason `not_csv` or `no_lines`,
     and the version before it still counts.
-    sites: the name of each site that sites.yaml knows, by `name_key`.
+    users: feed users, which no text may overlap. sites: the name of each site that sites.yaml knows, by
+    `name_key`.
     """
+    secrets = Secrets.of(set(users))
     forecasts, rejects, summary = [WEATHER_FORECASTS.empty()], [REJECTS.empty()], []
     counted: set[str] = set()
     newest_first = files.unique("file_id").sort("arrived_at", "file_id", descending=True)
@@ -114,7 +125,8 @@ def _values(texts: pl.Series) -> pl.DataFrame:
     """
     number = pl.col("Value").cast(pl.Float64, strict=False)
     is_missing = (pl.col("Value") == "") | (number == MISSING_VALUE).fill_null(False)
-    is_read = number.abs().lt(LARGEST).fill_null(False)
+    may_be_phone = (number.abs() >= LARGEST_NUMBER) | pl.col("Value").str.contains(_PHONE)
+    is_read = number.abs().lt(LARGEST).fill_null(False) & ~may_be_phone
     return (
         texts.to_frame("Value")
         .lazy()
@@ -135,7 +147,7 @@ def _steps(texts: pl.Series) -> pl.DataFrame:
 
 
 def _read(
-    lines: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str], sites: Mapping[str, str]
+    lines: pl.DataFrame, file_id: str, issue: date, secrets: Secrets, sites: Mapping[str, str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Read the lines of one file; returns forecasts, rejects and the number of missing values.
 
@@ -228,7 +240,11 @@ def _refused(rows: pl.DataFrame) -> pl.DataFrame:
             ": Value",
             pl.col("Value"),
             whole & pl.col("number").is_null() & is_refused,
-            pl.when(number.is_null()).then(pl.lit("not_a_number")).otherwise(pl.lit("not_finite")),
+            pl.when(number.is_null())
+            .then(pl.lit("not_a_number"))
+            .when(number.abs() < LARGEST)
+            .then(pl.lit("withheld"))
+            .otherwise(pl.lit("not_finite")),
         ),
         (
             ": Unit",
@@ -282,9 +298,9 @@ def _valid_time(text: str, issue: date) -> datetime | None:
     return utc
 
 
-def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Collection[str]) -> pl.DataFrame:
+def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Secrets) -> pl.DataFrame:
     """Build `REJECTS` rows of one file from json_path, raw_text and reason."""
-    raw = map_texts(refused["raw_text"], lambda text: mask(text, secrets)[:RAW_TEXT_LIMIT], pl.String())
+    raw = map_texts(refused["raw_text"], lambda text: _shown(text, secrets), pl.String())
     nothing = {name: pl.lit(None, dtype) for name, dtype in REJECTS.schema.items()}
     stated = {
         "source": pl.lit(SOURCE),
@@ -297,10 +313,15 @@ def _reject_rows(refused: pl.DataFrame, file_id: str, issue: date, secrets: Coll
     return refused.select(**{**nothing, **stated})
 
 
-def _quarantine(
-    content: bytes, file_id: str, issue: date, secrets: Collection[str], reason: str
-) -> pl.DataFrame:
-    """Build the one reject of a version that cannot be read at all: its first line, masked."""
-    first_line = decode(content[: 16 * RAW_TEXT_LIMIT]).splitlines()[:1] or [""]
+def _shown(text: str, secrets: Secrets) -> str:
+    """Show a refused text if it is a measure or passes by its form."""
+    if len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text):
+        return text if is_measure(float(text)) else MASK
+    return shown_text(text) if passes(text, secrets) else MASK
+
+
+def _quarantine(content: bytes, file_id: str, issue: date, secrets: Secrets, reason: str) -> pl.DataFrame:
+    """Build the one reject of a version that cannot be read at all: its first line, if that passes."""
+    first_line = decode(content[:_BEGINNING]).splitlines()[:1] or [""]
     refused = pl.DataFrame({"json_path": ["line 1"], "raw_text": first_line, "reason": [reason]})
     return _reject_rows(refused, file_id, issue, secrets)

@@ -11,6 +11,7 @@ import pytest
 from domotic_assets.cli.main import main
 from domotic_assets.flow.windows import read_key
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.schemas.refusals import REJECT_REASONS
 from domotic_assets.settings import Settings
 from domotic_assets_tests.support.builders import (
     API_TOKENS,
@@ -99,6 +100,7 @@ def rejects(
 ALL = [
     ["jimmy", "2023-08-31", "not_a_number", "2", "1", "$.plugs.Office.power", file_id(PARTLY)],
     ["jimmy", "2023-08-31", "not_json", "1", "1", "(whole file)", file_id(CUT_OFF)],
+    ["jimmy", "2023-08-31", "withheld", "1", "1", "$.note", file_id(PARTLY)],
     ["", "2023-08-31", "not_a_number", "1", "1", "line 2: Value", file_id(FORECAST, "weather_files")],
 ]
 
@@ -108,7 +110,7 @@ ALL = [
     [
         ([], ALL),
         (["--reason", "not_json"], ALL[1:2]),
-        (["--home", "jimmy"], ALL[:2]),
+        (["--home", "jimmy"], ALL[:3]),
         (["--home", "jimmy", "--reason", "not_a_number", "--day", "2023-08-31"], ALL[:1]),
     ],
 )
@@ -131,18 +133,19 @@ def test_where_nothing_was_refused_it_says_so(rejects: Command, arguments: list[
 @pytest.mark.rule(11)
 def test_a_file_is_shown_with_its_name_and_refusals_and_without_its_secrets(rejects: Command) -> None:
     name, _arrived, refused, *values = rejects("show", file_id(PARTLY))
-    text = "\n".join(values[2:])
+    text = "\n".join(values[4:])
     # The name, asked for, is the one place where the user stands.
     assert name == f"name     '31.08.2023 2144_{USER}_received.json'"
-    assert refused == "refused  2"
+    assert refused == "refused  3"
     meaning = "not_a_number, text or a flag where a number belongs"
-    assert values[:3] == [
+    assert values[:4] == [
+        f"  $.note '***': withheld, {REJECT_REASONS['withheld']}",
         f"  $.plugs.Office.power '21,5': {meaning}",
-        f"  $.plugs.Office.total 'owned by ***': {meaning}",
+        f"  $.plugs.Office.total '***': {meaning}",
         "",
     ]
     assert '"user": "***", "api_token": "***"' in text
-    assert '"note": "of *** and ***"' in text
+    assert '"note": "***"' in text
     assert not re.search(f"{USER}|{TOKEN}", text, re.IGNORECASE)
 
 

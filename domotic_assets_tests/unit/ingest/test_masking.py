@@ -1,13 +1,10 @@
 """Masking: secrets in any letter case, overlapping ones, control characters, and log lines."""
 
-from unittest.mock import patch
+import time
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from domotic_assets.ingest import masking
-from domotic_assets.ingest.masking import Masker, mask, mask_all, mask_log_text
+from domotic_assets.ingest.masking import mask, mask_log_text
 
 pytestmark = pytest.mark.rule(11)
 
@@ -67,50 +64,22 @@ def test_a_harmless_log_line_stays_readable(text: str) -> None:
     assert mask_log_text(text, ["JimmyLoup"]) == text
 
 
-LETTERS = "sSkKiIßſKİeé\u0301ab/\x01"
-"""With odd other cases (long s, Kelvin sign, dotted capital I, sharp s), and an accent in two forms."""
-ODD = st.text(LETTERS, min_size=0, max_size=6)
-
-
-@given(
-    text=st.text("sSkKiIßſKİeé\u0301ab/\x01 ", max_size=40), shared=st.sets(ODD, max_size=4), own=st.sets(ODD)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 80_000,
+        "1a" * 500_000,
+        "a." * 500_000,
+        "01.01.2023 0000_" * 60_000,
+        "token " * 200_000,
+        "+1 " * 300_000,
+        "key" + " " * 1_000_000,
+        "a@" * 500_000,
+    ],
+    ids=lambda text: text[:16],
 )
-def test_a_masker_gives_what_mask_gives_with_all_secrets_together(
-    text: str, shared: set[str], own: set[str]
-) -> None:
-    assert Masker(shared).mask(text, frozenset(own)) == mask(text, shared | own)
-
-
-@example(text="ab" * 30, shared={"abab", "aba", "b"}, own=set(), most=12)
-@example(text="xxxxab/", shared={"ab/"}, own=set(), most=6)
-@example(text="xxxaaab", shared={"a"}, own={"aaab"}, most=7)
-@given(
-    text=st.text("ab/sSeé\u0301\x01", max_size=60),
-    shared=st.sets(st.text("ab/seé\u0301", max_size=6), max_size=3),
-    own=st.sets(st.text("ab/seé\u0301", max_size=6), max_size=2),
-    most=st.integers(0, 12),
-)
-def test_the_beginning_of_a_text_is_that_of_the_whole_masked(
-    text: str, shared: set[str], own: set[str], most: int
-) -> None:
-    """With texts that count as long from seven characters on, as those of the feed do from 40,001."""
-    with patch.object(masking, "_SHORT", 3):
-        found = Masker(shared).beginning(text, frozenset(own), most)
-    assert found == mask(text, shared | own)[:most]
-
-
-@example(texts=["aßb"], secrets={"ß"})
-@example(texts=["aſb", "aSb"], secrets={"s"})
-@example(texts=["a\u212ab"], secrets={"k"})
-@example(texts=["aİb"], secrets={"i"})
-@example(texts=["aıb"], secrets={"I"})
-@given(
-    texts=st.lists(st.text(f"{LETTERS}ı\ud800 ", max_size=40)),
-    secrets=st.sets(ODD, max_size=4),
-)
-def test_many_texts_at_once_are_masked_as_one_by_one(texts: list[str], secrets: set[str]) -> None:
-    assert mask_all(texts, secrets) == {text: mask(text, secrets) for text in texts}
-
-
-def test_a_secret_that_goes_on_after_a_shared_one_leaves_no_rest() -> None:
-    assert Masker({"Jimmy"}).mask("Jimmy-7f21 left", frozenset({"Jimmy-7f21"})) == "*** left"
+def test_a_long_line_takes_time_in_proportion(text: str) -> None:
+    """80 kB without a blank took 35 seconds."""
+    began = time.process_time()
+    mask_log_text(text, ["JimmyLoup"])
+    assert time.process_time() - began < 3

@@ -25,14 +25,14 @@ Sender = tuple[str, str, str, tuple[str, ...]]
 class Batch:
     """Files of one structure, in the order in which a decoder read them.
 
-    first_leaf: number of the structure's first leaf. names: all names of its leaves, as one text. senders:
-    each sender's number. files, sent_by, local, packed: each file's number, its sender's number, its local
-    time and its packed numbers.
+    first_leaf: number of the structure's first leaf. free: names of its leaves that passed by their form
+    alone. senders: each sender's number. files, sent_by, local, packed: each file's number, its sender's
+    number, its local time and its packed numbers.
     """
 
     decoder: Decoder
     first_leaf: int
-    names: str
+    free: frozenset[str]
     senders: dict[Sender, int] = field(default_factory=dict)
     files: list[int] = field(default_factory=list)
     sent_by: list[int] = field(default_factory=list)

@@ -9,17 +9,17 @@ Why: docs/decisions/0025-decoders-of-structures.md
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 import polars as pl
 import pyarrow as pa
 
-from domotic_assets.domains.homes.silver.header import holds_inner_secrets
 from domotic_assets.domains.homes.silver.judgement import State
 from domotic_assets.domains.homes.silver.neighbours import names_units
 from domotic_assets.domains.homes.silver.shape import HEADER, Leaf, split, texts_in
 from domotic_assets.domains.homes.silver.words import DOOR, WINDOW
+from domotic_assets.ingest.harmless import LARGEST_NUMBER
 
 _Said = TypeVar("_Said")
 
@@ -33,12 +33,14 @@ QUOTE = b'"'
 
 _HEADER_ORDER = ("user", "api_token", "datetime")
 
+_MEASURE = Annotated[float, msgspec.Meta(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
+"""A larger number may be one of a phone: its file is read value by value."""
 _TYPES: Mapping[str, Any] = {
-    "number": float, "counter": float, "unix_time": float, "flag": bool, "state": State, "text": str,
+    "number": _MEASURE, "counter": float, "unix_time": float, "flag": bool, "state": State, "text": str,
     "word": Literal[DOOR, WINDOW],
 }  # fmt: skip
 """Type that a decoder accepts for a kind of variable; flags and states become numbers."""
-_TYPES_OF_UNKNOWN: Mapping[type, Any] = {int: float, float: float, bool: bool, str: str}
+_TYPES_OF_UNKNOWN: Mapping[type, Any] = {int: _MEASURE, float: _MEASURE, bool: bool, str: str}
 """Everything is kept of an unknown variable: its decoder accepts the type that the document has."""
 
 _SPOKEN = (str, _TYPES["word"])
@@ -52,16 +54,22 @@ class Decoder:
     """Reads the files of one structure.
 
     leaves: places of the structure's values, in the order of a file's numbers: by device and variable. texts:
-    positions in that order that are read as texts; their number is 0. quotes: the fewest of a file: it has
-    more if a key stands twice, of which the decoder keeps the last in silence, or if a text has one. read:
-    decodes the bytes of a file; raises one of REFUSALS.
+    positions in that order that are read as texts; their number is 0. free: places among these of texts that
+    may be any. quotes: the fewest of a file: it has more if a key stands twice, of which the decoder keeps
+    the last in silence, or if a text has one. read: decodes the bytes of a file; raises one of REFUSALS.
     """
 
     def __init__(
-        self, leaves: Sequence[int], texts: Sequence[int], quotes: int, read: Callable[[bytes], Decoded]
+        self,
+        leaves: Sequence[int],
+        texts: Sequence[int],
+        free: Sequence[int],
+        quotes: int,
+        read: Callable[[bytes], Decoded],
     ) -> None:
         self.leaves = tuple(leaves)
         self.texts = tuple(texts)
+        self.free = tuple(free)
         self.quotes = quotes
         self.read = read
 
@@ -90,11 +98,11 @@ def quotes_in(content: bytes) -> int:
 def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder | None:
     """Build the decoder of files with the structure of this document; None if there can be none.
 
-    There is none if a header is missing, a secret has another name or place, a field is a unit, or a value
-    is found where none belongs. leaves: what each value of the document's shape measures, no two of the same
+    There is none if a header is missing, a key names a secret, a field is a unit, or a value is found where
+    none belongs. leaves: what each value of the document's shape measures, no two of the same
     device and variable.
     """
-    if not document.keys() >= HEADER or holds_inner_secrets(document) or names_units(document):
+    if not document.keys() >= HEADER or names_units(document):
         return None
     if any(
         type(value) not in ((str,) if name in HEADER else (dict, list)) for name, value in document.items()
@@ -120,7 +128,8 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
     texts = [at for at, leaf in enumerate(order) if types[leaf] in _SPOKEN]
     numbers = [_AS_NUMBER.get(types[leaf], "{}").format(places[leaf]) for leaf in order]
     taken = [*header, f"pack({', '.join(numbers)})", f"({''.join(f'{places[order[at]]}, ' for at in texts)})"]
-    return Decoder(order, texts, 2 * texts_in(document), _reader(structure, lines, taken, len(order)))
+    free = [nth for nth, at in enumerate(texts) if types[order[at]] is str]
+    return Decoder(order, texts, free, 2 * texts_in(document), _reader(structure, lines, taken, len(order)))
 
 
 def _skeleton(node: Any, place: str, lines: list[str]) -> Any:

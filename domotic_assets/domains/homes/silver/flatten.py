@@ -28,19 +28,19 @@ from domotic_assets.domains.homes.silver.decoder import Decoder, decoder_of
 from domotic_assets.domains.homes.silver.document import MOST_BYTES, Unreadable, read_document
 from domotic_assets.domains.homes.silver.events import candidates_in, superseded_among, without
 from domotic_assets.domains.homes.silver.header import (
+    header_secrets,
     own_secrets_of,
     read_local,
-    spellings,
     unix_times,
-    without_inner_secrets,
 )
-from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, TEXT_LIMIT, Group, judge
+from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, Group, judge
 from domotic_assets.domains.homes.silver.minute import Evidence, Reading, reading_of
 from domotic_assets.domains.homes.silver.neighbours import with_units
 from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
 from domotic_assets.domains.homes.silver.repeats import may_repeat_keys, repeated_keys, without_repeats
-from domotic_assets.domains.homes.silver.shape import CUT, Leaf, Shape, interpret, split_all
-from domotic_assets.ingest.masking import REPLACEMENT_CHARACTER, Masker
+from domotic_assets.domains.homes.silver.shape import Interpreted, Leaf, Naming, Shape, interpret, split_all
+from domotic_assets.ingest.harmless import shown_text
+from domotic_assets.ingest.secrets import NO_SECRETS, Secrets, passes
 from domotic_assets.registry.homes import Home
 from domotic_assets.registry.registry import Registry
 from domotic_assets.same_name import name_key
@@ -107,31 +107,41 @@ class _File:
     time_note: str | None = None
     status: str = "quarantined"
     reason: str | None = None
-    own_secrets: frozenset[str] = frozenset()
+    secrets: Secrets = NO_SECRETS
 
 
-_Rooms = tuple[tuple[str, str], ...]
-"""Key of a spelling to room id; homes that spell their rooms alike share the plans of their shapes."""
+_Scope = tuple[tuple[tuple[str, str], ...], str]
+"""Key of a spelling to room id, and the key of hidden names: whose plans of a shape are the same.
+
+Homes that spell their rooms alike share the plans of shapes that hide no name: these have no key.
+"""
 
 
 @dataclass(slots=True)
 class _Plan:
-    """A shape interpreted without masks, and all its texts; valid for files whose secrets are not in these.
+    """A shape interpreted for a scope; valid for files whose secrets do not overlap its free names.
 
     decoder: made from the last document of this shape that needed one.
     """
 
-    leaves: tuple[Leaf, ...]
-    texts: str
+    scope: _Scope
+    interpreted: Interpreted
     decoder: Decoder | None = None
 
 
 @lru_cache(maxsize=64)
-def _plan(rooms: _Rooms, shape: Shape) -> _Plan:
+def _plan(scope: _Scope, shape: Shape) -> _Plan:
     """Interpret a shape as a plan, which is cached for the files to come."""
-    leaves = interpret(shape, "", dict(rooms), ())
-    texts = (text for leaf in leaves for text in (leaf.device, leaf.variable, leaf.json_path))
-    return _Plan(leaves, "\n".join(texts))
+    rooms, key = scope
+    return _Plan(scope, interpret(shape, "", Naming(dict(rooms), key)))
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What is known of a shape that a home sends: its plan, and by secrets the group and first leaf."""
+
+    plan: _Plan
+    places: dict[Secrets, tuple[Group, int]]
 
 
 def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
@@ -160,22 +170,19 @@ class _Flattening:
             "name", "window", "window_source", pl.col("modified_at").clip(_FIRST, _LAST), "home"
         )
         self._users = registry.home_of_user()
-        users = [home.feed_user for home in registry.homes]
-        self._masker = Masker(frozenset(users).union(*map(spellings, users)))
-        self._rooms: dict[str, _Rooms] = {
-            home.id: tuple(sorted(home.room_ids().items())) for home in registry.homes
-        }
+        self._shared = Secrets.of({home.feed_user for home in registry.homes})
+        self._beside: dict[Secrets, Secrets] = {}
+        self._rooms = {home.id: tuple(sorted(home.room_ids().items())) for home in registry.homes}
         self._reader = NameReader(self._users, registry.history_start)
         self._files: dict[int, _File] = {}
         self._settled: tuple[str, datetime] | None = None
-        # Files that decoders read, and the secrets of each sender by the number of its first name.
+        # Files that decoders read.
         self._taken = NOTHING_TAKEN
         self._doubtful: list[int] = []
-        self._batches: dict[_Rooms, list[Batch]] = defaultdict(list)
+        self._batches: dict[_Scope, list[Batch]] = defaultdict(list)
         self._latest: dict[str | None, Batch] = {}
-        self._own_secrets: dict[int, frozenset[str]] = {}
-        self._groups: dict[tuple[_Rooms, frozenset[str], Shape], Group] = {}
-        self._places: dict[tuple[str, frozenset[str], Shape], tuple[Group, int]] = {}
+        self._groups: dict[tuple[_Scope, Secrets, bool, Shape], Group] = {}
+        self._sent: dict[tuple[str, Shape], _Sent] = {}
         self._leaves: list[Leaf] = []
         # Numbers of leaves and their homes: each leaf of a shape once for each home that sends it.
         self._named: tuple[list[int], list[str]] = ([], [])
@@ -213,7 +220,8 @@ class _Flattening:
     def _read_otherwise(self, file: int, home: str | None, content: bytes) -> Batch | None:
         """Read a file with another decoder, and return its batch, or else value by value."""
         if home is not None and home in self._rooms:
-            for batch in self._batches[self._rooms[home]]:
+            scopes = (self._shared_scope(home), self._own_scope(home))
+            for batch in chain.from_iterable(self._batches[scope] for scope in scopes):
                 if batch.take(file, home, content):
                     self._latest[home] = batch
                     return batch
@@ -228,8 +236,9 @@ class _Flattening:
             document = read_document(content)
             lost = repeated_keys(content, MOST_VALUES) if may_repeat_keys(content, document) else []
             self._place(file, document, lost)
-            document, *lost = (with_units(without_inner_secrets(part)) for part in (document, *lost))
-            shape, values = split_all(*lost, document)
+            parts = (*lost, document)
+            whole = [with_units(part) for part in parts]
+            shape, values = split_all(*whole)
             if len(values) > MOST_VALUES:
                 raise Unreadable("too_large")
         except Unreadable as error:
@@ -240,34 +249,71 @@ class _Flattening:
         if superseded:
             return
         assert file.home is not None
-        key = (file.home.id, file.own_secrets, shape)
-        place = self._places.get(key)
+        sent = self._sent.get((file.home.id, shape))
+        if sent is None:
+            sent = self._sent[file.home.id, shape] = self._planned(file.home, shape)
+        file.secrets = self._secrets_of(file.home, sent.plan, parts, values)
+        place = sent.places.get(file.secrets)
         if place is None:
-            place = self._places[key] = self._begin(file.home, file.own_secrets, shape)
+            place = sent.places[file.secrets] = self._begin(file.home, file.secrets, sent.plan, shape)
         group, begin = place
         group.files.append(number)
         group.begins.append(begin)
         group.values += values
         if len(group.files) in (1, ALIKE_BEFORE_DECODER):
-            self._begin_batch(file.home, group, shape, document, content)
+            self._begin_batch(file.home, group, sent.plan, whole[-1], content)
+
+    def _shared_scope(self, home: str) -> _Scope:
+        """Return the scope of a home's shapes that hide no name."""
+        return self._rooms[home], ""
+
+    def _own_scope(self, home: str) -> _Scope:
+        """Return the scope of a home's other shapes: hidden names are its own."""
+        return self._rooms[home], self._homes[home].feed_user
+
+    def _planned(self, home: Home, shape: Shape) -> _Sent:
+        """Plan a shape for a home, with names of its own if it hides any."""
+        plan = _plan(self._shared_scope(home.id), shape)
+        return _Sent(_plan(self._own_scope(home.id), shape) if plan.interpreted.hides else plan, {})
+
+    def _secrets_of(
+        self, home: Home, plan: _Plan, documents: Sequence[dict[str, Any]], values: Sequence[Any]
+    ) -> Secrets:
+        """Collect the secrets beside which a file's texts must pass: its own, and the feed users.
+
+        A document is searched for others than those of its header only if it may have any.
+        """
+        document = documents[-1]
+        header = [document.get(name, "") for name in ("user", "api_token", "datetime")]
+        plain = len(documents) == 1 and set(map(type, header)) == {str} and not plan.interpreted.tells_secrets
+        if plain and _NESTED.isdisjoint([type(value) for value in values]):
+            own = header_secrets(*header[:2])
+        else:
+            rooms = dict(self._rooms[home.id])
+            own = Secrets.of(set().union(*(own_secrets_of(part, rooms) for part in documents)))
+        beside = self._beside.get(own)
+        if beside is None:
+            beside = self._beside[own] = own.beside(self._shared)
+        return beside
 
     def _begin_batch(
-        self, home: Home, group: Group, shape: Shape, document: dict[str, Any], content: bytes
+        self, home: Home, group: Group, plan: _Plan, document: dict[str, Any], content: bytes
     ) -> None:
         """Have files like this decoded from now on, if a decoder is known or the group is large enough.
 
-        Not if two values are of one device and variable, or if the names hold a secret of the file.
+        Not if two values are of one device and variable, or if a secret of the file is a number or overlaps a
+        name.
         """
-        batches = self._batches[self._rooms[home.id]]
-        plan = _plan(self._rooms[home.id], shape)
-        if group.leaves is not plan.leaves or group.repeats or len(batches) == MOST_DECODERS:
+        batches = self._batches[plan.scope]
+        leaves = plan.interpreted.leaves
+        if group.leaves is not leaves or group.is_careful or group.repeats or len(batches) == MOST_DECODERS:
             return
         if plan.decoder is None or not plan.decoder.reads(content):
             if len(group.files) < ALIKE_BEFORE_DECODER:
                 return
             plan.decoder = decoder_of(document, group.leaves)
         if plan.decoder is not None and all(batch.decoder is not plan.decoder for batch in batches):
-            self._latest[home.id] = Batch(plan.decoder, group.first_leaf, plan.texts)
+            self._latest[home.id] = Batch(plan.decoder, group.first_leaf, plan.interpreted.free)
             batches.append(self._latest[home.id])
 
     def _admit(self) -> list[int]:
@@ -316,42 +362,45 @@ class _Flattening:
         return self._reading(file, home, read_document(self._versions["content"][file]))
 
     def _begins_of(self, batch: Batch) -> list[int | None]:
-        """Apply `_begin_of_batch` to each sender of a batch, once per home, user and token."""
+        """Apply `_begin_of_batch` to each sender of a batch, once per home, user and token.
+
+        None for a sender of whose texts one does not pass: it is refused value by value.
+        """
         known: dict[tuple[str, str, str], int | None] = {}
-        for home, user, token, _ in batch.senders:
+        begins: list[int | None] = []
+        for home, user, token, said in batch.senders:
             if (home, user, token) not in known:
                 known[home, user, token] = self._begin_of_batch(batch, home, user, token)
-        return [known[sender[:3]] for sender in batch.senders]
+            may_pass = not batch.decoder.free or self._pass(user, token, batch.decoder.free, said)
+            begins.append(known[home, user, token] if may_pass else None)
+        return begins
+
+    def _pass(self, user: str, token: str, free: Sequence[int], said: Sequence[str]) -> bool:
+        """Return whether all texts of a sender pass that may be any. free: their places among `said`."""
+        beside = header_secrets(user, token).beside(self._shared)
+        return all(passes(said[place], beside) for place in free)
 
     def _texts(self, batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
-        """Build SPOKEN of each reading of each sender, with the secrets of its files masked."""
+        """Build SPOKEN of each reading of each sender; of files that are not taken without texts."""
         texts: list[str | None] = []
         lengths: list[int | None] = []
         senders = ((batch.decoder, said) for batch in batches for *_, said in batch.senders)
         for (decoder, said), begin in zip(senders, begins, strict=True):
-            own = frozenset[str]() if begin is None else self._own_secrets[begin]
-            texts += decoder.at_places(self._masker.beginning(text, own, TEXT_LIMIT) for text in said)
+            texts += decoder.at_places(None if begin is None else shown_text(text) for text in said)
             lengths += decoder.at_places(map(len, said))
         return pl.DataFrame({"value_text": texts, "value_text_length": lengths}, schema=SPOKEN)
 
     def _begin_of_batch(self, batch: Batch, home: str, user: str, token: str) -> int | None:
         """Add a batch's leaves to `_names` for a sender; returns the row of the first one.
 
-        None if the files must not be decoded: the user is not one of the home, there are more secrets than a
-        header may have, or the leaves' names hold one of them.
+        None if the files must not be decoded: the user is not one of the home, or a secret is a number or
+        overlaps a name of the leaves.
         """
         inside = self._users.get(name_key(user))
-        if inside is None or inside.id != home:
+        beside = header_secrets(user, token).beside(self._shared)
+        if inside is None or inside.id != home or beside.figures or any(map(beside.overlap, batch.free)):
             return None
-        try:
-            own = own_secrets_of({"user": user, "api_token": token})
-        except Unreadable:
-            return None
-        if self._masker.holds(batch.names, own):
-            return None
-        begin = self._name(home, [batch.first_leaf + leaf for leaf in batch.decoder.leaves])
-        self._own_secrets[begin] = own
-        return begin
+        return self._name(home, [batch.first_leaf + leaf for leaf in batch.decoder.leaves])
 
     def _name(self, home: str, leaves: Sequence[int]) -> int:
         """Add leaves to the rows of `_names` for a home; returns the row of the first one."""
@@ -361,36 +410,27 @@ class _Flattening:
         homes.extend([home] * len(leaves))
         return begin
 
-    def _begin(self, home: Home, own_secrets: frozenset[str], shape: Shape) -> tuple[Group, int]:
+    def _begin(self, home: Home, secrets: Secrets, plan: _Plan, shape: Shape) -> tuple[Group, int]:
         """Return the group of a home's files of a shape, and the row of its first leaf in `_names`."""
-        group = self._group(shape, home, own_secrets)
+        group = self._group(home, secrets, plan, shape)
         return group, self._name(home.id, range(group.first_leaf, group.first_leaf + len(group.leaves)))
 
-    def _group(self, shape: Shape, home: Home, own_secrets: frozenset[str]) -> Group:
+    def _group(self, home: Home, secrets: Secrets, plan: _Plan, shape: Shape) -> Group:
         """Return the group that collects files of this shape from homes that spell their rooms alike.
 
-        If names in the shape hold a secret, they are masked, and only files with the same secrets share the
-        group.
+        If a name that passes by its form overlaps a secret, it is hidden too, and only files of the home with
+        the same secrets share the group.
         """
-        rooms = self._rooms[home.id]
-        plan = _plan(rooms, shape)
-        leaves, secrets = plan.leaves, frozenset[str]()
-        # A secret that holds a control character, or was cut, is no longer visible in the plan.
-        if any(sign in plan.texts for sign in (REPLACEMENT_CHARACTER, CUT)) or self._masker.holds(
-            plan.texts, own_secrets
-        ):
-            secrets = self._masker.secrets(own_secrets)
-            leaves = interpret(shape, "", dict(rooms), secrets)
-        group = self._groups.get((rooms, secrets, shape))
+        leaves, scope, apart = plan.interpreted.leaves, plan.scope, NO_SECRETS
+        if any(map(secrets.overlap, plan.interpreted.free)):
+            scope, apart = self._own_scope(home.id), secrets
+            leaves = interpret(shape, "", Naming(dict(scope[0]), scope[1], secrets)).leaves
+        key = (scope, apart, secrets.figures, shape)
+        group = self._groups.get(key)
         if group is None:
-            group = self._groups[rooms, secrets, shape] = Group(leaves, len(self._leaves))
+            group = self._groups[key] = Group(leaves, len(self._leaves), secrets.figures)
             self._leaves.extend(leaves)
         return group
-
-    def _conceal(self, file: int, text: str, most: int | None = None) -> str:
-        """Mask the secrets of a file in a text. most: return only so many characters of it."""
-        own = self._files[file].own_secrets
-        return self._masker.mask(text, own) if most is None else self._masker.beginning(text, own, most)
 
     def _place(self, file: _File, document: dict[str, Any], lost: Sequence[dict[str, Any]]) -> None:
         """Set the home and the minute of a file; raises Unreadable if either cannot be found.
@@ -398,7 +438,6 @@ class _Flattening:
         lost: values whose key stands twice. A file with two users or two times is that of neither.
         """
         user = document.get("user")
-        file.own_secrets = own_secrets_of(document).union(*map(own_secrets_of, lost))
         for other in lost:
             if "user" in other and not (
                 type(user) is type(other["user"]) is str and name_key(user) == name_key(other["user"])
@@ -440,7 +479,7 @@ class _Flattening:
         groups = list(self._groups.values())
         facts = self._file_facts()
         names = self._names()
-        judged = without_repeats(judge(groups, self._conceal), groups, names["rank"], self._conceal)
+        judged = without_repeats(judge(groups, self._beside_of), groups, names["rank"], self._beside_of)
         ordered = in_order(judged.readings, self._taken, names, facts)
         refused = pl.DataFrame(judged.refused, schema=REFUSED, orient="row")
         rejects = (
@@ -457,6 +496,10 @@ class _Flattening:
             facts.select("arrived_at", "name"),
             self._shared_minutes(facts),
         )
+
+    def _beside_of(self, file: int) -> Secrets:
+        """Return the secrets beside which the texts of a file that was read value by value must pass."""
+        return self._files[file].secrets
 
     def _names(self) -> pl.DataFrame:
         """Build one row for each leaf of each home: what it is called, and the unit and bounds of its values.
@@ -569,7 +612,7 @@ class _Flattening:
 def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
     """Number json_paths that repeat, so that the key of rejects is unique.
 
-    The paths of two values may agree by their spelling, or once they are masked.
+    The paths of two values may agree by their spelling, or once they are hidden.
     """
     key = list(REJECTS.primary_key)
     while rejects.select(key).is_duplicated().any():
@@ -578,6 +621,8 @@ def _told_apart(rejects: pl.DataFrame) -> pl.DataFrame:
         rejects = rejects.with_columns(json_path=pl.when(nth == 1).then("json_path").otherwise(numbered))
     return rejects
 
+
+_NESTED: frozenset[type] = frozenset({dict, list})
 
 _CONTRADICTED = ()
 """In place of a time that is stated twice, and not alike: no text that could be read."""

@@ -5,25 +5,25 @@ import math
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from domotic_assets.domains.homes.silver.shape import Leaf
 from domotic_assets.domains.homes.silver.words import flag, opening_kind, opening_state
+from domotic_assets.ingest.harmless import is_measure, shown_text
+from domotic_assets.ingest.masking import MASK
+from domotic_assets.ingest.secrets import SHORTEST_PIECE, Secrets, passes
 from domotic_assets.ingest.units import DECIMALS, factor_and_offset, number_and_unit
 
-TEXT_LIMIT = 500
-RAW_TEXT_LIMIT = 200
+OPENED: Mapping[type, str] = {dict: "{***}", list: "[***]"}
+"""How a refused object or list is shown whose content does not pass: drift tells kinds by these brackets."""
 
-
-class Conceal(Protocol):
-    """Masks the secrets of a file (by number) in one of its texts; returns the first `most` characters."""
-
-    def __call__(self, file: int, text: str, most: int | None = None) -> str: ...
+SecretsOf = Callable[[int], Secrets]
+"""Returns the secrets beside which the texts of a file (by number) must pass."""
 
 
 class State(float, Enum):
@@ -39,6 +39,14 @@ class State(float, Enum):
 
 
 _STATES = {state.value: float(state) for state in State}
+_PHONE = re.compile(r"\s*(?:\+[0-9]{6}|0[0-9]{4})", re.ASCII)
+"""A number in quotes that is written as one of a phone."""
+_SHORTEST = {"unknown": SHORTEST_PIECE, "number": 6, "counter": 8, "unix_time": 8}
+"""Figures from which a number of these kinds is compared with secrets: short ones are alike by chance."""
+_MEASURED = frozenset({"number", "unknown"})
+"""Kinds whose numbers are not believed if they are as large as phone numbers: counters and times may be."""
+WITHHELD = frozenset({"withheld", "secret"})
+"""Reasons of values of which nothing is shown."""
 _BARE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
 _NUMBERS, _FLAGS, _TEXTS, _NOTHING = (
     frozenset({float, int}), frozenset({bool}), frozenset({str}), frozenset[type](),
@@ -49,8 +57,9 @@ _FITTING: Mapping[str, frozenset[type]] = {
     "unix_time": _NUMBERS,
     "flag": _FLAGS,
     "state": _TEXTS,
-    "text": _TEXTS,
+    "text": _NOTHING,
     "no_device": _NOTHING,
+    "secret": _NOTHING,
 }
 
 
@@ -59,11 +68,12 @@ class Group:
     """Files of one shape: their numbers, the number of each one's first name, and their values end to end.
 
     leaves: with rooms and devices without the home, which each file adds. first_leaf: number of the first
-    leaf.
+    leaf. is_careful: whether a secret of the files is a number, so that each number is judged by itself.
     """
 
     leaves: tuple[Leaf, ...]
     first_leaf: int
+    is_careful: bool
     files: list[int] = field(default_factory=list)
     begins: list[int] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
@@ -104,7 +114,7 @@ class _Reading(NamedTuple):
     reason: str | None = None
 
 
-def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
+def judge(groups: Sequence[Group], secrets_of: SecretsOf) -> Judged:
     """Judge groups column by column: the values that fit their kind together, any other value by itself."""
     numbers, texts = _Stack(), _Stack()
     lengths: list[int | None] = []
@@ -112,15 +122,14 @@ def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
     for group in groups:
         for place, leaf in enumerate(group.leaves):
             column = group.column(place)
-            if leaf.kind in ("text", "word"):
-                kept, unfit = _parted(column, _TEXTS)
-                lengths += [None if text is None else len(text) for text in kept]
-                if leaf.kind == "word":
-                    kept = [None if text is None else opening_kind(text) for text in kept]
-                    unfit = [at for at, word in enumerate(kept) if word is None]
-                texts.add(group, place, _concealed(kept, group, conceal))
+            if leaf.kind == "word":
+                said, _ = _parted(column, _TEXTS)
+                lengths += [None if text is None else len(text) for text in said]
+                kept = [None if text is None else opening_kind(text) for text in said]
+                unfit = [at for at, word in enumerate(kept) if word is None]
+                texts.add(group, place, kept)
             else:
-                kept, unfit = _numbers(leaf.kind, column)
+                kept, unfit = _numbers(leaf.kind, column, group.is_careful)
                 numbers.add(group, place, kept)
             odd += [(group, place, at) for at in unfit]
     # Not strict, as there are whole numbers and flags among the values.
@@ -128,7 +137,7 @@ def judge(groups: Sequence[Group], conceal: Conceal) -> Judged:
     if not (finite := measured.is_finite()).all():
         odd += [numbers.origin(row) for row in (~finite).arg_true()]
         measured = measured.set(~finite, None)
-    singly, refused, nulls = _one_by_one(odd, conceal)
+    singly, refused, nulls = _one_by_one(odd, secrets_of)
     origins = _origins([*numbers.columns, *texts.columns])
     spoken = pl.DataFrame({"value_text": texts.values, "value_text_length": lengths}, schema=SPOKEN)
     readings = [
@@ -182,39 +191,32 @@ def _origins(columns: Sequence[tuple[Group, int]]) -> pl.DataFrame:
     return known[rows["at"]].with_columns(pl.col("leaf") + rows["place"])
 
 
-def _numbers(kind: str, values: list[Any]) -> tuple[list[Any], list[int]]:
+def _numbers(kind: str, values: list[Any], is_careful: bool) -> tuple[list[Any], list[int]]:
     """Keep values that are numbers or represent one; returns them, None for others, and the others' places.
 
-    A null is one of the others.
+    A null is one of the others, as is a number that may be somebody's. is_careful: so may each of them.
     """
     fitting = _FITTING.get(kind)
     if fitting is None:
         # Anything is kept of an unknown variable; only numbers, or only flags, are kept as a column.
         types = set(map(type, values)) - {type(None)}
         fitting = next((known for known in (_NUMBERS, _FLAGS) if types <= known), _NOTHING)
+    if is_careful and fitting == _NUMBERS:
+        fitting = _NOTHING
     kept, odd = _parted(values, fitting)
+    if fitting == _NUMBERS and kind in _MEASURED:
+        large = [at for at, value in enumerate(kept) if value is not None and not is_measure(value)]
+        for at in large:
+            kept[at] = None
+        odd += large
     if kind != "state":
         return kept, odd
     states = list(map(_STATES.get, kept))
     return states, [at for at, state in enumerate(states) if state is None]
 
 
-def _concealed(texts: list[Any], group: Group, conceal: Conceal) -> list[str | None]:
-    """Mask the texts. Files with the same first name have the same secrets, so that texts are masked once."""
-    known: dict[tuple[int, str], str] = {}
-    found: list[str | None] = []
-    for file, begin, text in zip(group.files, group.begins, texts, strict=True):
-        if text is None:
-            found.append(None)
-            continue
-        if (begin, text) not in known:
-            known[begin, text] = conceal(file, text, TEXT_LIMIT)
-        found.append(known[begin, text])
-    return found
-
-
 def _one_by_one(
-    odd: Sequence[_Origin], conceal: Conceal
+    odd: Sequence[_Origin], secrets_of: SecretsOf
 ) -> tuple[pl.DataFrame, list[tuple[int, int, str, str]], Counter[int]]:
     """Judge values that do not fit, one by one; returns readings, refused values, and nulls by file."""
     singly: list[tuple[int, int, float | None, str | None, int | None]] = []
@@ -223,14 +225,13 @@ def _one_by_one(
     for group, place, at in odd:
         file, number = group.files[at], group.begins[at] + place
         value = group.values[at * len(group.leaves) + place]
-        reading = _judge_value(group.leaves[place], value)
-        if reading.number is not None and type(value) is str and conceal(file, value) != value:
-            # A token of figures alone, as a text.
-            reading = _Reading(reason="not_a_number")
+        secrets = secrets_of(file)
+        reading = _judge_value(group.leaves[place], value, secrets)
         if reading.reason is not None:
-            refused.append((file, number, raw_text(value, file, conceal), reading.reason))
+            shown = MASK if reading.reason in WITHHELD else raw_text(value, secrets)
+            refused.append((file, number, shown, reading.reason))
         elif reading.text is not None:
-            singly.append((file, number, None, *_as_text(reading.text, file, conceal, TEXT_LIMIT)))
+            singly.append((file, number, None, reading.text, len(_as_text(value))))
         elif reading.number is not None:
             singly.append((file, number, reading.number, None, None))
         else:
@@ -249,11 +250,13 @@ def _parted(values: list[Any], fitting: frozenset[type]) -> tuple[list[Any], lis
     return kept, odd
 
 
-def _judge_value(leaf: Leaf, value: Any) -> _Reading:
+def _judge_value(leaf: Leaf, value: Any, secrets: Secrets) -> _Reading:
     """Judge one value against the kind and unit of its variable; a null gives an empty reading."""
     kind = leaf.kind
     if value is None:
         return _Reading()
+    if kind == "secret":
+        return _Reading(reason="secret")
     if kind == "no_device":
         return _Reading(reason="not_an_object")
     if kind == "flag":
@@ -262,62 +265,67 @@ def _judge_value(leaf: Leaf, value: Any) -> _Reading:
     if kind == "state":
         state = opening_state(value)
         return _Reading(reason="not_a_state") if state is None else _Reading(number=state)
-    if kind in ("text", "word"):
-        if type(value) is not str:
-            return _Reading(reason="not_a_text")
-        return _Reading(text=value) if kind == "text" else _Reading(reason="unknown_word")
+    if kind in ("text", "word") and type(value) is not str:
+        return _Reading(reason="not_a_text")
+    if kind == "word":
+        return _Reading(reason="unknown_word")
     if type(value) in (int, float):
-        return _finite(value)
-    if kind != "unknown":
-        if type(value) is str and _BARE_NUMBER.fullmatch(value):
-            return _finite(float(value))
-        measured = number_and_unit(value) if type(value) is str else None
-        return _Reading(reason="not_a_number") if measured is None else _converted(*measured, leaf.unit)
-    if type(value) is bool:
-        return _Reading(number=float(value))
-    return _Reading(text=value)
+        return _told(value, kind, secrets, is_text=False)
+    if kind in ("text", "unknown"):
+        if type(value) is bool:
+            return _Reading(number=float(value))
+        text = _as_text(value)
+        return _Reading(text=shown_text(text)) if passes(text, secrets) else _Reading(reason="withheld")
+    if type(value) is str and _PHONE.match(value):
+        return _Reading(reason="withheld")
+    if type(value) is str and _BARE_NUMBER.fullmatch(value):
+        return _told(float(value), kind, secrets, is_text=True)
+    measured = number_and_unit(value) if type(value) is str else None
+    return _Reading(reason="not_a_number") if measured is None else _converted(measured, leaf, secrets)
 
 
-def _finite(value: float) -> _Reading:
-    """Judge a number: one that a double cannot hold is refused."""
+def _told(value: float, kind: str, secrets: Secrets, *, is_text: bool) -> _Reading:
+    """Judge a number: refused if a double cannot hold it, or if it may be a phone's or a secret.
+
+    is_text: it was written in quotes, as phone numbers are; then a counter is not believed to be so large.
+    """
     try:
         number = float(value)
     except OverflowError:
         return _Reading(reason="not_finite")
-    return _Reading(number=number) if math.isfinite(number) else _Reading(reason="not_finite")
+    if not math.isfinite(number):
+        return _Reading(reason="not_finite")
+    may_be_one = (kind in _MEASURED or is_text) and not is_measure(number)
+    if may_be_one or secrets.overlap_number(number, _SHORTEST[kind]):
+        return _Reading(reason="withheld")
+    return _Reading(number=number)
 
 
-def _converted(number: float, unit: str, wanted: str | None) -> _Reading:
+def _converted(measured: tuple[float, str], leaf: Leaf, secrets: Secrets) -> _Reading:
     """Judge a number in a unit of its own: it is converted to the variable's, or refused."""
-    found = None if wanted is None else factor_and_offset(unit, wanted)
+    number, unit = measured
+    found = None if leaf.unit is None else factor_and_offset(unit, leaf.unit)
     if found is None:
         return _Reading(reason="unit_unknown")
     factor, offset = found
-    return _finite(round(number * factor + offset, DECIMALS))
+    return _told(round(number * factor + offset, DECIMALS), leaf.kind, secrets, is_text=True)
 
 
-def raw_text(value: Any, file: int, conceal: Conceal) -> str:
-    """Return the beginning of a refused value as it is in the file, masked."""
-    return _as_text(value, file, conceal, RAW_TEXT_LIMIT)[0]
+def raw_text(value: Any, secrets: Secrets) -> str:
+    """Return a refused value as it is in the file if it passes, else a sign for what it is."""
+    if type(value) in (int, float):
+        try:
+            number = float(value)
+        except OverflowError:
+            return MASK
+        may_pass = not math.isfinite(number) or is_measure(number)
+        return MASK if not may_pass or secrets.overlap_number(number, SHORTEST_PIECE) else json.dumps(value)
+    if type(value) is bool:
+        return json.dumps(value)
+    text = _as_text(value)
+    return shown_text(text) if passes(text, secrets) else OPENED.get(type(value), MASK)
 
 
-def _as_text(value: Any, file: int, conceal: Conceal, most: int) -> tuple[str, int]:
-    """Return the beginning of a text, masked, and the length of the whole; any other value as JSON.
-
-    Texts inside are masked before quoting could hide a secret.
-    """
-    if type(value) is str:
-        return conceal(file, value, most), len(value)
-    quoted = json.dumps(_masked(value, file, conceal), ensure_ascii=False)
-    return conceal(file, quoted, most), len(quoted)
-
-
-def _masked(value: Any, file: int, conceal: Conceal) -> Any:
-    """Copy a JSON value with the secrets of a file masked in all its texts, names of fields included."""
-    if type(value) is str:
-        return conceal(file, value)
-    if type(value) is dict:
-        return {conceal(file, key): _masked(item, file, conceal) for key, item in value.items()}
-    if type(value) is list:
-        return [_masked(item, file, conceal) for item in value]
-    return value
+def _as_text(value: Any) -> str:
+    """Return a text as it is, and any other value as JSON."""
+    return value if type(value) is str else json.dumps(value, ensure_ascii=False)

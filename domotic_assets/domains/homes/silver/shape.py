@@ -5,15 +5,14 @@ same order). Each shape of a home is interpreted once into a plan, and a plan tu
 into readings. Whether a value fits is decided in `judgement`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
-from hashlib import sha256
 from itertools import chain
 from typing import Any, TypeGuard
 
 from domotic_assets.escaping import without_unseen
-from domotic_assets.ingest.masking import mask
+from domotic_assets.ingest.harmless import hidden_name, is_harmless, shown_text
+from domotic_assets.ingest.secrets import NO_SECRETS, Secrets, is_secret_name, passes
 from domotic_assets.same_name import name_key, plain_name
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
@@ -31,22 +30,18 @@ FEED = "feed"
 
 DEVICE_ROOM = "house"
 
-SHORTEST_SECRET = 3
-"""Length from which a user or token is masked: a shorter one tells nothing, and masking it would spoil every
-other text."""
-
-NAME_LIMIT = 200
 _AFTER_FIGURES, _LETTER = ":", "a"
 """A key that comes before the first may begin with a figure: a quick test whether an object is a list."""
 _LONGEST_PLACE = 4
 """Figures of the largest place of a list that an object's keys may state."""
-CUT = "…"
-"""Marks where a name was cut. A name is repeated in each of its values: a long one would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What one value of a shape measures. `kind` is a Kind of the feed, `word`, `unknown` or `no_device`."""
+    """What one value of a shape measures.
+
+    kind: a Kind of the feed, `word`, `unknown`, `no_device`, or `secret` if a key says that it is one.
+    """
 
     room: str
     device: str
@@ -226,103 +221,149 @@ def texts_in(document: Mapping[str, Any]) -> int:
     return found
 
 
-def interpret(
-    shape: Shape, home: str, rooms: Mapping[str, str], secrets: Collection[str]
-) -> tuple[Leaf, ...]:
+class Naming:
+    """Names what a home's files name, as it may leave Bronze.
+
+    key: makes the names that are made of a hash the home's own (`harmless.hidden_name`). secrets: those of
+    the files, beside which a name must pass. hides, free: whether a name was hidden so far, and the names of
+    unknown rooms, fields and categories that were not.
+    """
+
+    def __init__(self, rooms: Mapping[str, str], key: str = "", secrets: Secrets = NO_SECRETS) -> None:
+        self._rooms = rooms
+        self._key = key
+        self._secrets = secrets
+        self._known: dict[str, str] = {}
+        self.hides = False
+        self.free: set[str] = set()
+
+    def name(self, name: str) -> str:
+        """Return a name as it is if it passes, its accents composed, else one made of a hash."""
+        found = self._known.get(name)
+        if found is None:
+            if passes(name, self._secrets):
+                found = shown_text(name)
+                self.free.add(found)
+            else:
+                found = hidden_name(name, self._key)
+                self.hides = True
+            self._known[name] = found
+        return found
+
+    def known_room(self, spelling: str) -> str | None:
+        """Return the id of a room that sites.yaml names; None for any other."""
+        return self._rooms.get(name_key(spelling))
+
+    def room(self, spelling: str) -> str:
+        """Return the id of a room's name, else the key of its name, or a name made of a hash."""
+        known = self.known_room(spelling)
+        return known or name_key(self.name(plain_name(spelling))).replace("/", "_") or "_"
+
+    def room_in_path(self, spelling: str) -> str:
+        """Return how a JSON path names a room: as spelled, if its form is harmless."""
+        known = self.known_room(spelling)
+        if known is None:
+            return self.name(plain_name(spelling))
+        return plain_name(spelling) if is_harmless(spelling) else known
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreted:
+    """The leaves of a shape, and what its names tell.
+
+    free: names in it that were let pass by their form. hides: whether others were hidden. tells_secrets:
+    whether a key says that what it holds is a secret.
+    """
+
+    leaves: tuple[Leaf, ...]
+    free: frozenset[str]
+    hides: bool
+    tells_secrets: bool
+
+
+def interpret(shape: Shape, home: str, naming: Naming) -> Interpreted:
     """Build one leaf for each value of the shape, in order.
 
-    Names are masked, as a feed could put anything there. rooms: the id of each spelling that sites.yaml
-    knows.
+    Names pass by their form, as a feed could put anything there.
     """
     leaves: list[Leaf] = []
-    unseen = (without_unseen(secret) for secret in secrets if not secret.isascii())
-    secrets = {*secrets, *(secret for secret in unseen if len(secret) >= SHORTEST_SECRET)}
-    # Cached: a name occurs in many parts, and shortening a long one is slow.
-    brief = cache(partial(_brief, secrets=secrets))
-    for long_holder, long_category, long_spelling, place, step, long_fields in shape:
-        holder, category = brief(long_holder), brief(long_category)
-        spelling = None if long_spelling is None else brief(long_spelling)
-        fields = None if long_fields is None else tuple(map(brief, long_fields))
+    for part in shape:
+        holder, category, spelling, place, step, fields = map(_seen, part)
         known = category in CATEGORIES
+        secret = not known and is_secret_name(category)
+        shown = category if known else naming.name(category)
+        path = f"$.{shown}{_steps(holder, category)}"
         if spelling is None:
-            leaves.append(_bare_category(home, category, holder, known, secrets))
-        elif fields is None and not known and place == 0:
+            leaves.append(_bare_category(home, shown, path, known, secret))
+            continue
+        # A room that sites.yaml names is one, whatever its name means elsewhere.
+        secret = secret or (naming.known_room(spelling) is None and is_secret_name(spelling))
+        if fields is None and not known and place == 0:
             # An unknown category without rooms: its values are fields of one device of the house.
-            room = f"{home}/{DEVICE_ROOM}"
-            leaves.append(_leaf(room, category, 1, spelling, f"{holder}.{spelling}", secrets))
-        else:
-            room = room_id(home, spelling, rooms, secrets)
-            path = f"{holder}.{spelling}" + (step if step is not None else f"[{place - 1}]" if place else "")
-            if fields is None:
-                leaves.append(_no_device(room, category, place or 1, path, secrets))
-            else:
-                leaves.extend(
-                    _leaf(room, category, place or 1, field, f"{path}.{field}", secrets) for field in fields
-                )
-    return tuple(leaves)
+            field = naming.name(spelling)
+            leaves.append(_leaf(f"{home}/{DEVICE_ROOM}", shown, 1, field, f"{path}.{field}", secret))
+            continue
+        room = f"{home}/{naming.room(spelling)}"
+        path += f".{naming.room_in_path(spelling)}"
+        path += step if step is not None else f"[{place - 1}]" if place else ""
+        if fields is None:
+            leaves.append(_no_device(room, shown, place or 1, path, secret))
+            continue
+        for field in fields:
+            # A declared field of a device is typed: no text of it passes, whatever its room is called.
+            is_declared = f"{category}.{field}" in VARIABLES
+            told = field if is_declared else naming.name(field)
+            is_secret = not is_declared and (secret or is_secret_name(field))
+            leaves.append(_leaf(room, shown, place or 1, told, f"{path}.{told}", is_secret))
+    return Interpreted(
+        tuple(leaves), frozenset(naming.free), naming.hides, any(leaf.kind == "secret" for leaf in leaves)
+    )
 
 
-def _brief(name: str, secrets: Collection[str]) -> str:
-    """Shorten a long name to its beginning and a hash that distinguishes it from others; short ones stay.
-
-    What no eye sees is no part of a name.
-    """
-    name = without_unseen(name)
-    if len(name) <= NAME_LIMIT:
-        return name
-    # Masked before the cut: of a secret that is cut in two, a readable piece would stay.
-    masked = mask(name, secrets)
-    return f"{masked[: NAME_LIMIT // 2]}{CUT}{sha256(masked.encode()).hexdigest()[:12]}"
+def _seen(part: Any) -> Any:
+    """Return a name, or names, of a shape without the signs that no eye sees: they are no part of it."""
+    if type(part) is tuple:
+        return tuple(map(without_unseen, part))
+    return without_unseen(part) if type(part) is str else part
 
 
-def room_id(home: str, spelling: str, rooms: Mapping[str, str], secrets: Collection[str]) -> str:
-    """Build `home/room`: the id of the name, else its key. rooms: ids by `name_key`."""
-    known = rooms.get(name_key(spelling))
-    if known is None:
-        # Blanks that are control characters are made plain before a mask would replace them, and so are those
-        # of the secrets.
-        plain = plain_name(spelling)
-        if plain != spelling:
-            secrets = {*secrets, *(text for text in map(plain_name, secrets) if len(text) >= SHORTEST_SECRET)}
-        known = name_key(_part(plain, secrets)) or "_"
-    return f"{home}/{known}"
+def _steps(holder: str, category: str) -> str:
+    """Show the steps of a JSON path from a category to the object with its rooms, as `split` made them."""
+    steps = holder.removeprefix(f"$.{category}")
+    return "".join(steps.split()) if steps.isascii() else f".{STATIONS}"
 
 
-def _part(name: str, secrets: Collection[str]) -> str:
-    """Turn a name into one part of an id: masked, and without the separators of ids."""
-    return mask(name, secrets).replace("/", "_") or "_"
+def _device(room: str, category: str, place: int) -> str:
+    """Build a device's id, `home/room/category/place`. room: `home/room`."""
+    return f"{room}/{category.replace('/', '_')}/{place}"
 
 
-def _device(room: str, category: str, place: int, secrets: Collection[str]) -> str:
-    """Build a device's id, `home/room/category/place`. room: `home/room`. An unknown category is masked."""
-    return f"{room}/{category if category in CATEGORIES else _part(category, secrets)}/{place}"
-
-
-def _leaf(room: str, category: str, place: int, field: str, path: str, secrets: Collection[str]) -> Leaf:
+def _leaf(room: str, category: str, place: int, field: str, path: str, secret: bool) -> Leaf:
     """Build the leaf of a field of a device, with the kind, unit and bounds of its variable.
 
-    room: `home/room`. path: JSON path of the value. An undeclared variable is masked, and of kind `unknown`.
+    room: `home/room`. path: JSON path of the value. An undeclared variable is of kind `unknown`, and what a
+    key calls secret of kind `secret`.
     """
-    variable, device = f"{category}.{field}", _device(room, category, place, secrets)
+    device, variable = _device(room, category, place), f"{category}.{field}"
     spec = VARIABLES.get(variable)
-    if spec is None:
-        return Leaf(room, device, mask(variable, secrets), "unknown", None, None, None, mask(path, secrets))
+    if secret or spec is None:
+        return Leaf(room, device, variable, "secret" if secret else "unknown", None, None, None, path)
     kind = "word" if spec.is_word else spec.kind
-    return Leaf(room, device, variable, kind, spec.unit, spec.minimum, spec.maximum, mask(path, secrets))
+    return Leaf(room, device, variable, kind, spec.unit, spec.minimum, spec.maximum, path)
 
 
-def _no_device(room: str, category: str, place: int, path: str, secrets: Collection[str]) -> Leaf:
+def _no_device(room: str, category: str, place: int, path: str, secret: bool) -> Leaf:
     """Build the leaf, of kind `no_device`, of a bare value where the readings of a device belong.
 
     room: `home/room`. path: JSON path of the value.
     """
-    device = _device(room, category, place, secrets)
-    return Leaf(room, device, mask(category, secrets), "no_device", None, None, None, mask(path, secrets))
+    kind = "secret" if secret else "no_device"
+    return Leaf(room, _device(room, category, place), category, kind, None, None, None, path)
 
 
-def _bare_category(home: str, category: str, path: str, known: bool, secrets: Collection[str]) -> Leaf:
+def _bare_category(home: str, category: str, path: str, known: bool, secret: bool) -> Leaf:
     """Build the leaf of a value where rooms belong: refused in a known category, kept in an unknown one."""
     room = f"{home}/{DEVICE_ROOM}"
     if known:
-        return _no_device(room, category, 1, path, secrets)
-    return _leaf(room, FEED, 1, category, f"$.{category}", secrets)
+        return _no_device(room, category, 1, path, secret)
+    return _leaf(room, FEED, 1, category, path, secret)

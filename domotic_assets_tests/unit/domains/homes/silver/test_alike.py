@@ -184,13 +184,36 @@ def test_odd_values_come_to_the_same(values: dict[str, Any]) -> None:
     assert_as_value_by_value([*alike(), *files, numbered(LATE + 2)])
 
 
-def test_a_secret_that_the_texts_of_many_hold_is_masked_in_all(read_singly: list[bytes]) -> None:
+def test_a_text_that_does_not_pass_is_withheld_from_files_that_a_decoder_reads(
+    read_singly: list[bytes],
+) -> None:
     token = API_TOKENS["jimmy"]
-    files = [numbered(n, waters={"Bhroom": {"serial": f"{n} {token}"}}) for n in range(ALIKE)]
+    files = [
+        numbered(n, waters={"Bhroom": {"serial": f"{n} {token}" if n > ALIKE_BEFORE_DECODER else "auto"}})
+        for n in range(ALIKE)
+    ]
     done = in_memory(*files)
-    assert len(read_singly) == ALIKE_BEFORE_DECODER
+    assert len(read_singly) == ALIKE - 1
     serials = done.events.filter(variable="waters.serial")["value_text"].to_list()
-    assert serials == [f"{n} ***" for n in range(ALIKE)]
+    assert serials == ["auto"] * (ALIKE_BEFORE_DECODER + 1)
+    assert done.rejects["raw_text"].to_list() == ["***"] * (ALIKE - ALIKE_BEFORE_DECODER - 1)
+    assert set(done.rejects["reason"]) == {"withheld"}
+
+
+def test_names_that_are_hidden_stay_those_of_their_home_with_a_decoder(read_singly: list[bytes]) -> None:
+    rooms = {"Zimmer Zoé": humidity(humidity=33.0)}
+    files = [
+        share_file(home, at=SAMPLE_TIME + n * MINUTE, humidities=rooms)
+        for n in range(ALIKE)
+        for home in ("jimmy", "jeremie")
+    ]
+    done = in_memory(*files)
+    assert len(read_singly) == 2 * ALIKE_BEFORE_DECODER
+    hidden = done.events.filter(variable="humidities.humidity")["room"].value_counts()
+    names = {room.split("/")[0]: room.split("/")[1] for room in hidden["room"]}
+    assert hidden["count"].to_list() == [ALIKE, ALIKE]
+    assert names["jimmy"] != names["jeremie"]
+    assert all(name.startswith("hidden-") for name in names.values())
 
 
 def test_of_several_versions_of_a_name_the_latest_readable_counts() -> None:

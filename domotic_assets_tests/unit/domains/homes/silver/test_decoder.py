@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domotic_assets.domains.homes.silver.decoder import REFUSALS, Decoder, decoder_of
-from domotic_assets.domains.homes.silver.shape import interpret, split
+from domotic_assets.domains.homes.silver.shape import Naming, interpret, split
 from domotic_assets_tests.support.builders import motion, opening, payload, plug, registry, to_bytes
 
 ROOMS = registry().homes[0].room_ids()
@@ -36,7 +36,7 @@ IN_ORDER = {
 def made(document: Mapping[str, Any]) -> Decoder | None:
     """The decoder of a document of the first home."""
     shape, _ = split(document)
-    return decoder_of(document, interpret(shape, "", ROOMS, ()))
+    return decoder_of(document, interpret(shape, "", Naming(ROOMS)).leaves)
 
 
 def reader(document: Mapping[str, Any] = SMALL) -> Decoder:
@@ -55,7 +55,7 @@ def test_it_reads_header_numbers_and_texts_by_device_and_variable() -> None:
     decoder = reader()
     user, token, local, packed, texts = decoder.read(to_bytes(SMALL))
     assert (user, token, local) == ("JimmyLoup", "tok-1", "31.08.2023 21:44")
-    leaves = interpret(split(SMALL)[0], "", ROOMS, ())
+    leaves = interpret(split(SMALL)[0], "", Naming(ROOMS)).leaves
     named = [(leaves[place].device, leaves[place].variable) for place in decoder.leaves]
     assert dict(zip(named, doubles(packed), strict=True)) == IN_ORDER
     assert named == list(IN_ORDER)
@@ -69,15 +69,15 @@ def test_it_reads_header_numbers_and_texts_by_device_and_variable() -> None:
 def test_other_values_in_another_order_with_other_blanks_are_the_same_structure() -> None:
     other = """ { "waters": {"Bhroom": {"flow": -1e-3, "serial": "\\u00e9"}},
       "datetime": "?", "user": "", "api_token": "x",
-      "doorsWindows": {"Kitchen": [{"battery": 12345678901234567890123, "type": "Window", "switch": "off"}]},
+      "doorsWindows": {"Kitchen": [{"battery": 12345678, "type": "Window", "switch": "off"}]},
       "motions": {"Office": {"motion": false, "temperature": 0.1}} }"""
     user, token, local, packed, texts = reader().read(other.encode())
     assert (user, token, local) == ("", "x", "?")
-    assert doubles(packed) == [-0.001, 0.0, 1.2345678901234568e22, 0.0, 0.0, 0.0, 0.1]
+    assert doubles(packed) == [-0.001, 0.0, 12345678.0, 0.0, 0.0, 0.0, 0.1]
     assert texts == ("é", "Window")
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**300), 10**300))
+@given(st.floats(-99_999_999.0, 99_999_999.0) | st.integers(-99_999_999, 99_999_999))
 def test_a_number_is_the_double_that_json_says(number: float) -> None:
     document = SMALL | {"motions": {"Office": {"temperature": number, "motion": True}}}
     assert doubles(reader().read(to_bytes(document))[3])[-1] == float(number)
@@ -96,6 +96,8 @@ BODY = to_bytes(SMALL).decode()
         ("24.5", "NaN"),
         ("24.5", "-Infinity"),
         ("24.5", "1e400"),
+        ("24.5", "41791234567"),
+        ("24.5", "-1e8"),
         ("24.5", "9" * 400),
         ("24.5", "[24.5]"),
         ("24.5", "{}"),
@@ -204,7 +206,7 @@ def test_there_is_none_of_a_document_whose_values_are_no_readings(document: dict
 )
 def test_whatever_names_a_document_has_its_values_come_out_in_its_order(document: dict[str, Any]) -> None:
     shape, values = split(document)
-    leaves = interpret(shape, "", ROOMS, ())
+    leaves = interpret(shape, "", Naming(ROOMS)).leaves
     decoder = reader(document)
     _, _, _, packed, texts = decoder.read(to_bytes(document))
     words = {"on": 1.0, "off": 0.0}

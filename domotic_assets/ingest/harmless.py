@@ -1,0 +1,129 @@
+"""Judges by form which text of unknown origin may leave Bronze: a whitelist, whatever else was ever seen.
+
+A text passes if it is short, each of its words is one of `vocabulary`, and it has no more figures than
+MOST_FIGURES: no token, half of one, name, phone number or address has that form, nor its Base64, hex,
+percent-encoded, escaped or reversed writing. Texts that overlap a secret of their own file are held back as
+well (`secrets`). A name that does not pass gets one made of a hash.
+
+Why: docs/decisions/0039-texts-pass-by-their-form.md
+"""
+
+import hmac
+import re
+import unicodedata
+from functools import lru_cache
+
+from domotic_assets.ingest.vocabulary import SITES, WORDS
+from domotic_assets.same_name import name_key
+
+LONGEST = 60
+"""Characters of the longest text that passes: a longer one is not looked at, so that it costs nothing."""
+MOST_FIGURES = 3
+"""Most figures of a text that passes: half a phone number has more, as have a PIN and a postal code."""
+MOST_WORDS = 8
+LARGEST_NUMBER = 1e8
+"""Magnitude from which a number of an unknown measure may be somebody's phone number."""
+UNIX_TIMES = (1.0e9, 2.0e9)
+"""Unix times of 2001 to 2033, which have the magnitude of phone numbers, and are none of them."""
+
+_SHORTEST_PART = 3
+"""Letters of the shortest part of a compound: `Wohn` and `Zimmer`."""
+_FORM = re.compile(r"[\w \-./,:;()\[\]{}\"'%°²³*+&?!=<>|~]*")
+_WORD = re.compile(r"[^\W\d_]+")
+_HUMP = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
+_GREATEST = ("temperature", "humidity", "co2", "power", "noise", "pressure", "current", "voltage", "value")
+_WHOLE = frozenset(
+    {
+        *(f"{what}_max" for what in _GREATEST),
+        "n/a",
+        "N/A",
+        "NaN",
+        "-NaN",
+        "m/s",
+        "l/s",
+        "l/h",
+        "W/m2",
+        "J/m2",
+        "g/m3",
+    }
+)
+"""Texts that pass although letters of them are single."""
+_GARDEN = re.compile(r"winter[ _-](?:garden|garten)", re.IGNORECASE)
+"""The one room with a word that is a common name of people."""
+_HIDDEN, _HASHED = "hidden-", 12
+
+
+def plain_form(text: str) -> str:
+    """Return the letters and figures of a text, without accents, in one letter case."""
+    signs = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(sign for sign in signs if sign.isalnum())
+
+
+_WORDS = frozenset(map(plain_form, WORDS))
+
+
+@lru_cache(maxsize=65_536)
+def _passes(text: str) -> bool:
+    """Apply `is_harmless` to a text that is short enough; results are kept, as texts repeat."""
+    text = _GARDEN.sub("wintergarden", unicodedata.normalize("NFC", text))
+    if text in _WHOLE:
+        return True
+    if _FORM.fullmatch(text) is None or sum(map(str.isdigit, text)) > MOST_FIGURES:
+        return False
+    if any(sign.isnumeric() and not sign.isdecimal() and sign not in "²³" for sign in text):
+        return False
+    words = words_of(text)
+    single = sum(len(word) == 1 for word in words)
+    return len(words) <= MOST_WORDS and single <= 1 and all(map(_is_word, words))
+
+
+def is_harmless(text: str) -> bool:
+    """Return whether a text has the form of what a device says: known words and a few figures."""
+    return len(text) <= LONGEST and _passes(text)
+
+
+def shown_text(text: str) -> str:
+    """Return a text that passes with its accents composed, so that it has one form."""
+    return unicodedata.normalize("NFC", text)
+
+
+def is_site(name: str) -> bool:
+    """Return whether a weather site has the name of a public station, or a harmless one."""
+    return name in SITES or is_harmless(name)
+
+
+def is_measure(number: float) -> bool:
+    """Return whether a number of an unknown measure can be no phone number, by its magnitude."""
+    return abs(number) < LARGEST_NUMBER or UNIX_TIMES[0] <= number < UNIX_TIMES[1]
+
+
+def words_of(text: str) -> list[str]:
+    """Cut a text into its words, in their plain form: `maxPower_1` has two."""
+    words: list[str] = []
+    for run in _WORD.findall(text):
+        whole = plain_form(run)
+        words += [whole] if whole in _WORDS else map(plain_form, _HUMP.split(run))
+    return words
+
+
+def _is_word(word: str) -> bool:
+    """Return whether a plain word is one letter, in the vocabulary, or made of two or three words of it."""
+    return len(word) <= 1 or word in _WORDS or _is_compound(word, 3)
+
+
+def _is_compound(word: str, parts: int) -> bool:
+    """Return whether a plain word is made of at most so many words, none shorter than _SHORTEST_PART."""
+    if word in _WORDS:
+        return True
+    ends = range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1) if parts > 1 else ()
+    return any(word[:end] in _WORDS and _is_compound(word[end:], parts - 1) for end in ends)
+
+
+def hidden_name(name: str, key: str) -> str:
+    """Make the name under which readings of a name that does not pass are kept; one for all its spellings.
+
+    key: what a reader does not know: the home's feed user. Without it a phone number could be found by
+    trying all of them.
+    """
+    secret, told = (name_key(text).encode("utf-8", "surrogatepass") for text in (key, name))
+    return _HIDDEN + hmac.digest(secret or b"\0", told, "sha256").hex()[:_HASHED]
