@@ -50,7 +50,9 @@ class Tab:
 
     def evaluate(self, expression: str) -> Any:
         """The value of JavaScript in the page; promises are awaited."""
-        result = self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        result = self.command(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
         if "exceptionDetails" in result:
             raise RuntimeError(json.dumps(result["exceptionDetails"])[:500])
         return result["result"].get("value")
@@ -81,7 +83,11 @@ class Tab:
 
     def held_back(self) -> list[str]:
         """What a Content-Security-Policy held back until now."""
-        texts = [event["params"]["entry"]["text"] for event in self.events if event.get("method") == "Log.entryAdded"]
+        texts = [
+            event["params"]["entry"]["text"]
+            for event in self.events
+            if event.get("method") == "Log.entryAdded"
+        ]
         return [text for text in texts if "Content Security Policy" in text]
 
 
@@ -100,7 +106,7 @@ class Browser:
 
 @contextmanager
 def chromium(folder: Path, *rules: str) -> Iterator[Browser]:
-    """A browser with its profile in a folder. rules: names that it resolves otherwise, as `MAP name address`."""
+    """A browser with its profile in a folder. rules: `MAP name address` for names."""
     command = [
         program("chromium", "chromium"), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
         "--disable-background-networking", "--disable-dev-shm-usage", "--window-size=1500,1000",
