@@ -12,7 +12,8 @@ from graphql.language import FragmentDefinitionNode
 
 MOST_BYTES = 4 * 2**20
 """Of a request; a backfill names each of its partitions."""
-MOST_TOKENS = 20_000
+MOST_TOKENS, MOST_LETTERS = 20_000, 200_000
+"""Of a document; the longest that the pages send has a tenth of either. Partitions are in variables."""
 _KEYS = frozenset({"query", "variables", "operationName", "extensions"})
 QUERY, MUTATION, SUBSCRIPTION = OperationType.QUERY, OperationType.MUTATION, OperationType.SUBSCRIPTION
 
@@ -34,6 +35,8 @@ def admitted_request(sent: object, allowed: frozenset[OperationType]) -> dict[st
     """Return a request with the keys that GraphQL knows; raises Refused unless its operations are allowed."""
     if not isinstance(sent, dict) or not isinstance(sent.get("query"), str):
         raise Refused("one object with a query is expected")
+    if len(sent["query"]) > MOST_LETTERS:
+        raise Refused("the query is too long")
     found = operations(sent["query"])
     if not found or not found <= allowed:
         names = ", ".join(sorted(kind.value for kind in allowed))

@@ -10,6 +10,7 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from domotic_assets.errors import ConfigurationError
 from domotic_assets.files_on_disk import locked, write_whole
 from domotic_assets.web.one_time_links import private_folder
 
@@ -56,6 +57,13 @@ class Passwords:
             held: dict[str, str] = json.loads(self._file.read_bytes())
         except FileNotFoundError:
             return {}
+        except ValueError:
+            raise ConfigurationError(
+                "no JSON of login ids and hashes",
+                where=str(self._file),
+                expected="what `domotic password` has written",
+                remedy="remove the file, and set the passwords again",
+            ) from None
         return held
 
 

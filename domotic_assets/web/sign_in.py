@@ -5,6 +5,7 @@ machines reach ask for the password of a person of sites.yaml.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -24,7 +25,9 @@ MOST_AT_ONCE = 16
 _VERIFIED_AT_ONCE = 2  # each takes 64 MiB
 
 _ASK_FOR_A_LINK = """<p>These pages open by a link that works once. The terminal of <code>domotic live</code>
-shows it; <code>domotic link</code> with the same <code>--lake</code> shows another.</p>"""
+shows it; <code>domotic link</code> with the same <code>--lake</code> shows another.</p>
+<form method="post" action="/sign-in"><label>Link <input name="link" type="password" autocomplete="off"
+maxlength="200" required autofocus></label><button>Open</button></form>"""
 _ASK_FOR_A_PASSWORD = f"""<form method="post" action="/sign-in" autocomplete="on">
 <label>User <input name="user" autocomplete="username" maxlength="64" required autofocus></label>
 <label>Password <input name="password" type="password" autocomplete="current-password"
@@ -33,7 +36,7 @@ maxlength="{LONGEST_PASSWORD}" required></label>
 _SIGN_OUT = """<form method="post"><button>Sign out</button></form>"""
 
 
-@dataclass(frozen=True)
+@dataclass
 class SignIn:
     """How people sign in to one web server.
 
@@ -48,7 +51,7 @@ class SignIn:
     sessions: Sessions = field(default_factory=Sessions)
     tries: Tries = field(default_factory=Tries)
     _at_work: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_VERIFIED_AT_ONCE))
-    _waiting: list[None] = field(default_factory=list)
+    _waiting: int = 0
 
     def rights(self, connection: HTTPConnection) -> Rights | None:
         """Return what the person who sent this may do, as of now; None if nobody is signed in."""
@@ -68,18 +71,22 @@ class SignIn:
 
     async def sign_in(self, request: Request) -> Response:
         """Sign a person in by the link or the form that they send."""
-        if self.passwords is not None:
-            return await self._by_password(request, self.passwords)
-        purpose = request.headers.get("sec-purpose", request.headers.get("purpose", ""))
+        if request.method == "POST":
+            try:
+                sent = await _form(request)
+            except ValueError:
+                return refusal(400, "a form of ours is expected")
+            if self.passwords is not None:
+                return await self._by_password(request, self.passwords, sent)
+            return self._by_link(request, sent.get("link", "").strip().rpartition("?")[2])
         token = request.scope["query_string"].decode("latin-1")
-        if request.method != "GET" or not token:
-            return self.asks()
+        if self.passwords is not None or request.method != "GET" or not token:
+            return self.asks(200)
         # Whatever looks at a link before the person does must not use it up.
-        if purpose or request.headers.get("sec-fetch-dest", "document") != "document":
+        looks_ahead = request.headers.get("sec-purpose") or request.headers.get("purpose")
+        if looks_ahead or request.headers.get("sec-fetch-dest", "document") != "document":
             return refusal(403, "open the link itself")
-        if not self.links.redeem(token):
-            return self.asks(403, "This link is not valid any more.")
-        return self._begin(request, None, None)
+        return self._by_link(request, token)
 
     def sign_out(self, request: Request) -> Response:
         """End the session, after asking."""
@@ -90,32 +97,29 @@ class SignIn:
         answer.headers.append("Set-Cookie", self.cookie.header("", 0))
         return answer
 
-    async def _by_password(self, request: Request, passwords: Passwords) -> Response:
-        """Sign in by the form of user and password."""
-        if request.method != "POST":
-            return self.asks(200)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/x-www-form-urlencoded":
-            return refusal(415, "a form is expected")
-        try:
-            sent = parse_qs((await _bounded(request)).decode(), max_num_fields=4)
-        except ValueError:
-            return refusal(400, "this form cannot be read")
-        user, password = sent.get("user", [""])[0], sent.get("password", [""])[0]
+    def _by_link(self, request: Request, token: str) -> Response:
+        """Sign in by the token of a one-time link."""
+        if not self.links.redeem(token):
+            return self.asks(403, "This link is not valid any more.")
+        return self._begin(request, None, None)
+
+    async def _by_password(self, request: Request, passwords: Passwords, sent: Mapping[str, str]) -> Response:
+        """Sign in by user and password."""
+        user, password = sent.get("user", ""), sent.get("password", "")
         if not user or len(user) > 64 or not 0 < len(password) <= LONGEST_PASSWORD:
             return self.asks(403, "User or password is wrong.")
         address = request.client.host if request.client else ""
-        if len(self._waiting) >= MOST_AT_ONCE:
+        if self._waiting >= MOST_AT_ONCE:
             return self.asks(503, "Too many sign in at the moment. Try again soon.")
         if not self.tries.take(user, address):
             return self.asks(429, "Too many tries. Wait a quarter of an hour.")
         mark = passwords.mark(user)
-        self._waiting.append(None)
+        self._waiting += 1
         try:
             async with self._at_work:
                 good = await asyncio.to_thread(passwords.verify, user, password)
         finally:
-            self._waiting.pop()
+            self._waiting -= 1
         if not good or self.people.rights(user) is None:
             return self.asks(403, "User or password is wrong.")
         self.tries.succeeded(user, address)
@@ -130,11 +134,14 @@ class SignIn:
         return answer
 
 
-async def _bounded(request: Request) -> bytes:
-    """Read a body; raises ValueError beyond the bound."""
+async def _form(request: Request) -> dict[str, str]:
+    """Read the fields of a form; raises ValueError for anything else, and for one that is too long."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise ValueError("no form")
     body = b""
     async for piece in request.stream():
         body += piece
         if len(body) > MOST_BYTES_OF_A_FORM:
             raise ValueError("too long")
-    return body
+    return {name: values[0] for name, values in parse_qs(body.decode(), max_num_fields=4).items()}

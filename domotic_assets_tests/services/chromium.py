@@ -23,7 +23,7 @@ class Tab:
     """A tab of the browser. violations: what its pages' Content-Security-Policy held back."""
 
     def __init__(self, address: str) -> None:
-        self._socket: ClientConnection = connect(address, max_size=None, open_timeout=30)
+        self._socket: ClientConnection = connect(address, max_size=None, open_timeout=30, ping_interval=None)
         self._number = 0
         self.events: list[dict[str, Any]] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -105,14 +105,18 @@ class Browser:
 
 
 @contextmanager
-def chromium(folder: Path, *rules: str) -> Iterator[Browser]:
-    """A browser with its profile in a folder. rules: `MAP name address` for names."""
+def chromium(folder: Path, *rules: str, any_certificate: bool = False) -> Iterator[Browser]:
+    """A browser with its profile in a folder. rules: `MAP name address` for names.
+
+    any_certificate: whether to take a certificate that nobody known has signed.
+    """
     command = [
         program("chromium", "chromium"), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
         "--disable-background-networking", "--disable-dev-shm-usage", "--window-size=1500,1000",
         "--remote-debugging-port=0", f"--user-data-dir={folder}",
         f"--host-resolver-rules={', '.join(rules)}", "about:blank",
     ]  # fmt: skip
+    command += ["--ignore-certificate-errors"] if any_certificate else []
     environment = os.environ | {"HOME": str(folder)}
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "out").open("wb") as out:
