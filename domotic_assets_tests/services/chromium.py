@@ -23,7 +23,9 @@ class Tab:
     """A tab of the browser. violations: what its pages' Content-Security-Policy held back."""
 
     def __init__(self, address: str) -> None:
-        self._socket: ClientConnection = connect(address, max_size=None, open_timeout=30, ping_interval=None)
+        self._socket: ClientConnection = connect(
+            address, max_size=None, open_timeout=30, ping_interval=None, legacy=True
+        )
         self._number = 0
         self.events: list[dict[str, Any]] = []
         for domain in ("Page", "Runtime", "Network", "Log"):

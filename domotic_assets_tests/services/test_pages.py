@@ -188,29 +188,36 @@ RUN = """
     ... on PipelineRunLogsSubscriptionSuccess { messages { __typename } } } }`;
   const p = {runConfigData: {}, mode: 'default', selector: {
     repositoryName: '__repository__', repositoryLocationName: 'feed', jobName: 'dims'}};
-  fetch(PREFIX + '/graphql', {method: 'POST', headers: {'Content-Type': 'application/json'},
-    body: JSON.stringify({query: launch, variables: {p}})}).then(answer => answer.json()).then(launched =>
-  new Promise(done => {
+  const headers = {'Content-Type': 'application/json'};
+  const ask = async (query, variables) => (await fetch(PREFIX + '/graphql',
+    {method: 'POST', headers, body: JSON.stringify({query, variables})})).json();
+  const status = `query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }`;
+  (async () => {
+    const launched = await ask(launch, {p});
     const run = launched.data?.launchRun?.run?.runId;
-    if (!run) return done(JSON.stringify(launched));
+    if (!run) return JSON.stringify(launched);
+    while (!['SUCCESS', 'FAILURE'].includes((await ask(status, {run})).data.runOrError.status))
+      await new Promise(done => setTimeout(done, 500));
     const socket = new WebSocket(location.origin.replace('http', 'ws') + PREFIX + '/graphql', 'graphql-ws');
-    socket.onclose = event => done('closed ' + event.code);
-    socket.onopen = () => {
-      socket.send('{"type": "connection_init"}');
-      const payload = {operationName: 'Logs', variables: {run}, query: logs};
-      socket.send(JSON.stringify({id: '1', type: 'start', payload}));
-    };
-    socket.onmessage = ({data}) => {
-      for (const end of ['RunSuccessEvent', 'RunFailureEvent']) if (data.includes(end)) done(end);
-    };
-  }))
+    return await new Promise(done => {
+      socket.onclose = event => done('closed ' + event.code);
+      socket.onopen = () => {
+        socket.send('{"type": "connection_init"}');
+        const payload = {operationName: 'Logs', variables: {run}, query: logs};
+        socket.send(JSON.stringify({id: '1', type: 'start', payload}));
+      };
+      socket.onmessage = ({data}) => {
+        for (const end of ['RunSuccessEvent', 'RunFailureEvent']) if (data.includes(end)) done(end);
+      };
+    });
+  })()
 """
 
 
 def test_the_pages_work_for_whoever_is_signed_in(
     live: LiveOnTerminal, browser: Browser, operator: Pages
 ) -> None:
-    """The graph is drawn, an asset is made and its log followed, and the policy held nothing back."""
+    """The graph is drawn, assets are made and their log is read, and the policy held nothing back."""
     tab = browser.tab()
     tab.open(f"{operator.origin}{operator.prefix}/locations/feed/asset-groups/gold/lineage")
     tab.wait("document.body.innerText.includes('dim_date')")
