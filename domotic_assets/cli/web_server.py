@@ -25,6 +25,8 @@ from domotic_assets.web.proxies import BehindProxies
 from domotic_assets.web.reached import Reached
 from domotic_assets.web.sign_in import SignIn
 
+_ACTING = frozenset({"evaluationResult"})
+"""Of a tick to come: Dagster runs the sensor to tell it, and ours put down what they have asked for."""
 _CLOSED = ("/notebook", "/dagit")
 """Paths of Dagster that nothing of ours needs, and that read files or run code."""
 _BYTES_OF_A_MESSAGE = 2**20
@@ -51,7 +53,7 @@ def serve(workspace: Path, port: int) -> None:
         None if pages is None else Passwords(home),
     )
     with open_pages(workspace, prefix, _may_act) as dagster:
-        app: ASGIApp = GraphQLGuard(dagster, prefix, _CLOSED)
+        app: ASGIApp = GraphQLGuard(dagster, prefix, _ACTING, _CLOSED)
         app = Front(app, sign_in, reached.served(), prefix=prefix, kept="/_next/")
         if pages is not None and pages.proxies:
             app = BehindProxies(app, [str(address) for address in pages.proxies])

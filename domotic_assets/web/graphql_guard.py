@@ -15,20 +15,23 @@ from domotic_assets.web.people import Rights
 _BYTES_OF_A_MESSAGE = 2**20
 _PROTOCOL = "graphql-ws"
 _POLICY_VIOLATION = 1008
-_READS = frozenset({graphql.QUERY})
-_READS_AND_ACTS = frozenset({graphql.QUERY, graphql.MUTATION})
-_FOLLOWS = frozenset({graphql.SUBSCRIPTION})
+_FOLLOWS = graphql.Allowed(frozenset({graphql.SUBSCRIPTION}))
 _CONTROL = frozenset({"connection_init", "connection_terminate", "stop"})
 
 
 class GraphQLGuard:
     """ASGI middleware before an application whose GraphQL is at prefix + `/graphql`.
 
+    acting: names of fields that act, although a query may hold them: whoever may only look gets none.
     closed: beginnings of further paths, below the prefix, that are not served at all.
     """
 
-    def __init__(self, app: ASGIApp, prefix: str, closed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, prefix: str, acting: frozenset[str] = frozenset(), closed: tuple[str, ...] = ()
+    ) -> None:
         self._app = app
+        self._looking = graphql.Allowed(frozenset({graphql.QUERY}), acting)
+        self._acting = graphql.Allowed(frozenset({graphql.QUERY, graphql.MUTATION}))
         self._place = f"{prefix}/graphql"
         self._closed = (self._place, *(prefix + path for path in closed))
 
@@ -67,7 +70,7 @@ class GraphQLGuard:
             if len(body) > graphql.MOST_BYTES:
                 return await refusal(413, "the body is too long")(scope, receive, send)
         try:
-            body = graphql.admitted(body, _READS_AND_ACTS if rights.acts else _READS)
+            body = graphql.admitted(body, self._acting if rights.acts else self._looking)
         except graphql.Refused as refused:
             return await refusal(403, str(refused))(scope, receive, send)
         return await self._app(_with_body(scope, len(body)), _once(body, receive), send)

@@ -60,7 +60,9 @@ class Site:
         people = People(builders.write_sites(folder))
         self.links = OneTimeLinks(folder / "sign_in")
         self.sign_in = SignIn(people, self.links, self.cookie, f"{PREFIX}/asset-groups")
-        guard: ASGIApp = GraphQLGuard(self.application, PREFIX, ("/notebook",))
+        guard: ASGIApp = GraphQLGuard(
+            self.application, PREFIX, frozenset({"evaluationResult"}), ("/notebook",)
+        )
         if rights != OPERATOR:
             guard = _with_rights(guard, rights)
         self.app = Front(guard, self.sign_in, Served.on_loopback(PORT), prefix=PREFIX, kept="/_next/")
@@ -108,13 +110,14 @@ def site(tmp_path: Path) -> Site:
 
 def test_the_pages_own_requests_reach_the_application(site: Site) -> None:
     assert site.post(MUTATION).status == 200
+    assert site.post("{ evaluationResult }").status == 200
     assert send(site.app, "GET", f"{PREFIX}/runs", (HOST, SAME, site.signed_in)).body == b"fine"
     answer = site.socket(
         {"type": "connection_init"}, {"id": "1", "type": "start", "payload": {"query": FOLLOW}}
     )
     assert (answer.accepted, answer.closed) == (True, None)
     assert [what for what, _ in site.application.reached] == [
-        f"POST {PREFIX}/graphql?", f"GET {PREFIX}/runs?", "message", "message",
+        f"POST {PREFIX}/graphql?", f"POST {PREFIX}/graphql?", f"GET {PREFIX}/runs?", "message", "message",
     ]  # fmt: skip
     assert json.loads(site.application.reached[0][1]) == {"query": MUTATION}
 
@@ -244,7 +247,10 @@ def test_an_encoded_body_is_not_read(site: Site) -> None:
 
 
 VIEWER = Rights(sees=True, acts=False)
+TICK = "sensorOrError(sensorSelector: $s) { ... on Sensor { nextTick { x: evaluationResult { cursor } } } }"
 LOOKING = [
+    json.dumps({"query": f"query ($s: SensorSelector!) {{ {TICK} }}"}),
+    json.dumps({"query": "{ ...F } fragment F on Query { a { ...G } } fragment G on T { evaluationResult }"}),
     json.dumps({"query": MUTATION}),
     json.dumps({"query": BOTH, "operationName": "A"}),
     json.dumps({"query": BOTH, "operationName": "B"}),
@@ -277,7 +283,7 @@ def test_whoever_may_only_look_sends_queries_alone(tmp_path: Path, body: str) ->
 def test_whoever_may_only_look_looks(tmp_path: Path) -> None:
     site = Site(tmp_path, VIEWER)
     assert site.post(QUERY).status == 200
-    assert site.post("{ version }").status == 200
+    assert site.post('{ evaluationResult: version(a: "evaluationResult") }').status == 200
     assert site.socket({"id": "1", "type": "start", "payload": {"query": FOLLOW}}).closed is None
     assert len(site.application.reached) == 3
 
