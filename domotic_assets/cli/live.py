@@ -22,7 +22,7 @@ import yaml
 from rich.console import Console
 
 from domotic_assets.cli.options import lake_option, sites_option
-from domotic_assets.cli.sign_in import WEB_SERVER, one_time_link, port_option, web_server_listens
+from domotic_assets.cli.sign_in import WEB_SERVER, listens, one_time_link, port_option
 from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.flow.live import kept_live
@@ -98,21 +98,27 @@ def run_live(settings: Settings, reached: Reached, console: Console, feed: Seque
         parts += _parts(settings, port, sockets)
         if feed is not None:
             parts.append(Part("simulated feed", feed, ends=True))
+        pages = next(part for part in parts if part.name == PAGES)
         with console.status("starting Dagster; Ctrl+C ends it"):
             _make_databases(settings)
             for part in parts:
                 _start(part, settings)
-            while not _answers(reached):
+            while not _serves(pages, port):
                 _look_after(parts, settings, console)
                 time.sleep(0.3)
-        pages, told = next(part for part in parts if part.name == PAGES), None
+        told = None
         while True:
-            _look_after(parts, settings, console)
             # Sessions end with the web server, so a new one is told anew.
-            if pages.process is not told and _answers(reached):
+            if pages.process is not told and _serves(pages, port):
                 told = pages.process
                 _tell(settings, reached, console)
+            _look_after(parts, settings, console)
             time.sleep(1)
+
+
+def _serves(pages: Part, port: int) -> bool:
+    """Tell whether it is our web server that listens on the port."""
+    return pages.process is not None and listens(pages.process.pid, port)
 
 
 def _tell(settings: Settings, reached: Reached, console: Console) -> None:
@@ -121,7 +127,7 @@ def _tell(settings: Settings, reached: Reached, console: Console) -> None:
     address = f"{reached.address}/"
     if reached.pages is None:
         how = "`domotic link` shows a link that opens it"
-        if sys.stderr.isatty() and web_server_listens(reached.port):
+        if sys.stderr.isatty():
             how = "once, within ten minutes; `domotic link` shows another"
             address = one_time_link(settings, reached.port)
     console.print(

@@ -33,7 +33,7 @@ def link(sites: Path, lake: str, port: int) -> None:
             expected="no such entry, for links",
             remedy="set a password: domotic password USER",
         )
-    if not web_server_listens(port):
+    if not _web_server_listens(port):
         raise ConfigurationError(
             "no web server of this account listens there",
             where=f"port {port}",
@@ -43,20 +43,25 @@ def link(sites: Path, lake: str, port: int) -> None:
     _out.print(one_time_link(settings, port), highlight=False, soft_wrap=True)
 
 
-def web_server_listens(port: int) -> bool:
-    """Tell whether a web server of this account listens on a port.
+def listens(process_id: int, port: int) -> bool:
+    """Tell whether a process listens on a port: another account may, while ours is down."""
+    import psutil
 
-    Whoever else listens there, while ours is down, must not be shown a link.
-    """
+    with suppress(psutil.Error):
+        found = psutil.Process(process_id).net_connections("tcp")
+        return any(held.status == psutil.CONN_LISTEN and held.laddr.port == port for held in found)
+    return False
+
+
+def _web_server_listens(port: int) -> bool:
+    """Tell whether a web server of this account listens on a port; nobody else must be shown a link."""
     import psutil
 
     for process in psutil.process_iter(["uids", "cmdline"]):
-        with suppress(psutil.Error):
-            ours = process.info["uids"] is not None and process.info["uids"].effective == os.geteuid()
-            if ours and WEB_SERVER in (process.info["cmdline"] or ()):
-                found = process.net_connections("tcp")
-                if any(held.status == psutil.CONN_LISTEN and held.laddr.port == port for held in found):
-                    return True
+        uids, command = process.info["uids"], process.info["cmdline"] or ()
+        ours = uids is not None and uids.effective == os.geteuid() and WEB_SERVER in command
+        if ours and listens(process.pid, port):
+            return True
     return False
 
 

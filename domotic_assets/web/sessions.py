@@ -3,12 +3,11 @@
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 SECONDS_OF_A_SESSION = 12 * 3600.0
-_MOST_SESSIONS = 1000
+_MOST_OF_A_PERSON = 20
 
 
 @dataclass(frozen=True)
@@ -25,14 +24,18 @@ class Sessions:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._held: OrderedDict[str, Session] = OrderedDict()
+        self._held: dict[str, Session] = {}
 
     def begin(self, user: str | None, mark: str | None) -> str:
-        """Begin a session; return its token of 256 bits. It is always a new one."""
+        """Begin a session; return its token of 256 bits. It is always a new one.
+
+        Of a person's sessions the oldest go beyond a bound, and those of nobody else.
+        """
         token = secrets.token_urlsafe(32)
+        of_person = [key for key, session in self._held.items() if session.user == user]
+        for key in of_person[: max(0, len(of_person) + 1 - _MOST_OF_A_PERSON)]:
+            del self._held[key]
         self._held[_hashed(token)] = Session(user, mark, self._clock() + SECONDS_OF_A_SESSION)
-        if len(self._held) > _MOST_SESSIONS:
-            self._held.popitem(last=False)
         return token
 
     def find(self, tokens: Iterable[str]) -> Session | None:

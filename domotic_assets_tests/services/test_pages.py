@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import dagster as dg
 import psutil
@@ -179,6 +180,45 @@ def test_what_a_page_shows_orders_nothing_and_sends_nothing_away(
     assert tab.evaluate("window.injected") is None
     assert orders_taken(live) == set()
     assert len(stranger.asked) == before
+
+
+CHECKS = """{ assetNodeOrError(assetKey: {path: ["gold", "dim_date"]}) { ... on AssetNode {
+  assetChecksOrError { ... on AssetChecks { checks { name } } } } } }"""
+
+
+def test_markdown_of_a_check_orders_nothing_and_sends_nothing_away(
+    live: LiveOnTerminal, browser: Browser, stranger: Attacker, operator: Pages
+) -> None:
+    """Images in Markdown, one of which orders: its writer knows even the secret path."""
+    running.wait_until("the feed is loaded", lambda: "checks" in str(operator.ask(CHECKS)), SECONDS)
+    name = operator.ask(CHECKS)["assetNodeOrError"]["assetChecksOrError"]["checks"][0]["name"]
+    own = f"{operator.prefix}/graphql?query={quote(order('check'))}"
+    away = f"http://evil.example:{stranger.port}/check"
+    images = dg.MetadataValue.md(f"![own]({own}) ![away]({away})")
+    found = dg.AssetCheckEvaluation(
+        dg.AssetKey(["gold", "dim_date"]),
+        name,
+        passed=False,
+        metadata={"found": images},
+        description=images.value,
+    )
+    with open_instance(live.work) as instance:
+        instance.report_runless_asset_event(found)
+    tab = browser.tab()
+    tab.open(f"{operator.origin}{operator.prefix}/assets/gold/dim_date?view=checks&checkDetail={name}")
+    tab.wait("document.body.innerText.includes('found') || document.querySelector('img[alt=own]')")
+    buttons = "[...document.querySelectorAll('button')].filter(found => /markdown/i.test(found.innerText))"
+    tab.evaluate(f"{buttons}.forEach(found => found.click())")
+    tab.wait("document.querySelector('img[alt=own]') && document.querySelector('img[alt=away]')")
+    time.sleep(2)
+    asked = [
+        event["params"]["request"]["url"]
+        for event in tab.events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    assert any("setConcurrencyLimit" in url for url in asked), "the browser asked, and was refused"
+    assert orders_taken(live) == set()
+    assert not any(path == "/check" for path, _ in stranger.asked)
 
 
 RUN = """

@@ -243,6 +243,15 @@ def test_a_session_ends_after_twelve_hours_and_by_signing_out(by_link: Site) -> 
     assert by_link.looks(second) == 401
 
 
+def test_many_sessions_of_a_person_end_those_of_nobody_else() -> None:
+    sessions = Sessions(Clock())
+    admin, first = sessions.begin("u-admin", None), sessions.begin("u-renter", None)
+    later = [sessions.begin("u-renter", None) for _ in range(19)]
+    assert all(sessions.find([token]) for token in (admin, first, *later))
+    later += [sessions.begin("u-renter", None) for _ in range(500)]
+    assert [token for token in (admin, first, *later) if sessions.find([token])] == [admin, *later[-20:]]
+
+
 def test_no_password_opens_pages_of_links_and_no_link_those_of_passwords(
     by_link: Site, tmp_path: Path
 ) -> None:
