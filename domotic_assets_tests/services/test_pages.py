@@ -206,10 +206,12 @@ def test_markdown_of_a_check_orders_nothing_and_sends_nothing_away(
         instance.report_runless_asset_event(found)
     tab = browser.tab()
     tab.open(f"{operator.origin}{operator.prefix}/assets/gold/dim_date?view=checks&checkDetail={name}")
-    tab.wait("document.body.innerText.includes('found') || document.querySelector('img[alt=own]')")
-    buttons = "[...document.querySelectorAll('button')].filter(found => /markdown/i.test(found.innerText))"
-    tab.evaluate(f"{buttons}.forEach(found => found.click())")
-    tab.wait("document.querySelector('img[alt=own]') && document.querySelector('img[alt=away]')")
+    tab.wait("document.body.innerText.includes('Show Markdown')")
+    shown = (
+        "[...document.querySelectorAll('a, button')].filter(found => /Show Markdown/.test(found.innerText))"
+    )
+    tab.evaluate(f"{shown}.forEach(found => found.click())")
+    tab.wait("document.images.length > 0")
     time.sleep(2)
     asked = [
         event["params"]["request"]["url"]
