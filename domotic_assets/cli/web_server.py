@@ -61,7 +61,8 @@ def serve(workspace: Path, port: int) -> None:
             app,
             host=reached.listen,
             port=port,
-            log_level="warning",
+            http="h11",  # it bounds the head of a request; httptools does not
+            log_level="error",  # nothing that a stranger sends fills the log
             access_log=False,  # a link's token is in the address
             proxy_headers=False,
             server_header=False,

@@ -28,7 +28,7 @@ from domotic_assets_tests.drills import running
 from domotic_assets_tests.drills.running import DOMOTIC, PAGES
 from domotic_assets_tests.services.attacker import Attacker, attacker
 from domotic_assets_tests.services.chromium import Browser, chromium
-from domotic_assets_tests.services.servers import free_port, listens, program, require
+from domotic_assets_tests.services.servers import free_port, listens, program
 from domotic_assets_tests.support import builders
 from domotic_assets_tests.support.pages import Pages
 
@@ -294,6 +294,7 @@ def test_whoever_may_not_sends_nothing(live: LiveOnTerminal, operator: Pages) ->
         f"GET {place.replace('/graphql', '/graphql%0A')} HTTP/1.1\r\nHost: {operator.host}\r\n{cookie}",
         f"GET {place.replace('/graphql', '/%2e/graphql')} HTTP/1.1\r\nHost: {operator.host}\r\n{cookie}",
         f"POST {place} HTTP/1.1\r\nHost: {operator.host}\r\nContent-Length: 0\r\n{cookie}",
+        f"GET / HTTP/1.1\r\nHost: {operator.host}\r\nX: {'x' * 100_000}\r\n",
         f"POST {place} HTTP/1.1\r\nHost: {operator.host}\r\nOrigin: null\r\nContent-Length: 0\r\n{cookie}",
     ):
         with socket.create_connection(("127.0.0.1", live.port), 10) as sent:
@@ -339,11 +340,8 @@ print(json.dumps(got))
 @pytest.fixture
 def account() -> Iterator[str]:
     """Another account of the machine."""
-    require(
-        os.geteuid() == 0 and shutil.which("useradd") is not None,
-        "an account may be added",
-        "passwd (as root)",
-    )
+    if os.geteuid() != 0:
+        pytest.skip("adding an account takes root")
     subprocess.run(["useradd", "--no-create-home", ACCOUNT], check=True)
     try:
         yield ACCOUNT
