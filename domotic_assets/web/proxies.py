@@ -18,19 +18,17 @@ class BehindProxies:
 
     def __init__(self, app: ASGIApp, proxies: Sequence[str]) -> None:
         self._app = app
-        self._proxies = frozenset(proxies)
         self._described = ProxyHeadersMiddleware(self._by_tls, list(proxies))  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        peer = scope.get("client")
-        if scope["type"] != "lifespan" and (peer is None or peer[0] not in self._proxies):
-            return await _refuse(scope, receive, send, "this port is for the reverse proxy")
-        return await self._described(scope, receive, send)  # type: ignore[arg-type]
+        await self._described(scope, receive, send)  # type: ignore[arg-type]
 
     async def _by_tls(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on what came to the proxy by TLS."""
+        """Hand on what came to a proxy by TLS; of whom else the scheme stays plain HTTP."""
         if scope["type"] != "lifespan" and scope["scheme"] not in ("https", "wss"):
-            return await _refuse(scope, receive, send, "the reverse proxy says not that TLS was used")
+            return await _refuse(
+                scope, receive, send, "this port is for the reverse proxy, which says that TLS was used"
+            )
         return await self._app(scope, receive, send)
 
 

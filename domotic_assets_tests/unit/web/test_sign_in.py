@@ -282,6 +282,11 @@ def test_a_wrong_password_and_an_unknown_person_look_alike(by_password: Site) ->
     }
 
 
+def test_a_former_admin_is_told_what_a_wrong_password_is_told(by_password: Site) -> None:
+    former, wrong = by_password.enter("u-former", GOOD), by_password.enter("u-admin", WRONG)
+    assert (former.status, former.body, former.header("set-cookie")) == (403, wrong.body, None)
+
+
 def test_an_unknown_person_takes_the_work_of_a_known_one(by_password: Site) -> None:
     by_password.passwords.verify("nobody", WRONG)
     seconds: dict[str, float] = {}
@@ -369,6 +374,7 @@ def test_rights_follow_role_and_dates(by_password: Site) -> None:
         "u-renter": Rights(), "u-former": None, "x": None,
     }  # fmt: skip
     assert by_password.people.rights("u-former", date(2023, 12, 31)) == Rights(sees=True, acts=True)
+    assert by_password.people.rights("u-former", date(2024, 1, 1)) is None
 
 
 def test_a_registry_that_cannot_be_read_gives_nobody_a_right(
