@@ -21,6 +21,7 @@ import click
 from rich.console import Console
 
 from domotic_assets.cli.options import lake_option, sites_option
+from domotic_assets.cli.sign_in import WEB_SERVER, listens, one_time_link, port_option
 from domotic_assets.cli.terminal import open_console
 from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.escaping import yaml_text
@@ -28,19 +29,18 @@ from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.flow.live import kept_live
 from domotic_assets.registry.loading import load_sites
 from domotic_assets.settings import DAGSTER_VARIABLE, LAKE_VARIABLE, SITES_VARIABLE, Settings
+from domotic_assets.web.reached import Reached, refuse_without_passwords
 
-HOST = "127.0.0.1"
 SECONDS_TO_END = 30
 LONGEST_PAUSE = 60.0
+PAGES = "web server"
 LOCATIONS = {"feed": "domotic_assets.definitions", "models": "domotic_assets.model_definitions"}
 
 
 @click.command()
 @sites_option
 @lake_option
-@click.option(
-    "--port", type=click.IntRange(1024, 65535), default=3000, show_default=True, help="Port on this machine."
-)
+@port_option
 @click.option("--simulate", "simulated", is_flag=True, help="Go on with the simulated feed, a file a minute.")
 def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     """Process the feed as it comes, and show tables, graph, runs and checks in Dagster's UI."""
@@ -48,8 +48,9 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
     from domotic_assets.flow.workspace import Workspace
     from domotic_assets.operate.forget_journal import refuse_unfinished
 
-    load_sites(sites)  # reports a wrong registry in one line, where Dagster would need pages
+    found = load_sites(sites)  # reports a wrong registry in one line, where Dagster would need pages
     settings = Settings.of(sites, lake)
+    refuse_without_passwords(found, settings.dagster_home)
     refuse_unfinished(settings.lake_root)
     refuse_a_clock_behind(Workspace.open(settings))
     domotic = str(Path(sys.executable).with_name("domotic"))
@@ -60,7 +61,8 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
         # The files sent until now arrive together, and late: only a listing finds them.
         subprocess.run(feed, check=True)  # nosec B603
         WorkList(settings.dagster_home).change(lambda held: held.unmark(LISTED_WHOLE))
-    sys.exit(run_live(settings, port, open_console(stderr=True), [*feed, "--live"] if simulated else None))
+    reached = Reached(port, found.registry.pages)
+    sys.exit(run_live(settings, reached, open_console(stderr=True), [*feed, "--live"] if simulated else None))
 
 
 @dataclass
@@ -76,7 +78,7 @@ class Part:
     not_before: float = 0.0
 
 
-def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str] | None) -> int:
+def run_live(settings: Settings, reached: Reached, console: Console, feed: Sequence[str] | None) -> int:
     """Run Dagster's processes until Ctrl+C; raise ConfigurationError if the port is in use.
 
     feed: the command of a simulated feed to run as well; None for none.
@@ -84,7 +86,8 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
     from domotic_assets.flow.workspace import Workspace
     from domotic_assets.operate.withdrawals import withdrawing
 
-    if _answers(port):
+    port = reached.port
+    if _answers(reached):
         raise ConfigurationError(
             "another program listens there",
             where=f"port {port}",
@@ -104,15 +107,20 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
         parts += _parts(settings, port, sockets)
         if feed is not None:
             parts.append(Part("simulated feed", feed, ends=True))
+        pages = next(part for part in parts if part.name == PAGES)
         with console.status("starting Dagster; Ctrl+C ends it"):
             _make_databases(settings)
             for part in parts:
                 _start(part, settings)
-            while not _answers(port):
+            while not _serves(pages, port):
                 _look_after(parts, settings, console)
                 time.sleep(0.3)
-        console.print(f"Dagster UI: http://{HOST}:{port}/asset-groups (Ctrl+C ends it)")
+        told = None
         while True:
+            # Sessions end with the web server, so a new one is told anew.
+            if pages.process is not told and _serves(pages, port):
+                told = pages.process
+                _tell(settings, reached, console)
             _look_after(parts, settings, console)
             time.sleep(1)
 
@@ -120,6 +128,23 @@ def run_live(settings: Settings, port: int, console: Console, feed: Sequence[str
 def _say(console: Console, line: str) -> None:
     """Print a line as it is."""
     console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _serves(pages: Part, port: int) -> bool:
+    """Tell whether it is our web server that listens on the port."""
+    return pages.process is not None and listens(pages.process.pid, port)
+
+
+def _tell(settings: Settings, reached: Reached, console: Console) -> None:
+    """Say how to open the pages; a link that signs in is shown on a terminal, and never written to a file."""
+    how = "sign in by password"
+    address = f"{reached.address}/"
+    if reached.pages is None:
+        how = "`domotic link` shows a link that opens it"
+        if sys.stderr.isatty():
+            how = "once, within ten minutes; `domotic link` shows another"
+            address = one_time_link(settings, reached.port)
+    _say(console, f"Dagster UI: {address} ({how}; Ctrl+C ends all)")
 
 
 @contextmanager
@@ -154,8 +179,8 @@ def _parts(settings: Settings, port: int, folder: Path) -> list[Part]:
         ),
         Part("daemon", [str(programs / "dagster-daemon"), "run", "-w", str(workspace), *quiet]),
         Part(
-            "web server",
-            [str(programs / "dagster-webserver"), "-w", str(workspace), "-h", HOST, "-p", str(port), *quiet],
+            PAGES,
+            [sys.executable, "-m", WEB_SERVER, "--workspace", str(workspace), "--port", str(port)],
         ),
     ]
 
@@ -259,8 +284,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _answers(port: int) -> bool:
-    """Return whether a program listens on this port of this machine."""
-    with socket.socket() as probe:
+def _answers(reached: Reached) -> bool:
+    """Return whether a program listens where the pages are to be."""
+    with socket.socket(socket.AF_INET6 if ":" in reached.listen else socket.AF_INET) as probe:
         probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((reached.listen, reached.port)) == 0

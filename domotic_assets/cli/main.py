@@ -17,6 +17,7 @@ from domotic_assets.cli.export import export
 from domotic_assets.cli.forget import forget
 from domotic_assets.cli.live import live
 from domotic_assets.cli.rejects import rejects
+from domotic_assets.cli.sign_in import link, password
 from domotic_assets.cli.simulate import simulate
 from domotic_assets.cli.status import status
 from domotic_assets.cli.terminal import echo_lines, open_console
@@ -31,7 +32,9 @@ def cli() -> None:
     """A home-automation lakehouse: sensor files in, a Gold star schema out."""
 
 
-for command in (alerts, build, contract, export, forget, live, query, rejects, simulate, status, summary):
+for command in (
+    alerts, build, contract, export, forget, link, live, password, query, rejects, simulate, status, summary,
+):  # fmt: skip
     cli.add_command(command)
 
 

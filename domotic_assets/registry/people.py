@@ -18,10 +18,13 @@ class Consents(Entry):
 
 
 class Person(Entry):
-    """A person who may see data. `user` is an opaque login id, never a name."""
+    """A person who may see data. `user` is an opaque login id, never a name.
+
+    An admin may do everything, a viewer sees all that an admin sees and changes nothing.
+    """
 
     user: Identifier
-    role: Literal["admin", "owner", "renter", "technician"]
+    role: Literal["admin", "viewer", "owner", "renter", "technician"]
     homes: tuple[str, ...] = ()
     since: date | None = Field(default=None, alias="from")
     until: date | None = Field(default=None, alias="to")

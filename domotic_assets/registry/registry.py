@@ -14,6 +14,7 @@ from pydantic import (
 from domotic_assets.registry.channels import Alerts, PostgresqlServer
 from domotic_assets.registry.entry import UNSPOKEN_KEYS, Entry, MinuteOfDay, ZoneName
 from domotic_assets.registry.homes import Home, Tariff, WeatherSite, finding, refuse_overlapping_tariffs
+from domotic_assets.registry.pages import Pages
 from domotic_assets.registry.people import Person
 from domotic_assets.registry.sources import Sources
 from domotic_assets.same_name import name_key
@@ -46,6 +47,7 @@ class Registry(Entry):
     people: tuple[Person, ...] = ()
     alerts: Alerts = Alerts()
     postgresql: PostgresqlServer | None = None
+    pages: Pages | None = None
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:

@@ -12,6 +12,7 @@ from domotic_assets_tests.drills import running
 from domotic_assets_tests.support import builders
 from domotic_assets_tests.support.admin_file import publish_admin
 from domotic_assets_tests.support.lakes import open_lake
+from domotic_assets_tests.support.pages import Pages
 
 pytestmark = pytest.mark.untraced
 
@@ -19,9 +20,9 @@ PARTS = {running.FEED_SERVER, running.MODELS_SERVER, running.DAEMON, running.PAG
 LOADED = "{workspaceOrError{... on Workspace{locationEntries{name locationOrLoadError{__typename}}}}}"
 
 
-def locations(port: int) -> dict[str, str]:
+def locations(pages: Pages) -> dict[str, str]:
     """What the pages say of each code server."""
-    entries = running.ask_pages(port, LOADED)["workspaceOrError"]["locationEntries"]
+    entries = pages.ask(LOADED)["workspaceOrError"]["locationEntries"]
     return {found["name"]: (found["locationOrLoadError"] or {}).get("__typename") for found in entries}
 
 
@@ -34,8 +35,9 @@ def test_it_works_on_a_new_lake_in_a_deep_folder_with_spaces_and_umlauts(tmp_pat
     people.publish_scopes(open_lake(sites, lake))
     with running.running(sites, lake, simulate=False) as live:
         deadline = time.monotonic() + 60
-        while locations(live.port) != {"feed": "RepositoryLocation", "models": "RepositoryLocation"}:
-            assert time.monotonic() < deadline, locations(live.port)
+        pages = live.pages()
+        while locations(pages) != {"feed": "RepositoryLocation", "models": "RepositoryLocation"}:
+            assert time.monotonic() < deadline, locations(pages)
             time.sleep(0.5)
         assert {process.part for process in live.processes()} >= PARTS
         assert is_kept_live(live.home)

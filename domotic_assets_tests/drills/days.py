@@ -21,6 +21,7 @@ from typing import Any
 import dagster as dg
 
 from domotic_assets.cli import live
+from domotic_assets.cli.sign_in import one_time_link
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE
 from domotic_assets.operate import upkeep
@@ -32,8 +33,8 @@ from domotic_assets.schemas import ALL_TABLES
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders, Simulation, publish
-from domotic_assets_tests.drills.running import ask_pages
 from domotic_assets_tests.services.servers import free_port, listens
+from domotic_assets_tests.support.pages import Pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIRST_DAY = date(2023, 9, 4)
@@ -129,7 +130,7 @@ def measure(clockwork: Clockwork, instance: dg.DagsterInstance, when: str) -> di
 
 
 @contextmanager
-def web_pages(work: Workspace) -> Iterator[int]:
+def web_pages(work: Workspace) -> Iterator[Pages]:
     """Dagster's pages and the feed's code server, without the daemon."""
     port = free_port()
     settings = work.settings
@@ -143,32 +144,32 @@ def web_pages(work: Workspace) -> Iterator[int]:
             while not listens(port):
                 assert time.monotonic() < deadline, "the pages did not come up"
                 time.sleep(0.3)
-            yield port
+            yield Pages(one_time_link(settings, port))
         finally:
             for part in parts:
                 live._end(part.process)
 
 
-def page_seconds(port: int) -> tuple[float, float, int]:
+def page_seconds(pages: Pages) -> tuple[float, float, int]:
     """Seconds of the partition query, first and then again, and the keys that it named."""
     deadline = time.monotonic() + 120
     # The pages answer before they have asked the code server what there is.
-    while not _ask(port, KNOWN):
+    while not _ask(pages, KNOWN):
         assert time.monotonic() < deadline, "the pages do not know the asset"
         time.sleep(0.5)
     seconds: list[float] = []
     keys = 0
     for _ in range(2):
         began = time.monotonic()
-        found = _ask(port, QUERY)
+        found = _ask(pages, QUERY)
         seconds.append(time.monotonic() - began)
         keys = len(found["partitionKeysByDimension"][0]["partitionKeys"])
     return seconds[0], seconds[1], keys
 
 
-def _ask(port: int, query: str) -> dict[str, Any]:
+def _ask(pages: Pages, query: str) -> dict[str, Any]:
     """What the pages say of the asset; nothing while they do not know it."""
-    found = ask_pages(port, query, {"path": ["gold", "fact_energy_minute"]})
+    found = pages.ask(query, {"path": ["gold", "fact_energy_minute"]})
     node: dict[str, Any] = found["assetNodeOrError"]
     return node
 
@@ -209,8 +210,8 @@ def _days(
     rows.append(measure(clockwork, instance, f"{minutes} live minutes"))
     # At once, and not at the end alone: what comes after may break.
     print(rows[-1], file=sys.stderr, flush=True)
-    with web_pages(clockwork.work) as port:
-        queries.append((str(rows[-1]["when"]), *page_seconds(port)))
+    with web_pages(clockwork.work) as pages:
+        queries.append((str(rows[-1]["when"]), *page_seconds(pages)))
     print(queries[-1], file=sys.stderr, flush=True)
     # The short form seals the day as it is.
     rest_of_day = 1440 - minutes if days else 0
@@ -229,8 +230,8 @@ def _days(
     rows.append(measure(clockwork, instance, f"{days} days more, all sealed"))
     retention.prune_runs(instance, clockwork.work.settings.dagster_home, datetime.now(UTC) + MINUTE, keep="")
     rows.append(measure(clockwork, instance, "and records pruned"))
-    with web_pages(clockwork.work) as port:
-        queries.append((str(rows[-1]["when"]), *page_seconds(port)))
+    with web_pages(clockwork.work) as pages:
+        queries.append((str(rows[-1]["when"]), *page_seconds(pages)))
 
 
 def _print(rows: list[dict[str, object]], queries: list[tuple[str, float, float, int]]) -> None:

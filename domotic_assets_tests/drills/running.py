@@ -3,7 +3,6 @@
 `domotic live` runs as a person starts it, in processes of its own; whatever it started is ended on leaving.
 """
 
-import json
 import os
 import platform
 import re
@@ -13,20 +12,19 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
 
-from domotic_assets.cli.live import HOST
+from domotic_assets.cli.sign_in import one_time_link
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.registry.loading import load_sites
@@ -37,6 +35,7 @@ from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Conditions, Folders, Simulation, publish, write_history
 from domotic_assets_tests.services.servers import free_port, listens
 from domotic_assets_tests.support.lakes import open_lake
+from domotic_assets_tests.support.pages import Pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOMOTIC = str(Path(sys.executable).with_name("domotic"))
@@ -52,7 +51,7 @@ _COMMANDS: Mapping[str, str] = {
     "api grpc -m domotic_assets.definitions": FEED_SERVER,
     "api grpc -m domotic_assets.model_definitions": MODELS_SERVER,
     "dagster-daemon run": DAEMON,
-    "dagster-webserver": PAGES,
+    "domotic_assets.cli.web_server": PAGES,
     "domotic simulate": FEED,
     "domotic live": SUPERVISOR,
 }
@@ -158,6 +157,10 @@ class Live:
                 kill(found)
             time.sleep(0.1)
 
+    def pages(self) -> Pages:
+        """Its pages, signed in to as its operator, by a link as `domotic link` makes one."""
+        return Pages(one_time_link(self.work.settings, self.port))
+
     def processes(self) -> list[Process]:
         """Every process that it started over this lake, orphans and itself included."""
         marker = f"{DAGSTER_VARIABLE}={self.home}".encode()
@@ -174,18 +177,6 @@ def running(sites_file: Path, lake: Path, *, simulate: bool) -> Iterator[Live]:
         yield live
     finally:
         live.stop()
-
-
-def ask_pages(port: int, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The data that Dagster's pages answer to a GraphQL query."""
-    request = urllib.request.Request(
-        f"http://{HOST}:{port}/graphql",
-        data=json.dumps({"query": query, "variables": variables or {}}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        found: dict[str, Any] = json.load(answer)["data"]
-    return found
 
 
 def kill(process: Process) -> None:

@@ -12,6 +12,7 @@ from domotic_assets.cli import live
 from domotic_assets.cli.live import Part, run_live
 from domotic_assets.errors import ConfigurationError
 from domotic_assets.settings import Settings
+from domotic_assets.web.reached import Reached
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_a_port_in_use_is_named_with_a_remedy_and_nothing_is_started(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError) as refused:
-            run_live(settings, port, Console(stderr=True), None)
+            run_live(settings, Reached(port, None), Console(stderr=True), None)
     assert str(refused.value) == (
         f"port {port}: another program listens there; expected a free port; name another: --port {port + 1}"
     )

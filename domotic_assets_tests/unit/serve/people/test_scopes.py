@@ -237,3 +237,10 @@ class TestDefinition:
 def test_every_role_has_a_reach_for_every_table() -> None:
     for rule in matrix.MATRIX.values():
         assert all(isinstance(rule.reach(role), Reach) for role in Role)
+
+
+def test_viewers_are_cut_nothing_and_get_no_file() -> None:
+    """They see the pages, where everything is; taken for a technician they would get a file of no home."""
+    people = "[{user: u-1, role: viewer}, {user: u-2, role: technician, homes: [jimmy]}]"
+    registry = builders.registry(builders.REGISTRY.partition("people:")[0] + f"people: {people}\n")
+    assert [found.user for found in scopes.scopes_of(registry)] == ["u-2"]
