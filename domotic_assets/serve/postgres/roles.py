@@ -7,7 +7,7 @@ sessions only then.
 
 from collections.abc import Collection, Sequence
 
-from psycopg import sql
+from psycopg import errors, sql
 
 from domotic_assets.errors import ConfigurationError, PublishError
 from domotic_assets.escaping import identifier
@@ -21,6 +21,7 @@ _KEPT_FREE = 12
 """Connections that readers leave to publishing and to who looks after the server."""
 _LONGEST_NAME = 63
 """Most bytes of a name in PostgreSQL, which cuts longer ones: two people's names could become the same."""
+_PATIENCE_MS = 300
 _GRANTS_BY_INHERITANCE = 160000
 """The first version in which a membership says itself whether its rights are inherited."""
 
@@ -102,14 +103,14 @@ def limit(server: Server, connection: Connection, roles: Sequence[str]) -> None:
         "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND rolconnlimit <> %s", [list(roles), most]
     ).fetchall()
     for (name,) in other:
-        _alter(server, name, f"CONNECTION LIMIT {most:d}")
+        _alter(server, connection, name, f"CONNECTION LIMIT {most:d}")
 
 
 def let_log_in(server: Server, connection: Connection, name: str) -> None:
     """Let a role log in."""
     found = connection.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [name]).fetchone()
     if found == (False,):
-        _alter(server, name, "LOGIN")
+        _alter(server, connection, name, "LOGIN")
 
 
 def forbid_login(server: Server, connection: Connection, kept: Collection[str]) -> None:
@@ -120,9 +121,16 @@ def forbid_login(server: Server, connection: Connection, kept: Collection[str]) 
         [mark(server.database), sorted(kept)],
     ).fetchall()
     for (name,) in found:
-        _alter(server, name, "NOLOGIN")
+        _alter(server, connection, name, "NOLOGIN")
 
 
-def _alter(server: Server, name: str, words: str) -> None:
+def _alter(server: Server, connection: Connection, name: str, words: str) -> None:
     """Alter a role, even if a session of it keeps its row locked."""
-    sessions.insist(server, mark(server.database), f"ALTER ROLE {identifier(name)} {words}")
+    statement = f"ALTER ROLE {identifier(name)} {words}"
+    try:
+        # Mostly nobody holds it up, and two connections are saved.
+        with connection.transaction():
+            connection.execute(f"SET LOCAL lock_timeout = {_PATIENCE_MS}")
+            connection.execute(statement)
+    except (errors.LockNotAvailable, errors.InternalError_):
+        sessions.insist(server, mark(server.database), statement)
