@@ -3,7 +3,6 @@
 `domotic live` starts it as `python -m domotic_assets.cli.web_server`; what it works on is in the environment.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import cast
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from domotic_assets.errors import DomoticError
 from domotic_assets.orchestration.internals.pages import open_pages
+from domotic_assets.owner_only import restrict_new_files
 from domotic_assets.registry.loading import Sites, load_sites
 from domotic_assets.settings import Settings
 from domotic_assets.web.front import RIGHTS, Front
@@ -38,7 +38,7 @@ _SECONDS_TO_END = 5
 @click.option("--port", type=int, required=True)
 def serve(workspace: Path, port: int) -> None:
     """Serve Dagster's pages to people who sign in."""
-    os.umask(0o077)
+    restrict_new_files()
     settings = Settings.from_environment()
     settings.name_dagster_home()
     sites = load_sites(settings.sites_file)

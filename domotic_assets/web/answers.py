@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Message
 
+from domotic_assets.escaping import html_text
+
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:34em;margin:4em auto;padding:0 1em}"
     "label,input,button{display:block;margin:.3em 0;font:inherit}code{background:#eee}"
@@ -30,10 +32,10 @@ _NONCE = re.compile(rb"'nonce-([A-Za-z0-9+/=_-]+)'")
 
 
 def page(title: str, body: str, status: int = 200) -> Response:
-    """Make a page of ours. title, body: HTML of ours, in which nothing foreign stands."""
+    """Make a page of ours. body: HTML of ours, in which nothing foreign stands."""
     return HTMLResponse(
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{body}</body></html>",
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{html_text(title)}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{html_text(title)}</h1>{body}</body></html>",
         status,
         {"Content-Security-Policy": _OWN_POLICY, "Cache-Control": "no-store"},
     )

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domotic_assets.escaping import html_text
 from domotic_assets.web.answers import page, refusal, secured
 from domotic_assets.web.origins import Served, judge
 from domotic_assets.web.sign_in import SignIn
@@ -128,6 +129,4 @@ async def _close(send: Send) -> None:
 def _continue_to(path: str, query: bytes) -> Response:
     """Ask whoever followed a link on a foreign page to go on by a click on ours, which the browser trusts."""
     target = quote(path, safe="/") + (f"?{quote(query, safe='=&%+')}" if query else "")
-    return page(
-        "Another page led you here", f'<p><a href="{target.replace("&", "&amp;")}">Go on</a></p>', 403
-    )
+    return page("Another page led you here", f'<p><a href="{html_text(target)}">Go on</a></p>', 403)

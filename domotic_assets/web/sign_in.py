@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from domotic_assets.escaping import html_text
 from domotic_assets.web.answers import page, redirect, refusal
 from domotic_assets.web.cookies import Cookie
 from domotic_assets.web.one_time_links import OneTimeLinks
@@ -31,7 +32,7 @@ maxlength="200" required autofocus></label><button>Open</button></form>"""
 _ASK_FOR_A_PASSWORD = f"""<form method="post" action="/sign-in" autocomplete="on">
 <label>User <input name="user" autocomplete="username" maxlength="64" required autofocus></label>
 <label>Password <input name="password" type="password" autocomplete="current-password"
-maxlength="{LONGEST_PASSWORD}" required></label>
+maxlength="{html_text(str(LONGEST_PASSWORD))}" required></label>
 <button>Sign in</button></form>"""
 _SIGN_OUT = """<form method="post"><button>Sign out</button></form>"""
 
@@ -67,7 +68,7 @@ class SignIn:
     def asks(self, status: int = 401, said: str = "") -> Response:
         """Make the page that asks who is there. said: a sentence of ours above."""
         body = _ASK_FOR_A_LINK if self.passwords is None else _ASK_FOR_A_PASSWORD
-        return page("Sign in", f"{said and f'<p>{said}</p>'}{body}", status)
+        return page("Sign in", f"{said and f'<p>{html_text(said)}</p>'}{body}", status)
 
     async def sign_in(self, request: Request) -> Response:
         """Sign a person in by the link or the form that they send."""

@@ -202,17 +202,16 @@ PUT_INTO_SQL = {
     # Quoted texts.
     "literal(str(target))", "literal(STORAGE_VERSION)", "literal(describe_table(table))",
     "literal(describe_column(table, column))",
-    "identifier(column)", "identifier(name)", "identifier(schema + _OLD)", "identifier(ADMIN_ROLE)",
-    "qualified(ACCESS_SCHEMA, name)", "qualified(META_SCHEMA, name)", "apartments",
-    "name_of(calendar.DIM_DATE.name)", "', '.join(columns)", "', '.join(names)", "KEY_OF[subject]",
-    "base_of(table)", "of_table",
-    "base", "relation", "view", "part", "kept", "shown", "names", "pair", "key", "order", "access_table",
+    "identifier(column)", "identifier(name)", "identifier(schema + _OLD)", "identifier(GOLD_SCHEMA)",
+    "identifier(MARTS_SCHEMA)", "', '.join(map(identifier, SCHEMAS))", "qualified(META_SCHEMA, name)", "to",
+    "name_of(calendar.DIM_DATE.name)", "', '.join(columns)", "', '.join(names)",
+    "of_table",
+    "relation", "shown", "names", "key", "order",
     "literal(str(admin_file))", "literal(publish.STORAGE_VERSION)", "literal(mart.comment or '')",
-    "literal(meaning)", "literal(words)", "literal(role)",
+    "literal(meaning)", "literal(words)",
     # SQL made of the same parts, with values as parameters.
     "cut.rows(table, cuts[table.name], scope)", "rows",
-    "read", "facts", "homes", "keys", "condition", "joins", "span.condition", "_place_of(table)",
-    "file_index.place_of(table)",
+    "read", "facts", "condition", "span.condition", "in_duckdb", "wanted", "held",
     "rows_of_files(table)", "compared", "counts", "where", "between", "', '.join(parts)", "columns", "marks",
     # Names and constants of ours, and whole numbers of a scope's windows (`dated`).
     "' UNION ALL '.join([*minutes, dates])", "_DAYS", "_ISSUES", "_READINGS", "_devices(cut.windows)",
@@ -222,7 +221,8 @@ PUT_INTO_SQL = {
     "present", "what",
     # Constants of the code.
     "SOURCE", "VIEWS", "cut.SOURCE", "cut.VIEWS", "_TARGET", "catalog", "schema", "kind", "words",
-    "place", "_CATALOG", "GOLD_SCHEMA", "MARTS_SCHEMA", "table", "_TABLE", "name",
+    "place", "SEEN", "SCHEMA", "change_log.SCHEMA", "_PATIENCE_MS", "_READERS_LAST_MS", "_FIRST_STATISTICS",
+    "_CATALOG", "GOLD_SCHEMA", "MARTS_SCHEMA", "table", "_TABLE", "name",
 }  # fmt: skip
 """What the code puts into SQL, each looked at: nothing of it comes from a feed, a file or a person."""
 
