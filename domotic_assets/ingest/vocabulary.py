@@ -12,6 +12,7 @@ apartment entrance entry lobby corridor hallway floor attic loft cellar cupboard
 wardrobe garage carport garden wintergarden conservatory terrace balcony patio veranda porch shed workshop
 storage storeroom basement staircase stairs guest guests children kids nursery shower toilet toilets wc
 lavatory sauna gym library playroom boiler technical roof vault wine upstairs downstairs ground upper lower
+chalet residence résidence residenz residenza immeuble gebäude bâtiment
 level main back front left right top bottom centre center middle other season pool station
 zimmer wohnzimmer schlafzimmer kinderzimmer badezimmer esszimmer arbeitszimmer gästezimmer bad küche büro
 estrich dachboden dachstock waschküche werkstatt garten wintergarten terrasse balkon diele eingang gang flur

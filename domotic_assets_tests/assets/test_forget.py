@@ -36,7 +36,6 @@ from domotic_assets_tests.support import builders, erasure, leaks, processes
 from domotic_assets_tests.support.carry import carry
 from domotic_assets_tests.support.erasure import HOME, OTHER, World
 from domotic_assets_tests.support.lakes import assert_same, contents, versions
-from domotic_assets_tests.support.published import put_in
 from domotic_assets_tests.support.shared_data import REPOSITORY
 
 # Of variables and device types one row counts for all homes.
@@ -141,9 +140,6 @@ def test_what_stays_is_the_lake_that_never_knew_the_home(forgotten: World, tmp_p
 
 def test_a_late_file_stays_out_and_the_next_build_changes_nothing(forgotten: World, tmp_path: Path) -> None:
     world = forgotten.copy(tmp_path)
-    # Copied files prove nothing: the published one is published again.
-    serve = world.work().serve
-    put_in(serve, publish.published_file(serve))
     at = erasure.START + timedelta(minutes=erasure.MINUTES + 5)
     builders.write_share(world.folder / "share", [builders.share_file(HOME, at)])
     before, held = every_table(world), versions(world.work())

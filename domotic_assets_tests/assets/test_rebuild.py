@@ -32,8 +32,9 @@ from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets.simulator.truth import open_truth
 from domotic_assets.sources.files.local import LocalFolder
 from domotic_assets_tests.support import builders, processes
+from domotic_assets_tests.support.copies import copy_installation
 from domotic_assets_tests.support.lakes import assert_same, contents, leave_unpublished, open_lake, versions
-from domotic_assets_tests.support.published import changing, put_in
+from domotic_assets_tests.support.published import changing
 
 pytestmark = pytest.mark.untraced
 
@@ -62,7 +63,7 @@ class World:
 
     def copy(self, folder: Path) -> "World":
         """The same world elsewhere, its lake included."""
-        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        copy_installation(self.folder, folder)
         return World(folder)
 
     def build(self, since: date | None = None, until: date | None = None) -> bool:
@@ -101,11 +102,7 @@ def built(night: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def again(built: World, tmp_path: Path) -> World:
     """A copy of the undisturbed lake to do things to."""
-    world = built.copy(tmp_path)
-    # Copied files prove nothing: the published one is published again.
-    serve = world.lake / "serve"
-    put_in(serve, publish.published_file(serve))
-    return world
+    return built.copy(tmp_path)
 
 
 def published(world: World) -> dict[str, tuple[int, int]]:

@@ -336,7 +336,7 @@ def test_history_of_what_changed_between_pulls(server: MariadbServer, tmp_path: 
         ["UPDATE pidb.parameters SET value = 19.5 WHERE idParameter = 1"],
         [
             "DELETE FROM pidb.parameters WHERE idParameter = 1",
-            "UPDATE pidb.buildingtype SET name = 'Villa' WHERE idBuildingType = 1",
+            "UPDATE pidb.buildingtype SET name = 'Chalet' WHERE idBuildingType = 1",
         ],
         ["INSERT INTO pidb.parameters VALUES (1, 1, 1, 19.5)"],
     ]
@@ -360,7 +360,7 @@ def test_history_of_what_changed_between_pulls(server: MariadbServer, tmp_path: 
     ]
     assert rows(history["buildingtype"], "id_building_type", "name") == [
         ("Maison", days[0], days[2]),
-        ("Villa", days[2], None),
+        ("Chalet", days[2], None),
     ]
     assert work.lake.version(history["rooms"]) == 0, "nothing changed there: no commit"
     for name, table in SILVER_REGISTER.items():

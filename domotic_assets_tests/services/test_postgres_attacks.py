@@ -29,6 +29,7 @@ from domotic_assets.serve.postgres.publication import is_behind, publish_to, rem
 from domotic_assets_tests.assets.test_scopes import ask, change, people
 from domotic_assets_tests.services.postgres import PostgresServer, database_of, postgres
 from domotic_assets_tests.support.admin_file import publish_admin
+from domotic_assets_tests.support.published import put_in
 
 pytestmark = pytest.mark.untraced
 
@@ -270,9 +271,7 @@ class TestOracles:
         self, filled: PostgresServer, serve: Path, tmp_path: Path
     ) -> None:
         """Rows, sizes, statistics, counters and estimates of its tables, before and after `jimmy` changed."""
-        file = publish.published_file(tmp_path / "serve")
-        file.parent.mkdir()
-        file.write_bytes(publish.published_file(serve).read_bytes())
+        file = put_in(tmp_path / "serve", publish.published_file(serve))
         before = readable_of(filled)
         change(
             file,
@@ -331,9 +330,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def next_file(serve: Path, folder: Path, definition: str | None = None) -> Path:
     """A folder with an admin's file whose minutes have changed; definition: another, to build all anew."""
-    file = publish.published_file(folder / "serve")
-    file.parent.mkdir(parents=True)
-    file.write_bytes(publish.published_file(serve).read_bytes())
+    file = put_in(folder / "serve", publish.published_file(serve))
     stamp = time.monotonic_ns()
     change(
         file,

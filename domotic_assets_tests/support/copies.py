@@ -12,7 +12,7 @@ def copy_installation(folder: Path, target: Path) -> None:
 
     A copy of a base proves nothing by itself: here it is known to be one, and recorded as proved.
     """
-    shutil.copytree(folder, target)
+    shutil.copytree(folder, target, dirs_exist_ok=True)
     for serve in target.rglob("serve"):
         original = folder / serve.relative_to(target)
         for scope in publish.published_scopes(serve):

@@ -17,6 +17,7 @@ from domotic_assets.flow.workspace import Workspace
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.simulator.run import Folders, Simulation, write_history
 from domotic_assets_tests.support import builders, leaks
+from domotic_assets_tests.support.copies import copy_installation
 from domotic_assets_tests.support.lakes import leave_unpublished, open_lake
 from domotic_assets_tests.support.leaks import Finding
 
@@ -59,7 +60,7 @@ class World:
 
     def copy(self, folder: Path) -> "World":
         """The same elsewhere."""
-        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        copy_installation(self.folder, folder)
         return World(folder)
 
     def unname(self) -> None:

@@ -279,3 +279,22 @@ def _scan(file: Path) -> int:
     assert options
     program = Path(sys.executable).with_name("detect-secrets-hook")
     return subprocess.run([program, *options[1].split(), file], capture_output=True, check=False).returncode
+
+
+def test_every_test_that_the_threat_table_names_is_there() -> None:
+    """A row whose test has gone or got another name promises what nobody tries."""
+    table = (PACKAGE.parent / "docs/security.md").read_text().split("## Threat table")[1].split("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    tests = PACKAGE.parent / "domotic_assets_tests"
+    for row in rows:
+        named = re.findall(r"`([^`]+)`", row.rsplit("|", 2)[1])
+        assert named, row
+        file = ""
+        for name in named:
+            if name.startswith("make "):
+                continue
+            path, _, function = name.partition("::")
+            file = path or file
+            assert not function or f"def {function}(" in (tests / file).read_text(), name
+            assert (tests / file).is_file(), name
