@@ -11,7 +11,7 @@ import duckdb
 
 from domotic_assets.orchestration.build import build
 from domotic_assets.schemas import gold
-from domotic_assets.serve import publish
+from domotic_assets.serve import base, publish
 from domotic_assets.serve.people.scopes import Scope, scopes_of
 from domotic_assets.serve.postgres.publication import publish_to, remove
 from domotic_assets_tests.bench import samples
@@ -69,6 +69,7 @@ def _files(whole: Path, place: Path) -> dict[str, Path]:
         with duckdb.connect(str(file)) as connection:
             for statement in [*statements, f"UPDATE meta.published SET delta_version = {number}"]:
                 connection.execute(statement)
+        base.keep(file.parent, file, file.name, follows=False)
         found[name] = file.parent
     return found
 

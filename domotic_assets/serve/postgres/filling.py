@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from domotic_assets.escaping import identifier
 from domotic_assets.schemas import calendar, gold
 from domotic_assets.schemas.table import Table
-from domotic_assets.serve.catalog import MARTS_SCHEMA, published_columns
+from domotic_assets.serve.catalog import MARTS_SCHEMA, published_columns, sql_type
 from domotic_assets.serve.people import cut
 from domotic_assets.serve.postgres import layout, schemas, transfer
 from domotic_assets.serve.postgres.change_log import Log
@@ -76,7 +76,7 @@ class Filling:
                 self._fill_fact(table, ranges.get(table.name, ()), changes, done)
             elif self._has_changed(table, ranges):
                 rows = self._reader.rows(table, self._source.newest)
-                columns = [column.name for column in published_columns(table)]
+                columns = _types_of(table)
                 order = f"ORDER BY {', '.join(map(identifier, table.sort))}"
                 self._fill_chunks(
                     name_of(table.name), table.name, columns, rows, order, _chunk_of(table), done
@@ -143,17 +143,16 @@ class Filling:
         place = table.place.column
         if found is None or found[0] != now:
             emptied = [] if found is None else ["true"]
-            spans = list(changes(EVERYTHING).get(table.name, ()))
+            spans = transfer.grouped(transfer.joined(changes(EVERYTHING).get(table.name, ())))
         else:
             moved = [Range(*sorted((found[1], after)))] if found[1] != after else []
-            spans = list(transfer.joined([*changed, *moved]))
+            spans = transfer.joined([*changed, *moved])
             emptied = [f"{place} {span.condition}" for span in spans]
-        columns = [column.name for column in published_columns(table)]
         rows = self._reader.rows(table, self._source.newest)
         order = ", ".join(map(identifier, table.sort))
-        queries = (f"FROM ({rows}) WHERE {place} {span.condition} ORDER BY {order}" for span in spans)
+        origins = (f"FROM ({rows}) WHERE {place} {span.condition} ORDER BY {order}" for span in spans)
         done.ranges += len(spans)
-        self._replace(name_of(table.name), table.name, columns, emptied, queries, done)
+        self._replace(name_of(table.name), table.name, _types_of(table), emptied, origins, done)
 
     def _cut_of(self, table: Table) -> tuple[str, int]:
         """Return the reader's cut of a minute fact as text, and the minute after which it begins, or 0.
@@ -175,14 +174,13 @@ class Filling:
         """Replace a mart if any of its rows has changed. shown: its name in DuckDB's SQL."""
         self._source.connection.execute(f"CREATE OR REPLACE TEMP TABLE mart_now AS FROM {shown}")
         relation = qualified(MARTS_SCHEMA, shape.name)
-        columns = [name for name, _ in shape.columns]
-        self._fill_chunks(relation, shape.name, columns, "FROM mart_now", "", _WHOLE, done)
+        self._fill_chunks(relation, shape.name, dict(shape.columns), "FROM mart_now", "", _WHOLE, done)
 
     def _fill_chunks(
         self,
         relation: str,
         name: str,
-        columns: Sequence[str],
+        columns: Mapping[str, str],
         rows: str,
         order: str,
         chunk: tuple[str, str],
@@ -217,24 +215,23 @@ class Filling:
             )
         emptied = [f"{in_postgres} IN ({', '.join(map(str, stale))})"] if stale else []
         wanted = f"WHERE {in_duckdb} IN ({', '.join(map(str, fresh))})"
-        queries = [f"FROM ({rows}) {wanted} {order}"] if fresh else []
-        self._replace(relation, name, columns, emptied, queries, done)
+        origins = [f"FROM ({rows}) {wanted} {order}"] if fresh else []
+        self._replace(relation, name, columns, emptied, origins, done)
 
     def _replace(
         self,
         relation: str,
         name: str,
-        columns: Sequence[str],
+        columns: Mapping[str, str],
         emptied: Iterable[str],
-        queries: Iterable[str],
+        origins: Iterable[str],
         done: Filled,
     ) -> None:
-        """Delete the rows that meet any of the conditions, and append those of the queries."""
+        """Delete the rows that meet any of the conditions, and append those of the origins."""
         deleted = 0
         for condition in emptied:
             deleted += self._target.execute(f"DELETE FROM {relation} WHERE {condition}").rowcount  # noqa: S608
-        names = ", ".join(map(identifier, columns))
-        copied = transfer.copy(self._source.connection, self._target, relation, names, queries)
+        copied = transfer.copy(self._source.connection, self._target, relation, columns, origins)
         if deleted or copied:
             done.rows[name] = RowCounts(deleted, copied)
 
@@ -264,13 +261,23 @@ class Filling:
                 [(name, version) for name in changed],
             )
         if done.rebuilt:
-            columns = "table_name, column_name, key, references_table, references_column"
             held = ", ".join(f"'{table.name}'" for table in self._tables)
-            query = (
-                f"SELECT {columns} FROM {cut.SOURCE}.meta.keys WHERE table_name IN ({held}) "  # noqa: S608
+            origin = (
+                f"FROM {cut.SOURCE}.meta.keys WHERE table_name IN ({held}) "
                 f"AND (references_table IS NULL OR references_table IN ({held}))"
             )
-            transfer.copy(self._source.connection, self._target, "meta.keys", columns, [query])
+            transfer.copy(self._source.connection, self._target, "meta.keys", _KEYS, [origin])
+
+
+_KEYS = dict.fromkeys(
+    ("table_name", "column_name", "key", "references_table", "references_column"), "VARCHAR"
+)
+"""The columns of `meta.keys` with DuckDB's types."""
+
+
+def _types_of(table: Table) -> dict[str, str]:
+    """Return the columns of a Gold table with DuckDB's types."""
+    return {column.name: sql_type(column) for column in published_columns(table)}
 
 
 _WHOLE = ("0", "0")

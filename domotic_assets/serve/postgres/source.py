@@ -3,6 +3,7 @@
 All are opened under the publishing lock, so that they read the same one, even if another is published after.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ def opened(serve: Path, number: int) -> Iterator[tuple[Source, ...]]:
                 ]
         except (OSError, duckdb.IOException) as error:
             raise publish.unwritable(serve, error) from error
+        for connection in connections:
+            # They work at the same time, and would wait for each other's threads.
+            connection.execute(f"SET threads = {max(1, (os.cpu_count() or 1) // number)}")
         yield tuple(map(_source, connections))
 
 
