@@ -76,11 +76,50 @@ def test_a_named_link_to_another_folder_has_that_closed(tmp_path: Path) -> None:
     assert mode(tmp_path / "disk" / "bronze") == 0o700
 
 
-def test_a_closed_folder_costs_two_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_folder_costs_a_look_at_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     close_once(tmp_path)
     monkeypatch.setattr(os, "fwalk", None)
-    monkeypatch.setattr(os, "open", None)
+    monkeypatch.setattr(os, "fchmod", None)
     close_once(tmp_path)
+
+
+@pytest.mark.parametrize("text", [None, "", "domotic closed this folder"])
+def test_a_mark_that_was_copied_counts_not(tmp_path: Path, text: str | None) -> None:
+    """As by rclone, a share or a ZIP: the bytes come along, the rights do not."""
+    first, copied = tmp_path / "first", tmp_path / "copied"
+    for folder in (first, copied):
+        folder.mkdir()
+        folder.chmod(0o755)
+    close_once(first)
+    (copied / MARK).write_text((first / MARK).read_text() if text is None else text)
+    (copied / "file").touch(0o644)
+    close_once(copied)
+    assert (mode(copied), mode(copied / "file")) == (0o700, 0o600)
+    # What is restored over it, the mark among it.
+    (copied / "file").chmod(0o644)
+    shutil.copy(copied / MARK, copied / "new")
+    (copied / "new").rename(copied / MARK)
+    close_once(copied)
+    assert mode(copied / "file") == 0o600
+
+
+def test_a_folder_that_all_share_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    with pytest.raises(LakeError, match="other accounts may write into the folder"):
+        close_once(tmp_path / "shared")
+    assert mode(tmp_path / "shared") == 0o1777
+
+
+def test_root_is_refused_what_belongs_to_another_account(place: Path) -> None:
+    need_root()
+    as_another(_make_open, place / "lake", uid=ANOTHER)
+    (place / "lake").chmod(0o755)
+    os.chown(place / "lake", 1, -1)
+    with pytest.raises(LakeError, match=r"run it as: sudo -u daemon domotic") as caught:
+        close_once(place / "lake")
+    assert "\n" not in str(caught.value)
+    assert mode(place / "lake") == 0o755
 
 
 def test_an_access_control_list_stays(tmp_path: Path) -> None:
