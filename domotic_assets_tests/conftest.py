@@ -122,6 +122,14 @@ def _usual_rights() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _settled_at_once() -> Iterator[None]:
+    """Tests save sites.yaml whole, and do not wait until it is settled; those of the waiting set it again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("domotic_assets.registry.settled.SETTLE_SECONDS", 0.0)
+        yield
+
+
 @pytest.fixture
 def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds of this process leave the published files alone."""

@@ -1,7 +1,8 @@
 """Publishes the files of people who are not admins, and finds out whether these files are current."""
 
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
-from domotic_assets.registry.loading import load_sites
+from domotic_assets.registry import settled
+from domotic_assets.registry.loading import parse_registry
 from domotic_assets.schemas import gold
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
@@ -37,7 +38,9 @@ def publish_scopes(work: Workspace) -> files.PublishedScopes:
     that have no scope any more are removed. Returns the files built, and how many others were current or
     removed.
     """
-    return files.publish_scopes(work.serve, scopes_now(work), lambda: scopes_now(work))
+    return files.publish_scopes(
+        work.serve, scopes_now(work), lambda: scopes_now(work), lambda: scopes_to_hand_out(work)
+    )
 
 
 def withdraw(work: Workspace) -> rights.Looked:
@@ -50,6 +53,25 @@ def withdraw(work: Workspace) -> rights.Looked:
 
 
 def scopes_now(work: Workspace) -> tuple[Scope, ...]:
-    """Return what each person except the admins may see, by sites.yaml as it is now."""
+    """Return what each person except the admins may see, by sites.yaml as it is now.
+
+    It may be half saved: what it withdraws is withdrawn, but what it gives is not handed out.
+    """
     # Read sites.yaml again, so that a withdrawn right ends now and not when a process restarts.
-    return scopes_of(load_sites(work.settings.sites_file).registry)
+    return _scopes(work, settled.look(work.settings.sites_file))
+
+
+def scopes_to_hand_out(work: Workspace) -> tuple[Scope, ...]:
+    """Return what each person except the admins may be given, files or rows.
+
+    As `scopes_now` if nobody gets more than is noted; else waits until sites.yaml is settled.
+    """
+    scopes = scopes_now(work)
+    if rights.are_noted(work.serve, scopes):
+        return scopes
+    return _scopes(work, settled.wait_until_settled(work.settings.sites_file))
+
+
+def _scopes(work: Workspace, text: str) -> tuple[Scope, ...]:
+    """Build the scopes of a text of sites.yaml; raises ConfigurationError."""
+    return scopes_of(parse_registry(text, str(work.settings.sites_file)))

@@ -1,12 +1,8 @@
 """Publishes to the PostgreSQL server that sites.yaml names, and finds out whether it is current."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from domotic_assets.flow.workspace import Workspace
-from domotic_assets.operate.people import admin_is_present, scopes_now
+from domotic_assets.operate.people import admin_is_present, scopes_now, scopes_to_hand_out
 from domotic_assets.registry.channels import PostgresqlServer
-from domotic_assets.serve.people.scopes import Scope
 from domotic_assets.serve.postgres.publication import (
     Published,
     is_behind,
@@ -26,10 +22,10 @@ def database_is_behind(work: Workspace, *, rights_only: bool = False) -> bool:
     entry = work.registry.postgresql
     if entry is None or not work.publishes:
         return False
-    server, serve, scopes = _arguments(work, entry)
+    server, scopes = _server(work, entry), scopes_now(work)
     if rights_only:
         return admin_is_present(work) and rights_are_behind(server, scopes)
-    return admin_is_present(work) and is_behind(server, serve, scopes)
+    return admin_is_present(work) and is_behind(server, work.serve, scopes)
 
 
 def publish_database(work: Workspace) -> Published | None:
@@ -38,7 +34,9 @@ def publish_database(work: Workspace) -> Published | None:
     None if they are current, or sites.yaml names none. Raises PublishError.
     """
     entry = work.registry.postgresql
-    return None if entry is None else publish_to(*_arguments(work, entry))
+    if entry is None:
+        return None
+    return publish_to(_server(work, entry), work.serve, scopes_to_hand_out(work))
 
 
 def forget_database(work: Workspace) -> None:
@@ -46,21 +44,17 @@ def forget_database(work: Workspace) -> None:
     entry = work.registry.postgresql
     if entry is None:
         return
-    server, serve, scopes = _arguments(work, entry)
+    server, scopes = _server(work, entry), scopes_to_hand_out(work)
     remove(server)
     if admin_is_present(work):
-        publish_to(server, serve, scopes)
+        publish_to(server, work.serve, scopes)
 
 
-def _arguments(work: Workspace, entry: PostgresqlServer) -> tuple[Server, Path, Sequence[Scope]]:
-    """Return the server, the folder of published files, and the scopes of people by the present sites.yaml.
-
-    Raises ConfigurationError if a credential is not set in the environment or sites.yaml is invalid.
-    """
-    server = Server(
+def _server(work: Workspace, entry: PostgresqlServer) -> Server:
+    """Return the server; raises ConfigurationError if a credential is not set in the environment."""
+    return Server(
         entry.address,
         work.settings.secret(entry.user_env),
         work.settings.secret(entry.password_env),
         work.sites.path(entry.ca_file) if entry.ca_file else None,
     )
-    return server, work.serve, scopes_now(work)

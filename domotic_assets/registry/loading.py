@@ -63,8 +63,13 @@ def load_sites(file: Path) -> Sites:
     Raises ConfigurationError that names the file, the line, the key, what was found and what is allowed;
     a value that is personal is not repeated.
     """
+    return Sites(parse_registry(read_sites(file), str(file)), file.resolve().parent)
+
+
+def read_sites(file: Path) -> str:
+    """Read the text of sites.yaml; raises ConfigurationError if that fails."""
     try:
-        text = read_bounded(file)
+        return read_bounded(file)
     except FileNotFoundError:
         raise ConfigurationError(
             "no such file",
@@ -74,7 +79,6 @@ def load_sites(file: Path) -> Sites:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(file, error) from None
-    return Sites(parse_registry(text, str(file)), file.resolve().parent)
 
 
 def unreadable(file: Path, error: Exception) -> ConfigurationError:

@@ -3,19 +3,22 @@
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 
-from domotic_assets.errors import LakeError
+from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.operate import people as operate_people
 from domotic_assets.operate import withdrawals
+from domotic_assets.registry import settled
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.people import files as people_files
@@ -292,3 +295,70 @@ def test_a_reader_that_holds_a_file_open_keeps_it_on_posix_and_the_name_is_gone(
 def test_forgetting_leaves_no_note(work: Workspace) -> None:
     publish.remove_everything(work.serve)
     assert not (work.serve / ".rights.json").exists()
+
+
+HALF_SAVED = {
+    "an end": ("to: 2023-12-01}", "u-technician"),
+    "a resident who does not consent": (
+        "  - {user: u-refuses, role: renter, homes: [jeremie]}",
+        "u-landlord",
+    ),
+}
+
+
+@pytest.mark.parametrize("cut", HALF_SAVED)
+def test_half_a_file_hands_nothing_out_that_the_whole_does_not(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    """An editor that saves in two writes, or a copy over a slow line; clocks say that it was long ago."""
+    monkeypatch.setattr(settled, "SETTLE_SECONDS", 0.5)
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    # In block style, so that half an entry is one, too.
+    people = PEOPLE.replace("homes: [jimmy], to: 2023-12-01}", "homes: [jimmy],\n     to: 2023-12-01}")
+    whole = HOMES + people + "  - {user: u-refuses, role: renter, homes: [jeremie]}\n"
+    lost, user = HALF_SAVED[cut]
+    half = whole.replace(lost, "}" if lost.endswith("01}") else "").rstrip().rstrip(",")
+    sites = work.settings.sites_file
+    sites.write_text(whole, encoding="utf-8")
+    operate_people.publish_scopes(work)
+    allowed = rights.read_notes(work.serve)[user].grants
+    sites.write_text(half, encoding="utf-8")
+    scopes = {scope.user: scope.grants() for scope in operate_people.scopes_now(work)}
+    assert not rights.is_within(scopes[user], allowed), "half of it gives more"
+    done = threading.Timer(0.2, lambda: sites.write_text(whole, encoding="utf-8"))
+    done.start()
+    handed = [operate_people.scopes_to_hand_out(work)]
+    operate_people.publish_scopes(work)
+    done.join()
+    assert {s.user: s.grants() for s in handed[0]}[user] == allowed, "what the database gets"
+    assert rights.read_notes(work.serve)[user].grants == allowed
+
+
+def test_half_a_file_withdraws_at_once_and_what_was_noted_needs_no_waiting(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settled, "SETTLE_SECONDS", 60.0)
+    operate_people.publish_scopes(work)
+    text = work.settings.sites_file.read_text(encoding="utf-8")
+    work.settings.sites_file.write_text(text.partition("  - {user: u-both")[0], encoding="utf-8")
+    began = time.monotonic()
+    assert operate_people.withdraw(work).removed == {"u-both", "u-technician"}
+    operate_people.publish_scopes(work)
+    assert time.monotonic() - began < 30
+    assert versions(work, "u-both") == []
+
+
+def test_a_file_that_never_settles_is_told_in_one_line(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settled, "SETTLE_SECONDS", 0.01)
+    number = count()
+
+    def save(_seconds: float) -> None:
+        say(work, "to: 2023-12-01", f"to: 2024-12-{next(number) % 28 + 1:02}")
+
+    monkeypatch.setattr(settled, "time", SimpleNamespace(sleep=save, monotonic=lambda: 0.0))
+    say(work, "to: 2023-12-01", "to: 2025-12-01")
+    with pytest.raises(ConfigurationError, match="changes all the time") as told:
+        operate_people.publish_scopes(work)
+    assert "\n" not in str(told.value)

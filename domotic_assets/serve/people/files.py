@@ -72,25 +72,32 @@ def _source(versions: Mapping[str, int], definition: str) -> str:
     return hashlib.sha256(repr((sorted(versions.items()), definition)).encode()).hexdigest()
 
 
-def publish_scopes(serve: Path, scopes: Sequence[Scope], read: rights.Read | None = None) -> PublishedScopes:
+def publish_scopes(
+    serve: Path,
+    scopes: Sequence[Scope],
+    read: rights.Read | None = None,
+    read_to_hand_out: rights.Read | None = None,
+) -> PublishedScopes:
     """Build the files that are missing or not current; first remove those of whom rights were withdrawn.
 
     A file is current as in `are_current`; one that would hold the same as before stays. read: reads the
-    scopes anew before a file is published; by default they are `scopes`. One process at a time does this, so
-    that a slower one never restores what another has removed. Raises LakeError if a file cannot be removed,
-    after all others were built.
+    scopes anew before a file is published; by default they are `scopes`. read_to_hand_out: reads those to
+    build files of, and may wait; by default they are what was read to withdraw. One process at a time does
+    this, so that a slower one never restores what another has removed. Raises LakeError if a file cannot be
+    removed, after all others were built.
     """
     look = read or (lambda: scopes)
     built: list[Path] = []
     with publish.alone(serve, rights.BUILDING_LOCK):
         looked = rights.withdraw(serve, look)
         stuck = (looked.stuck or {}).keys()
-        behind = [scope for scope in _behind(serve, looked.scopes) if scope.user not in stuck]
+        wanted = looked.scopes if read_to_hand_out is None else read_to_hand_out()
+        behind = [scope for scope in _behind(serve, wanted) if scope.user not in stuck]
         for scope, made in build_scopes(serve, behind):
             file = rights.hand_out(serve, scope, made, look)
             built += [] if file is None else [file]
     looked.refuse_stuck(serve)
-    return PublishedScopes(tuple(built), len(looked.scopes) - len(built), len(looked.removed))
+    return PublishedScopes(tuple(built), len(wanted) - len(built), len(looked.removed))
 
 
 def build_scopes(serve: Path, scopes: Sequence[Scope]) -> Iterator[tuple[Scope, rights.Made]]:

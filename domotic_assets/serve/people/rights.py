@@ -136,6 +136,14 @@ def is_published(serve: Path, user: str, note: Note) -> bool:
         return False
 
 
+def are_noted(serve: Path, scopes: Sequence[Scope]) -> bool:
+    """Return whether each person's file was made with all that the scope gives, and more at most."""
+    notes = read_notes(serve)
+    return all(
+        scope.user in notes and is_within(scope.grants(), notes[scope.user].grants) for scope in scopes
+    )
+
+
 def is_within(held: Iterable[Grant], wanted: Iterable[Grant]) -> bool:
     """Return whether all that `held` grants is granted by `wanted`, each table with the same reach."""
     by_table: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
