@@ -11,6 +11,7 @@ Why: docs/decisions/0039-texts-pass-by-their-form.md
 import hmac
 import re
 import unicodedata
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from domotic_assets.ingest.vocabulary import SITES, WORDS
@@ -23,8 +24,8 @@ MOST_FIGURES = 3
 MOST_WORDS = 8
 LARGEST_NUMBER = 1e8
 """Magnitude from which a number of an unknown measure may be somebody's phone number."""
-UNIX_TIMES = (1.0e9, 2.0e9)
-"""Unix times of 2001 to 2033, which have the magnitude of phone numbers, and are none of them."""
+NEAR_THE_MINUTE = timedelta(days=366).total_seconds()
+"""Seconds from its file's minute within which a unix time is believed: others look like German mobiles'."""
 
 _SHORTEST_PART = 3
 """Letters of the shortest part of a compound: `Wohn` and `Zimmer`."""
@@ -92,9 +93,14 @@ def is_site(name: str) -> bool:
     return name in SITES or is_harmless(name)
 
 
-def is_measure(number: float) -> bool:
-    """Return whether a number of an unknown measure can be no phone number, by its magnitude."""
-    return abs(number) < LARGEST_NUMBER or UNIX_TIMES[0] <= number < UNIX_TIMES[1]
+def is_measure(number: float, minute: datetime | None = None) -> bool:
+    """Return whether a number of an unknown measure can be no phone number: small, or a unix time.
+
+    minute: of the number's file. A unix time is believed only near it.
+    """
+    if abs(number) < LARGEST_NUMBER:
+        return True
+    return minute is not None and abs(number - minute.timestamp()) < NEAR_THE_MINUTE
 
 
 def words_of(text: str) -> list[str]:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from enum import IntEnum
+from functools import cached_property, lru_cache
 from itertools import groupby
 
 from domotic_assets.ingest.harmless import is_harmless, plain_form, words_of
@@ -49,6 +50,46 @@ _NAME_OF = frozenset(
 _CODES = frozenset({"error", "weather", "status", "fault", "warning", "state"})
 """What a code may be of without being a secret."""
 _HUMP = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+_MEASURED = frozenset(
+    map(
+        plain_form,
+        """
+        count counts counter lock locks locked state states status energy power rssi signal strength light
+        lights lamp temperature temperatures temp humidity pressure voltage current battery level present
+        presence duration time heater heating gas water load enabled active online connected open closed
+        button relay pump fan noise co2 percent quality failures errors energie leistung temperatur zustand
+        anzahl licht lumière température énergie energia potenza luce temperatura stato estado
+        """.split(),  # noqa: SIM905
+    )
+)
+"""Last words of a key that say that it measures: `street_light`, `user_count`, `sessionEnergy`."""
+_REGISTERS = frozenset({"modbus", "register", "bus", "knx", "dali"})
+"""What has addresses that are nobody's."""
+
+
+class Secrecy(IntEnum):
+    """What a key says of its value: nothing, that its texts are secret or personal, or that all of it is."""
+
+    NONE = 0
+    TEXTS = 1
+    ALL = 2
+
+
+@lru_cache(maxsize=16_384)
+def secrecy_of(name: str) -> Secrecy:
+    """Return what a key says of its value, in any spelling: only texts are secret of what is measured.
+
+    The last word of a key is what it is about: `key_lock` is a lock, and `lock_code` a code.
+    """
+    if not is_secret_name(name):
+        return Secrecy.NONE
+    if len(name) > _LONGEST_KEY:
+        return Secrecy.ALL
+    words = words_of(_HUMP.sub(" ", name))
+    measures = len(words) > 1 and (words[-1] in _MEASURED or not _REGISTERS.isdisjoint(words))
+    return Secrecy.TEXTS if measures else Secrecy.ALL
 
 
 @lru_cache(maxsize=16_384)
@@ -103,16 +144,19 @@ class Secrets:
             or (self.shared is not None and self.shared.overlap(text))
         )
 
-    @property
+    @cached_property
     def figures(self) -> bool:
         """Whether a secret is a number, so that numbers have to be compared with it."""
         return self.everything or any(map(_is_number, self.plain))
 
-    def overlap_number(self, number: float, shortest: int) -> bool:
+    def overlap_number(self, number: float, shortest: int, *, is_declared: bool = False) -> bool:
         """Return whether the figures of a number hold a secret, or are a piece of one.
 
-        shortest: figures that both must have, as short ones are alike by chance.
+        shortest: figures that both must have, as short ones are alike by chance. is_declared: it is of a
+        declared measure, of which only a whole number is compared.
         """
+        if is_declared and not number.is_integer():
+            return False
         figures = "".join(filter(str.isdecimal, f"{number:.15g}"))
         return len(figures) >= shortest and any(
             len(form) >= shortest and (form in figures or figures in form)
@@ -135,6 +179,11 @@ def _overlap(plain: frozenset[str], text: str) -> bool:
     whole = plain_form(text)
     pieces = [piece for piece in {whole, *words_of(text)} if len(piece) >= SHORTEST_PIECE]
     return any(form in whole or any(piece in form for piece in pieces) for form in plain)
+
+
+def is_one_word(text: str) -> bool:
+    """Return whether a text is one word that passes by its form: none to look for, it tells nothing."""
+    return is_harmless(text) and len(words_of(text)) == 1 and not any(map(str.isnumeric, text))
 
 
 def passes(text: str, secrets: Secrets) -> bool:

@@ -6,6 +6,7 @@ It works on any text, whole or cut off, in one pass over its tokens: no file is 
 import json
 import re
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
 
@@ -53,10 +54,12 @@ def masked_text(content: bytes, users: Collection[str]) -> str:
     encoding = json.detect_encoding(content)
     text = content[: 4 * MOST_CHARACTERS].decode(encoding, errors="replace").removeprefix("\ufeff")
     tokens = list(_tokens(text[:MOST_CHARACTERS].replace("\r\n", "\n")))
+    told = (read_local(token.said) for token in tokens)
+    minute = next((time.replace(tzinfo=UTC) for time in told if time is not None), None)
     secrets = Secrets.of({token.said for token in tokens if token.secret}).beside(Secrets.of(set(users)))
     rest = len(text) - MOST_CHARACTERS
     more = f"\n… {rest} characters more" if rest > 0 else ""
-    return "".join(_shown(token, secrets) for token in tokens) + more
+    return "".join(_shown(token, secrets, minute) for token in tokens) + more
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -94,8 +97,8 @@ def _said(quoted: str) -> str:
         return quoted[1:-1] if quoted[-1:] == quoted[:1] and len(quoted) > 1 else quoted[1:]
 
 
-def _shown(token: _Token, secrets: Secrets) -> str:
-    """Return a token as it may be seen."""
+def _shown(token: _Token, secrets: Secrets, minute: datetime | None) -> str:
+    """Return a token as it may be seen. minute: the first that the text tells, on whatever clock."""
     kind, text, said, secret = token
     if kind == "sign":
         return text if text.isprintable() or text.isspace() else "\ufffd"
@@ -103,7 +106,7 @@ def _shown(token: _Token, secrets: Secrets) -> str:
         kind == "time"
         or said in _KNOWN
         or read_local(said) is not None
-        or (_is_number(said, secrets) if kind == "bare" else False)
+        or (_is_number(said, secrets, minute) if kind == "bare" else False)
         or (is_site(said) and not secrets.overlap(said))
     )
     if not may_pass:
@@ -112,9 +115,9 @@ def _shown(token: _Token, secrets: Secrets) -> str:
     return text[:1] + said + end if kind == "quoted" else text
 
 
-def _is_number(text: str, secrets: Secrets) -> bool:
+def _is_number(text: str, secrets: Secrets, minute: datetime | None) -> bool:
     """Return whether a text is a number that may be a measure."""
     if len(text) > _LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
         return False
     number = float(text)
-    return is_measure(number) and not secrets.overlap_number(number, SHORTEST_PIECE)
+    return is_measure(number, minute) and not secrets.overlap_number(number, SHORTEST_PIECE)

@@ -40,8 +40,12 @@ _TYPES: Mapping[str, Any] = {
     "word": Literal[DOOR, WINDOW],
 }  # fmt: skip
 """Type that a decoder accepts for a kind of variable; flags and states become numbers."""
-_TYPES_OF_UNKNOWN: Mapping[type, Any] = {int: _MEASURE, float: _MEASURE, bool: bool, str: str}
-"""Everything is kept of an unknown variable: its decoder accepts the type that the document has."""
+_TYPES_OF_PRIVATE: Mapping[type, Any] = {int: _MEASURE, float: _MEASURE, bool: bool}
+_TYPES_OF: Mapping[str, Mapping[type, Any]] = {
+    "unknown": {**_TYPES_OF_PRIVATE, str: str},
+    "private": _TYPES_OF_PRIVATE,
+}
+"""Of a variable that is not declared the decoder accepts the type that the document has."""
 
 _SPOKEN = (str, _TYPES["word"])
 """Types whose values are texts."""
@@ -113,7 +117,7 @@ def decoder_of(document: Mapping[str, Any], leaves: Sequence[Leaf]) -> Decoder |
     _, places = split(skeleton)
     _, values = split(document)
     types = [
-        _TYPES_OF_UNKNOWN.get(type(value)) if leaf.kind == "unknown" else _TYPES.get(leaf.kind)
+        _TYPES_OF[leaf.kind].get(type(value)) if leaf.kind in _TYPES_OF else _TYPES.get(leaf.kind)
         for leaf, value in zip(leaves, values, strict=True)
     ]
     if None in types or not all(type(place) is str for place in places):

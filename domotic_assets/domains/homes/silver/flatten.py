@@ -31,9 +31,10 @@ from domotic_assets.domains.homes.silver.header import (
     header_secrets,
     own_secrets_of,
     read_local,
+    sender_secrets_of,
     unix_times,
 )
-from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, Group, judge
+from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, Beside, Group, judge
 from domotic_assets.domains.homes.silver.minute import Evidence, Reading, reading_of
 from domotic_assets.domains.homes.silver.neighbours import with_units
 from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
@@ -108,6 +109,7 @@ class _File:
     status: str = "quarantined"
     reason: str | None = None
     secrets: Secrets = NO_SECRETS
+    """Beside which its texts must pass."""
 
 
 _Scope = tuple[tuple[tuple[str, str], ...], str]
@@ -119,7 +121,7 @@ Homes that spell their rooms alike share the plans of shapes that hide no name: 
 
 @dataclass(slots=True)
 class _Plan:
-    """A shape interpreted for a scope; valid for files whose secrets do not overlap its free names.
+    """A shape interpreted for a scope; valid for files whose user and token do not overlap its free names.
 
     decoder: made from the last document of this shape that needed one.
     """
@@ -138,10 +140,13 @@ def _plan(scope: _Scope, shape: Shape) -> _Plan:
 
 @dataclass(slots=True)
 class _Sent:
-    """What is known of a shape that a home sends: its plan, and by secrets the group and first leaf."""
+    """What is known of a shape that a home sends: its plan, and the group and first leaf of its files.
+
+    places: by the secrets of user and token, and whether a secret of the file is a number.
+    """
 
     plan: _Plan
-    places: dict[Secrets, tuple[Group, int]]
+    places: dict[tuple[Secrets, bool], tuple[Group, int]]
 
 
 def flatten(versions: pl.DataFrame, registry: Registry) -> Flattened:
@@ -252,10 +257,11 @@ class _Flattening:
         sent = self._sent.get((file.home.id, shape))
         if sent is None:
             sent = self._sent[file.home.id, shape] = self._planned(file.home, shape)
-        file.secrets = self._secrets_of(file.home, sent.plan, parts, values)
-        place = sent.places.get(file.secrets)
+        file.secrets, sender = self._secrets_of(file.home, sent.plan, parts, values)
+        key = sender, file.secrets.figures
+        place = sent.places.get(key)
         if place is None:
-            place = sent.places[file.secrets] = self._begin(file.home, file.secrets, sent.plan, shape)
+            place = sent.places[key] = self._begin(file.home, key, sent.plan, shape)
         group, begin = place
         group.files.append(number)
         group.begins.append(begin)
@@ -278,19 +284,25 @@ class _Flattening:
 
     def _secrets_of(
         self, home: Home, plan: _Plan, documents: Sequence[dict[str, Any]], values: Sequence[Any]
-    ) -> Secrets:
-        """Collect the secrets beside which a file's texts must pass: its own, and the feed users.
+    ) -> tuple[Secrets, Secrets]:
+        """Collect the secrets beside which a file's texts must pass, and those for its names.
 
-        A document is searched for others than those of its header only if it may have any.
+        For names they are user and token alone, which are the same in all files of a home. A document is
+        searched for others than those of its header only if it may have any.
         """
         document = documents[-1]
         header = [document.get(name, "") for name in ("user", "api_token", "datetime")]
         plain = len(documents) == 1 and set(map(type, header)) == {str} and not plan.interpreted.tells_secrets
         if plain and _NESTED.isdisjoint([type(value) for value in values]):
-            own = header_secrets(*header[:2])
-        else:
-            rooms = dict(self._rooms[home.id])
-            own = Secrets.of(set().union(*(own_secrets_of(part, rooms) for part in documents)))
+            beside = self._beside_shared(header_secrets(*header[:2]))
+            return beside, beside
+        rooms = dict(self._rooms[home.id])
+        own = Secrets.of(set().union(*(own_secrets_of(part, rooms) for part in documents)))
+        sender = Secrets.of(set().union(*map(sender_secrets_of, documents)))
+        return self._beside_shared(own), self._beside_shared(sender)
+
+    def _beside_shared(self, own: Secrets) -> Secrets:
+        """Add the secrets that all files share; one object for equal ones."""
         beside = self._beside.get(own)
         if beside is None:
             beside = self._beside[own] = own.beside(self._shared)
@@ -410,25 +422,28 @@ class _Flattening:
         homes.extend([home] * len(leaves))
         return begin
 
-    def _begin(self, home: Home, secrets: Secrets, plan: _Plan, shape: Shape) -> tuple[Group, int]:
-        """Return the group of a home's files of a shape, and the row of its first leaf in `_names`."""
-        group = self._group(home, secrets, plan, shape)
+    def _begin(self, home: Home, key: tuple[Secrets, bool], plan: _Plan, shape: Shape) -> tuple[Group, int]:
+        """Return the group of a home's files of a shape, and the row of its first leaf in `_names`.
+
+        key: of `_Sent.places`.
+        """
+        group = self._group(home, *key, plan, shape)
         return group, self._name(home.id, range(group.first_leaf, group.first_leaf + len(group.leaves)))
 
-    def _group(self, home: Home, secrets: Secrets, plan: _Plan, shape: Shape) -> Group:
+    def _group(self, home: Home, sender: Secrets, is_careful: bool, plan: _Plan, shape: Shape) -> Group:
         """Return the group that collects files of this shape from homes that spell their rooms alike.
 
-        If a name that passes by its form overlaps a secret, it is hidden too, and only files of the home with
-        the same secrets share the group.
+        If a name that passes by its form overlaps user or token, it is hidden too, and only files of the home
+        with the same ones share the group. is_careful: whether a secret of the files is a number.
         """
         leaves, scope, apart = plan.interpreted.leaves, plan.scope, NO_SECRETS
-        if any(map(secrets.overlap, plan.interpreted.free)):
-            scope, apart = self._own_scope(home.id), secrets
-            leaves = interpret(shape, "", Naming(dict(scope[0]), scope[1], secrets)).leaves
-        key = (scope, apart, secrets.figures, shape)
+        if any(map(sender.overlap, plan.interpreted.free)):
+            scope, apart = self._own_scope(home.id), sender
+            leaves = interpret(shape, "", Naming(dict(scope[0]), scope[1], sender)).leaves
+        key = (scope, apart, is_careful, shape)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(leaves, len(self._leaves), secrets.figures)
+            group = self._groups[key] = Group(leaves, len(self._leaves), is_careful)
             self._leaves.extend(leaves)
         return group
 
@@ -497,9 +512,10 @@ class _Flattening:
             self._shared_minutes(facts),
         )
 
-    def _beside_of(self, file: int) -> Secrets:
-        """Return the secrets beside which the texts of a file that was read value by value must pass."""
-        return self._files[file].secrets
+    def _beside_of(self, file: int) -> Beside:
+        """Return what the values of a file that was read value by value are judged beside."""
+        known = self._files[file]
+        return Beside(known.secrets, known.minute)
 
     def _names(self) -> pl.DataFrame:
         """Build one row for each leaf of each home: what it is called, and the unit and bounds of its values.

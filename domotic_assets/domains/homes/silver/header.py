@@ -10,7 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from domotic_assets.ingest.secrets import SHORTEST_PIECE, Secrets, is_secret_name
+from domotic_assets.ingest.harmless import is_harmless
+from domotic_assets.ingest.secrets import SHORTEST_PIECE, Secrecy, Secrets, is_one_word, secrecy_of
 from domotic_assets.localtime import clock_reading
 from domotic_assets.same_name import name_key
 from domotic_assets.schemas.homes.variables import VARIABLES
@@ -20,6 +21,8 @@ _LARGEST = 1e300
 """Bounds of the magnitude of a number that is looked for as a secret."""
 _DECLARED = frozenset(variable.field for variable in VARIABLES.values())
 """Fields whose numbers are measures, even in a room that is called like a secret."""
+_SENDER = ("user", "api_token")
+"""Headers that are the same in all files of a home: beside what they hold its names must pass."""
 _INSIDE_TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d)", re.ASCII)
 
 
@@ -32,27 +35,36 @@ def header_secrets(user: str, token: str) -> Secrets:
 def own_secrets_of(document: Mapping[str, Any], rooms: Collection[str]) -> set[str]:
     """Collect every text, number and key that lies below a key that names a secret, at any depth.
 
-    rooms: keys (`name_key`) of rooms that sites.yaml names: no secrets, whatever they mean elsewhere.
+    No key that passes by its form, no text of one harmless word, and no number of a key that measures: what
+    `owner: home` says is not looked for in the rest of the file. rooms: keys (`name_key`) of rooms that
+    sites.yaml names: no secrets, whatever they mean elsewhere.
     """
-    found: set[str] = set()
+    found = {document[name] for name in _SENDER if type(document.get(name)) is str}
     # Each node with whether it is a secret. No recursion: a document may be deep.
-    waiting: list[tuple[Any, bool]] = [(document, False)]
+    waiting: list[tuple[Any, Secrecy]] = [(document, Secrecy.NONE)]
     while waiting:
-        node, secret = waiting.pop()
+        node, secrecy = waiting.pop()
         if type(node) is dict:
             for key, value in node.items():
-                if secret and key not in _DECLARED:
+                if secrecy and key not in _DECLARED and not is_harmless(key):
                     found.add(key)
-                elif secret and type(value) in (int, float):
+                elif secrecy and key in _DECLARED and type(value) in (int, float):
                     continue
-                waiting.append((value, secret or (is_secret_name(key) and name_key(key) not in rooms)))
+                told = Secrecy.NONE if name_key(key) in rooms else secrecy_of(key)
+                waiting.append((value, max(secrecy, told)))
         elif type(node) is list:
-            waiting += [(item, secret) for item in node]
-        elif secret and type(node) is str:
-            found.add(node)
-        elif secret and type(node) in (int, float) and _LEAST <= abs(node) < _LARGEST:
+            waiting += [(item, secrecy) for item in node]
+        elif secrecy and type(node) is str:
+            if not is_one_word(node):
+                found.add(node)
+        elif secrecy is Secrecy.ALL and type(node) in (int, float) and _LEAST <= abs(node) < _LARGEST:
             found.add(f"{node:.15g}" if type(node) is float else str(node))
     return found
+
+
+def sender_secrets_of(document: Mapping[str, Any]) -> set[str]:
+    """Collect the texts of user and token, in whatever form they are: those of `own_secrets_of` for names."""
+    return own_secrets_of({name: document[name] for name in _SENDER if name in document}, ())
 
 
 @lru_cache(maxsize=8192)

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import polars as pl
 
 from domotic_assets.domains.homes.silver.shape import Leaf
 from domotic_assets.domains.homes.silver.words import flag, opening_kind, opening_state
-from domotic_assets.ingest.harmless import is_measure, shown_text
+from domotic_assets.ingest.harmless import LARGEST_NUMBER, is_measure, shown_text
 from domotic_assets.ingest.masking import MASK
 from domotic_assets.ingest.secrets import SHORTEST_PIECE, Secrets, passes
 from domotic_assets.ingest.units import DECIMALS, factor_and_offset, number_and_unit
@@ -22,8 +23,16 @@ from domotic_assets.ingest.units import DECIMALS, factor_and_offset, number_and_
 OPENED: Mapping[type, str] = {dict: "{***}", list: "[***]"}
 """How a refused object or list is shown whose content does not pass: drift tells kinds by these brackets."""
 
-SecretsOf = Callable[[int], Secrets]
-"""Returns the secrets beside which the texts of a file (by number) must pass."""
+
+class Beside(NamedTuple):
+    """What the values of a file are judged beside: its secrets, and its minute."""
+
+    secrets: Secrets
+    minute: datetime | None
+
+
+BesideOf = Callable[[int], Beside]
+"""Returns what the values of a file (by number) are judged beside."""
 
 
 class State(float, Enum):
@@ -41,9 +50,10 @@ class State(float, Enum):
 _STATES = {state.value: float(state) for state in State}
 _PHONE = re.compile(r"\s*(?:\+[0-9]{6}|0[0-9]{4})", re.ASCII)
 """A number in quotes that is written as one of a phone."""
-_SHORTEST = {"unknown": SHORTEST_PIECE, "number": 6, "counter": 8, "unix_time": 8}
+_SHORTEST = {"unknown": SHORTEST_PIECE, "private": SHORTEST_PIECE, "number": 8, "counter": 8, "unix_time": 8}
 """Figures from which a number of these kinds is compared with secrets: short ones are alike by chance."""
-_MEASURED = frozenset({"number", "unknown"})
+_UNDECLARED = frozenset({"unknown", "private"})
+_MEASURED = _UNDECLARED | {"number"}
 """Kinds whose numbers are not believed if they are as large as phone numbers: counters and times may be."""
 WITHHELD = frozenset({"withheld", "secret"})
 """Reasons of values of which nothing is shown."""
@@ -114,7 +124,7 @@ class _Reading(NamedTuple):
     reason: str | None = None
 
 
-def judge(groups: Sequence[Group], secrets_of: SecretsOf) -> Judged:
+def judge(groups: Sequence[Group], beside_of: BesideOf) -> Judged:
     """Judge groups column by column: the values that fit their kind together, any other value by itself."""
     numbers, texts = _Stack(), _Stack()
     lengths: list[int | None] = []
@@ -137,7 +147,7 @@ def judge(groups: Sequence[Group], secrets_of: SecretsOf) -> Judged:
     if not (finite := measured.is_finite()).all():
         odd += [numbers.origin(row) for row in (~finite).arg_true()]
         measured = measured.set(~finite, None)
-    singly, refused, nulls = _one_by_one(odd, secrets_of)
+    singly, refused, nulls = _one_by_one(odd, beside_of)
     origins = _origins([*numbers.columns, *texts.columns])
     spoken = pl.DataFrame({"value_text": texts.values, "value_text_length": lengths}, schema=SPOKEN)
     readings = [
@@ -205,7 +215,11 @@ def _numbers(kind: str, values: list[Any], is_careful: bool) -> tuple[list[Any],
         fitting = _NOTHING
     kept, odd = _parted(values, fitting)
     if fitting == _NUMBERS and kind in _MEASURED:
-        large = [at for at, value in enumerate(kept) if value is not None and not is_measure(value)]
+        large = [
+            at
+            for at, value in enumerate(kept)
+            if value is not None and not -LARGEST_NUMBER < value < LARGEST_NUMBER
+        ]
         for at in large:
             kept[at] = None
         odd += large
@@ -216,7 +230,7 @@ def _numbers(kind: str, values: list[Any], is_careful: bool) -> tuple[list[Any],
 
 
 def _one_by_one(
-    odd: Sequence[_Origin], secrets_of: SecretsOf
+    odd: Sequence[_Origin], beside_of: BesideOf
 ) -> tuple[pl.DataFrame, list[tuple[int, int, str, str]], Counter[int]]:
     """Judge values that do not fit, one by one; returns readings, refused values, and nulls by file."""
     singly: list[tuple[int, int, float | None, str | None, int | None]] = []
@@ -225,10 +239,10 @@ def _one_by_one(
     for group, place, at in odd:
         file, number = group.files[at], group.begins[at] + place
         value = group.values[at * len(group.leaves) + place]
-        secrets = secrets_of(file)
-        reading = _judge_value(group.leaves[place], value, secrets)
+        beside = beside_of(file)
+        reading = _judge_value(group.leaves[place], value, beside)
         if reading.reason is not None:
-            shown = MASK if reading.reason in WITHHELD else raw_text(value, secrets)
+            shown = MASK if reading.reason in WITHHELD else raw_text(value, beside)
             refused.append((file, number, shown, reading.reason))
         elif reading.text is not None:
             singly.append((file, number, None, reading.text, len(_as_text(value))))
@@ -250,7 +264,7 @@ def _parted(values: list[Any], fitting: frozenset[type]) -> tuple[list[Any], lis
     return kept, odd
 
 
-def _judge_value(leaf: Leaf, value: Any, secrets: Secrets) -> _Reading:
+def _judge_value(leaf: Leaf, value: Any, beside: Beside) -> _Reading:
     """Judge one value against the kind and unit of its variable; a null gives an empty reading."""
     kind = leaf.kind
     if value is None:
@@ -270,21 +284,25 @@ def _judge_value(leaf: Leaf, value: Any, secrets: Secrets) -> _Reading:
     if kind == "word":
         return _Reading(reason="unknown_word")
     if type(value) in (int, float):
-        return _told(value, kind, secrets, is_text=False)
+        return _told(value, kind, beside, is_text=False)
+    if kind == "private" and type(value) is not bool:
+        return _Reading(reason="secret")
+    if kind in ("text", *_UNDECLARED) and type(value) is bool:
+        return _Reading(number=float(value))
     if kind in ("text", "unknown"):
-        if type(value) is bool:
-            return _Reading(number=float(value))
         text = _as_text(value)
-        return _Reading(text=shown_text(text)) if passes(text, secrets) else _Reading(reason="withheld")
+        return (
+            _Reading(text=shown_text(text)) if passes(text, beside.secrets) else _Reading(reason="withheld")
+        )
     if type(value) is str and _PHONE.match(value):
         return _Reading(reason="withheld")
     if type(value) is str and _BARE_NUMBER.fullmatch(value):
-        return _told(float(value), kind, secrets, is_text=True)
+        return _told(float(value), kind, beside, is_text=True)
     measured = number_and_unit(value) if type(value) is str else None
-    return _Reading(reason="not_a_number") if measured is None else _converted(measured, leaf, secrets)
+    return _Reading(reason="not_a_number") if measured is None else _converted(measured, leaf, beside)
 
 
-def _told(value: float, kind: str, secrets: Secrets, *, is_text: bool) -> _Reading:
+def _told(value: float, kind: str, beside: Beside, *, is_text: bool) -> _Reading:
     """Judge a number: refused if a double cannot hold it, or if it may be a phone's or a secret.
 
     is_text: it was written in quotes, as phone numbers are; then a counter is not believed to be so large.
@@ -295,35 +313,40 @@ def _told(value: float, kind: str, secrets: Secrets, *, is_text: bool) -> _Readi
         return _Reading(reason="not_finite")
     if not math.isfinite(number):
         return _Reading(reason="not_finite")
-    may_be_one = (kind in _MEASURED or is_text) and not is_measure(number)
-    if may_be_one or secrets.overlap_number(number, _SHORTEST[kind]):
+    may_be_one = (kind in _MEASURED or is_text) and not is_measure(number, beside.minute)
+    is_declared = kind not in _UNDECLARED
+    if may_be_one or beside.secrets.overlap_number(number, _SHORTEST[kind], is_declared=is_declared):
         return _Reading(reason="withheld")
     return _Reading(number=number)
 
 
-def _converted(measured: tuple[float, str], leaf: Leaf, secrets: Secrets) -> _Reading:
+def _converted(measured: tuple[float, str], leaf: Leaf, beside: Beside) -> _Reading:
     """Judge a number in a unit of its own: it is converted to the variable's, or refused."""
     number, unit = measured
     found = None if leaf.unit is None else factor_and_offset(unit, leaf.unit)
     if found is None:
         return _Reading(reason="unit_unknown")
     factor, offset = found
-    return _told(round(number * factor + offset, DECIMALS), leaf.kind, secrets, is_text=True)
+    return _told(round(number * factor + offset, DECIMALS), leaf.kind, beside, is_text=True)
 
 
-def raw_text(value: Any, secrets: Secrets) -> str:
+def raw_text(value: Any, beside: Beside) -> str:
     """Return a refused value as it is in the file if it passes, else a sign for what it is."""
     if type(value) in (int, float):
         try:
             number = float(value)
         except OverflowError:
             return MASK
-        may_pass = not math.isfinite(number) or is_measure(number)
-        return MASK if not may_pass or secrets.overlap_number(number, SHORTEST_PIECE) else json.dumps(value)
+        may_pass = not math.isfinite(number) or is_measure(number, beside.minute)
+        return (
+            MASK
+            if not may_pass or beside.secrets.overlap_number(number, SHORTEST_PIECE)
+            else json.dumps(value)
+        )
     if type(value) is bool:
         return json.dumps(value)
     text = _as_text(value)
-    return shown_text(text) if passes(text, secrets) else OPENED.get(type(value), MASK)
+    return shown_text(text) if passes(text, beside.secrets) else OPENED.get(type(value), MASK)
 
 
 def _as_text(value: Any) -> str:

@@ -13,7 +13,7 @@ import polars as pl
 
 from domotic_assets.domains.homes.silver.decoder import QUOTE, quotes_in
 from domotic_assets.domains.homes.silver.document import Unreadable, is_too_deep, read_leniently, unwrapped
-from domotic_assets.domains.homes.silver.judgement import READINGS, Group, Judged, SecretsOf, raw_text
+from domotic_assets.domains.homes.silver.judgement import READINGS, BesideOf, Group, Judged, raw_text
 from domotic_assets.domains.homes.silver.shape import texts_in
 from domotic_assets.schemas.homes.variables import CATEGORIES
 
@@ -88,9 +88,7 @@ def _beside(document: dict[str, Any], lost: dict[str, Any]) -> dict[str, Any]:
     return {category: [value]} if is_one else lost
 
 
-def without_repeats(
-    judged: Judged, groups: Sequence[Group], ranks: pl.Series, secrets_of: SecretsOf
-) -> Judged:
+def without_repeats(judged: Judged, groups: Sequence[Group], ranks: pl.Series, beside_of: BesideOf) -> Judged:
     """Keep the last reading that a file has of a device and variable; a different earlier one is refused.
 
     ranks: by number of a leaf, equal for leaves of one device and variable.
@@ -111,6 +109,6 @@ def without_repeats(
     for file, leaf in readings.filter(~counts & differs).select("file", "leaf").iter_rows():
         group, place = repeating[file]
         value = group.values[place * len(group.leaves) + leaf - group.begins[place]]
-        refused.append((file, leaf, raw_text(value, secrets_of(file)), REASON))
+        refused.append((file, leaf, raw_text(value, beside_of(file)), REASON))
     kept = pl.concat([judged.readings.filter(~theirs), readings.filter(counts).select(*READINGS)])
     return Judged(kept, refused, judged.nulls)

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 from domotic_assets.escaping import without_unseen
 from domotic_assets.ingest.harmless import hidden_name, is_harmless, shown_text
-from domotic_assets.ingest.secrets import NO_SECRETS, Secrets, is_secret_name, passes
+from domotic_assets.ingest.secrets import NO_SECRETS, Secrecy, Secrets, passes, secrecy_of
 from domotic_assets.same_name import name_key, plain_name
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 
@@ -30,6 +30,13 @@ FEED = "feed"
 
 DEVICE_ROOM = "house"
 
+_UNDECLARED: Mapping[Secrecy, str] = {
+    Secrecy.NONE: "unknown",
+    Secrecy.TEXTS: "private",
+    Secrecy.ALL: "secret",
+}
+"""Kind of an undeclared variable by what its keys say."""
+
 _AFTER_FIGURES, _LETTER = ":", "a"
 """A key that comes before the first may begin with a figure: a quick test whether an object is a list."""
 _LONGEST_PLACE = 4
@@ -40,7 +47,8 @@ _LONGEST_PLACE = 4
 class Leaf:
     """What one value of a shape measures.
 
-    kind: a Kind of the feed, `word`, `unknown`, `no_device`, or `secret` if a key says that it is one.
+    kind: a Kind of the feed, `word`, `unknown`, `no_device`, `secret` if a key says that it is one, or
+    `private` if a key says so of its texts alone.
     """
 
     room: str
@@ -224,9 +232,9 @@ def texts_in(document: Mapping[str, Any]) -> int:
 class Naming:
     """Names what a home's files name, as it may leave Bronze.
 
-    key: makes the names that are made of a hash the home's own (`harmless.hidden_name`). secrets: those of
-    the files, beside which a name must pass. hides, free: whether a name was hidden so far, and the names of
-    unknown rooms, fields and categories that were not.
+    key: makes the names that are made of a hash the home's own (`harmless.hidden_name`). secrets: user and
+    token, beside which a name must pass: no value of a file changes the name of another. hides, free: whether
+    a name was hidden so far, and the names of unknown rooms, fields and categories that were not.
     """
 
     def __init__(self, rooms: Mapping[str, str], key: str = "", secrets: Secrets = NO_SECRETS) -> None:
@@ -290,33 +298,37 @@ def interpret(shape: Shape, home: str, naming: Naming) -> Interpreted:
     for part in shape:
         holder, category, spelling, place, step, fields = map(_seen, part)
         known = category in CATEGORIES
-        secret = not known and is_secret_name(category)
+        secrecy = Secrecy.NONE if known else secrecy_of(category)
         shown = category if known else naming.name(category)
         path = f"$.{shown}{_steps(holder, category)}"
         if spelling is None:
-            leaves.append(_bare_category(home, shown, path, known, secret))
+            leaves.append(_bare_category(home, shown, path, known, secrecy))
             continue
         # A room that sites.yaml names is one, whatever its name means elsewhere.
-        secret = secret or (naming.known_room(spelling) is None and is_secret_name(spelling))
+        if naming.known_room(spelling) is None:
+            secrecy = max(secrecy, secrecy_of(spelling))
         if fields is None and not known and place == 0:
             # An unknown category without rooms: its values are fields of one device of the house.
             field = naming.name(spelling)
-            leaves.append(_leaf(f"{home}/{DEVICE_ROOM}", shown, 1, field, f"{path}.{field}", secret))
+            leaves.append(_leaf(f"{home}/{DEVICE_ROOM}", shown, 1, field, f"{path}.{field}", secrecy))
             continue
         room = f"{home}/{naming.room(spelling)}"
         path += f".{naming.room_in_path(spelling)}"
         path += step if step is not None else f"[{place - 1}]" if place else ""
         if fields is None:
-            leaves.append(_no_device(room, shown, place or 1, path, secret))
+            leaves.append(_no_device(room, shown, place or 1, path, secrecy))
             continue
         for field in fields:
             # A declared field of a device is typed: no text of it passes, whatever its room is called.
             is_declared = f"{category}.{field}" in VARIABLES
             told = field if is_declared else naming.name(field)
-            is_secret = not is_declared and (secret or is_secret_name(field))
-            leaves.append(_leaf(room, shown, place or 1, told, f"{path}.{told}", is_secret))
+            of_field = Secrecy.NONE if is_declared else max(secrecy, secrecy_of(field))
+            leaves.append(_leaf(room, shown, place or 1, told, f"{path}.{told}", of_field))
     return Interpreted(
-        tuple(leaves), frozenset(naming.free), naming.hides, any(leaf.kind == "secret" for leaf in leaves)
+        tuple(leaves),
+        frozenset(naming.free),
+        naming.hides,
+        any(leaf.kind in ("secret", "private") for leaf in leaves),
     )
 
 
@@ -338,32 +350,32 @@ def _device(room: str, category: str, place: int) -> str:
     return f"{room}/{category.replace('/', '_')}/{place}"
 
 
-def _leaf(room: str, category: str, place: int, field: str, path: str, secret: bool) -> Leaf:
+def _leaf(room: str, category: str, place: int, field: str, path: str, secrecy: Secrecy) -> Leaf:
     """Build the leaf of a field of a device, with the kind, unit and bounds of its variable.
 
-    room: `home/room`. path: JSON path of the value. An undeclared variable is of kind `unknown`, and what a
-    key calls secret of kind `secret`.
+    room: `home/room`. path: JSON path of the value. An undeclared variable is of kind `unknown`, what a key
+    calls secret of kind `secret`, and what a key measures that calls its texts so of kind `private`.
     """
     device, variable = _device(room, category, place), f"{category}.{field}"
     spec = VARIABLES.get(variable)
-    if secret or spec is None:
-        return Leaf(room, device, variable, "secret" if secret else "unknown", None, None, None, path)
+    if secrecy or spec is None:
+        return Leaf(room, device, variable, _UNDECLARED[secrecy], None, None, None, path)
     kind = "word" if spec.is_word else spec.kind
     return Leaf(room, device, variable, kind, spec.unit, spec.minimum, spec.maximum, path)
 
 
-def _no_device(room: str, category: str, place: int, path: str, secret: bool) -> Leaf:
+def _no_device(room: str, category: str, place: int, path: str, secrecy: Secrecy) -> Leaf:
     """Build the leaf, of kind `no_device`, of a bare value where the readings of a device belong.
 
     room: `home/room`. path: JSON path of the value.
     """
-    kind = "secret" if secret else "no_device"
+    kind = "secret" if secrecy else "no_device"
     return Leaf(room, _device(room, category, place), category, kind, None, None, None, path)
 
 
-def _bare_category(home: str, category: str, path: str, known: bool, secret: bool) -> Leaf:
+def _bare_category(home: str, category: str, path: str, known: bool, secrecy: Secrecy) -> Leaf:
     """Build the leaf of a value where rooms belong: refused in a known category, kept in an unknown one."""
     room = f"{home}/{DEVICE_ROOM}"
     if known:
-        return _no_device(room, category, 1, path, secret)
-    return _leaf(room, FEED, 1, category, path, secret)
+        return _no_device(room, category, 1, path, secrecy)
+    return _leaf(room, FEED, 1, category, path, secrecy)

@@ -65,23 +65,19 @@ def test_no_form_of_anything_personal_passes_as_a_value_or_a_name(form: str, sec
     ids=["top", "header", "deep", "below", "device", "unknown"],
 )
 def test_what_a_key_calls_secret_is_no_reading_and_spoils_its_like(key: str, place: Any) -> None:
-    """`kitchen` passes by its form: only the key tells that it is somebody's password."""
-    done = in_memory(
-        share_file(
-            **place(key, "garden-gate"), mode="garden gate", state="gate", low={"Gate": {"x": 1}}, hum="open"
-        )
-    )
+    """`garden-gate` passes by its form: only the key tells that it is somebody's password."""
+    done = in_memory(share_file(**place(key, "garden-gate"), mode="garden gate", state="gate", hum="open"))
     assert traces(done, "garden", "gate") == []
     assert "open" in done.events["value_text"].to_list()
     assert done.only_file()["rejects"] >= 2
 
 
-@pytest.mark.parametrize("order", [("kitchen", "open"), ("open", "kitchen")])
+@pytest.mark.parametrize("order", [("kitchen stove", "open"), ("open", "kitchen stove")])
 def test_of_a_key_that_stands_twice_both_values_are_secrets(order: tuple[str, str]) -> None:
-    body = json.dumps(payload() | {"mode": "kitchen", "state": "attic"})
+    body = json.dumps(payload() | {"mode": "kitchen stove", "state": "attic"})
     twice = "{" + "".join(f'"apiToken": "{value}", ' for value in order) + body[1:]
     done = in_memory(share_file(content=twice.encode()))
-    assert [t for t in done.texts() if t == "kitchen"] == []
+    assert [t for t in done.texts() if "stove" in t] == []
     assert "attic" in done.events["value_text"].to_list()
     assert done.rejects.filter(reason="secret").height == 2
 
@@ -113,6 +109,75 @@ def test_a_number_in_quotes_that_may_be_of_a_phone_is_no_reading(text: str, fiel
     done = in_memory(share_file(plugs={"Office": plug(**{field: text})}))
     assert done.values(f"plugs.{field}") == {}
     assert done.rejects.select("raw_text", "reason").rows() == [("***", "withheld")]
+
+
+@pytest.mark.parametrize("key", ["owner", "token", "session", "street_light", "password"])
+def test_no_value_of_a_file_renames_what_it_measures(key: str) -> None:
+    """A series keeps its name whatever a key says that means a secret: only user and token are constant."""
+    fields = {"home flow": 1, "open": 2, "state": "closed"}
+    series = [
+        {(row["device"], row["variable"]) for row in in_memory(file).events.iter_rows(named=True)}
+        for file in (
+            share_file(**{key: value}, waters={"Bhroom": fields, "Home": {"flow": 3}})
+            for value in ("home", "away", {"state": "open", "home": 1}, ["home flow"])
+        )
+    ]
+    waters = [{named for named in names if ".waters" in f".{named[1]}"} for names in series]
+    assert all(names == waters[0] for names in waters)
+    assert ("jimmy/bathroom/waters/1", "waters.home flow") in waters[0]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "user_count",
+        "key_lock",
+        "pin_state",
+        "street_light",
+        "sessionEnergy",
+        "wifi_rssi",
+        "ort_temperature",
+        "modbus_address",
+        "owner_present",
+        "mobile_heater",
+        "city_water",
+        "login_count",
+    ],
+)
+def test_numbers_of_what_a_key_measures_are_readings_and_its_texts_are_not(key: str) -> None:
+    done = in_memory(
+        share_file(waters={"Bhroom": {key: 123456, "flow": 1234.56}, "Garden": {key: "Nina"}}, state="open")
+    )
+    kept = [row for row in done.events.iter_rows(named=True) if row["value"] == 123456]
+    assert len(kept) == 1
+    assert done.values("waters.flow") == {"jimmy/bathroom/waters/1": 1234.56}
+    assert done.rejects["reason"].to_list() == ["secret"]
+    assert "open" in done.events["value_text"].to_list()
+
+
+def test_a_code_of_a_lock_is_a_code() -> None:
+    done = in_memory(share_file(waters={"Bhroom": {"lock_code": 471108, "door_lock_pin": 4711}}))
+    assert done.rejects["reason"].to_list() == ["secret", "secret"]
+
+
+def test_a_reading_of_a_declared_field_is_kept_beside_a_secret_with_its_figures() -> None:
+    done = in_memory(share_file(session=123456, plugs={"Office": plug(power=1234.56, total=123456)}))
+    assert done.values("plugs.power") == {"jimmy/office/plugs/1": 1234.56}
+    assert done.values("plugs.total") == {"jimmy/office/plugs/1": 123456}
+    assert done.rejects["reason"].to_list() == ["secret"]
+
+
+def test_a_number_of_a_german_mobile_is_no_unix_time() -> None:
+    """`1512345678` is December 2017 as well: no time of a file of 2023."""
+    near = int(SAMPLE_TIME.timestamp()) + 3600
+    done = in_memory(
+        share_file(
+            waters={"Bhroom": {"a": 1512345678, "b": 1731234567.0, "c": near}}, plugs={"Office": plug()}
+        )
+    )
+    assert traces(done, "151234", "173123") == []
+    assert done.values("waters.c") == {"jimmy/bathroom/waters/1": near}
+    assert done.rejects["reason"].to_list() == ["withheld", "withheld"]
 
 
 def test_a_room_that_sites_yaml_names_keeps_its_readings_whatever_its_name_means() -> None:
