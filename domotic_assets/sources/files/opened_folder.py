@@ -5,12 +5,13 @@ import stat
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import ELOOP
+from errno import EACCES, ELOOP, ENOTDIR
 from pathlib import Path
 
 from domotic_assets.errors import SourceError
 
-_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_LOOKED_AT = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW
 _MOST_LINKS = 40
 """As many as the kernel follows on a path."""
 
@@ -34,11 +35,11 @@ def opened_folder(folder: Path, *, follow_links: bool = False) -> Iterator[int]:
 def _walked(folder: Path) -> int:
     """Open the folder step by step, so that nobody can put a link on the path behind a look at it."""
     steps = deque(folder.absolute().parts[1:])
-    at, links = os.open("/", _STEP | os.O_DIRECTORY), 0
+    at, links = os.open("/", _LOOKED_AT | os.O_DIRECTORY), 0
     try:
         while steps:
             step = steps.popleft()
-            found = os.open(step, _STEP, dir_fd=at)
+            found = _opened_step(step, at)
             status = os.fstat(found)
             if stat.S_ISLNK(status.st_mode):
                 target = os.readlink("", dir_fd=found)
@@ -56,6 +57,20 @@ def _walked(folder: Path) -> int:
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
     finally:
         os.close(at)
+
+
+def _opened_step(step: str, parent: int) -> int:
+    """Open one step of a path, a link as the link itself; raises OSError if there is none.
+
+    A folder is opened for real, since a look at it (O_PATH) does not make an automount mount what belongs
+    there; one that this account may only pass through, and a link, are looked at.
+    """
+    try:
+        return os.open(step, _FOLDER, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (EACCES, ELOOP, ENOTDIR):
+            raise
+    return os.open(step, _LOOKED_AT, dir_fd=parent)
 
 
 def _led_astray(folder: Path, step: str, owner: int) -> SourceError:

@@ -1,13 +1,18 @@
 """The folder source: what a listing shows, what a pull reads, and what stops neither."""
 
+import fcntl
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 import pytest
@@ -30,6 +35,7 @@ from domotic_assets.sources.files.folders import (
     unknown,
 )
 from domotic_assets.sources.files.local import LocalFolder
+from domotic_assets_tests.support import automount
 from domotic_assets_tests.support.other_account import need_root
 
 NOTHING = FilePosition(NOTHING_KNOWN)
@@ -306,6 +312,36 @@ def test_a_link_of_another_account_on_the_way_to_the_folder_is_refused(share: Pa
     with pytest.raises(SourceError):
         list(LocalFolder(way / "share").read(entries))
     assert LocalFolder(way / "share", follow_links=True).entries() == entries
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare is not there")
+@pytest.mark.parametrize(("below", "names"), [("", "b.json"), ("share", "a.json")])
+def test_a_folder_that_is_mounted_when_somebody_opens_it_is_listed(
+    tmp_path: Path, below: str, names: str
+) -> None:
+    need_root()
+    command = ["unshare", "-m", sys.executable, automount.__file__, str(tmp_path), str(tmp_path / below)]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if "no automounts here" in shown.stdout or "unshare failed" in shown.stderr:
+        pytest.skip("this kernel or container lets nobody mount")
+    assert (shown.stdout.strip(), shown.returncode) == (names, 0)
+
+
+def test_each_folder_on_the_way_is_opened_for_real(share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mere look (O_PATH) has no automount do anything."""
+    put(share, "a.json")
+    opened: list[str] = []
+    real = os.open
+
+    def opening(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        descriptor = real(path, flags, *rest, **more)
+        if not fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_PATH:
+            opened.append(path)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", opening)
+    assert [entry.name for entry in LocalFolder(share).entries()] == ["a.json"]
+    assert opened == [*share.parts[1:], "."]
 
 
 def test_links_of_ours_are_followed_wherever_they_lead_and_a_circle_is_an_error(
