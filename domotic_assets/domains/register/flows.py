@@ -47,7 +47,7 @@ def land_register(work: Workspace, now: datetime) -> Counter[str]:
     held = work.lake.read(REGISTER_ROWS, columns=["sequence"])
     rows = change_rows(batch.items, work.registry.sources[SOURCE].kind, last_sequence(held), now)
     work.lake.append(REGISTER_ROWS, rows)
-    return Counter({"changes": rows.height, "refused values": len(batch.refused)})
+    return Counter({"changes": rows.height, "refused values": batch.refused_values})
 
 
 def read_register(work: Workspace) -> dict[str, int]:

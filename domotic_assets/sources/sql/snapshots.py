@@ -27,6 +27,12 @@ State = Mapping[str, Mapping[str, Row]]
 """Table to key to row: the known state of the database."""
 
 INT64_LIMIT = 2**63
+MOST_SECONDS = 60
+"""How long a database may take for all its tables; a view can go on for ever."""
+MOST_ROWS, MOST_CHARACTERS = 1_000_000, 256 * 1024 * 1024
+"""How much the tables of a database may hold together: rows, and characters of their texts."""
+MOST_REFUSALS = 10_000
+"""How many refused values are described; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,41 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ChangeBatch(Batch[Change, State]):
-    """A batch of changes, and the values that were refused while reading; those are null in the rows."""
+    """A batch of changes, and the values that were refused while reading; those are null in the rows.
+
+    refused: the first MOST_REFUSALS of them. refused_values: how many there are.
+    """
 
     refused: tuple[Refusal, ...] = ()
+    refused_values: int = 0
+
+
+class _Taken:
+    """What was read so far of a database: counts, and the refused values."""
+
+    def __init__(self, place: str) -> None:
+        self.refused: list[Refusal] = []
+        self.refused_values = 0
+        self._place = place
+        self._rows = self._characters = 0
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count a refused value, and keep it if not too many are kept."""
+        self.refused_values += 1
+        if len(self.refused) < MOST_REFUSALS:
+            self.refused.append(refusal)
+
+    def count(self, record: Iterable[Any]) -> None:
+        """Count a record; raises SourceError if the database holds too much."""
+        self._rows += 1
+        self._characters += sum(len(value) for value in record if isinstance(value, str | bytes))
+        if self._rows > MOST_ROWS or self._characters > MOST_CHARACTERS:
+            raise SourceError(
+                "the database holds too much to be read",
+                where=self._place,
+                expected=f"at most {MOST_ROWS:,} rows and {MOST_CHARACTERS:,} characters in the tables read",
+                remedy="look for a view without an end, or keep old rows elsewhere",
+            )
 
 
 Catalogue = Mapping[str, Sequence[str]]
@@ -93,14 +131,14 @@ class RelationalSource:
         All tables are read in one transaction. Raises SourceError if the database cannot be read, and
         ContractError if a required table or column is missing.
         """
-        refused: list[Refusal] = []
+        taken_in = _Taken(self.place)
         try:
             with self.engine.connect() as connection:
                 for statement in self.begin:
                     connection.exec_driver_sql(statement)
                 catalogue = self.catalogue(connection)
                 current = {
-                    table.name: self._read_table(connection, table, catalogue, refused)
+                    table.name: self._read_table(connection, table, catalogue, taken_in)
                     for table in self.tables.values()
                 }
         except SQLAlchemyError as error:
@@ -116,7 +154,8 @@ class RelationalSource:
             items=taken,
             position=_apply(position, taken),
             more=next(pending, None) is not None,
-            refused=tuple(refused),
+            refused=tuple(taken_in.refused),
+            refused_values=taken_in.refused_values,
         )
 
     def _read_table(
@@ -124,9 +163,9 @@ class RelationalSource:
         connection: sa.Connection,
         table: RecordTable,
         catalogue: Catalogue,
-        refused: list[Refusal],
+        taken_in: _Taken,
     ) -> dict[str, Row]:
-        """Read one table as key to row; every value has its declared type or is null. Adds to `refused`."""
+        """Read one table as key to row; every value has its declared type or is null. Adds to `taken_in`."""
         actual = _names(catalogue).get(table.name.lower())
         if actual is None:
             raise ContractError(
@@ -149,7 +188,8 @@ class RelationalSource:
             sa.column(sa.quoted_name(found[c.name.lower()], quote=True)) for c in present
         ]
         query = sa.select(*columns).select_from(sa.table(sa.quoted_name(actual, quote=True)))
-        return _rows(table, present, connection.execute(query), refused)
+        # A client may hold the whole answer before it gives the first row.
+        return _rows(table, present, connection.execute(query.limit(MOST_ROWS + 1)), taken_in)
 
 
 def _names(found: Iterable[str]) -> dict[str, str]:
@@ -161,18 +201,20 @@ def _rows(
     table: RecordTable,
     present: list[RecordColumn],
     records: Iterable[sa.Row[Any]],
-    refused: list[Refusal],
+    taken_in: _Taken,
 ) -> dict[str, Row]:
     """Convert the records of a table to rows, by primary key as text.
 
     present: the columns of each record, in order; a declared column that is not among them is null. A value
     that does not fit its declared type becomes null. A record without a key is left out. Of records with the
-    same key one is kept. Each such case is added to `refused`.
+    same key one is kept. Each such case is added to `taken_in`.
+    Raises SourceError if there is too much.
     """
     rows: dict[str, Row] = {}
     nothing: dict[str, Value] = dict.fromkeys(column.name for column in table.columns)
     taken = [(column.name, _TAKEN_AS[column.dtype]) for column in present]
     for record in records:
+        taken_in.count(record)
         row = dict(nothing)
         failed: list[tuple[str, Any]] = []
         for (name, as_declared), value in zip(taken, record, strict=True):
@@ -181,14 +223,15 @@ def _rows(
             except _NotOfType as error:
                 failed.append((name, error.args[0]))
         key = None if row[table.key] is None else str(row[table.key])
-        refused.extend(Refusal(table.name, key, name, reason) for name, reason in failed)
+        for name, reason in failed:
+            taken_in.refuse(Refusal(table.name, key, name, reason))
         if key is None:
-            refused.append(Refusal(table.name, None, table.key, "no_key"))
+            taken_in.refuse(Refusal(table.name, None, table.key, "no_key"))
         elif key not in rows:
             rows[key] = row
         else:
             # The order of rows is undefined; a fixed choice keeps the next pull from seeing a change.
-            refused.append(Refusal(table.name, key, table.key, "key_twice"))
+            taken_in.refuse(Refusal(table.name, key, table.key, "key_twice"))
             rows[key] = max(rows[key], row, key=lambda r: json.dumps(r, sort_keys=True))
     return rows
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from domotic_assets.errors import ContractError, SourceError
 from domotic_assets.ingest.changes import change_rows, current_state
 from domotic_assets.schemas.register import NEVER_READ, REGISTER
+from domotic_assets.sources.sql import snapshots
 from domotic_assets.sources.sql.snapshots import Change, Refusal, RelationalSource
 from domotic_assets.sources.sql.sqlite import sqlite_source
 
@@ -264,3 +265,43 @@ def test_rows_that_are_not_chosen_stay_out_but_known_ones_are_followed(file: Pat
     assert second.items == (Change("rooms", "10", "update", OFFICE, OFFICE | {"name": "Study"}),)
     execute(file, "delete from ROOMS")
     assert [change.op for change in choosing.pull(second.position, 100).items] == ["delete"]
+
+
+ENDLESS = "with recursive r(x) as (select 1 union all select x + 1 from r)"
+
+
+@pytest.mark.parametrize(
+    ("row", "rows", "said"),
+    [
+        ("x, 1, 'Attic'", "r where x < 0", "takes longer than 1 s"),
+        ("x, 1, 'Attic'", "r", "too much"),
+        ("1, 1, 'Attic'", "r", "too much"),
+        ("null, 'x', 'Attic'", "r", "too much"),
+        ("x, 1, printf('%.*c', 900000, 'a')", "r", "too much"),
+        ("1, 1, zeroblob(100000000)", "r limit 1", "larger than 1,048,576"),
+    ],
+)
+def test_a_view_that_never_ends_or_fills_the_memory_is_an_error_in_one_line(
+    file: Path, monkeypatch: pytest.MonkeyPatch, row: str, rows: str, said: str
+) -> None:
+    monkeypatch.setattr(snapshots, "MOST_SECONDS", 1 if "longer" in said else 60)
+    monkeypatch.setattr(snapshots, "MOST_ROWS", 20_000)
+    execute(
+        file,
+        f"drop table ROOMS; create view ROOMS(idRoom,idBuilding,name) as {ENDLESS} select {row} from {rows}",  # noqa: S608
+    )
+    with pytest.raises(SourceError, match=said) as caught:
+        source(file).pull({}, 100)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_large_value_in_a_column_that_is_not_read_stops_nothing(file: Path) -> None:
+    execute(file, "alter table ROOMS add photo blob; update ROOMS set photo = zeroblob(5000000)")
+    assert [change.key for change in source(file).pull({}, 100).items] == ["1", "9", "10"]
+
+
+def test_refused_values_beyond_a_bound_are_counted(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "MOST_REFUSALS", 2)
+    execute(file, "update ROOMS set idBuilding = 'x', surface = 'large'")
+    batch = source(file).pull({}, 100)
+    assert (len(batch.refused), batch.refused_values) == (2, 4)
