@@ -142,5 +142,5 @@ reset: ## Remove everything in data/: the lake with its bronze, and the simulate
 	find data -mindepth 1 -not -name README.md -delete
 
 clean: ## Remove caches and test leftovers; the lake and .venv stay
-	rm -rf .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dbt/target dbt/logs
+	rm -rf .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find domotic_assets domotic_assets_tests -name __pycache__ -type d -prune -exec rm -rf {} +

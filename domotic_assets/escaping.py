@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 
 _BLANK_FOR_EYES = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd\U00013430-\U0001343f"
 )
-"""Direction signs, joiners, fillers, selectors, tags: what has no width, or turns what stands beside it."""
+"""Direction signs, joiners, fillers, selectors, tags, format characters: without width, or turning others."""
 
-_INVISIBLE = re.compile(
-    f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_BLANK_FOR_EYES}"
-    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd\U00013430-\U0001343f]"
-)
-"""Also control characters, ends of lines, lone surrogates, and the rest of Unicode's format characters."""
+_INVISIBLE = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_BLANK_FOR_EYES}]")
+"""Also control characters, ends of lines and lone surrogates."""
 
 _UNSEEN_IN_NAMES = re.compile(f"[{_BLANK_FOR_EYES}]")
 

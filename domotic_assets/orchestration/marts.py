@@ -22,6 +22,7 @@ from dagster_dbt import (
 )
 from dagster_duckdb import DuckDBResource
 
+from domotic_assets.files_on_disk import write_whole
 from domotic_assets.flow.worklist import PUBLISHED_WHOLE
 from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.operate import people
@@ -38,8 +39,12 @@ from domotic_assets.serve.catalog import fingerprint_of
 
 HOME_VARIABLE = "HOME"
 """Environment variable that names the folder in which dbt finds the file to work on; see dbt/profiles.yml."""
+TARGET_VARIABLE = "DBT_TARGET_PATH"
+"""Environment variable that names the folder from which a new target takes what was parsed."""
 PURPOSE = "marts"
 TESTED = dg.AssetKey(["models", "tested_file"])
+_STAMP = "definition"
+"""Name of the file that tells which project the manifest beside it is of."""
 ASK_AT_MOST_EVERY = timedelta(minutes=10)
 
 
@@ -62,14 +67,16 @@ class Translator(DagsterDbtTranslator):
         return "marts"
 
 
-def project() -> DbtProject:
-    """Load the dbt project; write its manifest first if that is missing or older than the project."""
-    found = DbtProject(project_dir=DBT_PROJECT)
-    folders = [DBT_PROJECT / name for name in ("models", "macros", "tests")]
-    sources = [file for folder in folders for file in folder.rglob("*.*")]
-    newest = max(file.stat().st_mtime for file in [*sources, *DBT_PROJECT.glob("*.yml")])
-    if not found.manifest_path.exists() or found.manifest_path.stat().st_mtime < newest:
-        dbt_resource(found).cli(["parse", "--quiet"], target_path=found.target_path).wait()
+def project(folder: Path) -> DbtProject:
+    """Load the dbt project; write its manifest into the folder first, unless it is there and of this project.
+
+    Nothing is written beside the project: several accounts may use one installation.
+    """
+    found = DbtProject(project_dir=DBT_PROJECT, target_path=folder)
+    stamp, definition = folder / _STAMP, fingerprint_of(DBT_PROJECT)
+    if not (found.manifest_path.exists() and stamp.exists() and stamp.read_text() == definition):
+        dbt_resource(found).cli(["parse", "--quiet"], target_path=folder).wait()
+        write_whole(stamp, definition.encode())
     return found
 
 
@@ -91,7 +98,7 @@ def models_definitions(work: Workspace, workspace: dg.ResourceDefinition) -> dg.
         executor_def=dg.in_process_executor,
         config=tags.QUIET,
     )
-    dbt_project = project()
+    dbt_project = project(work.settings.dagster_home / "dbt" / "parsed")
     # Assets read the published file by this resource, so that it can be pointed elsewhere.
     published = DuckDBResource(
         database=str(publish.published_file(work.serve)), connection_config={"access_mode": "READ_ONLY"}
@@ -128,7 +135,8 @@ def _assets(dbt_project: DbtProject) -> list[dg.AssetsDefinition]:
         file = publish.build_file(work.serve, found.files, found.versions, definition, purpose=PURPOSE)
         work.report("marts", 0, 1)
         target = work.settings.dagster_home / "dbt"
-        with _environment(HOME_VARIABLE, str(file.parent)):
+        parsed = str(dbt_project.target_path)
+        with _environment(HOME_VARIABLE, str(file.parent)), _environment(TARGET_VARIABLE, parsed):
             invocation = dbt.cli(["build"], context=context, target_path=target)
         yield from invocation.stream()
         work.report("marts", 1, 1)

@@ -1,5 +1,7 @@
 """What Dagster is told loads whole, and the graph says where each table comes from."""
 
+import os
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -7,6 +9,7 @@ import pytest
 
 from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.orchestration import marts as marts_of_dbt
 from domotic_assets.orchestration.assets import key
 from domotic_assets.orchestration.definitions import build_definitions
 from domotic_assets.pages import marts
@@ -46,6 +49,28 @@ def test_the_shipped_instance_sends_nothing_and_asks_for_no_address(
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
+
+
+def test_nothing_is_written_beside_the_models_that_accounts_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each lake has its own manifest, which follows the models even if theirs are older files than it."""
+    shared, lake = tmp_path / "shared", tmp_path / "lake"
+    shutil.copytree(REPOSITORY / "dbt", shared, ignore=shutil.ignore_patterns("target"))
+    monkeypatch.setattr(marts_of_dbt, "DBT_PROJECT", shared)
+    monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
+    before = {path: path.stat().st_mtime_ns for path in shared.rglob("*")}
+
+    def manifest() -> str:
+        build_definitions(Workspace.open(Settings.of(REPOSITORY / "sites.yaml", str(lake), {})))
+        # Dagster remembers by its path what it read in a process.
+        return (lake / "dagster" / "dbt" / "parsed" / "manifest.json").read_text()
+
+    assert "model.domotic.mart_energy_daily" in manifest()
+    assert {path: path.stat().st_mtime_ns for path in shared.rglob("*")} == before
+    (shared / "models" / "mart_of_an_upgrade.sql").write_text("SELECT 1 AS one")
+    os.utime(shared / "models" / "mart_of_an_upgrade.sql", (0, 0))
+    assert "model.domotic.mart_of_an_upgrade" in manifest()
 
 
 def test_the_page_of_the_marts_is_what_their_definitions_say() -> None:

@@ -30,7 +30,7 @@ def hand_in(dbt_project: Path) -> None:
     from domotic_assets.flow import workspace
     from domotic_assets.pages import dbt_sources
 
-    shutil.copytree(workspace.DBT_PROJECT, dbt_project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(workspace.DBT_PROJECT, dbt_project)
     shutil.copytree(MODELS, dbt_project / "models/sample")
     (dbt_project / "models/gold/sources.yml").write_text(dbt_sources.render_sources(), encoding="utf-8")
     (dbt_project / "models/gold/mart_gold_tables.sql").write_text(dbt_sources.render_tables(), "utf-8")

@@ -28,7 +28,7 @@ SIGNS = (
 HOSTILE = st.one_of(st.text(max_size=40), st.text(st.sampled_from(SIGNS), max_size=30))
 UNSEEN = (
     "\xad\u034f\u061c\u115f\u180e\u200b\u200d\u200e\u200f\u202a\u202e\u2060\u2066\u2069\u2800\u3164\ufe0f\ufeff"
-    "\uffa0\U000e0041"
+    "\uffa0\U000e0041\U00016fe4\U0001d159\U00013430\U00013438\u0600\u08e2\U000110bd"
 )
 CALM = st.text(st.characters(codec="utf-8"), max_size=30)
 """Texts that a file can hold: without lone surrogates."""
