@@ -8,6 +8,7 @@ Why: docs/decisions/0041-closed-by-default.md
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -37,13 +38,15 @@ class Record:
     """What is known of the files.
 
     current: the base's slot. twin: name of the published file that is a copy of the base. slots, published:
-    look by file name. told: published files that were found changed, and when (UTC, ISO 8601).
+    look by file name. hashes: SHA-256 of the published files that are no copy of the base. told: published
+    files that were found changed, and when (UTC, ISO 8601).
     """
 
     current: str = ""
     twin: str = ""
     slots: dict[str, Look] = field(default_factory=dict)
     published: dict[str, Look] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
     told: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -105,6 +108,8 @@ def remember(serve: Path, published: str) -> None:
     """Record how a published file looks now that it is published."""
     held = read_record(serve)
     held.published[published] = look_of(serve / published)
+    if published != held.twin:
+        held.hashes[published] = _hash_of(serve / published)
     write_record(serve, held)
 
 
@@ -115,14 +120,15 @@ def forget(serve: Path, published: str) -> None:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         held.told = [*held.told, (published, at)][-_TOLD_AT_MOST:]
     held.published.pop(published, None)
+    held.hashes.pop(published, None)
     write_record(serve, held)
 
 
 def is_untouched(serve: Path, published: str) -> bool:
     """Return whether a published file is as it was published, with nothing beside it that DuckDB would read.
 
-    Rights that somebody gave, and links, change the state and no byte: then it is compared with the base, if
-    it was made from that. False if it is not known.
+    Rights that somebody gave, and links, change the state and no byte: then its bytes are compared with the
+    base, if it is a copy of that, else with the hash of what was published. False if it is not known.
     """
     held = read_record(serve)
     known = held.published.get(published)
@@ -133,7 +139,14 @@ def is_untouched(serve: Path, published: str) -> bool:
         return False
     if known is None or known[:3] != found[:3] or beside(file):
         return False
-    return known == found or published != held.twin or _are_same(file, proved(serve))
+    if known == found:
+        return True
+    if published == held.twin:
+        return _are_same(file, proved(serve))
+    try:
+        return _hash_of(file) == held.hashes.get(published)
+    except OSError:
+        return False
 
 
 def changed_files(serve: Path) -> list[str]:
@@ -147,14 +160,22 @@ def remove(serve: Path) -> None:
 
 
 def beside(file: Path) -> list[Path]:
-    """List what lies beside a database under its name and an ending; DuckDB would replay a `.wal`."""
+    """List what lies beside a database for DuckDB to read, as it would replay a `.wal`, or made by it.
+
+    What somebody else laid there under the database's name, a copy of their own for example, is not touched.
+    """
+    logs, spill = f"{file.name}.wal", f"{file.name}.tmp"
     with suppress(OSError):
-        return [path for path in file.parent.iterdir() if path.name.startswith(f"{file.name}.")]
+        return [
+            path
+            for path in file.parent.iterdir()
+            if path.name in (logs, spill) or path.name.startswith(f"{logs}.")
+        ]
     return []
 
 
 def clear_beside(file: Path) -> None:
-    """Remove what lies beside a database under its name and an ending; raises OSError."""
+    """Remove what lies beside a database as in `beside`; raises OSError."""
     for path in beside(file):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -173,9 +194,10 @@ def read_record(serve: Path) -> Record:
             str(stated["twin"]),
             {name: tuple(look) for name, look in stated["slots"].items()},
             {name: tuple(look) for name, look in stated["published"].items()},
+            dict(stated["hashes"]),
             [(name, at) for name, at in stated["told"]],
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Record()
 
 
@@ -231,6 +253,12 @@ def _is_changed(serve: Path, published: str) -> bool:
     """
     file = serve / published
     return (os.path.lexists(file) or bool(beside(file))) and not is_untouched(serve, published)
+
+
+def _hash_of(file: Path) -> str:
+    """Hash a file's bytes; raises OSError."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _are_same(file: Path, other: Path) -> bool:

@@ -37,6 +37,16 @@ KEPT_VERSIONS = 3
 # The oldest format of DuckDB 1: what the ODBC drivers of today's BI tools open.
 STORAGE_VERSION = "v1.0.0"
 
+FAILED_WRITES = (
+    OSError,
+    duckdb.IOException,
+    # Of a commit, of a checkpoint, and of spilling, where the disk is full.
+    duckdb.TransactionException,
+    duckdb.FatalException,
+    duckdb.OutOfMemoryException,
+)
+"""What is raised if files cannot be read or written."""
+
 _NAMED = re.compile(r"domotic-(?P<scope>.+?)(?:-(?P<version>\d{6,}))?\.duckdb")
 _STAGING = ".building"
 _LOCK = ".publishing"
@@ -151,7 +161,7 @@ def build_file(
             _record(connection, files, versions, definition)
             connection.execute("USE memory")
             connection.execute(f"DETACH {_CATALOG}")
-    except (OSError, duckdb.IOException) as error:
+    except FAILED_WRITES as error:
         raise unwritable(serve, error) from error
     return target
 
@@ -254,6 +264,8 @@ def _swap(serve: Path, built: Path, *, follows: bool = False) -> Path:
         sync(built)
         built.chmod(_OWNER_ONLY)
         versioned = serve / f"domotic-{scope}-{version:06d}.duckdb"
+        # A log laid beside a name to come would be replayed into the version.
+        base.clear_beside(versioned)
         versioned.hardlink_to(built)
         base.clear_beside(stable)
         built.replace(stable)
@@ -263,7 +275,7 @@ def _swap(serve: Path, built: Path, *, follows: bool = False) -> Path:
             base.clear_beside(old)
             old.unlink()
         shutil.rmtree(built.parent, ignore_errors=True)
-    except (OSError, duckdb.IOException) as error:
+    except FAILED_WRITES as error:
         raise unwritable(serve, error) from error
     return versioned
 

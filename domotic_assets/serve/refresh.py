@@ -138,7 +138,7 @@ def bring_up(file: Path, snapshot: Snapshot, *, tested: bool = False) -> Refresh
             )
             failing_checks.replace(connection, failing_checks.rows(snapshot.checks))
             connection.commit()
-    except (OSError, duckdb.IOException) as error:
+    except publish.FAILED_WRITES as error:
         raise publish.unwritable(file.parent, error) from error
     touched = {
         (name, file_index.part_of(changed_file))

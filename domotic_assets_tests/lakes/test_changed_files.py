@@ -1,15 +1,19 @@
 """A published file that somebody changed, and what lies beside it, is no source of the next one."""
 
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import duckdb
 import pytest
 
-from domotic_assets.serve import publish
+from domotic_assets.errors import LakeError
+from domotic_assets.serve import publish, refresh
 from domotic_assets_tests.lakes.test_refresh import DEFINITION, Gold, contents
 from domotic_assets_tests.support import processes
 
@@ -172,6 +176,11 @@ def _put_a_link_for_the_folder(place: Gold) -> None:
     folder.symlink_to(place.serve.parent / "mine")
 
 
+def _nest_the_record(place: Gold) -> None:
+    """Deeper than Python's parser can follow."""
+    (publish.source_file(place.serve).parent / "record.json").write_text("[" * 200_000)
+
+
 def _remove_the_record(place: Gold) -> None:
     (publish.source_file(place.serve).parent / "record.json").unlink()
 
@@ -185,6 +194,7 @@ def _remove_the_record(place: Gold) -> None:
         _open_the_folder_to_others,
         _put_a_link_for_the_folder,
         _remove_the_record,
+        _nest_the_record,
     ],
 )
 def test_a_base_that_is_not_proved_is_no_source_either(place: Gold, spoil: Callable[[Gold], None]) -> None:
@@ -208,3 +218,82 @@ def test_a_version_that_somebody_still_reads_is_not_changed_under_them(place: Go
             place.publish_present()
             assert_of_gold_alone(place)
         assert reader.execute(question).fetchall() == before
+
+
+def test_a_log_beside_the_name_of_a_version_to_come_goes(place: Gold) -> None:
+    """Made for a file of the same content, it would be replayed by whoever opens that version."""
+    log = published(place).with_name("domotic-admin.duckdb.wal")
+    assert processes.run(_change_and_die, published(place)) == -signal.SIGKILL
+    newest = int(max(place.serve.glob("domotic-admin-0*.duckdb")).stem[-6:])
+    planted = place.serve / f"domotic-admin-{newest + 1:06d}.duckdb.wal"
+    log.rename(planted)
+    place.energy(1502)
+    assert place.publish_present() is not None
+    assert not planted.exists()
+    assert_of_gold_alone(place)
+
+
+def test_of_what_lies_beside_only_that_of_duckdb_goes(place: Gold) -> None:
+    stable = published(place)
+    own = [stable.with_name(f"{stable.name}.bak"), stable.with_name(f"{stable.name}.old") / "kept"]
+    made = [
+        stable.with_name(f"{stable.name}.{ending}") for ending in ("wal", "wal.checkpoint", "wal.recovery")
+    ]
+    own[1].parent.mkdir()
+    for file in (*own, *made):
+        file.write_bytes(b"x")
+    spill = stable.with_name(f"{stable.name}.tmp")
+    spill.mkdir()
+    assert not publish.is_untouched(place.serve)
+    place.energy(1502)
+    place.publish_present()
+    assert [file.exists() for file in (*made, spill)] == [False] * 4
+    assert [file.read_bytes() for file in own] == [b"x"] * 2
+    assert publish.is_untouched(place.serve), "what is not for DuckDB changes nothing"
+
+
+def test_a_byte_in_a_persons_file_counts_whatever_its_times_say(place: Gold) -> None:
+    built = publish.clear_staging(place.serve, "scopes", "u-1")
+    shutil.copyfile(published(place), built)
+    publish.swap_in(built, place.serve)
+    file = publish.published_file(place.serve, "u-1")
+    before = file.stat()
+    file.chmod(0o640)
+    assert publish.is_untouched(place.serve, "u-1"), "rights that somebody gives"
+    with file.open("r+b") as handle:
+        handle.seek(20_000)
+        handle.write(b"\x55" * 64)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not publish.is_untouched(place.serve, "u-1")
+
+
+@pytest.mark.parametrize(("module", "step"), [(refresh, "bring_up"), (publish, "_swap")])
+def test_a_full_disk_is_told_in_one_line_whichever_write_fills_it(
+    place: Gold, monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str
+) -> None:
+    """The system takes no byte of a file beyond a limit: in the commit, in the checkpoint, in the copy."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    do, size = getattr(module, step), published(place).stat().st_size
+    limits = iter((0, 100, 4096, size // 2, size - 4096, size))
+    told: list[str] = []
+
+    def on_a_full_disk(*arguments: Any, **named: Any) -> Any:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (next(limits), unlimited[1]))
+        try:
+            return do(*arguments, **named)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+    for last in range(1510, 1516):
+        place.energy(*range(1502, last))
+        with monkeypatch.context() as patch:
+            patch.setattr(module, step, on_a_full_disk)
+            try:
+                place.publish_present()
+            except LakeError as error:
+                told.append(str(error))
+    assert len(told) > 1
+    assert all("cannot be written" in line and "\n" not in line for line in told)
+    if place.publish_present() is None:
+        publish.swap_in(place.built("anew"), place.serve)
+    assert_of_gold_alone(place)

@@ -52,8 +52,11 @@ people:
   - {user: u-two, role: owner, homes: [jimmy], lives_there: true}
   - {user: u-two, role: renter, homes: [jeremie], from: 2023-08-28, to: 2023-09-04}
   - {user: u-far, role: renter, homes: [jeremie], from: 2030-01-01}
+  - {user: u-serves, role: renter, homes: [jeremie], from: 2023-08-28, to: 2023-09-04}
+  - {user: u-serves, role: technician, homes: [jeremie], from: 2023-09-04}
 """
-USERS = ("u-former", "u-buyer", "u-ex", "u-next", "u-tech", "u-first", "u-second", "u-gap", "u-two", "u-far")
+USERS = ("u-former", "u-buyer", "u-ex", "u-next", "u-tech", "u-first", "u-second", "u-gap", "u-two", "u-far",
+         "u-serves")  # fmt: skip
 BEFORE = builders.REGISTRY.partition("people:")[0] + PEOPLE
 AFTER = (
     BEFORE.replace("    name: Apartment Jeremie\n", "    name: Home of the Next\n")
@@ -327,7 +330,7 @@ def test_each_owner_sees_their_own_login_alone(now: Installation) -> None:
     assert found == {
         **{user: [user] for user in ("u-former", "u-buyer", "u-first", "u-second")},
         **{user: [None] for user in ("u-ex", "u-next", "u-tech", "u-gap")},
-        "u-two": ["u-two", None], "u-far": [],
+        "u-two": ["u-two", None], "u-far": [], "u-serves": [None],
     }  # fmt: skip
 
 
@@ -352,3 +355,18 @@ def test_a_device_is_active_by_ones_own_dates(now: Installation) -> None:
     assert [state for state, _ in ask(now.file("u-ex"), active)] == [True]
     assert [state for state, _ in ask(now.file("u-next"), active)] == [False]
     assert [state for state, _ in ask(now.file("u-gap"), active)] == [True]
+
+
+def test_an_entry_that_goes_on_brings_nothing_back_of_one_that_is_over(now: Installation) -> None:
+    """A renter left and looks after the devices: no prices, and no forecasts of the time as a renter."""
+    file = now.file("u-serves")
+    prices = "SELECT count(*) > 0 FROM gold.dim_tariff"
+    assert [ask(now.file(user), prices) for user in ("u-next", "u-serves")] == [[(True,)], [(False,)]]
+    for fact, issue in (("fact_weather_hour", "issue_date_key"), ("fact_weather_day", "date_key")):
+        issues = f"SELECT min({issue}) FROM gold.{fact}"  # noqa: S608
+        assert ask(file, issues) == [(20230904,)], fact
+    home = "SELECT name FROM gold.dim_apartment"
+    assert ask(file, home) == [("Home of the Next",)], "a technician sees what it is called"
+    # Twice a renter with a week between: the first stay is over, whatever came later.
+    gap = "SELECT min(issue_date_key) FROM gold.fact_weather_hour"
+    assert ask(now.file("u-gap"), gap) == [(20230906,)]

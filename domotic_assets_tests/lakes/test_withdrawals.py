@@ -153,6 +153,12 @@ def test_a_file_that_nobody_noted_goes(work: Workspace) -> None:
     assert operate_people.withdraw(work).removed == set()
 
 
+@pytest.mark.parametrize("note", ["[" * 200_000, '{"u": [[["a", "b", Infinity, 1, 1]]]}', '{"u": 5}', "null"])
+def test_a_damaged_note_is_none(tmp_path: Path, note: str) -> None:
+    publish.rights_file(tmp_path).write_text(note, encoding="utf-8")
+    assert rights.read_notes(tmp_path) == {}
+
+
 def _publish_and_die(sites: Path, lake: str, module: str, name: str, at: int) -> None:
     """Publish people's files, and be killed in the n-th call of a function."""
     place: Any = {"files": people_files, "rights": rights, "publish": publish}[module]

@@ -151,15 +151,13 @@ def _devices(windows: Sequence[RowFilter]) -> str:
 
 
 def _site_condition(cut: Cut, site: str, issue: str | None) -> str:
-    """Return the condition for rows of the sites of homes where the person's dates go on.
+    """Return the condition for rows of the sites of homes where dates go on, by the entries that go on.
 
     issue: SQL of the date of issue, which must lie on own dates; None for rows without one.
     """
     apartments = f"{SOURCE}.{name_of(homes.DIM_APARTMENT.name)}"
     found = []
-    for window in cut.windows:
-        if window.apartment_key not in cut.present:
-            continue
+    for window in cut.going_on:
         key = f"(SELECT weather_site_key FROM {apartments} WHERE apartment_key = {window.apartment_key})"  # noqa: S608
         endless = (window.first_date_key, window.end_date_key) == (_FIRST_DATE, _END_DATE)
         dates = [] if issue is None or endless else _between(issue, window)
@@ -184,7 +182,7 @@ def _days(cut: Cut, what: str) -> str:
         f"SELECT first_day, last_day FROM {_READINGS} WHERE {_within(cut.windows)} "  # noqa: S608
         f"AND (is_reading OR device_key IN ({_devices(cut.windows)}))"
     )
-    if cut.present:
+    if cut.going_on:
         issues = _site_condition(cut, "site_key", "issue")
         shown += f" UNION ALL SELECT first_day, last_day FROM {_ISSUES} WHERE {issues}"  # noqa: S608
     return (

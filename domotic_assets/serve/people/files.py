@@ -110,7 +110,7 @@ def build_scopes(serve: Path, scopes: Sequence[Scope]) -> Iterator[tuple[Scope, 
             views = cut.Views(connection)
             for scope in scopes:
                 yield scope, _build(serve, connection, views, scope)
-    except (OSError, duckdb.IOException) as error:
+    except publish.FAILED_WRITES as error:
         raise publish.unwritable(serve, error) from error
     finally:
         shutil.rmtree(spill, ignore_errors=True)

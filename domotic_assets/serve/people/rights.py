@@ -169,7 +169,7 @@ def read_notes(serve: Path) -> dict[str, Note]:
             user: Note(frozenset((n, r, int(k), int(f), int(e)) for n, r, k, f, e in grants), *map(str, made))
             for user, (grants, *made) in held.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
 
 

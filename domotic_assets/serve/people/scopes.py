@@ -112,14 +112,16 @@ class Cut:
     """What a scope sees of a table or mart: rows in any of the windows, and these providers' tariffs.
 
     Windows begin with the data: an entry that begins later has none yet. present: keys of the homes where the
-    person's dates go on; of any other, what is known as of today alone is not seen. active: the part of the
-    windows in which a reading makes a device active.
+    person's dates go on, by entries that see this table; of any other, what is known as of today alone is not
+    seen. going_on: the windows of these entries. active: the part of the windows in which a reading makes a
+    device active.
     """
 
     windows: tuple[RowFilter, ...]
     providers: frozenset[str] = frozenset()
     present: frozenset[int] = frozenset()
     active: tuple[RowFilter, ...] = ()
+    going_on: tuple[RowFilter, ...] = ()
 
     @property
     def apartment_keys(self) -> tuple[int, ...]:
@@ -150,36 +152,45 @@ class Scope:
         and the last 24 hours, are counted from it.
         """
         rule = MATRIX[name]
-        present, active_from = self._homes_present(newest), self._active_from(newest)
+        seeing = [held for held in self.home_roles if rule.reach(held.role) is not Reach.NOTHING]
+        present = {held.home for held in seeing if held.covers(newest)}
+        active_from = self._active_from(newest, present)
         windows: set[RowFilter] = set()
+        going_on: set[RowFilter] = set()
         providers: set[str] = set()
         seen = False
-        for home_role in self.home_roles:
+        for home_role in seeing:
             reach = rule.reach(home_role.role)
             spans = home_role.spans(reach, newest)
             seen |= bool(spans)
             begun = [span for span in spans if span and span.since <= home_role.today(newest)]
-            windows |= {_window(home_role, span, reach, newest) for span in begun}
-            if begun and home_role.home in present and home_role.provider is not None:
-                providers.add(home_role.provider)
+            shown = {_window(home_role, span, reach, newest) for span in begun}
+            windows |= shown
+            if home_role.covers(newest):
+                going_on |= shown
+                if begun and home_role.provider is not None:
+                    providers.add(home_role.provider)
         active = [
             replace(window, first_date_key=max(window.first_date_key, active_from[window.apartment_key]))
             for window in windows
         ]
         keys = frozenset(map(surrogate_key, present))
-        shown = Cut(tuple(sorted(windows)), frozenset(providers), keys, tuple(sorted(active)))
-        return shown if seen else None
+        if not seen:
+            return None
+        return Cut(
+            tuple(sorted(windows)),
+            frozenset(providers),
+            keys,
+            tuple(sorted(active)),
+            tuple(sorted(going_on)),
+        )
 
-    def _homes_present(self, newest: datetime) -> set[str]:
-        """Return the homes of which an entry is valid on the date of the newest data."""
-        return {home_role.home for home_role in self.home_roles if home_role.covers(newest)}
-
-    def _active_from(self, newest: datetime) -> dict[int, int]:
+    def _active_from(self, newest: datetime, present: Collection[str]) -> dict[int, int]:
         """Return, by home key, the first date key of a reading that makes a device active.
 
-        Counted back from the date of the newest data, or from the end of the home's last entry.
+        Counted back from the date of the newest data for homes in `present`, else from the end of the last
+        entry.
         """
-        present = self._homes_present(newest)
         ends: dict[str, date] = {}
         for home_role in self.home_roles:
             if home_role.has_begun(newest):
