@@ -211,7 +211,8 @@ PUT_INTO_SQL = {
     "literal(meaning)", "literal(words)",
     # SQL made of the same parts, with values as parameters.
     "cut.rows(table, cuts[table.name], scope)", "rows",
-    "read", "facts", "condition", "span.condition", "in_duckdb", "wanted", "held",
+    "read", "facts", "condition", "span.condition", "in_duckdb", "wanted", "held", "values", "origin",
+    "setting", "max(1, (os.cpu_count() or 1) // number)",
     "rows_of_files(table)", "compared", "counts", "where", "between", "', '.join(parts)", "columns", "marks",
     # Names and constants of ours, and whole numbers of a scope's windows (`dated`).
     "' UNION ALL '.join([*minutes, dates])", "_DAYS", "_ISSUES", "_READINGS", "_devices(cut.windows)",
