@@ -20,10 +20,11 @@ from types import FrameType
 import click
 from rich.console import Console
 
+from domotic_assets.cli.listener import answers, listening
 from domotic_assets.cli.options import lake_option, sites_option
-from domotic_assets.cli.sign_in import WEB_SERVER, listens, one_time_link, port_option
+from domotic_assets.cli.sign_in import WEB_SERVER, one_time_link, port_option
 from domotic_assets.cli.terminal import open_console
-from domotic_assets.errors import ConfigurationError, LakeError
+from domotic_assets.errors import LakeError
 from domotic_assets.escaping import yaml_text
 from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.flow.live import kept_live
@@ -67,12 +68,16 @@ def live(sites: Path, lake: str, port: int, simulated: bool) -> None:
 
 @dataclass
 class Part:
-    """A process that is kept running. ends: whether it ends by itself when its work is done."""
+    """A process that is kept running.
+
+    ends: whether it ends by itself when its work is done. listener: the socket that it serves; it stays ours.
+    """
 
     name: str
     command: Sequence[str]
     ends: bool = False
     process: subprocess.Popen[bytes] | None = None
+    listener: socket.socket | None = None
     failures: int = 0
     started_at: float = 0.0
     not_before: float = 0.0
@@ -83,17 +88,21 @@ def run_live(settings: Settings, reached: Reached, console: Console, feed: Seque
 
     feed: the command of a simulated feed to run as well; None for none.
     """
+    with listening(reached) as listener:
+        return _run_parts(settings, reached, console, feed, listener)
+
+
+def _run_parts(
+    settings: Settings,
+    reached: Reached,
+    console: Console,
+    feed: Sequence[str] | None,
+    listener: socket.socket,
+) -> int:
+    """Run Dagster's processes until Ctrl+C; listener: the socket of their pages."""
     from domotic_assets.flow.workspace import Workspace
     from domotic_assets.operate.withdrawals import withdrawing
 
-    port = reached.port
-    if _answers(reached):
-        raise ConfigurationError(
-            "another program listens there",
-            where=f"port {port}",
-            expected="a free port",
-            remedy=f"name another: --port {port + 1}",
-        )
     prepare_home(settings.dagster_home)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -104,7 +113,7 @@ def run_live(settings: Settings, reached: Reached, console: Console, feed: Seque
         withdrawing(Workspace.open(settings), lambda line: _say(console, line)),
         _ended_together(parts, console),
     ):
-        parts += _parts(settings, port, sockets)
+        parts += _parts(settings, reached.port, sockets, listener)
         if feed is not None:
             parts.append(Part("simulated feed", feed, ends=True))
         pages = next(part for part in parts if part.name == PAGES)
@@ -112,13 +121,13 @@ def run_live(settings: Settings, reached: Reached, console: Console, feed: Seque
             _make_databases(settings)
             for part in parts:
                 _start(part, settings)
-            while not _serves(pages, port):
+            while not _serves(pages, reached):
                 _look_after(parts, settings, console)
                 time.sleep(0.3)
         told = None
         while True:
             # Sessions end with the web server, so a new one is told anew.
-            if pages.process is not told and _serves(pages, port):
+            if pages.process is not told and _serves(pages, reached):
                 told = pages.process
                 _tell(settings, reached, console)
             _look_after(parts, settings, console)
@@ -130,9 +139,9 @@ def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _serves(pages: Part, port: int) -> bool:
-    """Tell whether it is our web server that listens on the port."""
-    return pages.process is not None and listens(pages.process.pid, port)
+def _serves(pages: Part, reached: Reached) -> bool:
+    """Tell whether our web server answers: nobody else can, since the socket is ours."""
+    return pages.process is not None and answers(reached)
 
 
 def _tell(settings: Settings, reached: Reached, console: Console) -> None:
@@ -157,7 +166,7 @@ def private_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _parts(settings: Settings, port: int, folder: Path) -> list[Part]:
+def _parts(settings: Settings, port: int, folder: Path, listener: socket.socket) -> list[Part]:
     """List Dagster's processes, code servers first, and write the workspace file that they share.
 
     The daemon and the web server reach the code servers by sockets in the folder.
@@ -180,7 +189,11 @@ def _parts(settings: Settings, port: int, folder: Path) -> list[Part]:
         Part("daemon", [str(programs / "dagster-daemon"), "run", "-w", str(workspace), *quiet]),
         Part(
             PAGES,
-            [sys.executable, "-m", WEB_SERVER, "--workspace", str(workspace), "--port", str(port)],
+            [
+                *(sys.executable, "-m", WEB_SERVER, "--workspace", str(workspace)),
+                *("--port", str(port), "--listener", str(listener.fileno())),
+            ],
+            listener=listener,
         ),
     ]
 
@@ -202,7 +215,13 @@ def _make_databases(settings: Settings) -> None:
 
 def _start(part: Part, settings: Settings) -> None:
     """Start the part's process and set the time of its start."""
-    part.process = _popen(part.command, settings)
+    if part.listener is None:
+        part.process = _popen(part.command, settings)
+    else:
+        # No other part inherits it: what outlives us would hold the port.
+        part.listener.set_inheritable(True)
+        part.process = _popen(part.command, settings)
+        part.listener.set_inheritable(False)
     part.started_at = time.monotonic()
 
 
@@ -282,10 +301,3 @@ def _end(process: subprocess.Popen[bytes] | None) -> None:
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt, so that a signal ends the program as Ctrl+C does."""
     raise KeyboardInterrupt
-
-
-def _answers(reached: Reached) -> bool:
-    """Return whether a program listens where the pages are to be."""
-    with socket.socket(socket.AF_INET6 if ":" in reached.listen else socket.AF_INET) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((reached.listen, reached.port)) == 0

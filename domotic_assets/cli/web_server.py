@@ -16,19 +16,20 @@ from domotic_assets.orchestration.internals.pages import open_pages
 from domotic_assets.owner_only import restrict_new_files
 from domotic_assets.registry.loading import Sites, load_sites
 from domotic_assets.settings import Settings
+from domotic_assets.web.connections import BoundedListener, PromptProtocol, raise_descriptors
 from domotic_assets.web.front import RIGHTS, Front
 from domotic_assets.web.graphql_guard import GraphQLGuard
 from domotic_assets.web.one_time_links import OneTimeLinks
 from domotic_assets.web.passwords import Passwords
 from domotic_assets.web.people import People, Rights
 from domotic_assets.web.proxies import BehindProxies
-from domotic_assets.web.reached import Reached
+from domotic_assets.web.reached import BACKLOG, Reached
 from domotic_assets.web.sign_in import SignIn
 
 _ACTING = frozenset({"evaluationResult"})
 """Of a tick to come: Dagster runs the sensor to tell it, and ours put down what they have asked for."""
-_CLOSED = ("/notebook", "/dagit")
-"""Paths of Dagster that nothing of ours needs, and that read files or run code."""
+_CLOSED = ("/notebook", "/dagit", "/download_debug")
+"""Paths of Dagster that nothing of ours needs, and that read files, run code or fail."""
 _BYTES_OF_A_MESSAGE = 2**20
 _SECONDS_TO_END = 5
 
@@ -36,9 +37,16 @@ _SECONDS_TO_END = 5
 @click.command()
 @click.option("--workspace", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--port", type=int, required=True)
-def serve(workspace: Path, port: int) -> None:
-    """Serve Dagster's pages to people who sign in."""
+@click.option("--listener", type=int, required=True)
+def serve(workspace: Path, port: int, listener: int) -> None:
+    """Serve Dagster's pages to people who sign in.
+
+    listener: descriptor of the socket that `domotic live` listens with, so that the port stays its own when
+    this process ends.
+    """
     restrict_new_files()
+    listening = BoundedListener(listener, raise_descriptors())
+    listening.set_inheritable(False)
     settings = Settings.from_environment()
     settings.name_dagster_home()
     sites = load_sites(settings.sites_file)
@@ -57,11 +65,11 @@ def serve(workspace: Path, port: int) -> None:
         app = Front(app, sign_in, reached.served(), prefix=prefix, kept="/_next/")
         if pages is not None and pages.proxies:
             app = BehindProxies(app, [str(address) for address in pages.proxies])
-        uvicorn.run(
+        config = uvicorn.Config(
             app,
-            host=reached.listen,
-            port=port,
-            http="h11",  # it bounds the head of a request; httptools does not
+            loop="asyncio",  # it accepts by the socket, which bounds what is open
+            http=PromptProtocol,  # h11, which bounds the head of a request; httptools does not
+            backlog=BACKLOG,
             log_level="error",  # nothing that a stranger sends fills the log
             access_log=False,  # a link's token is in the address
             proxy_headers=False,
@@ -71,6 +79,7 @@ def serve(workspace: Path, port: int) -> None:
             ssl_certfile=_path(sites, pages.certificate if pages else None),
             ssl_keyfile=_path(sites, pages.key if pages else None),
         )
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _path(sites: Sites, address: str | None) -> Path | None:

@@ -4,7 +4,7 @@ Stands behind the front, which says who the person is. A GET never acts; a POST 
 """
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domotic_assets.web import graphql
@@ -65,10 +65,13 @@ class GraphQLGuard:
         if request.headers.get("content-encoding"):
             return await refusal(415, "a body without encoding is expected")(scope, receive, send)
         body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > graphql.MOST_BYTES:
-                return await refusal(413, "the body is too long")(scope, receive, send)
+        try:
+            async for piece in request.stream():
+                body += piece
+                if len(body) > graphql.MOST_BYTES:
+                    return await refusal(413, "the body is too long")(scope, receive, send)
+        except ClientDisconnect:
+            return await refusal(400, "the body was cut off")(scope, receive, send)
         try:
             body = graphql.admitted(body, self._acting if rights.acts else self._looking)
         except graphql.Refused as refused:

@@ -13,6 +13,8 @@ from domotic_assets.web.one_time_links import private_folder
 from domotic_assets.web.origins import Served
 
 LOOPBACK = "127.0.0.1"
+BACKLOG = 64
+"""Connections that wait for the web server; it accepts as many in one go, on top of its bound."""
 
 
 @dataclass(frozen=True)

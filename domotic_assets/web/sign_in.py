@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
 from domotic_assets.escaping import html_text
@@ -75,7 +75,7 @@ class SignIn:
         if request.method == "POST":
             try:
                 sent = await _form(request)
-            except ValueError:
+            except (ValueError, ClientDisconnect):
                 return refusal(400, "a form of ours is expected")
             if self.passwords is not None:
                 return await self._by_password(request, self.passwords, sent)
@@ -84,7 +84,7 @@ class SignIn:
         if self.passwords is not None or request.method != "GET" or not token:
             return self.asks(200)
         # Whatever looks at a link before the person does must not use it up.
-        looks_ahead = request.headers.get("sec-purpose") or request.headers.get("purpose")
+        looks_ahead = any(request.headers.get(name) for name in ("sec-purpose", "purpose", "x-moz"))
         if looks_ahead or request.headers.get("sec-fetch-dest", "document") != "document":
             return refusal(403, "open the link itself")
         return self._by_link(request, token)

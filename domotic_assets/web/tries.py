@@ -10,6 +10,7 @@ TRIES_FROM_AN_ADDRESS = 20
 TRIES_FOR_A_PERSON = 50
 WINDOW_SECONDS = 900.0
 _MOST_KEYS = 20_000
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Tries:
@@ -62,11 +63,18 @@ class Tries:
 
 
 def _network(address: str) -> str:
-    """Return what one person has of addresses: an IPv4 address, or the /64 network of an IPv6 address."""
+    """Return what one person has of addresses: an IPv4 address, or the /64 network of an IPv6 address.
+
+    IPv4 addresses written as IPv6, or translated (NAT64), share one such network: each counts.
+    """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
     if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        if found in _NAT64:
+            return str(found)
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)

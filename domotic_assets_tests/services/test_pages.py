@@ -22,14 +22,16 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from domotic_assets.cli import live as live_command
+from domotic_assets.cli.listener import answers, listening
 from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.orchestration.internals.instance import open_instance
 from domotic_assets.settings import DAGSTER_VARIABLE
+from domotic_assets.web.reached import Reached
 from domotic_assets_tests.drills import running
 from domotic_assets_tests.drills.running import DOMOTIC, PAGES
 from domotic_assets_tests.services.attacker import Attacker, attacker
 from domotic_assets_tests.services.chromium import Browser, chromium
-from domotic_assets_tests.services.servers import free_port, listens, program
+from domotic_assets_tests.services.servers import free_port, program
 from domotic_assets_tests.support import builders
 from domotic_assets_tests.support.pages import Pages
 
@@ -461,11 +463,13 @@ def _web_server_alone(found: running.Live, port: int) -> Iterator[None]:
     """The web server without what it shows: code servers and daemon."""
     settings = found.work.settings
     prepare_home(settings.dagster_home)
-    with live_command.private_folder() as sockets:
-        part = next(part for part in live_command._parts(settings, port, sockets) if part.name == PAGES)
+    reached = Reached(port, found.work.sites.registry.pages)
+    with live_command.private_folder() as sockets, listening(reached) as listener:
+        parts = live_command._parts(settings, port, sockets, listener)
+        part = next(part for part in parts if part.name == PAGES)
         live_command._start(part, settings)
         try:
-            running.wait_until("the pages answer", lambda: listens(port), SECONDS)
+            running.wait_until("the pages answer", lambda: answers(reached), SECONDS)
             yield
         finally:
             live_command._end(part.process)

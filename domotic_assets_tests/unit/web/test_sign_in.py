@@ -190,6 +190,7 @@ def test_what_looks_at_a_link_before_the_person_leaves_it(by_link: Site) -> None
     token = by_link.links.issue()
     assert by_link.follow(token, method="HEAD").status == 200
     assert by_link.follow(token, ("sec-purpose", "prefetch;prerender")).status == 403
+    assert by_link.follow(token, ("x-moz", "prefetch")).status == 403
     assert by_link.follow(token, ("sec-fetch-dest", "image")).status == 403
     assert by_link.follow(token, ("sec-fetch-site", "cross-site")).status == 403
     assert by_link.follow(token, ("origin", "http://evil.example")).status == 403
@@ -399,6 +400,19 @@ def test_an_address_tries_twenty_times_whoever_it_names() -> None:
     assert sum(limit.take(f"u-{number}", f"2001:db8::{number:x}") for number in range(100)) == 20
     clock.now += tries.WINDOW_SECONDS + 1
     assert limit.take("u-1", "192.0.2.1")
+
+
+@pytest.mark.parametrize("kind", ["::ffff:", "64:ff9b::"])
+def test_people_behind_a_proxy_of_both_protocols_are_told_apart(kind: str) -> None:
+    limit = Tries(Clock())
+    assert sum(limit.take(f"u-{number}", f"{kind}192.0.2.1") for number in range(100)) == 20
+    assert limit.take("u-1", f"{kind}192.0.2.2")
+
+
+def test_a_form_that_is_cut_off_is_no_error(by_password: Site) -> None:
+    """The server would write it into its log, for whoever sends it."""
+    answer = send(by_password.app, "POST", "/sign-in", (PUBLIC, OWN, FORM), [], scheme="https")
+    assert answer.status == 400
 
 
 def test_a_person_is_tried_fifty_times_from_anywhere_but_where_they_were() -> None:
