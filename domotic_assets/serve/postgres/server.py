@@ -78,6 +78,7 @@ def dialled(server: Server, database: str = "", *, autocommit: bool = False) -> 
             user=server.user,
             password=server.password,
             application_name=_APPLICATION,
+            client_encoding="utf8",
             connect_timeout=DIAL_SECONDS,
             tcp_user_timeout=ANSWER_SECONDS * 1000,
             keepalives_idle=ANSWER_SECONDS,
