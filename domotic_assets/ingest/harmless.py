@@ -14,7 +14,7 @@ import unicodedata
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from domotic_assets.ingest.vocabulary import SITES, WORDS
+from domotic_assets.ingest.vocabulary import MEASURES, PARTS, PLACES, ROOMS, SITES, WORDS
 from domotic_assets.same_name import name_key
 
 LONGEST = 60
@@ -27,10 +27,33 @@ LARGEST_NUMBER = 1e8
 NEAR_THE_MINUTE = timedelta(days=366).total_seconds()
 """Seconds from its file's minute within which a unix time is believed: others look like German mobiles'."""
 
-_SHORTEST_PART = 3
-"""Letters of the shortest part of a compound: `Wohn` and `Zimmer`."""
+_SHORTEST_PART, _SHORTEST_ROOM = 4, 3
+"""Letters of the shortest part of a compound, and of one that is a room: `bad` and `zimmer`."""
+_LONGEST_CODE = 2
+"""Figures beside a letter that is alone: `W-17`, and no number plate."""
+_NAMES = frozenset(
+    {
+        "bainbridge",
+        "bridgewater",
+        "rainwater",
+        "waterhouse",
+        "watergang",
+        "lightfoot",
+        "casagrande",
+        "casarez",
+    }
+)
+"""Compounds that are names of people."""
 _FORM = re.compile(r"[\w \-./,:;()\[\]{}\"'%°²³*+&?!=<>|~]*")
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_²³]+")
+_TERM = re.compile(
+    r"(?<![^\W_])(?:co2|no2|pm(?:1|10|2[._]?5)|(?:l|pf|is_valid)[123]|[tuv]_(?:2|10)m)(?![^\W_])",
+    re.IGNORECASE,
+)
+"""Figures that are part of what a device measures."""
+_AFTER_NUMBER = re.compile(r"(?<![^\W\d_])\d+ ?([^\W\d_²³]{1,3})(?![^\W_])")
+_ORDINAL = re.compile(r"(?<![^\W_])(\d)(?:er|ère|ème|st|nd|rd|th)(?![^\W_])")
+_VERSION = re.compile(r"(?:version )?v?\d\.\d{1,2}\.\d", re.ASCII | re.IGNORECASE)
 _HUMP = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
 _GREATEST = ("temperature", "humidity", "co2", "power", "noise", "pressure", "current", "voltage", "value")
 _WHOLE = frozenset(
@@ -46,6 +69,23 @@ _WHOLE = frozenset(
         "W/m2",
         "J/m2",
         "g/m3",
+        "W/m²",
+        "J/m²",
+        "g/m³",
+        "m³/h",
+        *(
+            "m2",
+            "m3",
+            "ug/m3",
+            "mg/m3",
+            "Sous-sol",
+            "max_temp",
+            "feed_in",
+            "self_consumption",
+            "cloud_coverage",
+        ),
+        "m3/h",
+        *("NE", "NW", "SE", "SW", "NNE", "NNW", "SSE", "SSW", "HT", "NT", "HP", "HC"),
     }
 )
 """Texts that pass although letters of them are single."""
@@ -57,25 +97,51 @@ _HIDDEN, _HASHED = "hidden-", 12
 def plain_form(text: str) -> str:
     """Return the letters and figures of a text, without accents, in one letter case."""
     signs = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(sign for sign in signs if sign.isalnum())
+    return "".join(sign for sign in signs if sign.isalnum()).replace("μ", "u")
 
 
-_WORDS = frozenset(map(plain_form, WORDS))
+_WORDS, _PARTS, _PLACES, _MEASURES, _ROOMS = (
+    frozenset(map(plain_form, words)) for words in (WORDS, PARTS, PLACES, MEASURES, ROOMS.split())
+)
 
 
 @lru_cache(maxsize=65_536)
 def _passes(text: str) -> bool:
     """Apply `is_harmless` to a text that is short enough; results are kept, as texts repeat."""
-    text = _GARDEN.sub("wintergarden", unicodedata.normalize("NFC", text))
-    if text in _WHOLE:
+    text = _ORDINAL.sub(r"\1", _GARDEN.sub("wintergarden", unicodedata.normalize("NFC", text)))
+    if text in _WHOLE or _VERSION.fullmatch(text):
         return True
     if _FORM.fullmatch(text) is None or sum(map(str.isdigit, text)) > MOST_FIGURES:
         return False
     if any(sign.isnumeric() and not sign.isdecimal() and sign not in "²³" for sign in text):
         return False
+    if not _is_spelled(text):
+        return False
     words = words_of(text)
     single = sum(len(word) == 1 for word in words)
     return len(words) <= MOST_WORDS and single <= 1 and all(map(_is_word, words))
+
+
+def _is_spelled(text: str) -> bool:
+    """Return whether short words beside figures are units after a number: number plates have others.
+
+    Beside one figure also rooms and devices: `WC 2`.
+    """
+    rest = _TERM.sub(" ", text)
+    figures = sum(map(str.isdecimal, rest))
+    if not figures:
+        return True
+    words = words_of(rest)
+    if len(words) == 1 and len(words[0]) == 1:
+        return figures <= _LONGEST_CODE
+    rest = _AFTER_NUMBER.sub(lambda found: " " if _follows_number(found[1]) else found[0], rest)
+    short = [word for word in words_of(rest) if len(word) < _SHORTEST_PART]
+    return not short or (figures == 1 and all(word in _PLACES and len(word) > 1 for word in short))
+
+
+def _follows_number(word: str) -> bool:
+    """Return whether a word is a unit."""
+    return plain_form(word) in _MEASURES
 
 
 def is_harmless(text: str) -> bool:
@@ -118,11 +184,18 @@ def _is_word(word: str) -> bool:
 
 
 def _is_compound(word: str, parts: int) -> bool:
-    """Return whether a plain word is made of at most so many words, none shorter than _SHORTEST_PART."""
-    if word in _WORDS:
+    """Return whether a plain word is made of at most so many words, and is no name of people."""
+    if word in _NAMES:
+        return False
+    if _is_part(word):
         return True
-    ends = range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1) if parts > 1 else ()
-    return any(word[:end] in _WORDS and _is_compound(word[end:], parts - 1) for end in ends)
+    ends = range(_SHORTEST_ROOM, len(word) - _SHORTEST_ROOM + 1) if parts > 1 else ()
+    return any(_is_part(word[:end]) and _is_compound(word[end:], parts - 1) for end in ends)
+
+
+def _is_part(word: str) -> bool:
+    """Return whether a plain word may be part of a compound."""
+    return word in _PARTS and len(word) >= (_SHORTEST_ROOM if word in _ROOMS else _SHORTEST_PART)
 
 
 def hidden_name(name: str, key: str) -> str:

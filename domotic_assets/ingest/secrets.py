@@ -31,7 +31,8 @@ _WORDS = frozenset(
     adresse adressen adresa indirizzo dirección endereço street strasse straße rue via calle rua chemin city
     town ort ville plz zip npa iban ahv ssn mac imei iccid ssid wifi owner tenant renter resident bewohner
     mieter inquilino locataire propriétaire surname vorname nachname prénom cognome apellido sobrenome
-    prenume nom latitude longitude gps birthday geburtstag
+    prenume nom latitude longitude lat lng lon gps coords konto account dob plate puk cvv cvc pincode
+    birthday geburtstag
     """.split()  # noqa: SIM905
 )
 """Words of which one says that a key's value is a secret or personal, in any of the feed's languages."""
@@ -40,7 +41,10 @@ _ROOTS = (
     "authenti", "cookie", "session", "username", "apikey", "accesskey", "privatekey", "email", "telefon",
     "telephone", "login", "userid", "phonenu", "mobilenu", "handynu", "adress", "strasse", "secret",
     "firstname", "lastname", "fullname", "surname", "vorname", "nachname", "nickname", "ownername",
-    "benutzername",
+    "benutzername", "pincode", "postcode", "zipcode", "postleit", "postalcode", "hausn", "housen", "kundennu",
+    "kontonu", "account", "birth", "geburt", "rufnummer", "imsi", "msisdn", "coordinat", "coords", "geoloc",
+    "licenseplate", "licenceplate", "numberplate", "kennzeichen", "doorcode", "alarmcode", "accesscode",
+    "gatecode", "unlockcode", "setupcode", "installcode", "zugangscode", "turcode", "tuercode",
 )  # fmt: skip
 """Parts of a key, in its plain form, that say so wherever they are."""
 _SPELLS = re.compile(r"\d|\b[^\W\d_]\b")

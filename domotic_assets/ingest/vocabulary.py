@@ -26,7 +26,12 @@ salotto cucina bagno ufficio corridoio ingresso cantina soffitta lavanderia giar
 appartamento studio ripostiglio scala esterno interno bambini ospiti piano sopra sotto sinistra destra
 habitación dormitorio sala cocina baño despacho oficina pasillo entrada sótano desván lavadero jardín
 terraza balcón comedor cuarto escritório quarto cozinha banheiro corredor varanda sótão lavandaria garagem
-jardim camere dormitor sufragerie bucătărie baie birou hol pivniță pod grădină
+jardim camere dormitor amis suite piscine piscina cameretta grande piccolo piccola pranzo letto banho quarto
+principal principale master family og eg ug dg mezzanine zone zones chaufferie palier escalier 
+local technique heizraum hauswirtschaftsraum abstellkammer speisekammer ankleide ankleidezimmer eltern
+elternschlafzimmer spielzimmer musikzimmer matrimoniale servizio serviço mansarda terrazzo entryway foyer
+mudroom deck lounge landing cloakroom spare box estar jantar crianças hóspedes despensa arrecadação entrée
+camere dormitor sufragerie bucătărie baie birou hol pivniță pod grădină
 """
 
 DEVICES = """
@@ -68,6 +73,10 @@ hardware software build revision protocol channel mode state status type kind cl
 defense overpower overtemperature presence occupancy occupied person people persons vibration acceleration
 shock weight conductivity acidity salinity turbidity chlorine trace debug note notes surge sound errors error
 warning log event events feed data info measure measurement measurements reading readings raw test sample
+linkquality outage lock child local system preset heating demand detection formaldehyd action color behavior
+apower aenergy act freq ret rssi ram fs free cfg rev timer remaining returned emeter emeters relays source
+friendly attribution icon entity id changed context restored supported features hvac modes temp dew point
+bearing uv precipitation probability feed consumption soc soh seen has string tc tf effect transition
 site prediction forecast profile cost price tariff temperatur temperaturen feuchte luftfeuchtigkeit
 feuchtigkeit druck luftdruck lärm leistung energie strom spannung frequenz zählerstand wert werte stufe
 fluss durchfluss menge geschwindigkeit regen schnee helligkeit luft qualität kohlendioxid wasser dauer
@@ -81,7 +90,7 @@ putere curent apă vânt ploaie aer
 
 UNITS = """
 w kw wh kwh mwh wmin v mv ma ah mah hz khz db dba lux lx ppm ppb pa hpa kpa mbar bar c f k mm cm m km s ms
-min h d kg g mg l ml ug rh ph va kva var ghz mhz dbm inch inches foot feet mile miles mph kmh kn watt watts
+min h d kg g mg l ml ug rh ph va kva var ghz mhz dbm inch inches foot feet mile mph kmh kn watt
 volt volts ampere amperes degree degrees knots bytes kb mb gb kj mj j bft furlong furlongs cd
 """
 
@@ -99,17 +108,25 @@ with without cannot parse got file cut too long short large small seconds sensib
 inf infinity offen geöffnet geschlossen zu auf ein aus an ja nein wahr falsch gekippt automatisch manuell
 bereit läuft fertig fehler störung niedrig mittel hoch gut schlecht kalt heiss heiß trocken nass leer voll
 unbekannt verbunden getrennt anwesend abwesend nacht tag ferien aktiv inaktiv ouvert ouverte fermé fermée
-oui non vrai faux allumé éteint marche arrêt automatique manuel prêt erreur défaut faible moyen élevé bon
+oui non vrai faux allumé éteint marche arrêt automatique prêt erreur défaut faible moyen élevé bon
 mauvais froid chaud humide vide plein inconnu connecté déconnecté présent nuit jour vacances actif inactif
 absente présente aperto aperta chiuso chiusa sì vero falso acceso spento automatico manuale pronto errore
 guasto basso medio alto buono cattivo freddo caldo secco bagnato vuoto pieno sconosciuto connesso notte
 giorno attivo inattivo abierto abierta cerrado cerrada sí verdadero encendido apagado bueno malo frío
 caliente aberto aberta fechado fechada sim não ligado desligado deschis deschisă închis închisă da nu pornit
-oprit
+oprit only hold schedule antifreeze frostschutz preheating drying defrosting closing opening locking unlocking
+calibrating jammed alive dead asleep initializing init booting updating updated update downloading installing
+single double triple release press push toggle step recall arrow rotate play input output usb lan wifi
+ble zigbee zwave thread mqtt http ip static dhcp ac dc overtemp overload overvoltage undervoltage short
+circuit load underpower critical cleared flood tamper tampered safe unsafe problem armed disarmed
+pending triggered arming pouring lightning hail fog partlycloudy exceptional unhealthy hazardous steady very
+increasing decreasing connecting peak confort komfort betrieb automatik handbetrieb absenkung urlaub réduit
+economia antigelo conforto económico anticongelante hochtarif niedertarif sunset sunrise
+des di de d du la le
 """
 
 FORECASTS = """
-pred prec tot glob dursun ctrl stde relhum clct clcl clcm clch albedo rad dir dif aswdir aswdifd asob athb
+pred prec tot glob ctrl stde relhum clct clcl clcm clch albedo rad dir dif aswdir aswdifd asob athb
 pmsl dewpoint gust gusts hsnow hzerocl tmin tmax cape sunshine cover clouds cloud cloudiness visibility qnh
 qfe
 """
@@ -133,5 +150,9 @@ Vicosoprano|Visp|Weissfluhjoch|Wynau|Wädenswil|Zermatt|Zürich / Affoltern|Zür
 """
 """Names of the stations of MeteoSwiss's public network, each whole: a town alone is part of an address."""
 
+PLACES = frozenset(" ".join((ROOMS, DEVICES)).split())
+PARTS = frozenset(" ".join((ROOMS, DEVICES, QUANTITIES, FORECASTS)).split())
+"""What compounds are made of: units and states are parts of people's names (`Barlow`, `Gastone`)."""
+MEASURES = frozenset(UNITS.split())
 WORDS = frozenset(" ".join((ROOMS, DEVICES, QUANTITIES, UNITS, STATES, FORECASTS)).split())
 SITES = frozenset(name for line in STATIONS.strip().split("\n") for name in line.split("|"))

@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from domotic_assets.ingest.harmless import hidden_name, is_harmless, is_measure, is_site
-from domotic_assets.ingest.secrets import NO_SECRETS, Secrets, is_secret_name, masked_words, passes
+from domotic_assets.ingest.secrets import (
+    NO_SECRETS,
+    Secrecy,
+    Secrets,
+    is_secret_name,
+    masked_words,
+    passes,
+    secrecy_of,
+)
 from domotic_assets.schemas.homes.variables import CATEGORIES, VARIABLES
 from domotic_assets_tests.support.secret_forms import FORMS, KEYS
 
@@ -33,7 +41,11 @@ def test_no_form_of_a_secret_or_of_half_of_it_passes(secret: str) -> None:
     "text",
     [
         "", "on", "OFF", "Open", "gekippt", "fermé", "ferme\u0301", "auto", "heat", "n/a", "21,5", "2.1",
-        "W-17", "X",
+        "X", "m³", "µg/m³", "W/m²", "1.14.0", "partlycloudy", "fan_only", "closing", "NE", "OG", "Bad OG",
+        "Chambre d'amis", "Salle de bains", "Camera da letto", "Sala da pranzo", "Casa de banho", "Suíte",
+        "Quarto principal", "Master Bedroom", "1er étage", "aenergy", "rssi", "linkquality", "dew_point",
+        "WC 2",
+        "co2", "pm2_5", "21 W", "5kWh", "voltage L1",
         "Wohnzimmer", "Living room 2", "Wintergarden", "chambre enfants",
         "battery_percent", "totalPower", "kWh", "m/s", "°C", "[1, 2]", '{"mode": "eco"}', "low battery",
         "Waschküche",
@@ -41,6 +53,88 @@ def test_no_form_of_a_secret_or_of_half_of_it_passes(secret: str) -> None:
 )  # fmt: skip
 def test_what_devices_say_passes(text: str) -> None:
     assert is_harmless(text)
+
+
+NAMES = """
+Anna Andrea Andreas Alexander Alessandro Alice Ana Antonio Antonia Beatrice Bruno Carla Carlos Carmen
+Catarina Charlotte Christian Christine Claudia Clara Claude Daniel Daniela David Diana Diego Elena
+Elisabeth Emma Eric Eva Fabio Felix Florian Francesca Francesco Franz Gabriel Gastone Giorgio Giulia
+Giovanni Gerard Hans Heidi Helena Henri Ion Ioana Jacques Jan Jean Jonas Jose Joao Julia Julien Karin
+Karl Katharina Laura Lea Leon Lena Lisa Louis Luca Lucia Luis Manuel Manuela Marc Marco Maria Marie Mario
+Marion Markus Marta Martin Matteo Max Michael Michel Miguel Mihai Miles Mohamed Monica Monika Nadia
+Nicolas Nicole Nina Noah Olivia Oscar Paolo Paul Paula Pedro Peter Petra Philippe Pierre Rafael Ramon
+Renate Robert Roberto Rosa Rui Sabine Samuel Sandra Sara Sebastian Silvia Simon Simona Simone Sofia
+Sophie Stefan Stefania Susanne Sven Teresa Thomas Tiago Tim Tom Ursula Valentina Vera Verena Victor
+Vincent Walter Werner Xavier Yves Yvonne Dursun Ayse Mehmet Mustafa Fatma Müller Meier Schmid Keller
+Weber Huber Schneider Meyer Steiner Fischer Gerber Brunner Baumann Frei Moser Wagner Becker Schulz
+Hoffmann Schäfer Koch Bauer Richter Klein Wolf Schröder Neumann Schwarz Braun Hofmann Zimmermann Martin
+Bernard Dubois Durand Moreau Laurent Lefebvre Leroy Roux Fournier Girard Bonnet Dupont Lambert Fontaine
+Favre Rossi Russo Ferrari Esposito Bianchi Romano Colombo Ricci Marino Greco Conti Costa Mancini Barone
+Cardone Carone Garcia Gonzalez Rodriguez Fernandez Lopez Martinez Sanchez Perez Gomez Ruiz Vargas Bargas
+Torrez Casarez Silva Santos Ferreira Pereira Oliveira Rodrigues Martins Sousa Fernandes Gonçalves Popescu
+Ionescu Popa Dumitru Smith Jones Taylor Brown Williams Wilson Johnson Davies Patel Robinson Wright
+Thompson Evans Walker Roberts Green Hall Clarke Jackson Wood Turner Carter Barlow Hill Cooper Ward Morris
+Moore Lee King Baker Harrison Lightfoot Rainwater Newhouse Waterhouse Bridgewater Bainbridge Carlock
+Hobgood Goodnight Casagrande Watts Winter Sommer Frost West North Major Rose Page Grant Dean Marsh Brooks
+Rivers Fields Banks
+""".split()  # noqa: SIM905
+
+
+def test_no_common_name_of_people_passes() -> None:
+    assert {name for name in NAMES if is_harmless(name) or is_harmless(f"{name} Zimmer")} == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B-DA-666",
+        "BAD-PH-41",
+        "BAD-S-7",
+        "MA913OF",
+        "KM140PF",
+        "N8 3HZ",
+        "M3 3WH",
+        "PA39 5JA",
+        "GB-374 N",
+        "OK-120-MB",
+        "KW-70-KG",
+        "AUF-1E36",
+        "DA82 RUN",
+        "5-KWH-62",
+        "KWH-4D09",
+        "E-722 GB",
+        "S-769 NO",
+    ],
+)
+def test_no_number_plate_or_postcode_passes(text: str) -> None:
+    assert not is_harmless(text)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "lat",
+        "lng",
+        "lon",
+        "pincode",
+        "PINCODE",
+        "hausnummer",
+        "houseNumber",
+        "kundennummer",
+        "Postleitzahl",
+        "geburtsdatum",
+        "birthDate",
+        "zipcode",
+        "konto",
+        "rufnummer",
+        "puk",
+        "imsi",
+        "door_code",
+        "alarmcode",
+    ],
+)
+def test_a_key_of_a_personal_number_is_that_of_a_secret(key: str) -> None:
+    assert secrecy_of(key) is Secrecy.ALL
 
 
 def test_every_declared_name_would_pass_or_needs_not() -> None:

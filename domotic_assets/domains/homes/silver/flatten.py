@@ -34,14 +34,21 @@ from domotic_assets.domains.homes.silver.header import (
     sender_secrets_of,
     unix_times,
 )
-from domotic_assets.domains.homes.silver.judgement import REFUSED, SPOKEN, Beside, Group, judge
+from domotic_assets.domains.homes.silver.judgement import (
+    REFUSED,
+    SPOKEN,
+    Beside,
+    Group,
+    judge,
+    passes_as_value,
+)
 from domotic_assets.domains.homes.silver.minute import Evidence, Reading, reading_of
 from domotic_assets.domains.homes.silver.neighbours import with_units
 from domotic_assets.domains.homes.silver.ordering import Ordered, events_of, in_order
 from domotic_assets.domains.homes.silver.repeats import may_repeat_keys, repeated_keys, without_repeats
 from domotic_assets.domains.homes.silver.shape import Interpreted, Leaf, Naming, Shape, interpret, split_all
 from domotic_assets.ingest.harmless import shown_text
-from domotic_assets.ingest.secrets import NO_SECRETS, Secrets, passes
+from domotic_assets.ingest.secrets import NO_SECRETS, Secrets
 from domotic_assets.registry.homes import Home
 from domotic_assets.registry.registry import Registry
 from domotic_assets.same_name import name_key
@@ -390,7 +397,7 @@ class _Flattening:
     def _pass(self, user: str, token: str, free: Sequence[int], said: Sequence[str]) -> bool:
         """Return whether all texts of a sender pass that may be any. free: their places among `said`."""
         beside = header_secrets(user, token).beside(self._shared)
-        return all(passes(said[place], beside) for place in free)
+        return all(passes_as_value(said[place], beside) for place in free)
 
     def _texts(self, batches: Sequence[Batch], begins: Sequence[int | None]) -> pl.DataFrame:
         """Build SPOKEN of each reading of each sender; of files that are not taken without texts."""

@@ -58,6 +58,10 @@ _MEASURED = _UNDECLARED | {"number"}
 WITHHELD = frozenset({"withheld", "secret"})
 """Reasons of values of which nothing is shown."""
 _BARE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
+_NUMBER_IN_QUOTES = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]{0,4})\.[0-9]{1,4}|0|[1-9][0-9]{0,2})", re.ASCII)
+"""A text of an undeclared variable that is a number: short, not written as a phone's or a code."""
+_MODE = "manuel"
+"""A mode of heating in French, and a name of people: it passes as a mode alone."""
 _NUMBERS, _FLAGS, _TEXTS, _NOTHING = (
     frozenset({float, int}), frozenset({bool}), frozenset({str}), frozenset[type](),
 )  # fmt: skip
@@ -291,15 +295,29 @@ def _judge_value(leaf: Leaf, value: Any, beside: Beside) -> _Reading:
         return _Reading(number=float(value))
     if kind in ("text", "unknown"):
         text = _as_text(value)
-        return (
-            _Reading(text=shown_text(text)) if passes(text, beside.secrets) else _Reading(reason="withheld")
-        )
+        is_mode = _is_mode(leaf, text) and not beside.secrets.overlap(text)
+        may_pass = is_mode or passes_as_value(text, beside.secrets)
+        return _Reading(text=shown_text(text)) if may_pass else _Reading(reason="withheld")
     if type(value) is str and _PHONE.match(value):
         return _Reading(reason="withheld")
     if type(value) is str and _BARE_NUMBER.fullmatch(value):
         return _told(float(value), kind, beside, is_text=True)
     measured = number_and_unit(value) if type(value) is str else None
     return _Reading(reason="not_a_number") if measured is None else _converted(measured, leaf, beside)
+
+
+def passes_as_value(text: str, secrets: Secrets) -> bool:
+    """Return whether a text of an undeclared variable passes by its form, or as the number that it is."""
+    return passes(text, secrets) or (
+        _NUMBER_IN_QUOTES.fullmatch(text) is not None
+        and not secrets.everything
+        and not secrets.overlap_number(float(text), SHORTEST_PIECE)
+    )
+
+
+def _is_mode(leaf: Leaf, text: str) -> bool:
+    """Return whether a text is a mode that passes in the field of one alone."""
+    return text.casefold() == _MODE and "mode" in leaf.variable.casefold()
 
 
 def _told(value: float, kind: str, beside: Beside, *, is_text: bool) -> _Reading:

@@ -155,6 +155,14 @@ def test_numbers_of_what_a_key_measures_are_readings_and_its_texts_are_not(key: 
     assert "open" in done.events["value_text"].to_list()
 
 
+def test_a_number_in_quotes_of_an_unknown_field_passes_but_no_figures_of_a_phone() -> None:
+    texts = {"a": "12.34", "b": "1013.25", "c": "-5", "e": "4711", "f": "79.1234567"}
+    done = in_memory(share_file(waters={"Bhroom": texts}, heater={"mode": "Manuel"}, note="Manuel"))
+    assert {"12.34", "1013.25", "-5"} <= set(done.events["value_text"])
+    assert traces(done, "4711", "79.12") == []
+    assert done.events["value_text"].to_list().count("Manuel") == 1
+
+
 def test_a_code_of_a_lock_is_a_code() -> None:
     done = in_memory(share_file(waters={"Bhroom": {"lock_code": 471108, "door_lock_pin": 4711}}))
     assert done.rejects["reason"].to_list() == ["secret", "secret"]
