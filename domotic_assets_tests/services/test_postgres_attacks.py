@@ -25,6 +25,7 @@ from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.postgres import server as server_module
+from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.publication import is_behind, publish_to, remove
 from domotic_assets_tests.assets.test_scopes import ask, change, people
 from domotic_assets_tests.services.postgres import PostgresServer, database_of, postgres
@@ -246,7 +247,11 @@ class TestOracles:
             "SELECT pg_try_advisory_xact_lock_shared(1)", "SELECT * FROM pg_locks",
             "SELECT * FROM pg_stat_activity", "SELECT * FROM pg_stat_database",
             "SELECT pg_logical_emit_message(true, 'a', 'b')", "SELECT pg_database_size('homes')",
-            "SELECT pg_tablespace_size('pg_default')", "SET temp_file_limit = '-1'",
+            "SELECT pg_tablespace_size('pg_default')", "SELECT pg_export_snapshot()",
+            "SELECT pg_current_xact_id()", "SELECT txid_current()", "DO 'BEGIN RAISE LOG $$x$$; END'",
+            "SELECT * FROM pg_stat_progress_copy", "SELECT * FROM pg_stat_progress_analyze",
+            "SELECT * FROM pg_stat_progress_create_index", "SELECT count(*) FROM pg_shdepend",
+            "SET temp_file_limit = '-1'",
             "CREATE FUNCTION gold.leak(text) RETURNS bool LANGUAGE sql AS 'SELECT true'",
             "COPY dim_room TO '/tmp/x'", "SELECT pg_ls_dir('base')", "SELECT pg_stat_file('base')",
             "SELECT * FROM pg_statistic", "SELECT * FROM pg_authid",
@@ -381,7 +386,33 @@ def hold_databases(connection: Connection) -> None:
         connection.execute(f'ALTER ROLE CURRENT_USER IN DATABASE "{database}" SET work_mem = 64')
 
 
-HOLDS = (hold_advisory_lock, hold_tables, hold_own_role, hold_databases)
+def hold_rows_of_catalogs(connection: Connection) -> None:
+    """Keep the rows of the database, its schemas and tables, by granting oneself what one has."""
+    database, role = connection.info.dbname, connection.info.user
+    connection.execute("SET idle_in_transaction_session_timeout = 0; SET client_min_messages = error; BEGIN")
+    connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO "{role}"')
+    for schema in ("gold", "marts", "meta"):
+        connection.execute(f'GRANT USAGE ON SCHEMA {schema} TO "{role}"')
+    connection.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA gold TO "{role}"')
+    connection.execute(f'GRANT USAGE ON TYPE text TO "{role}"')
+    connection.execute(f'GRANT EXECUTE ON FUNCTION version() TO "{role}"')
+    connection.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC")
+
+
+def hold_by_dropping(connection: Connection) -> None:
+    """Keep whatever names the role: its rights, here and on databases."""
+    connection.execute("SET idle_in_transaction_session_timeout = 0; SET client_min_messages = error; BEGIN")
+    connection.execute("DROP OWNED BY CURRENT_USER")
+
+
+HOLDS = (
+    hold_advisory_lock,
+    hold_tables,
+    hold_own_role,
+    hold_databases,
+    hold_rows_of_catalogs,
+    hold_by_dropping,
+)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -428,6 +459,60 @@ class TestStopping:
         assert (
             filled.root("SELECT nspname FROM pg_namespace WHERE nspname IN ('gold', 'marts', 'meta')") == []
         )
+
+    def test_who_cannot_be_revoked_saves_nobody_else(self, filled: PostgresServer, serve: Path) -> None:
+        """Each right goes by itself: here the revocation of one of two is refused by the server."""
+        run = sessions.run
+
+        def refuse(server: Any, connection: Connection, mark: str, statement: str) -> None:
+            if statement.startswith("REVOKE") and "u-moved-in" in statement:
+                raise PublishError("refused", where="here", expected="nothing", remedy="none")
+            run(server, connection, mark, statement)
+
+        with (
+            pytest.MonkeyPatch.context() as patched,
+            attacking(filled) as attacker,
+            attacking(filled, "domotic_u-moved-in") as other,
+        ):
+            patched.setattr(sessions, "run", refuse)
+            with pytest.raises(PublishError, match="refused"):
+                publish_to(filled.target, serve, people(PEOPLE.partition("  - {user: u-new")[0]))
+            for session in (attacker, other):
+                with pytest.raises(psycopg.OperationalError):
+                    session.execute("SELECT 1")
+        held = "SELECT has_database_privilege('{0}', '{0}', 'CONNECT')"
+        assert filled.root(held.format(ROLE)) == [(False,)]
+        assert filled.root(held.format("domotic_u-moved-in")) == [(True,)]
+
+    def test_changes_committed_all_the_time_stop_nothing(
+        self, filled: PostgresServer, serve: Path, tmp_path: Path
+    ) -> None:
+        """Whoever is about to write the same row of a catalog fails with "tuple concurrently updated"."""
+        stop = threading.Event()
+
+        def change_rows() -> None:
+            while not stop.is_set():
+                with suppress(psycopg.Error), attacking(filled) as attacker:
+                    while not stop.is_set():
+                        with suppress(psycopg.errors.InternalError):
+                            attacker.execute(
+                                f'BEGIN; GRANT CONNECT ON DATABASE "{ROLE}" TO "{ROLE}"; '
+                                f'GRANT USAGE ON SCHEMA gold TO "{ROLE}"; SELECT pg_sleep(0.02); COMMIT'
+                            )
+                        if attacker.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                            attacker.execute("ROLLBACK")
+
+        with ThreadPoolExecutor(4) as threads:
+            try:
+                for _ in range(4):
+                    threads.submit(change_rows)
+                time.sleep(0.5)
+                rebuilt = next_file(serve, tmp_path, "another")
+                in_time(partial(publish_to, filled.target, rebuilt, SCOPES))
+                in_time(partial(publish_to, filled.target, serve, WITHOUT))
+            finally:
+                stop.set()
+        assert filled.root(f"SELECT FROM pg_database WHERE datname = '{ROLE}'") == []
 
     def test_a_revocation_happens_where_publishing_cannot(
         self, filled: PostgresServer, tmp_path: Path

@@ -4,7 +4,8 @@ A reader may connect to one database. The admin's is that of the address in site
 the role, made by publishing and recognised by its comment. No other database is ever altered.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from psycopg import sql
 
@@ -15,6 +16,7 @@ from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.layout import ROLE_PREFIX
 from domotic_assets.serve.postgres.roles import mark
 from domotic_assets.serve.postgres.server import Connection, Server, dialled
+from domotic_assets.serve.postgres.sessions import Step
 
 TEMPLATE = "domotic_template"
 """The template of people's databases, if the server's administrator made it (docs/postgresql.md)."""
@@ -38,10 +40,10 @@ def made(connection: Connection, database: str) -> set[str]:
     return {name for (name,) in found}
 
 
-def revoke(connection: Connection, server: Server, kept: Collection[tuple[str, str]]) -> int:
-    """Revoke all rights on our databases from PUBLIC and from our roles, except of the kept pairs.
+def revoke(connection: Connection, server: Server, kept: Collection[tuple[str, str]]) -> Iterator[Step]:
+    """Yield the steps that revoke all rights on our databases from PUBLIC and our roles but the kept pairs.
 
-    kept: pairs of database and role. Returns the number of rights revoked.
+    kept: pairs of database and role. One step for each right, so that who holds one up saves nobody else.
     """
     ours = mark(server.database)
     found = connection.execute(
@@ -55,20 +57,18 @@ def revoke(connection: Connection, server: Server, kept: Collection[tuple[str, s
     ).fetchall()
     gone = sorted({(d, r or "") for d, r in found} - set(kept))
     for database, role in gone:
-        whom = sql.Identifier(role) if role else sql.SQL("PUBLIC")
-        connection.execute(
-            sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(sql.Identifier(database), whom)
+        statement = (
+            f"REVOKE ALL ON DATABASE {identifier(database)} FROM {identifier(role) if role else 'PUBLIC'}"
         )
-    return len(gone)
+        yield partial(sessions.run, server, connection, ours, statement)
 
 
-def let_connect(connection: Connection, database: str, role: str) -> None:
+def let_connect(server: Server, connection: Connection, database: str, role: str) -> None:
     """Let a role connect to a database."""
     held = connection.execute("SELECT has_database_privilege(%s, %s, 'CONNECT')", [role, database]).fetchone()
     if held != (True,):
-        connection.execute(
-            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*map(sql.Identifier, (database, role)))
-        )
+        statement = f"GRANT CONNECT ON DATABASE {identifier(database)} TO {identifier(role)}"
+        sessions.run(server, connection, mark(server.database), statement)
 
 
 def create_missing(connection: Connection, server: Server, names: Sequence[str]) -> None:
@@ -107,9 +107,11 @@ def create_missing(connection: Connection, server: Server, names: Sequence[str])
         "SELECT datname FROM pg_database WHERE datname = ANY(%s) AND NOT datallowconn", [list(names)]
     ).fetchall()
     for (name,) in revoked:
-        database = sql.Identifier(name)
-        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(database))
+        for words in (
+            f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC",
+            f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true",
+        ):
+            sessions.run(server, connection, ours, words)
 
 
 def limit(connection: Connection, names: Sequence[str]) -> None:
@@ -159,7 +161,8 @@ def _template(connection: Connection, database: str) -> sql.Composed:
 
 def _is_empty(connection: Connection, server: Server, name: str) -> bool:
     """Return whether a database holds no relation; PUBLIC loses its rights on it first."""
-    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    closing = f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC"
+    sessions.run(server, connection, mark(server.database), closing)
     with dialled(server, name) as inside:
         found = inside.execute(
             "SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "

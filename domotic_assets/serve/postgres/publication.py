@@ -1,15 +1,15 @@
 """Publishes the admin's file into PostgreSQL: a database for each reader, which holds what that reader sees.
 
-What somebody may no longer see is revoked first, in a transaction of its own, and their sessions are ended;
-whatever fails afterwards, they are out. Then each database changes in one transaction: its readers see the
-version before or the one after. A database whose reader's rights have changed is closed until it has.
+What somebody may no longer see is revoked first, each right in a transaction of its own, and their sessions
+are ended; whatever fails afterwards, they are out. Then each database changes in one transaction: its readers
+see the version before or the one after. A database whose reader's rights have changed is closed until it has.
 
 Why: docs/decisions/0036-a-database-for-each-reader.md
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -82,8 +82,7 @@ def publish_to(server: Server, serve: Path, scopes: Sequence[Scope]) -> Publishe
     the next publication goes on.
     """
     readers = readers_of(server.database, scopes)
-    with dialled(server) as control, dialled(server, autocommit=True) as steward:
-        change_log.lock(server, control)
+    with _connected(server) as (control, steward):
         ended = _shut(server, steward, readers)
         manifest = publish.read_manifest(publish.source_file(serve))
         if not _is_behind(steward, server, _wanted(readers, *manifest)):
@@ -104,14 +103,28 @@ def remove(server: Server) -> None:
     Dropping a database or schema removes its tables' files. Statistics are rows of a system catalog, whose
     freed space keeps its bytes until the catalog is rewritten.
     """
-    with dialled(server) as control, dialled(server, autocommit=True) as steward:
-        change_log.lock(server, control)
+    with _connected(server) as (control, steward):
         _shut(server, steward, ())
         for name in sorted(databases.made(steward, server.database)):
             databases.drop(server, name)
         schemas.drop_all(steward, server)
         sessions.insist(server, mark(server.database), "VACUUM FULL pg_catalog.pg_statistic")
         control.execute(f"DROP SCHEMA {change_log.SCHEMA} CASCADE")
+
+
+@contextmanager
+def _connected(server: Server) -> Iterator[tuple[Connection, Connection]]:
+    """Hold the publisher's lock, and let no reader hold up what is done meanwhile.
+
+    Yields a connection that keeps the lock in its transaction, and one that commits each statement.
+    """
+    with (
+        dialled(server) as control,
+        dialled(server, autocommit=True) as steward,
+        sessions.unhindered(server, mark(server.database)),
+    ):
+        change_log.lock(server, control)
+        yield control, steward
 
 
 def _wanted(readers: Sequence[Reader], versions: Mapping[str, int], definition: str) -> dict[str, Stated]:
@@ -131,7 +144,9 @@ def _is_behind(connection: Connection, server: Server, wanted: Mapping[str, Stat
 def _shut(server: Server, steward: Connection, readers: Sequence[Reader]) -> int:
     """Revoke what nobody may see any more, end the sessions concerned, and return their number.
 
-    A reader whose rights have changed loses the database until it has been filled for the new ones.
+    A reader whose rights have changed loses the database until it has been filled for the new ones. Each
+    right goes by itself, so nobody keeps one because another's could not be taken; the first error is raised
+    once all has been tried.
     """
     held = change_log.stated(steward)
     kept = [
@@ -140,12 +155,19 @@ def _shut(server: Server, steward: Connection, readers: Sequence[Reader]) -> int
         if reader.database in held and held[reader.database].rights == reader.rights
     ]
     ours = mark(server.database)
-    with steward.transaction():
-        databases.revoke(steward, server, kept)
-        change_log.unstate(steward, held.keys() - {database for database, _ in kept})
+    # Before anything that can fail: what is stated is believed by the next publication.
+    change_log.unstate(steward, held.keys() - {database for database, _ in kept})
     roles.join(steward, server.database)
-    ended = sessions.end_misplaced(steward, ours, kept) + sessions.end_overdue(steward, ours)
-    roles.forbid_login(server, steward, [role for _, role in kept])
+    ended = sessions.end_overdue(steward, ours)
+    try:
+        sessions.run_each(
+            [
+                *roles.forbid_login(server, steward, [role for _, role in kept]),
+                *databases.revoke(steward, server, kept),
+            ]
+        )
+    finally:
+        ended += sessions.end_misplaced(steward, ours, kept)
     return ended
 
 
@@ -197,7 +219,7 @@ def _fill_all(
                 failed.append(error)
                 continue
             done[reader.database] = future.result()
-            databases.let_connect(steward, reader.database, reader.role)
+            databases.let_connect(server, steward, reader.database, reader.role)
             roles.let_log_in(server, steward, reader.role)
             change_log.state(steward, reader.database, log.version, wanted[reader.database])
     if failed:

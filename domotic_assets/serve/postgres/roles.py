@@ -5,15 +5,17 @@ administrator gives it a password. The publishing account becomes a member of ea
 sessions only then.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 
-from psycopg import errors, sql
+from psycopg import sql
 
 from domotic_assets.errors import ConfigurationError, PublishError
 from domotic_assets.escaping import identifier
 from domotic_assets.serve.postgres import sessions
 from domotic_assets.serve.postgres.layout import ROLE_PREFIX
 from domotic_assets.serve.postgres.server import Connection, Server
+from domotic_assets.serve.postgres.sessions import Step
 
 MOST_CONNECTIONS = 10
 """Connections that a role may have at once, if the server has room for as many of every role."""
@@ -21,7 +23,6 @@ _KEPT_FREE = 12
 """Connections that readers leave to publishing and to who looks after the server."""
 _LONGEST_NAME = 63
 """Most bytes of a name in PostgreSQL, which cuts longer ones: two people's names could become the same."""
-_PATIENCE_MS = 300
 _GRANTS_BY_INHERITANCE = 160000
 """The first version in which a membership says itself whether its rights are inherited."""
 
@@ -113,24 +114,17 @@ def let_log_in(server: Server, connection: Connection, name: str) -> None:
         _alter(server, connection, name, "LOGIN")
 
 
-def forbid_login(server: Server, connection: Connection, kept: Collection[str]) -> None:
-    """Take the login from every role that publishing made, except the given ones."""
+def forbid_login(server: Server, connection: Connection, kept: Collection[str]) -> Iterator[Step]:
+    """Yield the steps that take the login from every role that publishing made, except the given ones."""
     found = connection.execute(
         "SELECT rolname FROM pg_roles WHERE rolcanlogin AND shobj_description(oid, 'pg_authid') = %s "
         "AND rolname <> ALL(%s)",
         [mark(server.database), sorted(kept)],
     ).fetchall()
     for (name,) in found:
-        _alter(server, connection, name, "NOLOGIN")
+        yield partial(_alter, server, connection, name, "NOLOGIN")
 
 
 def _alter(server: Server, connection: Connection, name: str, words: str) -> None:
     """Alter a role, even if a session of it keeps its row locked."""
-    statement = f"ALTER ROLE {identifier(name)} {words}"
-    try:
-        # Mostly nobody holds it up, and two connections are saved.
-        with connection.transaction():
-            connection.execute(f"SET LOCAL lock_timeout = {_PATIENCE_MS}")
-            connection.execute(statement)
-    except (errors.LockNotAvailable, errors.InternalError_):
-        sessions.insist(server, mark(server.database), statement)
+    sessions.run(server, connection, mark(server.database), f"ALTER ROLE {identifier(name)} {words}")

@@ -1,6 +1,6 @@
 """Recognises the schemas that publishing made, in whatever database, and replaces and drops them.
 
-New schemas replace old ones by renaming, which waits for no reader. The old ones are dropped afterwards, in a
+New schemas replace old ones by renaming, which waits for no query. The old ones are dropped afterwards, in a
 transaction of its own, and sessions that still hold their tables are ended.
 """
 
@@ -55,12 +55,13 @@ def replace(connection: Connection, server: Server, statements: Sequence[str]) -
     None that was replaced earlier may be left: `drop_old` comes before.
     """
     for schema in sorted(refuse_foreign(connection, server, _REPLACED)):
-        connection.execute(f"ALTER SCHEMA {identifier(schema)} RENAME TO {identifier(schema + _OLD)}")
+        renaming = f"ALTER SCHEMA {identifier(schema)} RENAME TO {identifier(schema + _OLD)}"
+        sessions.repeat(connection, renaming)
         _shut(connection, server, schema + _OLD)
     connection.execute("; ".join(statements))
     for schema in SCHEMAS:
         comment(connection, server, schema)
-    connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    sessions.repeat(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
 
 
 def _shut(connection: Connection, server: Server, schema: str) -> None:
@@ -97,5 +98,5 @@ def _drop(connection: Connection, server: Server, schema: str) -> None:
         with connection.transaction():
             connection.execute(f"SET LOCAL lock_timeout = {_READERS_LAST_MS}")
             connection.execute(statement)
-    except errors.LockNotAvailable:
+    except (errors.LockNotAvailable, errors.InternalError_):
         sessions.insist(server, mark(server.database), statement, connection.info.dbname)
