@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -101,16 +102,19 @@ def _run_parts(
 ) -> int:
     """Run Dagster's processes until Ctrl+C; listener: the socket of their pages."""
     from domotic_assets.flow.workspace import Workspace
+    from domotic_assets.operate.team_database import guarding
     from domotic_assets.operate.withdrawals import withdrawing
 
     prepare_home(settings.dagster_home)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     parts: list[Part] = []
+    work = Workspace.open(settings)
     with (
         kept_live(settings.dagster_home),
         private_folder() as sockets,
-        withdrawing(Workspace.open(settings), lambda line: _say(console, line)),
+        withdrawing(work, partial(_say, console)),
+        guarding(work, partial(_say, console)),
         _ended_together(parts, console),
     ):
         parts += _parts(settings, reached.port, sockets, listener)

@@ -1,8 +1,13 @@
-"""Publishes to the PostgreSQL server that sites.yaml names, and finds out whether it is current."""
+"""Publishes to the PostgreSQL server that sites.yaml names, looks whether it is current, and guards it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate.people import admin_is_present, scopes_now, scopes_to_hand_out
 from domotic_assets.registry.channels import PostgresqlServer
+from domotic_assets.serve.postgres.guard import guard
 from domotic_assets.serve.postgres.publication import (
     Published,
     is_behind,
@@ -48,6 +53,25 @@ def forget_database(work: Workspace) -> None:
     remove(server)
     if admin_is_present(work):
         publish_to(server, work.serve, scopes)
+
+
+@contextmanager
+def guarding(work: Workspace, say: Callable[[str], None]) -> Iterator[None]:
+    """Keep readers from filling the server, in a thread, until the block ends; does nothing without a server.
+
+    say: is called with each line to tell. Raises ConfigurationError if a credential is not set.
+    """
+    entry = work.registry.postgresql
+    if entry is None:
+        yield
+        return
+    ended = threading.Event()
+    thread = threading.Thread(target=guard, args=(_server(work, entry), ended, say), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _server(work: Workspace, entry: PostgresqlServer) -> Server:

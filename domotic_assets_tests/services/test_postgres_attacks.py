@@ -26,6 +26,7 @@ from domotic_assets.serve import publish
 from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.postgres import server as server_module
 from domotic_assets.serve.postgres import sessions
+from domotic_assets.serve.postgres.guard import guard
 from domotic_assets.serve.postgres.publication import is_behind, publish_to, remove
 from domotic_assets_tests.assets.test_scopes import ask, change, people
 from domotic_assets_tests.services.postgres import PostgresServer, database_of, postgres
@@ -415,8 +416,62 @@ HOLDS = (
 )
 
 
+def fill_locks(attacker: Connection) -> None:
+    """Begin transactions in one until the server's table of locks is full: the number of each is a lock."""
+    attacker.execute("SET client_min_messages = error")
+    names = attacker.execute(
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace "
+        "AND prokind = 'f' AND proacl IS NULL"
+    ).fetchall()
+    steps = [f'SAVEPOINT s; GRANT EXECUTE ON FUNCTION {name} TO "{ROLE}"' for (name,) in names * 12]
+    attacker.execute("BEGIN")
+    for begin in range(0, len(steps), 20):
+        try:
+            attacker.execute("; ".join(steps[begin : begin + 20]))
+        except psycopg.errors.OutOfMemory:
+            attacker.execute("ROLLBACK TO SAVEPOINT s")
+            return
+
+
+LOOKING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+    "AND query LIKE '%pg_stat_get_activity(NULL)%usesysid%'"
+)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, for ten seconds; errors of the server count as no."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with suppress(psycopg.Error):
+            if holds():
+                return
+        time.sleep(0.1)
+    assert holds()
+
+
 @pytest.mark.usefixtures("hurried")
 class TestStopping:
+    def test_no_reader_keeps_others_out_by_filling_the_table_of_locks(self, filled: PostgresServer) -> None:
+        with attacking(filled) as attacker:
+            fill_locks(attacker)
+            with pytest.raises(psycopg.OperationalError, match="out of shared memory"):
+                filled.connect(ROLES[2])
+        ended, told = threading.Event(), []
+        with ThreadPoolExecutor(1) as threads:
+            guarding = threads.submit(guard, filled.target, ended, told.append)
+            try:
+                eventually(lambda: filled.root(LOOKING) == [(1,)])
+                with attacking(filled) as attacker:
+                    with suppress(psycopg.OperationalError):
+                        fill_locks(attacker)
+                    eventually(lambda: attacker.closed or attacker.pgconn.socket < 0 or bool(told))
+                eventually(lambda: filled.ask(ROLES[2], "SELECT 1") == [(1,)])
+                assert told
+            finally:
+                ended.set()
+            guarding.result(timeout=20)
+
     @pytest.mark.parametrize("hold", HOLDS)
     def test_no_reader_stops_a_publication(
         self, filled: PostgresServer, serve: Path, tmp_path: Path, hold: Callable[..., None]

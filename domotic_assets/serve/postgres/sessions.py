@@ -27,6 +27,8 @@ Step = Callable[[], object]
 
 LONGEST_TRANSACTION = timedelta(minutes=10)
 """How long a reader's query or transaction may last."""
+_LONGEST_WRITING = timedelta(seconds=0.5)
+"""How long a transaction of a reader that writes may last: a change of its password, for one."""
 LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 0.5
 """How long a statement waits for readers before those that hold it up are ended."""
@@ -62,15 +64,41 @@ def _watch(connection: Connection, mark: str, done: Event) -> None:
     """End sessions of our roles that the account's sessions have waited for, until told to stop."""
     # Without its connection nothing is watched, and what waits fails after its lock_timeout.
     with suppress(psycopg.Error):
+        roles = oids_of(connection, mark)
         while not done.wait(_WATCH_SECONDS):
-            _terminate(
-                connection,
-                "pid IN (SELECT unnest(pg_blocking_pids(held.pid)) FROM pg_stat_activity AS held "
-                "WHERE held.usename = current_user AND held.wait_event_type = 'Lock' "
-                "AND held.query_start < clock_timestamp() - %s)",
-                [timedelta(seconds=_WATCHED_SECONDS)],
-                mark,
-            )
+            end_writing(connection, roles)
+            with suppress(errors.OutOfMemory):
+                _terminate(
+                    connection,
+                    "pid IN (SELECT unnest(pg_blocking_pids(held.pid)) FROM pg_stat_activity AS held "
+                    "WHERE held.usename = current_user AND held.wait_event_type = 'Lock' "
+                    "AND held.query_start < clock_timestamp() - %s)",
+                    [timedelta(seconds=_WATCHED_SECONDS)],
+                    mark,
+                )
+
+
+def oids_of(connection: Connection, mark: str) -> list[int]:
+    """Return the numbers of our roles, for `end_writing`. mark: the comment of our roles."""
+    found = connection.execute(
+        "SELECT oid FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = %s", [mark]
+    ).fetchall()
+    return [oid for (oid,) in found]
+
+
+def end_writing(connection: Connection, roles: Collection[int]) -> int:
+    """End sessions of these roles whose transaction has written for a while; return their number.
+
+    Readers write nothing that takes long. Asks no catalog, so that it works on an open connection also when
+    the server's table of locks is full. roles: from `oids_of`.
+    """
+    found = connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_get_activity(NULL) WHERE usesysid = ANY(%s::oid[]) "
+        "AND backend_xid IS NOT NULL AND xact_start < clock_timestamp() - %s",
+        [list(roles), _LONGEST_WRITING],
+        prepare=True,
+    ).fetchall()
+    return len(found)
 
 
 def run_each(steps: Iterable[Step]) -> None:
