@@ -4,6 +4,7 @@ What is written, and the message if it fails, are the caller's business.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,17 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def shorten_log(log: Path, most_bytes: int) -> None:
+    """Begin a log anew once it is longer than this; what it held is kept beside it, as `NAME.1`.
+
+    Whoever has it open must append to it, and goes on at the new beginning. A line that is written at this
+    moment may be lost. Raises OSError.
+    """
+    if log.stat().st_size > most_bytes:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from domotic_assets.cli.sign_in import WEB_SERVER, one_time_link, port_option
 from domotic_assets.cli.terminal import open_console
 from domotic_assets.errors import LakeError
 from domotic_assets.escaping import yaml_text
+from domotic_assets.files_on_disk import shorten_log
 from domotic_assets.flow.dagster_home import prepare_home
 from domotic_assets.flow.live import kept_live
 from domotic_assets.registry.loading import load_sites
@@ -34,6 +35,7 @@ from domotic_assets.settings import DAGSTER_VARIABLE, LAKE_VARIABLE, SITES_VARIA
 from domotic_assets.web.reached import Reached, refuse_without_passwords
 
 SECONDS_TO_END = 30
+LONGEST_LOG_BYTES = 64 * 2**20
 LONGEST_PAUSE = 60.0
 PAGES = "web server"
 LOCATIONS = {"feed": "domotic_assets.definitions", "models": "domotic_assets.model_definitions"}
@@ -135,6 +137,8 @@ def _run_parts(
                 told = pages.process
                 _tell(settings, reached, console)
             _look_after(parts, settings, console)
+            with suppress(OSError):
+                shorten_log(_log(settings), LONGEST_LOG_BYTES)
             time.sleep(1)
 
 

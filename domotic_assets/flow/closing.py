@@ -30,7 +30,7 @@ _RECORDS_SIGNS = ("work.lock", "lane.lock", "live.lock")
 _RECORDS = _Kind(
     (
         *("dagster.yaml", "workspace.yaml", "history", "schedules", "storage", "dbt", "serve", "sign_in"),
-        *("work.json", "alerts.json", "build.log", "live.log", *_RECORDS_SIGNS),
+        *("work.json", "alerts.json", "build.log", "live.log", "live.log.1", *_RECORDS_SIGNS),
     ),
     _RECORDS_SIGNS,
 )

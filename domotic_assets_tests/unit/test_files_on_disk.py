@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domotic_assets.files_on_disk import locked, write_whole
+from domotic_assets.files_on_disk import locked, shorten_log, write_whole
 from domotic_assets_tests.support import processes
 
 
@@ -73,3 +73,16 @@ def test_the_system_takes_it_back_from_one_that_was_killed(tmp_path: Path) -> No
     assert processes.run(_hold_and_die, tmp_path / "one.lock") == -9
     with locked(tmp_path / "one.lock", 0):
         pass
+
+
+def test_a_long_log_begins_anew_while_somebody_appends(tmp_path: Path) -> None:
+    log = tmp_path / "live.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"a" * 100)
+        shorten_log(log, 100)
+        assert log.read_bytes() == b"a" * 100
+        writer.write(b"b")
+        shorten_log(log, 100)
+        writer.write(b"c")
+    assert log.read_bytes() == b"c"
+    assert (tmp_path / "live.log.1").read_bytes() == b"a" * 100 + b"b"
