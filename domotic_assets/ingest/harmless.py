@@ -47,11 +47,11 @@ _NAMES = frozenset(
 _FORM = re.compile(r"[\w \-./,:;()\[\]{}\"'%°²³*+&?!=<>|~]*")
 _WORD = re.compile(r"[^\W\d_²³]+")
 _TERM = re.compile(
-    r"(?<![^\W_])(?:co2|no2|pm(?:1|10|2[._]?5)|(?:l|pf|is_valid)[123]|[tuv]_(?:2|10)m)(?![^\W_])",
+    r"(?<![^\W_])(?:co2|no2|(?<=/)[ckm]?m[23]|pm(?:1|10|2[._]?5)|(?:l|pf|is_valid)[123]|[tuv]_(?:2|10)m)(?![^\W_])",
     re.IGNORECASE,
 )
 """Figures that are part of what a device measures."""
-_AFTER_NUMBER = re.compile(r"(?<![^\W\d_])\d+ ?([^\W\d_²³]{1,3})(?![^\W_])")
+_AFTER_NUMBER = re.compile(r"(?<![^\W\d_])\d+ ?°?([^\W\d_²³]{1,3})(?:/[^\W\d_]{1,2}[23²³]?)?(?![^\W_])")
 _ORDINAL = re.compile(r"(?<![^\W_])(\d)(?:er|ère|ème|st|nd|rd|th)(?![^\W_])")
 _VERSION = re.compile(r"(?:version )?v?\d\.\d{1,2}\.\d", re.ASCII | re.IGNORECASE)
 _HUMP = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
