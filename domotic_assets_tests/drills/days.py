@@ -21,6 +21,7 @@ from typing import Any
 import dagster as dg
 
 from domotic_assets.cli import live
+from domotic_assets.cli.listener import listening
 from domotic_assets.cli.sign_in import one_time_link
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.localtime import MINUTE
@@ -33,6 +34,7 @@ from domotic_assets.schemas import ALL_TABLES
 from domotic_assets.settings import Settings
 from domotic_assets.simulator.homes import with_homes, write_sites
 from domotic_assets.simulator.run import Folders, Simulation, publish
+from domotic_assets.web.reached import Reached
 from domotic_assets_tests.services.servers import free_port, listens
 from domotic_assets_tests.support.pages import Pages
 
@@ -134,8 +136,8 @@ def web_pages(work: Workspace) -> Iterator[Pages]:
     """Dagster's pages and the feed's code server, without the daemon."""
     port = free_port()
     settings = work.settings
-    with live.private_folder() as sockets:
-        parts = live._parts(settings, port, sockets)
+    with live.private_folder() as sockets, listening(Reached(port, None)) as listener:
+        parts = live._parts(settings, port, sockets, listener)
         parts = [part for part in parts if part.name in ("code server feed", "web server")]
         try:
             for part in parts:
