@@ -65,7 +65,7 @@ def _web_server_listens(port: int) -> bool:
 
 
 def one_time_link(settings: Settings, port: int) -> str:
-    """Make a link that signs in once as the lake's operator; raises ConfigurationError."""
+    """Make a link that signs in once as the lake's operator; raises LakeError."""
     from domotic_assets.web.one_time_links import OneTimeLinks
     from domotic_assets.web.reached import Reached
 

@@ -18,7 +18,7 @@ from domotic_assets.registry.loading import Sites, load_sites
 from domotic_assets.settings import Settings
 from domotic_assets.web.connections import BoundedListener, PromptProtocol, raise_descriptors
 from domotic_assets.web.front import RIGHTS, Front
-from domotic_assets.web.graphql_guard import GraphQLGuard
+from domotic_assets.web.graphql_guard import MOST_BYTES_OF_A_MESSAGE, GraphQLGuard
 from domotic_assets.web.one_time_links import OneTimeLinks
 from domotic_assets.web.passwords import Passwords
 from domotic_assets.web.people import People, Rights
@@ -30,7 +30,6 @@ _ACTING = frozenset({"evaluationResult"})
 """Of a tick to come: Dagster runs the sensor to tell it, and ours put down what they have asked for."""
 _CLOSED = ("/notebook", "/dagit", "/download_debug")
 """Paths of Dagster that nothing of ours needs, and that read files, run code or fail."""
-_BYTES_OF_A_MESSAGE = 2**20
 _SECONDS_TO_END = 5
 
 
@@ -74,7 +73,7 @@ def serve(workspace: Path, port: int, listener: int) -> None:
             access_log=False,  # a link's token is in the address
             proxy_headers=False,
             server_header=False,
-            ws_max_size=_BYTES_OF_A_MESSAGE,
+            ws_max_size=MOST_BYTES_OF_A_MESSAGE,
             timeout_graceful_shutdown=_SECONDS_TO_END,
             ssl_certfile=_path(sites, pages.certificate if pages else None),
             ssl_keyfile=_path(sites, pages.key if pages else None),

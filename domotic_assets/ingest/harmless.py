@@ -32,16 +32,7 @@ _SHORTEST_PART, _SHORTEST_ROOM = 4, 3
 _LONGEST_CODE = 2
 """Figures beside a letter that is alone: `W-17`, and no number plate."""
 _NAMES = frozenset(
-    {
-        "bainbridge",
-        "bridgewater",
-        "rainwater",
-        "waterhouse",
-        "watergang",
-        "lightfoot",
-        "casagrande",
-        "casarez",
-    }
+    "bainbridge bridgewater rainwater waterhouse watergang lightfoot casagrande casarez".split()  # noqa: SIM905
 )
 """Compounds that are names of people."""
 _FORM = re.compile(r"[\w \-./,:;()\[\]{}\"'%°²³*+&?!=<>|~]*")
@@ -57,37 +48,12 @@ _VERSION = re.compile(r"(?:version )?v?\d\.\d{1,2}\.\d", re.ASCII | re.IGNORECAS
 _HUMP = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
 _GREATEST = ("temperature", "humidity", "co2", "power", "noise", "pressure", "current", "voltage", "value")
 _WHOLE = frozenset(
-    {
-        *(f"{what}_max" for what in _GREATEST),
-        "n/a",
-        "N/A",
-        "NaN",
-        "-NaN",
-        "m/s",
-        "l/s",
-        "l/h",
-        "W/m2",
-        "J/m2",
-        "g/m3",
-        "W/m²",
-        "J/m²",
-        "g/m³",
-        "m³/h",
-        *(
-            "m2",
-            "m3",
-            "ug/m3",
-            "mg/m3",
-            "Sous-sol",
-            "max_temp",
-            "feed_in",
-            "self_consumption",
-            "cloud_coverage",
-        ),
-        "m3/h",
-        *("NE", "NW", "SE", "SW", "NNE", "NNW", "SSE", "SSW", "HT", "NT", "HP", "HC"),
-    }
-)
+    """
+    n/a N/A NaN -NaN m/s l/s l/h W/m2 J/m2 g/m3 W/m² J/m² g/m³ m³/h m3/h m2 m3 ug/m3 mg/m3
+    NE NW SE SW NNE NNW SSE SSW HT NT HP HC
+    Sous-sol max_temp feed_in self_consumption cloud_coverage
+    """.split()  # noqa: SIM905
+).union(f"{what}_max" for what in _GREATEST)
 """Texts that pass although letters of them are single."""
 _GARDEN = re.compile(r"winter[ _-](?:garden|garten)", re.IGNORECASE)
 """The one room with a word that is a common name of people."""

@@ -57,12 +57,7 @@ def _printable(text: str) -> str:
 
 def mask_log_text(text: str, secrets: Collection[str]) -> str:
     """Mask the secrets in a log line of unknown content, and whatever looks like a token, user or contact."""
-    return mask_suspicious(mask(text, secrets))
-
-
-def mask_suspicious(text: str) -> str:
-    """Mask whatever looks like a token, user or contact in a log line."""
-    masked = _USER_IN_FILE_NAME.sub(rf"\g<1>{MASK}\g<2>", text)
+    masked = _USER_IN_FILE_NAME.sub(rf"\g<1>{MASK}\g<2>", mask(text, secrets))
     return _PERSONAL.sub(MASK, _LABELLED_SECRET.sub(rf"\g<1>\g<2>{MASK}", masked))
 
 

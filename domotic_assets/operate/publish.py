@@ -30,11 +30,8 @@ def is_published(work: Workspace) -> bool:
 
     True if none is wanted.
     """
-    if not work.publishes:
-        return True
-    present = (gold_snapshot(work).versions, fingerprint_of(DBT_PROJECT))
-    return (
-        publish.is_untouched(work.serve) and publish.read_manifest(publish.source_file(work.serve)) == present
+    return not work.publishes or publish.is_current(
+        work.serve, gold_snapshot(work).versions, fingerprint_of(DBT_PROJECT)
     )
 
 

@@ -1,10 +1,11 @@
 """Publishes to the PostgreSQL server that sites.yaml names, looks whether it is current, and guards it."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from domotic_assets.flow.workspace import Workspace
+from domotic_assets.operate.background import in_background
 from domotic_assets.operate.people import admin_is_present, scopes_now, scopes_to_hand_out
 from domotic_assets.registry.channels import PostgresqlServer
 from domotic_assets.serve.postgres.guard import guard
@@ -55,23 +56,13 @@ def forget_database(work: Workspace) -> None:
         publish_to(server, work.serve, scopes)
 
 
-@contextmanager
-def guarding(work: Workspace, say: Callable[[str], None]) -> Iterator[None]:
+def guarding(work: Workspace, say: Callable[[str], None]) -> AbstractContextManager[None]:
     """Keep readers from filling the server, in a thread, until the block ends; does nothing without a server.
 
     say: is called with each line to tell. Raises ConfigurationError if a credential is not set.
     """
     entry = work.registry.postgresql
-    if entry is None:
-        yield
-        return
-    ended = threading.Event()
-    thread = threading.Thread(target=guard, args=(_server(work, entry), ended, say), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
+    return nullcontext() if entry is None else in_background(partial(guard, _server(work, entry), say))
 
 
 def _server(work: Workspace, entry: PostgresqlServer) -> Server:

@@ -1,37 +1,30 @@
 """Withdraws the files of people in a thread of `domotic live`, within a minute of a change in sites.yaml."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from threading import Event
 
 from domotic_assets.errors import DomoticError
 from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate import people
+from domotic_assets.operate.background import in_background
 
 LOOK_EVERY_SECONDS = 20.0
 
 
-@contextmanager
 def withdrawing(
     work: Workspace, say: Callable[[str], None], every_seconds: float = LOOK_EVERY_SECONDS
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Remove the files of people whose rights sites.yaml withdraws, until the block ends.
 
     Looks at once, and then three times a minute by a clock that nobody sets: no run, no sensor and no change
     of the machine's clock holds it up. say: is called with each line to tell.
     """
-    ended = threading.Event()
-    thread = threading.Thread(target=_withdraw_until, args=(ended, work, say, every_seconds), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
+    return in_background(partial(_withdraw_until, work, say, every_seconds))
 
 
-def _withdraw_until(
-    ended: threading.Event, work: Workspace, say: Callable[[str], None], every_seconds: float
-) -> None:
+def _withdraw_until(work: Workspace, say: Callable[[str], None], every_seconds: float, ended: Event) -> None:
     """Withdraw until the event is set. The same failure is told once."""
     told = ""
     while not ended.is_set():

@@ -116,7 +116,7 @@ def remember(serve: Path, published: str) -> None:
 def forget(serve: Path, published: str) -> None:
     """Record that a published file is about to be replaced or removed, and tell if it was changed."""
     held = read_record(serve)
-    if published in held.published and _is_changed(serve, published):
+    if published in held.published and _is_changed(serve, held, published):
         at = datetime.now(UTC).isoformat(timespec="seconds")
         held.told = [*held.told, (published, at)][-_TOLD_AT_MOST:]
     held.published.pop(published, None)
@@ -130,7 +130,11 @@ def is_untouched(serve: Path, published: str) -> bool:
     Rights that somebody gave, and links, change the state and no byte: then its bytes are compared with the
     base, if it is a copy of that, else with the hash of what was published. False if it is not known.
     """
-    held = read_record(serve)
+    return _is_untouched(serve, read_record(serve), published)
+
+
+def _is_untouched(serve: Path, held: Record, published: str) -> bool:
+    """Apply `is_untouched` with the record that was read."""
     known = held.published.get(published)
     file = serve / published
     try:
@@ -151,7 +155,8 @@ def is_untouched(serve: Path, published: str) -> bool:
 
 def changed_files(serve: Path) -> list[str]:
     """Return the names of published files that are not as they were published."""
-    return [name for name in read_record(serve).published if _is_changed(serve, name)]
+    held = read_record(serve)
+    return [name for name in held.published if _is_changed(serve, held, name)]
 
 
 def remove(serve: Path) -> None:
@@ -246,13 +251,13 @@ def _is_unread(file: Path) -> bool:
     return True
 
 
-def _is_changed(serve: Path, published: str) -> bool:
+def _is_changed(serve: Path, held: Record, published: str) -> bool:
     """Return whether a published file is there, or something beside it, and not as it was published.
 
     One that is gone was withdrawn, or is missed by whoever opens it.
     """
     file = serve / published
-    return (os.path.lexists(file) or bool(beside(file))) and not is_untouched(serve, published)
+    return (os.path.lexists(file) or bool(beside(file))) and not _is_untouched(serve, held, published)
 
 
 def _hash_of(file: Path) -> str:

@@ -91,10 +91,9 @@ def is_untouched(serve: Path, scope: str = ADMIN) -> bool:
     return base.is_untouched(serve, published_file(serve, scope).name)
 
 
-def is_current(file: Path, versions: Mapping[str, int], definition: str) -> bool:
-    """Return whether a published file is untouched, holds these Delta versions and has this definition."""
-    untouched = bool(versions) and base.is_untouched(file.parent, file.name)
-    return untouched and read_manifest(file) == (dict(versions), definition)
+def is_current(serve: Path, versions: Mapping[str, int], definition: str) -> bool:
+    """Return whether the admin's file is untouched, holds these Delta versions and has this definition."""
+    return is_untouched(serve) and read_manifest(source_file(serve)) == (dict(versions), definition)
 
 
 def is_of(file: Path, definition: str) -> bool:

@@ -12,16 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domotic_assets.escaping import html_text
 from domotic_assets.web.answers import page, refusal, secured
+from domotic_assets.web.layers import POLICY_VIOLATION, Layer, close
 from domotic_assets.web.origins import Served, judge
 from domotic_assets.web.sign_in import SignIn
 
 RIGHTS = "domotic.rights"
 _METHODS = ("GET", "HEAD", "POST")
 _ODD_PATH = re.compile(r"[\x00-\x1f\x7f\\]|//|/\.{1,2}(/|$)")
-_POLICY_VIOLATION = 1008
 
 
-class Front:
+class Front(Layer):
     """ASGI middleware: origin, person and headers of every request.
 
     prefix: where the application is, such as `/3f9c…`, or empty; sign-in is outside of it.
@@ -36,14 +36,6 @@ class Front:
         self._served = served
         self._prefix = prefix
         self._kept = None if kept is None else prefix + kept
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -94,16 +86,16 @@ class Front:
         rights = self._sign_in.rights(connection)
         path = scope["path"]
         if verdict != "own" or rights is None or _ODD_PATH.search(path):
-            return await _close(send)
+            return await close(send)
         if not path.startswith(f"{self._prefix}/"):
-            return await _close(send)
+            return await close(send)
         scope[RIGHTS] = rights
         ended = False
 
         async def send_if_known(message: Message) -> None:
             nonlocal ended
             if not ended and self._sign_in.rights(connection) != rights:
-                message = {"type": "websocket.close", "code": _POLICY_VIOLATION}
+                message = {"type": "websocket.close", "code": POLICY_VIOLATION}
             if not ended:
                 ended = message["type"] == "websocket.close"
                 await send(message)
@@ -114,16 +106,11 @@ class Front:
             if message["type"] == "websocket.receive" and self._sign_in.rights(connection) != rights:
                 if not ended:
                     ended = True
-                    await _close(send)
-                return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
+                    await close(send)
+                return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
             return message
 
         return await self._app(scope, receive_if_known, send_if_known)
-
-
-async def _close(send: Send) -> None:
-    """Refuse a handshake, or close a WebSocket that is open."""
-    await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
 def _continue_to(path: str, query: bytes) -> Response:

@@ -4,22 +4,22 @@ Stands behind the front, which says who the person is. A GET never acts; a POST 
 """
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domotic_assets.web import graphql
 from domotic_assets.web.answers import page, refusal
 from domotic_assets.web.front import RIGHTS
+from domotic_assets.web.layers import POLICY_VIOLATION, CutOff, Layer, TooLong, close, read_body
 from domotic_assets.web.people import Rights
 
-_BYTES_OF_A_MESSAGE = 2**20
+MOST_BYTES_OF_A_MESSAGE = 2**20
 _PROTOCOL = "graphql-ws"
-_POLICY_VIOLATION = 1008
 _FOLLOWS = graphql.Allowed(frozenset({graphql.SUBSCRIPTION}))
 _CONTROL = frozenset({"connection_init", "connection_terminate", "stop"})
 
 
-class GraphQLGuard:
+class GraphQLGuard(Layer):
     """ASGI middleware before an application whose GraphQL is at prefix + `/graphql`.
 
     acting: names of fields that act, although a query may hold them: whoever may only look gets none.
@@ -34,14 +34,6 @@ class GraphQLGuard:
         self._acting = graphql.Allowed(frozenset({graphql.QUERY, graphql.MUTATION}))
         self._place = f"{prefix}/graphql"
         self._closed = (self._place, *(prefix + path for path in closed))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on a page, or a POST of GraphQL that this person may send."""
@@ -64,16 +56,13 @@ class GraphQLGuard:
             return await refusal(415, "application/json is expected")(scope, receive, send)
         if request.headers.get("content-encoding"):
             return await refusal(415, "a body without encoding is expected")(scope, receive, send)
-        body = b""
         try:
-            async for piece in request.stream():
-                body += piece
-                if len(body) > graphql.MOST_BYTES:
-                    return await refusal(413, "the body is too long")(scope, receive, send)
-        except ClientDisconnect:
+            sent = await read_body(request, graphql.MOST_BYTES)
+            body = graphql.admitted(sent, self._acting if rights.acts else self._looking)
+        except TooLong:
+            return await refusal(413, "the body is too long")(scope, receive, send)
+        except CutOff:
             return await refusal(400, "the body was cut off")(scope, receive, send)
-        try:
-            body = graphql.admitted(body, self._acting if rights.acts else self._looking)
         except graphql.Refused as refused:
             return await refusal(403, str(refused))(scope, receive, send)
         return await self._app(_with_body(scope, len(body)), _once(body, receive), send)
@@ -82,7 +71,7 @@ class GraphQLGuard:
         """Hand on a WebSocket over which a person follows what happens; nothing acts over it."""
         rights: Rights = scope[RIGHTS]
         if scope["path"] != self._place or _PROTOCOL not in scope.get("subprotocols", ()) or not rights.sees:
-            return await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            return await close(send)
 
         async def receive_admitted() -> Message:
             message = await receive()
@@ -91,15 +80,15 @@ class GraphQLGuard:
             try:
                 return {"type": "websocket.receive", "text": _admitted_message(message.get("text"))}
             except graphql.Refused:
-                await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
-                return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
+                await close(send)
+                return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
 
         return await self._app({**scope, "query_string": b""}, receive_admitted, send)
 
 
 def _admitted_message(text: str | None) -> str:
     """Return a message of the protocol `graphql-ws`, written anew; raises Refused for one that may act."""
-    if text is None or len(text) > _BYTES_OF_A_MESSAGE:
+    if text is None or len(text) > MOST_BYTES_OF_A_MESSAGE:
         raise graphql.Refused("a text is expected, and not too long a one")
     try:
         sent = orjson.loads(text)

@@ -5,7 +5,6 @@ process is told the token before it is used, and neither a backup of the folder 
 """
 
 import hashlib
-import os
 import re
 import secrets
 import time
@@ -13,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from domotic_assets.errors import ConfigurationError
 from domotic_assets.files_on_disk import write_whole
+from domotic_assets.owner_only import make_private, refuse_another_account
 
 SECONDS_OF_A_LINK = 600.0
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -32,7 +31,7 @@ class OneTimeLinks:
         return cls(dagster_home / "sign_in")
 
     def issue(self) -> str:
-        """Make a token of 256 bits that is good once, for ten minutes; raises ConfigurationError."""
+        """Make a token of 256 bits that is good once, for ten minutes; raises LakeError."""
         private_folder(self.folder)
         self._remove_old()
         token = secrets.token_urlsafe(32)
@@ -63,13 +62,7 @@ class OneTimeLinks:
 
 
 def private_folder(folder: Path) -> None:
-    """Create a folder that only this account can enter; raises ConfigurationError if it is another's."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.geteuid():
-        raise ConfigurationError(
-            "this folder belongs to another account",
-            where=str(folder),
-            expected="the account that runs `domotic live`",
-            remedy="run the command as that account",
-        )
-    folder.chmod(0o700)
+    """Create a folder that only this account can enter; raises LakeError if it is another's."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refuse_another_account(folder)
+    make_private(folder)

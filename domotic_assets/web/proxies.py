@@ -6,8 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from domotic_assets.web.answers import refusal
-
-_POLICY_VIOLATION = 1008
+from domotic_assets.web.layers import close
 
 
 class BehindProxies:
@@ -35,5 +34,5 @@ class BehindProxies:
 async def _refuse(scope: Scope, receive: Receive, send: Send, text: str) -> None:
     """Refuse a request or a handshake."""
     if scope["type"] == "websocket":
-        return await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        return await close(send)
     return await refusal(403, text)(scope, receive, send)

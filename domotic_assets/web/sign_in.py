@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from domotic_assets.escaping import html_text
 from domotic_assets.web.answers import page, redirect, refusal
 from domotic_assets.web.cookies import Cookie
+from domotic_assets.web.layers import CutOff, TooLong, read_body
 from domotic_assets.web.one_time_links import OneTimeLinks
 from domotic_assets.web.passwords import LONGEST_PASSWORD, Passwords
 from domotic_assets.web.people import OPERATOR, People, Rights
@@ -75,7 +76,7 @@ class SignIn:
         if request.method == "POST":
             try:
                 sent = await _form(request)
-            except (ValueError, ClientDisconnect):
+            except (ValueError, TooLong, CutOff):
                 return refusal(400, "a form of ours is expected")
             if self.passwords is not None:
                 return await self._by_password(request, self.passwords, sent)
@@ -136,13 +137,9 @@ class SignIn:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Read the fields of a form; raises ValueError for anything else, and for one that is too long."""
+    """Read the fields of a form; raises ValueError for anything else, and as `read_body` does."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise ValueError("no form")
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES_OF_A_FORM:
-            raise ValueError("too long")
+    body = await read_body(request, MOST_BYTES_OF_A_FORM)
     return {name: values[0] for name, values in parse_qs(body.decode(), max_num_fields=4).items()}

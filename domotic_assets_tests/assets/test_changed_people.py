@@ -1,8 +1,6 @@
 """People's files are made of the base alone, and one that somebody changed is made again."""
 
-import os
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,8 @@ import pytest
 from domotic_assets.serve import base, publish
 from domotic_assets.serve.people import files as people_files
 from domotic_assets_tests.assets.test_scopes import person
-from domotic_assets_tests.support import processes
 from domotic_assets_tests.support.admin_file import publish_admin
+from domotic_assets_tests.support.published import leave_log
 
 FORGED = "UPDATE gold.fact_environment_minute SET temperature_c = 666.0"
 USER, OTHER = "u-new", "u-moved-in"
@@ -48,14 +46,7 @@ def _change(file: Path) -> None:
 
 
 def _leave_a_log(file: Path) -> None:
-    assert processes.run(_change_and_die, file) == -signal.SIGKILL
-
-
-def _change_and_die(file: Path) -> None:
-    connection = duckdb.connect(str(file))
-    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-    connection.execute(FORGED)
-    os.kill(os.getpid(), signal.SIGKILL)
+    leave_log(file, FORGED)
 
 
 def _put_anothers_in_its_place(file: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -103,7 +102,7 @@ def test_nothing_can_be_while_the_feed_is_live(built: Machine) -> None:
         assert list(built.temporary.glob("*/feed.sock"))
         assert built.reached() == []
     finally:
-        live.send_signal(signal.SIGINT)
+        live.terminate()
         live.wait(60)
     assert looks > 2
     assert built.reached() == []

@@ -17,19 +17,17 @@ import duckdb
 import pytest
 
 from domotic_assets.errors import ContractError
-from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate import people as operate_people
 from domotic_assets.orchestration import publications
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import failing_checks, publish
-from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.failing_checks import FailingCheck
 from domotic_assets.serve.people import files as people_files
 from domotic_assets.serve.people.scopes import Scope, scopes_of
 from domotic_assets.simulator.register import personal_values
 from domotic_assets_tests.support import builders, leaks, published
-from domotic_assets_tests.support.admin_file import publish_admin
-from domotic_assets_tests.support.lakes import open_lake
+from domotic_assets_tests.support.admin_file import install
 
 SEED = 5
 ZURICH_MIDNIGHT, LONDON_MIDNIGHT, END = 202309142200, 202309142300, 202309150000
@@ -69,9 +67,7 @@ Rows = list[tuple[Any, ...]]
 def work(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """An admin's file of both homes, and the files of these people."""
     folder = tmp_path_factory.mktemp("installation")
-    (folder / "sites.yaml").write_text(HOMES + PEOPLE, encoding="utf-8")
-    opened = open_lake(folder / "sites.yaml", folder / "lake")
-    publish_admin(opened.serve, fingerprint_of(DBT_PROJECT))
+    opened = install(folder, HOMES + PEOPLE)
     assert operate_people.are_behind(opened)
     operate_people.publish_scopes(opened)
     return opened

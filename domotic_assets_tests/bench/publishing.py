@@ -14,6 +14,7 @@ from domotic_assets.schemas import gold
 from domotic_assets.serve import base, publish
 from domotic_assets.serve.people.scopes import Scope, scopes_of
 from domotic_assets.serve.postgres.publication import publish_to, remove
+from domotic_assets_tests.assets import test_scopes
 from domotic_assets_tests.bench import samples
 from domotic_assets_tests.bench.figures import Figure
 from domotic_assets_tests.bench.measuring import REPEATS, wall_of
@@ -23,17 +24,7 @@ from domotic_assets_tests.support.lakes import open_lake
 
 DAYS = 14
 LAST_DAY = 20230917
-PEOPLE = """\
-people:
-  - {user: u-admin, role: admin}
-  - {user: u-moved-out, role: owner, homes: [jimmy], lives_there: true, to: 2023-09-11}
-  - {user: u-moved-in, role: renter, homes: [jimmy], from: 2023-09-11}
-  - {user: u-old, role: renter, homes: [jeremie], from: 2023-01-01, to: 2023-09-11}
-  - {user: u-new, role: renter, homes: [jeremie], from: 2023-09-11}
-  - {user: u-later, role: renter, homes: [jeremie], from: 2024-01-01}
-  - {user: u-landlord, role: owner, homes: [jeremie]}
-  - {user: u-technician, role: technician, homes: [jimmy]}
-"""
+PEOPLE = test_scopes.PEOPLE.replace("2023-09-15", "2023-09-11")
 
 
 def run(place: Path) -> list[Figure]:

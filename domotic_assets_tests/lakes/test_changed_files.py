@@ -3,7 +3,6 @@
 import os
 import resource
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +14,7 @@ import pytest
 from domotic_assets.errors import LakeError
 from domotic_assets.serve import publish, refresh
 from domotic_assets_tests.lakes.test_refresh import DEFINITION, Gold, contents
-from domotic_assets_tests.support import processes
+from domotic_assets_tests.support.published import leave_log
 
 FORGED = "UPDATE gold.fact_energy_minute SET energy_kwh = 666.0"
 
@@ -47,15 +46,8 @@ def change_a_value_and_set_its_time_back(place: Gold) -> None:
 
 def leave_a_log_beside_it(place: Gold) -> None:
     """Die with a change that is only in the log: DuckDB replays it into whatever has the name."""
-    assert processes.run(_change_and_die, published(place)) == -signal.SIGKILL
+    leave_log(published(place), FORGED)
     assert published(place).with_name("domotic-admin.duckdb.wal").stat().st_size > 0
-
-
-def _change_and_die(file: Path) -> None:
-    connection = duckdb.connect(str(file))
-    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-    connection.execute(FORGED)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def put_another_file_in_its_place(place: Gold) -> None:
@@ -163,7 +155,7 @@ def _spoil_the_base_and_set_its_time_back(place: Gold) -> None:
 
 
 def _leave_a_log_beside_the_base(place: Gold) -> None:
-    assert processes.run(_change_and_die, publish.source_file(place.serve)) == -signal.SIGKILL
+    leave_log(publish.source_file(place.serve), FORGED)
 
 
 def _open_the_folder_to_others(place: Gold) -> None:
@@ -223,7 +215,7 @@ def test_a_version_that_somebody_still_reads_is_not_changed_under_them(place: Go
 def test_a_log_beside_the_name_of_a_version_to_come_goes(place: Gold) -> None:
     """Made for a file of the same content, it would be replayed by whoever opens that version."""
     log = published(place).with_name("domotic-admin.duckdb.wal")
-    assert processes.run(_change_and_die, published(place)) == -signal.SIGKILL
+    leave_log(published(place), FORGED)
     newest = int(max(place.serve.glob("domotic-admin-0*.duckdb")).stem[-6:])
     planted = place.serve / f"domotic-admin-{newest + 1:06d}.duckdb.wal"
     log.rename(planted)

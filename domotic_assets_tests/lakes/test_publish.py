@@ -229,23 +229,23 @@ class TestInput:
 class TestCurrency:
     def test_the_same_versions_need_no_new_file(self, snapshot: Snapshot, serve: Path) -> None:
         publish_once(serve, snapshot)
-        assert publish.is_current(publish.published_file(serve), snapshot.versions, DEFINITION)
+        assert publish.is_current(serve, snapshot.versions, DEFINITION)
 
     @pytest.mark.parametrize("table", ["dim_room", "fact_energy_minute"])
     def test_one_newer_table_needs_one(self, snapshot: Snapshot, serve: Path, table: str) -> None:
         publish_once(serve, snapshot)
         newer = snapshot.versions | {table: snapshot.versions[table] + 1}
-        assert not publish.is_current(publish.published_file(serve), newer, DEFINITION)
+        assert not publish.is_current(serve, newer, DEFINITION)
 
     def test_another_definition_needs_one(self, snapshot: Snapshot, serve: Path) -> None:
         publish_once(serve, snapshot)
-        assert not publish.is_current(publish.published_file(serve), snapshot.versions, "another mart")
+        assert not publish.is_current(serve, snapshot.versions, "another mart")
 
     def test_no_file_and_a_broken_file_need_one(self, snapshot: Snapshot, tmp_path: Path) -> None:
         file = tmp_path / "domotic-admin.duckdb"
-        assert not publish.is_current(file, snapshot.versions, DEFINITION)
+        assert not publish.is_current(tmp_path, snapshot.versions, DEFINITION)
         file.write_bytes(b"no database" * 1000)
-        assert not publish.is_current(file, snapshot.versions, DEFINITION)
+        assert not publish.is_current(tmp_path, snapshot.versions, DEFINITION)
 
 
 class TestSwap:

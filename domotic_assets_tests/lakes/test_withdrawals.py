@@ -15,17 +15,16 @@ import duckdb
 import pytest
 
 from domotic_assets.errors import ConfigurationError, LakeError
-from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
+from domotic_assets.flow.workspace import Workspace
 from domotic_assets.operate import people as operate_people
 from domotic_assets.operate import withdrawals
 from domotic_assets.registry import settled
 from domotic_assets.serve import publish
-from domotic_assets.serve.catalog import fingerprint_of
 from domotic_assets.serve.people import files as people_files
 from domotic_assets.serve.people import rights
 from domotic_assets.settings import Settings
 from domotic_assets_tests.support import builders, processes, published
-from domotic_assets_tests.support.admin_file import publish_admin
+from domotic_assets_tests.support.admin_file import install
 from domotic_assets_tests.support.copies import copy_installation
 from domotic_assets_tests.support.lakes import open_lake
 
@@ -45,9 +44,7 @@ USERS = ("u-landlord", "u-renter", "u-both", "u-technician")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation: files of these people in two versions each."""
     folder = tmp_path_factory.mktemp("installation")
-    (folder / "sites.yaml").write_text(HOMES + PEOPLE, encoding="utf-8")
-    opened = open_lake(folder / "sites.yaml", folder / "lake")
-    publish_admin(opened.serve, fingerprint_of(DBT_PROJECT))
+    opened = install(folder, HOMES + PEOPLE)
     operate_people.publish_scopes(opened)
     with published.changing(opened.serve) as connection:
         connection.execute("UPDATE gold.fact_device_health_day SET error_count = error_count + 1")

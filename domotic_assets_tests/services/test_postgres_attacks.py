@@ -459,7 +459,7 @@ class TestStopping:
                 filled.connect(ROLES[2])
         ended, told = threading.Event(), []
         with ThreadPoolExecutor(1) as threads:
-            guarding = threads.submit(guard, filled.target, ended, told.append)
+            guarding = threads.submit(guard, filled.target, told.append, ended)
             try:
                 eventually(lambda: filled.root(LOOKING) == [(1,)])
                 with attacking(filled) as attacker:

@@ -10,11 +10,13 @@ import polars as pl
 import yaml
 
 from domotic_assets.escaping import literal
+from domotic_assets.flow.workspace import DBT_PROJECT, Workspace
 from domotic_assets.schemas import gold
 from domotic_assets.schemas.table import surrogate_key
 from domotic_assets.serve import publish
+from domotic_assets.serve.catalog import fingerprint_of
+from domotic_assets_tests.support.lakes import open_lake
 
-DBT = Path(__file__).resolve().parents[2] / "dbt"
 START = datetime(2023, 9, 14, 20, 0, tzinfo=UTC)
 MINUTES = 240
 # Hours ahead of UTC on these September days: Zurich and London.
@@ -43,13 +45,21 @@ def publish_admin(serve: Path, definition: str) -> Path:
     return publish.published_file(serve)
 
 
+def install(folder: Path, sites: str) -> Workspace:
+    """Write sites.yaml and publish the file in a lake beside it."""
+    (folder / "sites.yaml").write_text(sites, encoding="utf-8")
+    opened = open_lake(folder / "sites.yaml", folder / "lake")
+    publish_admin(opened.serve, fingerprint_of(DBT_PROJECT))
+    return opened
+
+
 def add_marts(file: Path) -> None:
     """The views and comments that dbt would add."""
-    schemas = [yaml.safe_load(schema.read_text()) for schema in DBT.glob("models/*/schema.yml")]
+    schemas = [yaml.safe_load(schema.read_text()) for schema in DBT_PROJECT.glob("models/*/schema.yml")]
     described = {model["name"]: model for schema in schemas for model in schema["models"]}
-    macros = (DBT / "macros/join_dims.sql").read_text(encoding="utf-8")
+    macros = (DBT_PROJECT / "macros/join_dims.sql").read_text(encoding="utf-8")
     names = {"source": lambda schema, table: f"{schema}.{table}", "ref": lambda mart: f"marts.{mart}"}
-    models = {file.stem: file.read_text(encoding="utf-8") for file in DBT.glob("models/*/*.sql")}
+    models = {file.stem: file.read_text(encoding="utf-8") for file in DBT_PROJECT.glob("models/*/*.sql")}
     with duckdb.connect(str(file)) as connection:
         # Those that refer to others come after them.
         for mart in sorted(models, key=lambda name: ("ref(" in models[name], name)):

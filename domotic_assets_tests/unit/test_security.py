@@ -222,8 +222,8 @@ PUT_INTO_SQL = {
     "present", "what",
     # Constants of the code.
     "SOURCE", "VIEWS", "cut.SOURCE", "cut.VIEWS", "_TARGET", "catalog", "schema", "kind", "words",
-    "place", "SEEN", "SCHEMA", "change_log.SCHEMA", "_BRIEFLY_MS", "identifier(database)", "identifier(role)",
-    "_READERS_LAST_MS", "_FIRST_STATISTICS",
+    "place", "SEEN", "SCHEMA", "change_log.SCHEMA", "patience_ms", "identifier(database)", "identifier(role)",
+    "_FIRST_STATISTICS",
     "_CATALOG", "GOLD_SCHEMA", "MARTS_SCHEMA", "table", "_TABLE", "name",
 }  # fmt: skip
 """What the code puts into SQL, each looked at: nothing of it comes from a feed, a file or a person."""

@@ -22,19 +22,19 @@ _AGAIN_SECONDS = 10.0
 _ROLES_EVERY = timedelta(minutes=1) // timedelta(seconds=LOOK_SECONDS)
 
 
-def guard(server: Server, ended: Event, say: Callable[[str], None]) -> None:
+def guard(server: Server, say: Callable[[str], None], ended: Event) -> None:
     """End sessions of our roles that write, until the event is set; never raises an error of the server.
 
     say: is called with a line for each look that ended some.
     """
     while not ended.is_set():
         try:
-            _guard(server, ended, say)
+            _guard(server, say, ended)
         except (psycopg.Error, PublishError):
             ended.wait(_AGAIN_SECONDS)
 
 
-def _guard(server: Server, ended: Event, say: Callable[[str], None]) -> None:
+def _guard(server: Server, say: Callable[[str], None], ended: Event) -> None:
     """Do so over one connection, until it is lost."""
     with dialled(server, autocommit=True) as connection:
         looks, roles = 0, sessions.oids_of(connection, mark(server.database))

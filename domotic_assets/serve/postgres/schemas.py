@@ -6,7 +6,7 @@ transaction of its own, and sessions that still hold their tables are ended.
 
 from collections.abc import Collection, Sequence
 
-from psycopg import errors, sql
+from psycopg import sql
 
 from domotic_assets.errors import PublishError
 from domotic_assets.escaping import identifier
@@ -94,9 +94,4 @@ def drop_all(connection: Connection, server: Server) -> None:
 def _drop(connection: Connection, server: Server, schema: str) -> None:
     """Drop a schema of the connection's database; if readers hold it for too long, end their sessions."""
     statement = f"DROP SCHEMA {identifier(schema)} CASCADE"
-    try:
-        with connection.transaction():
-            connection.execute(f"SET LOCAL lock_timeout = {_READERS_LAST_MS}")
-            connection.execute(statement)
-    except (errors.LockNotAvailable, errors.InternalError_):
-        sessions.insist(server, mark(server.database), statement, connection.info.dbname)
+    sessions.run(server, connection, mark(server.database), statement, _READERS_LAST_MS)

@@ -32,7 +32,7 @@ _LONGEST_WRITING = timedelta(seconds=0.5)
 LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 0.5
 """How long a statement waits for readers before those that hold it up are ended."""
-_BRIEFLY_MS = 300
+BRIEFLY_MS = 300
 _WATCHED_SECONDS = 4.0
 """How long a session of publishing waits for a reader before the reader's is ended; longer than queries on
 replaced schemas may go on."""
@@ -113,18 +113,20 @@ def run_each(steps: Iterable[Step]) -> None:
         raise failed[0]
 
 
-def run(server: Server, connection: Connection, mark: str, statement: str) -> None:
-    """Run a statement on the address's database, committed by itself, whatever sessions of our roles hold.
+def run(
+    server: Server, connection: Connection, mark: str, statement: str, patience_ms: int = BRIEFLY_MS
+) -> None:
+    """Run a statement, committed by itself, whatever sessions of our roles hold.
 
     connection: commits each statement. Mostly nobody holds it up, and the two connections of `insist` are
-    saved.
+    saved. patience_ms: how long readers may hold it up before.
     """
     try:
         with connection.transaction():
-            connection.execute(f"SET LOCAL lock_timeout = {_BRIEFLY_MS}")
+            connection.execute(f"SET LOCAL lock_timeout = {patience_ms:d}")
             connection.execute(statement)
     except (errors.LockNotAvailable, errors.InternalError_):
-        insist(server, mark, statement)
+        insist(server, mark, statement, connection.info.dbname)
 
 
 def insist(server: Server, mark: str, statement: str, database: str = "") -> None:

@@ -72,11 +72,12 @@ class LocalFolder(FileFolder):
         opened: the folder. matches: a function that tells whether a name is wanted. Raises OSError if the
         folder cannot be listed.
         """
+        folder = self.folder.resolve()
         with os.scandir(opened) as found:
             for file in found:
                 status = _status(file) if matches(file.name) else None
                 if status is not None and stat.S_ISLNK(status.st_mode):
-                    status = self._status_behind(opened, file.name)
+                    status = self._status_behind(opened, folder, file.name)
                 if status is None:
                     continue
                 if stat.S_ISREG(status.st_mode):
@@ -85,25 +86,15 @@ class LocalFolder(FileFolder):
                 elif not stat.S_ISDIR(status.st_mode):
                     self._refused[NO_FILE] += 1
 
-    def _status_behind(self, opened: int, link: str) -> os.stat_result | None:
+    def _status_behind(self, opened: int, folder: Path, link: str) -> os.stat_result | None:
         """Return the status of what a link leads to; None if that is nothing, or is refused and counted."""
-        if not self._follow_links and self._inside(opened, link) is None:
+        if not self._follow_links and _inside(opened, folder, link) is None:
             self._refused[LEADS_OUTSIDE] += 1
             return None
         try:
             return os.stat(link, dir_fd=opened)
         except OSError:
             return None
-
-    def _inside(self, opened: int, link: str) -> str | None:
-        """Return the name of the file of the same folder that a link leads to; None if it leads elsewhere."""
-        try:
-            folder = self.folder.resolve()
-            target = Path(os.path.normpath(folder / os.readlink(link, dir_fd=opened)))
-            found = os.stat(target.name, dir_fd=opened, follow_symlinks=False)
-        except (OSError, ValueError):
-            return None
-        return target.name if target.parent == folder and not stat.S_ISLNK(found.st_mode) else None
 
     def read(self, entries: Sequence[Entry]) -> Iterator[Payload]:
         """Implement `FileFolder.read`; what has become a link or no file since the listing is left out."""
@@ -129,10 +120,23 @@ class LocalFolder(FileFolder):
         try:
             return os.open(name, _PLAIN, dir_fd=opened)
         except OSError as error:
-            inside = self._inside(opened, name) if error.errno == ELOOP else None
+            inside = _inside(opened, self.folder.resolve(), name) if error.errno == ELOOP else None
             if inside is None:
                 raise
             return os.open(inside, _PLAIN, dir_fd=opened)
+
+
+def _inside(opened: int, folder: Path, link: str) -> str | None:
+    """Return the name of the file of the same folder that a link leads to; None if it leads elsewhere.
+
+    folder: the path of the open one, without links.
+    """
+    try:
+        target = Path(os.path.normpath(folder / os.readlink(link, dir_fd=opened)))
+        found = os.stat(target.name, dir_fd=opened, follow_symlinks=False)
+    except (OSError, ValueError):
+        return None
+    return target.name if target.parent == folder and not stat.S_ISLNK(found.st_mode) else None
 
 
 def _content(file: int, expected_bytes: int) -> bytes | None:

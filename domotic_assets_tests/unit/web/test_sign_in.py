@@ -11,7 +11,7 @@ from shutil import copy2
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from domotic_assets.errors import ConfigurationError
+from domotic_assets.errors import ConfigurationError, LakeError
 from domotic_assets.registry.loading import load_sites, parse_registry
 from domotic_assets.web import one_time_links, tries
 from domotic_assets.web.cookies import Cookie
@@ -211,7 +211,7 @@ def test_the_folder_of_links_holds_no_token_and_is_closed(by_link: Site) -> None
 def test_a_folder_of_another_account_is_not_used(by_link: Site) -> None:
     by_link.links.folder.mkdir(parents=True)
     os.chown(by_link.links.folder, 12345, 12345)
-    with pytest.raises(ConfigurationError, match="belongs to another account"):
+    with pytest.raises(LakeError, match="belongs to another account"):
         by_link.links.issue()
 
 
